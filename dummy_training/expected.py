@@ -1,0 +1,81 @@
+"""How the contract of dummy_training speaks: what is said and written in each kind of ending.
+
+Texts are searched in whatever words a script uses: only codes, paths and marks are fixed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.archives import Member
+
+from harness.expectation import Archive, Expectation, Says
+
+MODEL = "model_artifacts_input"
+HYPERPARAMETERS = "hyperparameters_s3_uri"
+CODE = "/opt/ml/code"
+OUTPUT = "/opt/ml/processing/output/model"
+WRITTEN = f"{OUTPUT}/model.tar.gz"
+
+
+def assigned(what: str, folder: str, *, channel: bool) -> Says:
+    """The log marks the folder that was assigned, on the same line."""
+    mark = "[Input Channel]" if channel else "[SOURCE Fallback]"
+    end = r"(?:/(?:model\.tar\.gz|hyperparameters\.json)?)?(?![\w/-])"
+    line = rf"^(?=.*{re.escape(mark)}).*{re.escape(folder)}{end}"
+    return Says(f"{what}-mark", line, f"a line with {mark} and {folder}")
+
+
+def searched(path: str) -> Says:
+    """The error names a place that was searched: the file itself."""
+    return Says("searched-place", rf"{re.escape(path)}(?![\w/-])", f"names {path}")
+
+
+def failure(error: tuple[Says, ...], log: tuple[Says, ...] = ()) -> Expectation:
+    """Exit code 1, nothing written, and an error that says all of this."""
+    return Expectation(exit_code=1, error=error, log=log)
+
+
+CHANNEL_WINS = Says(
+    "channel-wins",
+    r"\b(?:channels?|sources?|fall-?backs?|empty)\b",
+    "says that the channel exists, so that SOURCE folders were not consulted",
+)
+
+
+def no_model(
+    folder: str, script_folder: str, marks: tuple[Says, ...] = (), *, channel: bool = False
+) -> Expectation:
+    """There is no model: the error lists both places, and says so when a channel was empty."""
+    places = (searched(f"{folder}/model.tar.gz"), searched(f"{script_folder}/model.tar.gz"))
+    return failure((*places, *((CHANNEL_WINS,) if channel else ())), marks)
+
+
+def no_hyperparameters(path: str, folder: str, marks: tuple[Says, ...] = ()) -> Expectation:
+    """There are none anywhere: the error names the archive and the assigned folder."""
+    of_archive = Says(
+        "searched-archive", rf"{re.escape(path)}|\bmodel\.tar\.gz\b", f"names the archive {path}"
+    )
+    of_folder = Says(
+        "searched-place",
+        rf"{re.escape(folder)}(?:/(?:hyperparameters\.json)?)?(?![\w/-])",
+        f"names {folder}/hyperparameters.json",
+    )
+    return failure((of_archive, of_folder), marks)
+
+
+def kept(
+    content: tuple[Member, ...], marks: tuple[Says, ...] = (), *, ignored: bool = False
+) -> Expectation:
+    """The archive's own hyperparameters stay; provided ones are ignored, with the reason."""
+    log = [*marks, Says("kept", r"already|embedded|kept|keep|preserv", "says which are kept")]
+    if ignored:
+        unused = r"ignor|disregard|skip|not (?:be )?used|unused"
+        log.append(Says("ignored", unused, "warns that the provided ones are ignored"))
+    return Expectation(writes={WRITTEN: Archive(content)}, log=tuple(log))
+
+
+def injected(content: tuple[Member, ...], data: bytes, marks: tuple[Says, ...] = ()) -> Expectation:
+    """The provided hyperparameters are put in, byte for byte."""
+    said = Says("injected", r"inject|not in (?:the )?model|add", "says that they are put in")
+    return Expectation(writes={WRITTEN: Archive(content, data)}, log=(*marks, said))

@@ -1,0 +1,1 @@
+"""Proves that an Amazon SageMaker step script keeps its contract."""

@@ -1,0 +1,248 @@
+"""The `harness` command: a thin door to the session. Exit codes: `harness.errors.Exit`.
+
+What a command needs is imported when it runs, so that `harness --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from harness.errors import Exit, HarnessError
+
+if TYPE_CHECKING:
+    from harness.case import Result
+    from harness.report import Plan, Report
+
+_EPILOG = (
+    "Exit codes: 0 the step conforms, 1 findings, 2 wrong use or wrong contract, "
+    "3 the runner is not available."
+)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _step_options(command: _F) -> _F:
+    for decorate in (
+        click.option(
+            "--script",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Another script in the entry point's place, under the entry point's name.",
+        ),
+        click.argument(
+            "step",
+            type=click.Path(path_type=Path),
+            default=Path("dummy_training"),
+            metavar="[STEP]",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def _runner_options(command: _F) -> _F:
+    for decorate in (
+        click.option("--image", metavar="NAME", help="Image for the container runner."),
+        click.option(
+            "--runner", default="fake", show_default=True, metavar="NAME", help="fake or container."
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="step-harness")
+def cli() -> None:
+    """Proves that a SageMaker step script keeps its contract."""
+
+
+@cli.command(epilog=_EPILOG)
+@_step_options
+@_runner_options
+@click.option("-k", "expression", metavar="EXPR", help="Only cases whose id matches, as in pytest.")
+@click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case (repeatable).")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Workers; one per processor.")
+@click.option("--max-fail", type=click.IntRange(min=1), metavar="N", help="Stop after N failures.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a report for programs (as lines if FILE ends in .jsonl).",
+)
+def check(
+    step: Path,
+    script: Path | None,
+    runner: str,
+    image: str | None,
+    expression: str | None,
+    cases: tuple[str, ...],
+    jobs: int | None,
+    max_fail: int | None,
+    json_file: Path | None,
+) -> None:
+    """Run every case of STEP, a folder with a contract.yaml, and judge each.
+
+    STEP is dummy_training when it is not given.
+    """
+    from rich.console import Console
+
+    from harness.report import Plan, Summary
+    from harness.report.json_file import JsonReport
+    from harness.report.terminal import TerminalReport
+    from harness.runners.registry import open_runner
+    from harness.session import Session, default_jobs
+    from harness.step import StepRef, load
+
+    ref = StepRef(step.resolve(), script.resolve() if script else None)
+    every = load(ref).matrix.ids
+    plan = Plan(
+        step=load(ref).contract.name,
+        runner=runner,
+        ids=_picked(every, expression, cases),
+        total=len(every),
+        replay=_replay_words(step, script, runner, image),
+    )
+    terminal = TerminalReport(Console(highlight=False))
+    reports: list[Report] = [terminal, *([JsonReport(json_file)] if json_file else [])]
+    session = Session(ref, open_runner(runner, image), jobs or default_jobs())
+    began = time.monotonic()
+    try:
+        results = _run(session.run(plan.ids), plan, reports, max_fail)
+    finally:
+        terminal.stopped()
+    summary = Summary(plan, results, time.monotonic() - began)
+    for report in reports:
+        report.ended(summary)
+    sys.exit(Exit.FINDINGS if summary.failed else Exit.CONFORMS)
+
+
+@cli.command("list", epilog=_EPILOG)
+@_step_options
+@click.option("-k", "expression", metavar="EXPR", help="Only cases whose id matches, as in pytest.")
+def list_cases(step: Path, script: Path | None, expression: str | None) -> None:
+    """Print the id of every case of STEP, one a line."""
+    from harness.step import StepRef, load
+
+    every = load(StepRef(step.resolve(), script.resolve() if script else None)).matrix.ids
+    for case_id in _picked(every, expression, ()):
+        click.echo(case_id)
+
+
+@cli.command(epilog=_EPILOG)
+@click.argument("step_and_case", nargs=-1, required=True, metavar="[STEP] CASE")
+@click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="As for check.")
+@_runner_options
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Leave the tree before and after, and what the script said, in DIR.",
+)
+def replay(
+    step_and_case: tuple[str, ...],
+    script: Path | None,
+    runner: str,
+    image: str | None,
+    keep: Path | None,
+) -> None:
+    """Run one CASE of STEP and show all that the script said and did."""
+    from harness.report.replay import keep_world, show
+    from harness.runners.registry import open_runner
+    from harness.step import StepRef, try_case
+
+    if len(step_and_case) > 2 or Path(step_and_case[-1]).is_dir():
+        raise click.UsageError("name one case: harness replay [STEP] CASE")
+    case_id = step_and_case[-1]
+    step = Path(step_and_case[0] if len(step_and_case) == 2 else "dummy_training")
+    ref = StepRef(step.resolve(), script.resolve() if script else None)
+    trial = try_case(ref, open_runner(runner, image), case_id)
+    if keep is not None:
+        keep_world(keep, trial)
+    show(trial, keep)
+    sys.exit(Exit.FINDINGS if trial.findings else Exit.CONFORMS)
+
+
+def main() -> None:
+    """The entry point: maps every fatal error to its exit code."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _stop)
+    try:
+        cli.main(standalone_mode=False)
+    except HarnessError as error:
+        click.echo(f"harness: {error.what}", err=True)
+        if error.hint:
+            click.echo(f"  {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(Exit.WRONG_USE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("harness: stopped; nothing is left running", err=True)
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone (`harness list | head`): no more is wanted.
+        sys.stderr.close()
+        sys.exit(Exit.CONFORMS)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _picked(
+    every: tuple[str, ...], expression: str | None, cases: tuple[str, ...]
+) -> tuple[str, ...]:
+    from harness.matrix import select, unknown_case
+
+    for case_id in cases:
+        if case_id not in every:
+            raise unknown_case(case_id, every)
+    picked = tuple(dict.fromkeys(cases)) or every
+    return select(picked, expression) if expression is not None else picked
+
+
+def _run(
+    results: Any, plan: Plan, reports: list[Report], max_fail: int | None
+) -> tuple[Result, ...]:
+    done: list[Result] = []
+    failed = 0
+    with closing(results):
+        for report in reports:
+            report.started(plan)
+        for result in results:
+            done.append(result)
+            failed += not result.passed
+            for report in reports:
+                report.finished(result)
+            if failed == max_fail:
+                break
+    return tuple(done)
+
+
+def _replay_words(
+    step: Path, script: Path | None, runner: str, image: str | None
+) -> tuple[str, ...]:
+    program = sys.argv[0]
+    on_path = shutil.which(Path(program).name)
+    if on_path and Path(on_path).resolve() == Path(program).resolve():
+        program = Path(program).name
+    return (
+        program,
+        "replay",
+        str(step),
+        *(("--script", str(script)) if script else ()),
+        *(("--runner", runner) if runner != "fake" else ()),
+        *(("--image", image) if image else ()),
+    )

@@ -1,0 +1,131 @@
+"""The matrix: every combination of a suite's axes, and the special cases, under stable ids."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.case import Case
+from harness.errors import WrongContract, WrongUse
+from harness.expectation import Expectation
+
+Edit = Callable[[Case], Case]
+
+
+def as_it_is(case: Case) -> Case:
+    """The edit that changes nothing: for what is absent."""
+    return case
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One thing that varies: its name, and for each choice what it does to a case."""
+
+    name: str
+    choices: Mapping[str, Edit]
+
+
+@dataclass(frozen=True)
+class Special:
+    """A case beside the product: how it differs from the start, and what it must do."""
+
+    name: str
+    edit: Edit
+    expected: Expectation
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is tried on a step.
+
+    `start` is the case that every other begins from, `expect` tells from a product case's choices
+    what it must do, and `possible` leaves out combinations that cannot be.
+    """
+
+    start: Case
+    axes: Sequence[Axis] = ()
+    expect: Callable[[Case], Expectation] = lambda _case: Expectation()
+    special: Sequence[Special] = ()
+    possible: Callable[[Mapping[str, str]], bool] = lambda _choices: True
+
+
+class Matrix:
+    """All cases of a suite, built one at a time: a case is made when it is asked for."""
+
+    def __init__(self, suite: Suite) -> None:
+        """Name every case; raises `WrongContract` when two have the same id."""
+        self._suite = suite
+        self._choices: dict[str, Mapping[str, str]] = {}
+        self._special: dict[str, Special] = {}
+        names = [axis.name for axis in suite.axes]
+        if names:
+            for picked in itertools.product(*(axis.choices for axis in suite.axes)):
+                choices = dict(zip(names, picked, strict=True))
+                if suite.possible(choices):
+                    self._choices[",".join(f"{a}={c}" for a, c in choices.items())] = choices
+        for special in suite.special:
+            name = f"special={special.name}"
+            if name in self._special:
+                raise WrongContract(f"two cases have the id {name!r}", "rename one of them")
+            self._special[name] = special
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all cases: the product, then the special ones."""
+        return (*self._choices, *self._special)
+
+    def case(self, case_id: str) -> tuple[Case, Expectation]:
+        """The case with this id and what it must do; raises `WrongUse` when there is none."""
+        start = replace(self._suite.start, id=case_id)
+        if special := self._special.get(case_id):
+            return special.edit(start), special.expected
+        if case_id not in self._choices:
+            raise unknown_case(case_id, self.ids)
+        choices = self._choices[case_id]
+        case = replace(start, choices=choices)
+        for axis in self._suite.axes:
+            case = axis.choices[choices[axis.name]](case)
+        return case, self._suite.expect(case)
+
+
+def unknown_case(case_id: str, ids: Sequence[str]) -> WrongUse:
+    """The error for an id that no case has, with the nearest ones."""
+    near = difflib.get_close_matches(case_id, ids, n=3, cutoff=0.0)
+    return WrongUse(f"there is no case {case_id!r}", "the nearest are:\n  " + "\n  ".join(near))
+
+
+def select(ids: Sequence[str], expression: str) -> tuple[str, ...]:
+    """The ids that an expression such as `job=training and not (embedded=root)` picks.
+
+    A word holds for an id that contains it. Raises `WrongUse` when the expression is malformed, or
+    picks nothing.
+    """
+    import boolean
+
+    algebra = boolean.BooleanAlgebra(allowed_in_token=(*"._-=/:,",))
+    try:
+        parsed: Any = algebra.parse(expression)
+    except (boolean.ParseError, TypeError, IndexError) as error:
+        raise WrongUse(
+            f"-k {expression!r} is not an expression: {error}",
+            "write words with and, or, not and brackets, as in: -k 'job=training and not root'",
+        ) from None
+    words = sorted({str(symbol.obj) for symbol in parsed.symbols})
+    picked = tuple(one for one in ids if _holds(parsed, algebra, words, one))
+    if not picked:
+        near = {n for word in words for n in difflib.get_close_matches(word, ids, n=2, cutoff=0.0)}
+        raise WrongUse(
+            f"-k {expression!r} selects none of {len(ids)} cases",
+            "the nearest are:\n  " + "\n  ".join(sorted(near)),
+        )
+    return picked
+
+
+def _holds(parsed: Any, algebra: Any, words: Sequence[str], case_id: str) -> bool:
+    values = {
+        algebra.Symbol(word): algebra.TRUE if word in case_id else algebra.FALSE for word in words
+    }
+    return bool(parsed.subs(values, simplify=True) == algebra.TRUE)

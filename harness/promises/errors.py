@@ -1,0 +1,125 @@
+"""A failure is told well: what is missing or wrong, with the traceback, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.promises import Difference, Evidence, Promise
+
+_TRACEBACK = "Traceback (most recent call last):"
+_FRAME = re.compile(r'^.*File ".*", line \d+')
+_EXCEPTION = re.compile(r"^\s*(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Found)\b")
+# Words that tell people what to do, wherever they stand in a line …
+_STRONG = r"""
+    add | adjust | allow | ask | attach | change | check | choose | clean | configure | contact |
+    convert | copy | correct | create | delete | download | ensure | expand | export | fetch | fill |
+    fix | free | give | grant | increase | inspect | install | investigate | keep | make | mend |
+    mount | move | must | needs? | pack | please | provide | put | rebuild | recheck | recreate |
+    redownload | reexport | regenerate | remake | remove | rename | repack | repackage | repair |
+    replace | rerun | resave | resend | restart | restore | retry | reupload | review | rewrite |
+    save | see | set | should | shrink | strip | submit | supply | try | unset | update | upload |
+    use | verify | wait | re-\w+
+"""
+# … and words that do so only where they begin a sentence.
+_WEAK = "drop|find|look|name|omit|open|pass|place|point|read|report|run|send|start|store|write"
+_VERBS = rf"(?:{_STRONG}|{_WEAK}|to|then)\b"
+_FLAGS = re.IGNORECASE | re.VERBOSE
+_ANYWHERE = re.compile(rf"\b(?:{_STRONG})\b", _FLAGS)
+_AFTER_STOP = re.compile(rf"[.;!?)\u2013\u2014]\s+{_VERBS}", _FLAGS)
+_AFTER_MARK = re.compile(rf"(?:^|[.:;!?)\]\u2013\u2014-]\s+){_VERBS}", _FLAGS)
+# Paths, file names and identifiers, whose parts are no advice: "model.tar.gz", "/opt/ml/model".
+_NAMES = re.compile(r"\S*(?:/|_|\w\.\w)\S*?(?=[.,;:!?)]*(?:\s|$))")
+
+
+def check_named(evidence: Evidence) -> Iterator[Difference]:
+    """Each text that the error must hold and does not."""
+    if not evidence.as_expected:
+        return
+    text = error_text(evidence.outcome.stderr)
+    for says in evidence.expected.error:
+        if not says.holds(text):
+            yield Difference(f"no-{says.key}", "standard error", says.meaning, _end(text))
+
+
+def check_traceback(evidence: Evidence) -> Iterator[Difference]:
+    """One difference when a failure comes without its traceback."""
+    if _fails(evidence) and _TRACEBACK not in evidence.outcome.stderr:
+        got = _end(evidence.outcome.stderr)
+        yield Difference("no-traceback", "standard error", "the traceback of the error", got)
+
+
+def check_advice(evidence: Evidence) -> Iterator[Difference]:
+    """One difference when the last line only says what went wrong, or is a bare traceback."""
+    if not _fails(evidence):
+        return
+    lines = [line for line in evidence.outcome.stderr.splitlines() if line.strip()]
+    last = lines[-1] if lines else ""
+    if not is_advice(last, _last_exception(evidence.outcome.stderr)):
+        yield Difference(
+            "no-advice", "the last line of standard error", "what to do about it", last or "nothing"
+        )
+
+
+def is_advice(line: str, message: str) -> bool:
+    """Whether a line says what to do; `message` is that of the exception told before.
+
+    The end of a traceback, or a line that only tells the exception again, is none, unless a
+    sentence in it begins with what to do.
+    """
+    if _FRAME.match(line):
+        return False
+    if _EXCEPTION.match(line) or (message and message in line):
+        return bool(_AFTER_STOP.search(_NAMES.sub("…", line)))
+    plain = _NAMES.sub("…", line)
+    return bool(_ANYWHERE.search(plain) or _AFTER_MARK.search(plain))
+
+
+def error_text(stderr: str) -> str:
+    """What the script says about its failure: from the first traceback on, less its code lines.
+
+    Lines that mark where inputs are looked for come earlier, so that they cannot be taken for it.
+    """
+    _, mark, text = stderr.partition(_TRACEBACK)
+    lines = (mark + text if mark else stderr).splitlines()
+    said: list[str] = []
+    in_frame = False
+    for line in lines:
+        if _FRAME.match(line):
+            in_frame = True
+        elif not (in_frame and line.startswith("    ")):
+            in_frame = False
+            said.append(line)
+    return "\n".join(said)
+
+
+def _fails(evidence: Evidence) -> bool:
+    """Whether this is a failure that the script itself reports: not a signal, not a call."""
+    return (
+        evidence.as_expected
+        and 0 < evidence.expected.exit_code < 128
+        and evidence.expected.call is None
+    )
+
+
+def _last_exception(stderr: str) -> str:
+    for line in reversed(error_text(stderr).splitlines()):
+        if _EXCEPTION.match(line):
+            return line.partition(": ")[2].strip()
+    return ""
+
+
+def _end(text: str) -> str:
+    lines = text.strip().splitlines()
+    return "\n".join(lines[-6:]) if lines else "nothing"
+
+
+NAMED = Promise(
+    "error-named", "An error names its code, or every place that was searched.", check_named
+)
+TRACEBACK = Promise(
+    "error-traceback", "A failure is logged on standard error with its traceback.", check_traceback
+)
+ADVICE = Promise(
+    "error-advice", "The last line of standard error says what to do about it.", check_advice
+)

@@ -1,0 +1,54 @@
+"""The functions that the contract names do what it says, called from another program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from harness.expectation import Raises, Returns, Says
+from harness.promises import Difference, Evidence, Promise
+
+
+def check(evidence: Evidence) -> Iterator[Difference]:
+    """One difference when the call did not return or raise what it must."""
+    call, wanted, got = evidence.case.call, evidence.expected.call, evidence.outcome.returned
+    if call is None or wanted is None or not evidence.as_expected:
+        return
+    where = f"{call.function}()"
+    expected = _tell(wanted)
+    if got is None:
+        yield Difference("no-return", where, expected, "the process ended within the call")
+    elif got.get("missing"):
+        yield Difference(f"{call.function}-missing", where, expected, "no such function")
+    elif got.get("importing"):
+        yield Difference("import-fails", "import", "importing runs nothing", _told(got))
+    elif not _matches(wanted, got):
+        yield Difference(f"{call.function}-wrong", where, expected, _told(got))
+
+
+def _matches(wanted: Returns | Raises, got: Mapping[str, object]) -> bool:
+    if isinstance(wanted, Returns):
+        return "returned" in got and got["returned"] == wanted.value
+    names = got.get("raised", [])
+    assert isinstance(names, list)
+    message = str(got.get("message", ""))
+    return wanted.exception in names and Says("", wanted.message, "").holds(message)
+
+
+def _tell(wanted: Returns | Raises) -> str:
+    if isinstance(wanted, Returns):
+        return f"returns {wanted.value!r}"
+    suffix = f" that says {wanted.message!r}" if wanted.message else ""
+    return f"raises {wanted.exception}{suffix}"
+
+
+def _told(got: Mapping[str, object]) -> str:
+    if "returned" in got:
+        return f"returned {got['returned']!r}"
+    names = got.get("raised")
+    assert isinstance(names, list)
+    return f"raised {names[0]}: {got.get('message')}"
+
+
+PROMISE = Promise(
+    "functions", "Each function that the contract names returns or raises what it says.", check
+)

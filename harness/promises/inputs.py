@@ -1,0 +1,59 @@
+"""The inputs are never changed: bytes, names, modes, owners and dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.promises import Difference, Evidence, Promise
+from harness.tree import Entry, is_under
+
+_TIME_TOLERANCE = 1e-3
+
+
+def check(evidence: Evidence) -> Iterator[Difference]:
+    """Each input, file or folder, that is not as it was."""
+    after = evidence.outcome.after
+    if after is None:
+        return
+    folders = input_folders(evidence)
+    for path, entry in evidence.outcome.before:
+        if not any(is_under(path, folder) for folder in folders):
+            continue
+        now = after.get(path)
+        if now is None:
+            yield Difference("removed", path, "as it was before", "nothing")
+            continue
+        for what, old, new in _changes(entry, now):
+            yield Difference(f"{what}-changed", path, f"{what} {old}", f"{what} {new}")
+
+
+def input_folders(evidence: Evidence) -> tuple[str, ...]:
+    """Every folder that an input may lie in, and the script's own."""
+    script = evidence.case.script_folder
+    folders = [script]
+    for one in evidence.contract.inputs.values():
+        folders += one.mounts
+        folders += [source.replace("{script_dir}", script) for source in one.source]
+    return tuple(dict.fromkeys(folders))
+
+
+def _changes(old: Entry, new: Entry) -> Iterator[tuple[str, object, object]]:
+    if old.kind != new.kind:
+        yield "type", old.kind, new.kind
+    if old.data != new.data:
+        yield "content", f"of {len(old.data)} bytes", f"of {len(new.data)} bytes"
+    if old.target != new.target:
+        yield "target", old.target, new.target
+    if old.mode != new.mode:
+        yield "mode", f"{old.mode:04o}", f"{new.mode:04o}"
+    if (old.uid, old.gid) != (new.uid, new.gid):
+        yield "owner", f"{old.uid}:{old.gid}", f"{new.uid}:{new.gid}"
+    if abs(old.mtime - new.mtime) > _TIME_TOLERANCE:
+        yield "mtime", f"{old.mtime:f}", f"{new.mtime:f}"
+
+
+PROMISE = Promise(
+    "inputs-unchanged",
+    "The inputs are as they were before: bytes, names, modes, owners and dates.",
+    check,
+)

@@ -1,0 +1,21 @@
+"""The log tells what the contract says it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.promises import Difference, Evidence, Promise
+
+
+def check(evidence: Evidence) -> Iterator[Difference]:
+    """Each text that the script must say somewhere and does not."""
+    if not evidence.as_expected:
+        return
+    text = f"{evidence.outcome.stdout}\n{evidence.outcome.stderr}"
+    for says in evidence.expected.log:
+        if not says.holds(text):
+            lines = text.strip().splitlines()
+            yield Difference(f"no-{says.key}", "the log", says.meaning, "\n".join(lines[:8]))
+
+
+PROMISE = Promise("log", "The log tells what the contract says it tells.", check)

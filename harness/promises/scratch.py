@@ -1,0 +1,40 @@
+"""Nothing temporary stays behind, whatever the end of the script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.promises import Difference, Evidence, Promise
+from harness.tree import is_under
+
+SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
+
+
+def check(evidence: Evidence) -> Iterator[Difference]:
+    """Each thing in a temporary folder that was not there, is gone, or has changed."""
+    before, after = evidence.outcome.before, evidence.outcome.after
+    if after is None or evidence.expected.dies:
+        return
+    for path, entry in after:
+        if not is_scratch(path) or path in SCRATCH or path in evidence.expected.writes:
+            continue
+        if any(is_under(written, path) for written in evidence.expected.writes):
+            continue
+        old = before.get(path)
+        if old is None:
+            yield Difference("left-behind", path, "nothing", f"a {entry.kind}")
+        elif not entry.same_content(old):
+            yield Difference("changed", path, "as it was before", "something else")
+    for path, _ in before:
+        if is_scratch(path) and path not in SCRATCH and path not in after:
+            yield Difference("removed", path, "as it was before", "nothing")
+
+
+def is_scratch(path: str) -> bool:
+    """Whether the path lies in a temporary folder."""
+    return any(is_under(path, folder) for folder in SCRATCH)
+
+
+PROMISE = Promise(
+    "scratch-clean", "The temporary folders hold what they held before the script ran.", check
+)

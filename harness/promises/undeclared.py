@@ -1,0 +1,59 @@
+"""Nothing is written, changed or removed but the declared outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.promises import Difference, Evidence, Promise
+from harness.promises.inputs import input_folders
+from harness.promises.scratch import is_scratch
+from harness.tree import Entry, is_under
+
+
+def check(evidence: Evidence) -> Iterator[Difference]:
+    """Each new, changed or missing path that is neither a declared output nor scratch."""
+    before, after = evidence.outcome.before, evidence.outcome.after
+    if after is None:
+        return
+    for path, entry in after:
+        if is_scratch(path) or _allowed(evidence, path, entry):
+            continue
+        old = before.get(path)
+        if old is None:
+            yield Difference("written", path, "nothing", _describe(entry))
+        elif not _judged_elsewhere(evidence, path) and not entry.same_content(old):
+            yield Difference("changed", path, _describe(old), _describe(entry))
+    for path, entry in before:
+        if path not in after and not is_scratch(path) and not _judged_elsewhere(evidence, path):
+            yield Difference("removed", path, _describe(entry), "nothing")
+
+
+def _allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
+    """Whether the script may leave `entry` at `path`."""
+    expected = evidence.expected
+    if path in expected.writes:
+        return True
+    targets = (*expected.writes, *evidence.contract.output_folders)
+    if entry.kind == "directory" and any(is_under(target, path) for target in targets):
+        # The way to an output; even a failed run may have made the folder.
+        return True
+    for output in evidence.contract.outputs.values():
+        if is_under(path, output.path):
+            if expected.dies:
+                return path not in [f"{output.path}/{name}" for name in output.files]
+            return not output.files and expected.exit_code == 0
+    return False
+
+
+def _judged_elsewhere(evidence: Evidence, path: str) -> bool:
+    folders = (*evidence.contract.output_folders, *input_folders(evidence))
+    return any(is_under(path, folder) for folder in folders)
+
+
+def _describe(entry: Entry) -> str:
+    return f"a {entry.kind}" + (f" of {len(entry.data)} bytes" if entry.kind == "file" else "")
+
+
+PROMISE = Promise(
+    "nothing-undeclared", "Nothing but the declared outputs is written, changed or removed.", check
+)

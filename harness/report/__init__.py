@@ -1,0 +1,80 @@
+"""Reports: consumers of a session's results. One module each: terminal, JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.case import Finding, Result
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be run: `ids` of so many cases of the step's `total`, through a runner."""
+
+    step: str
+    runner: str
+    ids: tuple[str, ...]
+    total: int
+    # The words of a command that replays a case, up to the case's id.
+    replay: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended: the results in order, and seconds on the clock."""
+
+    plan: Plan
+    results: tuple[Result, ...]
+    seconds: float
+
+    @property
+    def failed(self) -> tuple[Result, ...]:
+        """The results with findings."""
+        return tuple(result for result in self.results if not result.passed)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned case was run."""
+        return len(self.results) == len(self.plan.ids)
+
+
+class Report(Protocol):
+    """Something that is told of a run as it goes on."""
+
+    def started(self, plan: Plan) -> None:
+        """The run begins."""
+        ...
+
+    def finished(self, result: Result) -> None:
+        """One case has its verdict."""
+        ...
+
+    def ended(self, summary: Summary) -> None:
+        """The run is over."""
+        ...
+
+
+@dataclass(frozen=True)
+class Group:
+    """Findings that are one defect: the same promise broken in the same way."""
+
+    findings: tuple[Finding, ...]
+    first: Result
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """The cases it was found in."""
+        return tuple(dict.fromkeys(finding.case for finding in self.findings))
+
+
+def group(results: Sequence[Result]) -> list[Group]:
+    """The findings of all results as defects, the one found in most cases first."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    by_case = {result.case: result for result in results}
+    for result in results:
+        for finding in result.findings:
+            groups.setdefault((finding.promise, finding.key), []).append(finding)
+    found = [Group(tuple(findings), by_case[findings[0].case]) for findings in groups.values()]
+    return sorted(found, key=lambda one: -len(one.cases))

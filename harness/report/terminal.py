@@ -1,0 +1,121 @@
+"""The report for people: a progress bar on a terminal, plain lines in a pipe, then the defects."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from harness.case import Result
+from harness.report import Group, Plan, Summary, group
+
+_SECONDS_BETWEEN_LINES = 5.0
+_CASES_SHOWN = 3
+_DEFECTS_SHOWN = 20
+
+
+class TerminalReport:
+    """Tells a run on the console it is given."""
+
+    def __init__(self, console: Console) -> None:
+        """Keep the console; nothing is printed before the run begins."""
+        self._console = console
+        self._progress: Progress | None = None
+        self._failed = 0
+        self._done = 0
+        self._total = 0
+        self._last_line = time.monotonic()
+
+    def started(self, plan: Plan) -> None:
+        """Show what is run."""
+        self._total = len(plan.ids)
+        part = "" if self._total == plan.total else f" of {plan.total}"
+        self._line(f"{plan.step}: {self._total}{part} cases, {plan.runner} runner")
+        if self._console.is_terminal:
+            self._progress = Progress(
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.description}"),
+                TimeElapsedColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._progress.start()
+            self._progress.add_task("", total=self._total)
+
+    def finished(self, result: Result) -> None:
+        """Count one case; a failing one is named at once."""
+        self._done += 1
+        if not result.passed:
+            self._failed += 1
+        if self._progress is not None:
+            text = f"{self._failed} failed" if self._failed else ""
+            self._progress.update(self._progress.task_ids[0], advance=1, description=text)
+        elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            self._line(f"  {self._done}/{self._total} cases, {self._failed} failed")
+
+    def stopped(self) -> None:
+        """Take the progress bar away, however the run ended."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def ended(self, summary: Summary) -> None:
+        """Show each defect once, then the totals."""
+        self.stopped()
+        defects = group(summary.results)
+        for number, defect in enumerate(defects[:_DEFECTS_SHOWN], 1):
+            self._defect(number, defect, summary.plan)
+        if len(defects) > _DEFECTS_SHOWN:
+            self._line(f"\n… and {len(defects) - _DEFECTS_SHOWN} defects more: see --json FILE")
+        failed, run = len(summary.failed), len(summary.results)
+        if failed:
+            self._line("")
+        if not summary.complete:
+            self._line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
+        color = "red" if failed else "green"
+        defective = f", {len(defects)} defect{'s' * (len(defects) != 1)}" if failed else ""
+        self._console.print(
+            f"[{color}]{run - failed} passed, {failed} failed[/]{defective}"
+            f" in {summary.seconds:.1f} s",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def _defect(self, number: int, defect: Group, plan: Plan) -> None:
+        finding = defect.findings[0]
+        count = len(defect.cases)
+        self._console.print(
+            f"\n[bold red]{number}. {escape(finding.promise)}: {escape(finding.key)}[/]"
+            f" in {count} case{'s' * (count != 1)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        self._field("case", finding.case)
+        self._field("where", finding.where)
+        self._field("expected", finding.expected)
+        self._field("got", finding.got)
+        self._field("stderr", defect.first.stderr_tail or "nothing")
+        self._field("replay", shlex.join([*plan.replay, finding.case]))
+        others = defect.cases[1:]
+        for case in others[:_CASES_SHOWN]:
+            self._field("also in", case)
+        if len(others) > _CASES_SHOWN:
+            self._field("", f"… and {len(others) - _CASES_SHOWN} more")
+
+    def _field(self, name: str, text: str) -> None:
+        for number, line in enumerate(text.splitlines()):
+            self._line(f"   {name if number == 0 else '':9} {line}")
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)

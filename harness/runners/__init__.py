@@ -1,0 +1,32 @@
+"""Runners: each takes a case's tree in, runs the script in it, and gives the tree back out.
+
+A runner is a small picklable value, so that a session can send it to worker processes. A new one
+is a module with such a value and one line in `harness.runners.registry`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from harness.case import Case, Outcome
+
+
+class Runner(Protocol):
+    """Something that can run a case."""
+
+    @property
+    def name(self) -> str:
+        """The name on the command line."""
+        ...
+
+    def prepare(self) -> None:
+        """Get ready, once, before the first case; raises `RunnerUnavailable` when that fails."""
+        ...
+
+    def run(self, case: Case) -> Outcome:
+        """Run one case, in whichever process this is called; raises `RunnerCannot`."""
+        ...
+
+    def close(self) -> None:
+        """Leave nothing behind, once, after the last case."""
+        ...

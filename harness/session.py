@@ -1,0 +1,101 @@
+"""The session: drives cases through a runner in worker processes, and yields results in order."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from harness.case import Result
+from harness.errors import HarnessError
+from harness.runners import Runner
+from harness.step import StepRef, prove
+
+# Enough to keep the workers busy while results are taken in order.
+_AHEAD_PER_WORKER = 8
+
+
+def default_jobs() -> int:
+    """As many workers as there are processors for this process."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of some cases of a step through a runner, with `jobs` worker processes."""
+
+    ref: StepRef
+    runner: Runner
+    jobs: int = 1
+
+    def run(self, ids: Sequence[str]) -> Iterator[Result]:
+        """The results, in the order of `ids` whatever the number of workers.
+
+        Raises `RunnerUnavailable` before the first case, `RunnerCannot` at one that the runner
+        cannot judge. Closing the iterator early stops the workers and cleans up.
+        """
+        self.runner.prepare()
+        try:
+            with _workers(self.jobs) as executor:
+                yield from self._results(executor, ids)
+        finally:
+            self.runner.close()
+
+    def _results(self, executor: Executor, ids: Sequence[str]) -> Iterator[Result]:
+        waiting = iter(ids)
+        ahead: deque[Future[Result]] = deque()
+        try:
+            for case_id in waiting:
+                ahead.append(executor.submit(_work, self.ref, self.runner, case_id))
+                if len(ahead) >= self.jobs * _AHEAD_PER_WORKER:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        except BrokenProcessPool:
+            raise HarnessError(
+                "a worker process of the harness died", "run again with --jobs 1; free memory"
+            ) from None
+
+
+@contextmanager
+def _workers(jobs: int) -> Iterator[Executor]:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["harness.step", "harness.runners.fake"])
+    executor = ProcessPoolExecutor(jobs, mp_context=context, initializer=_become_worker)
+    try:
+        yield executor
+    except BaseException:
+        # Whoever stops early does not wait for cases that hang.
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+class _Stopped(BaseException):
+    """The session wants this worker to end: whatever its case has started is taken down."""
+
+
+def _become_worker() -> None:
+    # Ctrl-C reaches the whole process group; the session alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _stop)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise _Stopped
+
+
+def _work(ref: StepRef, runner: Runner, case_id: str) -> Result:
+    try:
+        return prove(ref, runner, case_id)
+    except _Stopped:
+        os._exit(1)

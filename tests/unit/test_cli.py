@@ -1,0 +1,229 @@
+"""The command line, as a person uses it: a real process, its output and its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HARNESS = Path(sys.executable).with_name("harness")
+STEPS = Path(__file__).parent / "steps"
+COPIER = str(STEPS / "copier")
+
+
+def harness(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [HARNESS, *arguments], capture_output=True, text=True, cwd=cwd, timeout=60, check=False
+    )
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> str:
+    """A script that writes another text than it was given, and exits with 2 when there is none."""
+    script = tmp_path / "broken script.py"
+    source = (STEPS / "copier" / "copier.py").read_text()
+    source = source.replace("sys.exit(1)", "sys.exit(2)").replace("(text)", "(text + b'!')")
+    script.write_text(source)
+    return str(script)
+
+
+def test_a_step_that_conforms() -> None:
+    done = harness("check", COPIER)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "copier: 9 cases, fake runner"
+    assert lines[-1].startswith("9 passed, 0 failed in ")
+    assert "\x1b" not in done.stdout
+
+
+def test_findings_are_grouped_and_can_be_replayed(broken: str) -> None:
+    done = harness("check", COPIER, "--script", broken)
+    assert done.returncode == 1
+    assert "1. output: wrong-bytes in 7 cases" in done.stdout
+    assert "2. exit-code: 2-for-1 in 2 cases" in done.stdout
+    assert "expected  exit code 1 (there is no text)" in done.stdout
+    assert "got       exit code 2" in done.stdout
+    assert "Put text.txt into the channel text." in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("0 passed, 9 failed, 2 defects in ")
+    for line in done.stdout.splitlines():
+        if line.strip().startswith("replay"):
+            command = line.strip().removeprefix("replay").strip()
+            again = subprocess.run(
+                ["sh", "-c", command], capture_output=True, text=True, check=False
+            )
+            assert again.returncode == 1, again.stderr
+            assert "--- findings: 1" in again.stdout
+            assert shlex.quote(broken) in command
+
+
+def test_k_picks_cases_and_case_picks_one() -> None:
+    assert "copier: 2 of 9 cases" in harness("check", COPIER, "-k", "short").stdout
+    one = harness("check", COPIER, "--case", "special=unicode", "--case", "text=long,again=once")
+    assert "copier: 2 of 9 cases" in one.stdout
+    assert one.returncode == 0
+
+
+def test_max_fail_stops(broken: str) -> None:
+    done = harness("check", COPIER, "--script", broken, "--max-fail", "2", "--jobs", "1")
+    assert "stopped after 2 of 9 cases" in done.stdout
+    assert done.returncode == 1
+
+
+def test_list_names_every_case() -> None:
+    done = harness("list", COPIER)
+    assert done.stdout.splitlines()[0] == "text=absent,again=once"
+    assert len(done.stdout.splitlines()) == 9
+    assert harness("list", COPIER, "-k", "unicode").stdout == "special=unicode\n"
+
+
+def test_json(tmp_path: Path, broken: str) -> None:
+    report = tmp_path / "report.json"
+    assert harness("check", COPIER, "--script", broken, "--json", str(report)).returncode == 1
+    document = json.loads(report.read_text())
+    assert document["totals"] == {"planned": 9, "run": 9, "passed": 0, "failed": 9}
+    assert [one["id"] for one in document["cases"]] == harness("list", COPIER).stdout.splitlines()
+    assert document["cases"][0]["findings"][0]["promise"] == "exit-code"
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    report = tmp_path / "report.jsonl"
+    assert harness("check", COPIER, "--json", str(report)).returncode == 0
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [one["passed"] for one in lines[:-1]] == [True] * 9
+    assert lines[-1]["totals"]["passed"] == 9
+
+
+def test_replay_shows_a_case_and_keeps_its_world(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    done = harness("replay", COPIER, "text=long,again=once", "--keep", str(kept))
+    assert done.returncode == 0
+    assert "exit code 0 (expected 0)" in done.stdout
+    assert "+ /opt/ml/processing/output/copy/text.txt file (2 bytes)" in done.stdout
+    copy = "opt/ml/processing/output/copy/text.txt"
+    assert not (kept / "before" / copy).exists()
+    assert (kept / "after" / copy).read_bytes() == b"ab"
+    again = harness("replay", COPIER, "text=long,again=once", "--keep", str(kept))
+    assert again.returncode == 2
+    assert "is not empty" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("check", COPIER, "-k", "shrt"), "text=short"),
+        (("check", COPIER, "--case", "text=shrt,again=once"), "text=short,again=once"),
+        (("check", COPIER, "-k", "and and"), "not an expression"),
+        (("replay", COPIER, "special=unicod"), "special=unicode"),
+        (("replay", COPIER), "name one case"),
+        (("check", str(STEPS)), "has no contract.yaml"),
+        (("check", "no/such/step"), "has no contract.yaml"),
+        (("check", COPIER, "--script", "no/such.py"), "No such file"),
+        (("check", COPIER, "--runner", "nonesuch"), "fake, container"),
+        (("check", COPIER, "--json", "/no/such/folder/x.json"), "--json"),
+        (("check", COPIER, "--jobs", "0"), "--jobs"),
+        (("check", COPIER, "--nonesuch"), "No such option"),
+        (("nonesuch",), "No such command"),
+    ],
+)
+def test_wrong_use_is_2_and_says_what_is_meant(arguments: tuple[str, ...], says: str) -> None:
+    done = harness(*arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_malformed_contract_is_2_with_file_line_and_key(tmp_path: Path) -> None:
+    text = (STEPS / "copier" / "contract.yaml").read_text()
+    (tmp_path / "contract.yaml").write_text(text.replace("required: true", "required: 7"))
+    done = harness("check", str(tmp_path))
+    assert done.returncode == 2
+    assert f"{tmp_path / 'contract.yaml'}:5: inputs.text.required: " in done.stderr
+
+
+def test_a_suite_that_cannot_be_loaded_is_2_with_file_and_line(tmp_path: Path) -> None:
+    for name in ("contract.yaml", "copier.py"):
+        (tmp_path / name).write_text((STEPS / "copier" / name).read_text())
+    assert "conformance.py is missing" in harness("check", str(tmp_path)).stderr
+    (tmp_path / "conformance.py").write_text("import json\n\nraise ValueError('oops')\n")
+    done = harness("check", str(tmp_path))
+    assert done.returncode == 2
+    assert "conformance.py:3: the suite cannot be loaded: ValueError: oops" in done.stderr
+
+
+def test_a_script_that_the_fake_runner_cannot_judge_is_3(tmp_path: Path) -> None:
+    script = tmp_path / "forks.py"
+    script.write_text("import subprocess; subprocess.run(['true'])")
+    done = harness("check", COPIER, "--script", str(script))
+    assert done.returncode == 3
+    assert "--runner container" in done.stderr
+
+
+def test_no_docker_engine_is_3_with_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///no/such/docker.sock")
+    done = harness("check", COPIER, "--runner", "container")
+    assert done.returncode == 3
+    assert "dockerd" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_stops_at_once_and_says_so(tmp_path: Path) -> None:
+    script = tmp_path / "hangs.py"
+    script.write_text("import time\ntime.sleep(1000)\n")
+    command = [str(HARNESS), "check", COPIER, "--script", str(script)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "copier: 9 cases, fake runner\n"
+        time.sleep(1.0)
+        running.send_signal(signal.SIGINT)
+        _, stderr = running.communicate(timeout=15)
+    assert running.returncode == 130
+    assert "stopped" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_a_terminal_gets_a_progress_bar() -> None:
+    main, other = pty.openpty()
+    with subprocess.Popen(
+        [str(HARNESS), "check", COPIER],
+        stdout=other,
+        stderr=other,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    ) as running:
+        os.close(other)
+        shown = b""
+        while True:
+            try:
+                chunk = os.read(main, 4096)
+            except OSError:
+                break
+            if not chunk:
+                break
+            shown += chunk
+    os.close(main)
+    assert running.returncode == 0
+    assert b"\x1b[" in shown
+    assert "━".encode() in shown
+    assert b"9 passed" in shown
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    done = subprocess.run(
+        f"{shlex.quote(str(HARNESS))} list {shlex.quote(COPIER)} | head -n 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "text=absent,again=once\n"
+    assert done.stderr == ""

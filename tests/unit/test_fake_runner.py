@@ -1,0 +1,399 @@
+"""The fake runner: whatever a script does is an outcome, as a real process would have it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness.case import Call, Interrupt, Mount, Outcome
+from harness.errors import RunnerCannot
+from harness.jobs import PROCESSING, TRAINING
+from harness.runners.fake import FakeRunner
+from harness.tree import Tree
+from tests.unit.worlds import OUTPUT, SCRIPT, case_of
+
+
+def run(source: str, tree: Tree | None = None, **changes: object) -> Outcome:
+    return FakeRunner().run(case_of(source, tree, **changes))
+
+
+def new_paths(outcome: Outcome) -> list[str]:
+    assert outcome.after is not None
+    return [path for path, _ in outcome.after if path not in outcome.before]
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("", 0),
+        ("import sys; sys.exit()", 0),
+        ("import sys; sys.exit(3)", 3),
+        ("import sys; sys.exit('no')", 1),
+        ("raise SystemExit(257)", 1),
+        ("raise ValueError('no')", 1),
+        ("not python", 1),
+        ("import os; os._exit(5)", 5),
+        ("import os; os.abort()", 134),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", 143),
+        ("import threading\nthreading.Thread(target=lambda: None).start()", 0),
+        ("import faulthandler; faulthandler._sigsegv()", 139),
+    ],
+)
+def test_exit_codes(source: str, code: int) -> None:
+    assert run(source).exit_code == code
+
+
+def test_a_hanging_script_is_an_outcome() -> None:
+    outcome = run("import time\nwhile True: time.sleep(1)", timeout=0.3)
+    assert outcome.exit_code is None
+    assert outcome.after is None
+
+
+def test_a_fifo_blocks() -> None:
+    tree = Tree.for_job(PROCESSING).with_fifo("/opt/ml/fifo")
+    assert run("open('/opt/ml/fifo').read()", tree).exit_code is None
+    assert run("import os; os.open('/opt/ml/fifo', os.O_RDONLY)", tree).exit_code is None
+    stat = "import os, stat; assert stat.S_ISFIFO(os.stat('/opt/ml/fifo').st_mode)"
+    assert run(stat, tree).exit_code == 0
+
+
+def test_the_traceback_is_that_of_the_script_alone() -> None:
+    outcome = run("def deep():\n    raise ValueError('no')\ndeep()\n")
+    assert outcome.stderr.startswith("Traceback (most recent call last):\n")
+    assert outcome.stderr.endswith("ValueError: no\n")
+    assert f'File "{SCRIPT}", line 3, in <module>\n    deep()' in outcome.stderr
+    assert "fake_world" not in outcome.stderr
+
+
+def test_what_is_said_is_kept_apart_and_need_not_be_text() -> None:
+    outcome = run(
+        """
+        import os, sys
+        print("out")
+        print("err", file=sys.stderr)
+        sys.stdout.flush()
+        os.write(1, b"\\xff\\n")
+        """
+    )
+    assert outcome.stdout == "out\n\\xff\n"
+    assert outcome.stderr == "err\n"
+
+
+def test_logging_works_as_in_a_fresh_process() -> None:
+    outcome = run("import logging\nlogging.basicConfig(level='INFO')\nlogging.info('hello')")
+    assert outcome.stderr == "INFO:root:hello\n"
+
+
+def test_the_script_sees_its_world_and_nothing_else() -> None:
+    outcome = run(
+        """
+        import os, sys
+        print(__file__, sys.argv, os.getcwd(), sorted(os.listdir("/")), os.path.exists("/etc/passwd"))
+        print(__name__, sys.path[0])
+        """,
+        arguments=("--level", "3"),
+    )
+    assert outcome.stdout.splitlines() == [
+        f"{SCRIPT} ['{SCRIPT}', '--level', '3'] /opt/ml/code ['home', 'opt', 'root', 'tmp', 'var'] False",
+        "__main__ /opt/ml/code",
+    ]
+
+
+def test_the_environment_is_the_jobs_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
+    source = "import os; print(sorted(os.environ))"
+    bare = ["HOME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"]
+    assert run(source).stdout == f"{bare}\n"
+    training = run(source, Tree.for_job(TRAINING), variables={"LEVEL": "3"}).stdout
+    assert "'SM_CHANNELS'" in training
+    assert "'LEVEL'" in training
+    assert "SECRET_OF_THE_HOST" not in training
+
+
+def test_the_tree_comes_back_as_it_was() -> None:
+    tree = (
+        Tree.for_job(PROCESSING, (OUTPUT,))
+        .with_channel("model", {"a.bin": b"a"})
+        .with_symlink("/opt/ml/link", "code")
+        .with_file("/opt/ml/odd", b"odd", mode=0o4711)
+        .with_device("/opt/ml/null")
+        .with_fifo("/opt/ml/fifo")
+    )
+    outcome = run("", tree)
+    assert outcome.after is not None
+    assert outcome.after.entries == outcome.before.entries
+
+
+def test_changes_come_back() -> None:
+    outcome = run(
+        f"""
+        import os
+        open("{OUTPUT}/a", "w").write("written")
+        os.chmod("{OUTPUT}/a", 0o600)
+        os.makedirs("/srv/deep")
+        os.symlink("a", "{OUTPUT}/link")
+        os.remove("/opt/ml/config/resourceconfig.json")
+        """
+    )
+    assert outcome.after is not None
+    assert new_paths(outcome) == [f"{OUTPUT}/a", f"{OUTPUT}/link", "/srv", "/srv/deep"]
+    assert outcome.after.entries[f"{OUTPUT}/a"].data == b"written"
+    assert outcome.after.entries[f"{OUTPUT}/a"].mode == 0o600
+    assert outcome.after.entries[f"{OUTPUT}/link"].target == "a"
+    assert "/opt/ml/config/resourceconfig.json" not in outcome.after
+
+
+def test_a_folder_that_something_was_made_in_shows_it() -> None:
+    outcome = run("import os\nopen('/opt/ml/code/x', 'w').close()\nos.remove('/opt/ml/code/x')")
+    assert outcome.after is not None
+    code = "/opt/ml/code"
+    assert outcome.after.entries[code].mtime > outcome.before.entries[code].mtime
+
+
+# What careful programmers write, and pyfakefs alone gets wrong.
+IDIOMS = {
+    "from os.path import": "from os.path import exists\nassert exists('/opt/ml/code/script.py')",
+    "import posixpath": "import posixpath\nassert posixpath.exists('/opt/ml/code/script.py')",
+    "from os import": "from os import listdir, stat\nassert listdir('/opt/ml/code') == ['script.py']",
+    "pathlib": "from pathlib import Path\nassert Path('/opt/ml/code/script.py').is_file()",
+    "fchmod after mkstemp": """
+        import os, tempfile
+        fd, name = tempfile.mkstemp()
+        os.fchmod(fd, 0o640)
+        assert os.stat(name).st_mode & 0o777 == 0o640
+        os.close(fd); os.remove(name)
+    """,
+    "open for reading leaves the mode": """
+        import os
+        before = os.stat(__file__).st_mode
+        os.close(os.open(__file__, os.O_RDONLY))
+        assert os.stat(__file__).st_mode == before
+    """,
+    "os.open obeys the umask": """
+        import os
+        os.close(os.open("/tmp/x", os.O_CREAT | os.O_WRONLY, 0o666))
+        assert os.stat("/tmp/x").st_mode & 0o777 == 0o644
+        os.remove("/tmp/x")
+    """,
+    "lseek tells the position": """
+        import os
+        fd = os.open(__file__, os.O_RDONLY)
+        assert os.lseek(fd, 0, os.SEEK_END) == os.path.getsize(__file__)
+    """,
+    "pread, pwrite and writev": """
+        import os
+        fd = os.open("/tmp/x", os.O_CREAT | os.O_RDWR)
+        assert os.writev(fd, [b"ab", b"cd"]) == 4
+        assert os.pwrite(fd, b"X", 1) == 1
+        assert os.pread(fd, 2, 1) == b"Xc"
+        assert os.lseek(fd, 0, os.SEEK_CUR) == 4
+        os.remove("/tmp/x")
+    """,
+    "copy_file_range": """
+        import os
+        src, dst = os.open(__file__, os.O_RDONLY), os.open("/tmp/x", os.O_CREAT | os.O_RDWR)
+        size = os.path.getsize(__file__)
+        assert os.copy_file_range(src, dst, size) == size
+        assert os.copy_file_range(src, dst, size) == 0
+        assert open("/tmp/x").read() == open(__file__).read()
+    """,
+    "statvfs and disk_usage": """
+        import os, shutil
+        assert os.statvfs("/opt/ml").f_bavail > 0
+        assert shutil.disk_usage("/opt/ml").free > 0
+    """,
+    "chown": """
+        import os
+        fd = os.open("/tmp/x", os.O_CREAT | os.O_RDWR)
+        os.fchown(fd, 5, -1)
+        os.lchown("/tmp/x", -1, 6)
+        assert (os.stat("/tmp/x").st_uid, os.stat("/tmp/x").st_gid) == (5, 6)
+    """,
+    "fsync of a folder": """
+        import os
+        fd = os.open("/opt/ml/code", os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(fd)
+        os.close(fd)
+    """,
+    "posix_fallocate": """
+        import os
+        fd = os.open("/tmp/x", os.O_CREAT | os.O_RDWR)
+        os.posix_fallocate(fd, 0, 100)
+        assert os.fstat(fd).st_size == 100
+    """,
+    "temporary files and folders": """
+        import os, tempfile
+        with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile(dir=folder) as one:
+            assert one.name.startswith("/tmp/")
+            one.write(b"x"); one.flush()
+            assert os.path.getsize(one.name) == 1
+        assert os.listdir("/tmp") == []
+    """,
+    "a temporary folder cleaned at exit": "import tempfile\nkept = tempfile.TemporaryDirectory()",
+    "atexit": "import atexit, os\nopen('/tmp/x', 'w').close()\natexit.register(os.remove, '/tmp/x')",
+    "flock": "import fcntl\nwith open('/tmp/x', 'w') as f: fcntl.flock(f, fcntl.LOCK_EX)",
+    "dataclass": "from dataclasses import dataclass\n@dataclass\nclass A:\n    a: int\nA(1)",
+    "threads": """
+        from concurrent.futures import ThreadPoolExecutor
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(len, ["a", "bb"])) == [1, 2]
+    """,
+    "getpwuid through tarfile": """
+        import tarfile
+        with tarfile.open("/tmp/x.tar", "w") as tar:
+            tar.add(__file__, arcname="a")
+            assert tar.getmember("a").uid == 0
+    """,
+    "root": "import os\nassert (os.getuid(), os.geteuid()) == (0, 0)",
+}
+
+
+@pytest.mark.parametrize("name", IDIOMS)
+def test_idioms_that_work_in_a_real_process(name: str) -> None:
+    outcome = run(IDIOMS[name])
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["a temporary folder cleaned at exit", "atexit"])
+def test_the_end_of_a_process_cleans_up(name: str) -> None:
+    assert new_paths(run(IDIOMS[name])) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import subprocess; subprocess.run(['true'])",
+        "import os; os.system('true')",
+        "import os; os.fork()",
+        "import os; os.execv('/bin/true', ['true'])",
+        "import mmap; mmap.mmap(3, 10)",
+        "import sqlite3; sqlite3.connect('/opt/ml/x')",
+        "try:\n    import subprocess; subprocess.run(['true'])\nexcept BaseException:\n    pass",
+    ],
+)
+def test_what_cannot_be_faked_is_refused_loudly(source: str) -> None:
+    with pytest.raises(RunnerCannot, match="--runner container"):
+        run(source)
+
+
+def test_no_real_file_is_written(tmp_path: Path) -> None:
+    target = tmp_path / "real"
+    with pytest.raises(RunnerCannot, match="real file"):
+        run(f"import io, _io; _io.open({str(target)!r}, 'w')")
+    assert not target.exists()
+
+
+def test_a_mount_is_a_file_system_of_its_own() -> None:
+    outcome = run(
+        f"""
+        import errno, os
+        open("/tmp/x", "w").close()
+        try:
+            os.replace("/tmp/x", "{OUTPUT}/x")
+        except OSError as error:
+            assert error.errno == errno.EXDEV
+        else:
+            raise SystemExit("renamed across file systems")
+        """,
+        mounts=(Mount(OUTPUT),),
+    )
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+
+
+def test_a_mount_can_be_full() -> None:
+    tree = Tree.for_job(PROCESSING, (OUTPUT,)).with_file(f"{OUTPUT}/older", b"x" * 1000)
+    source = f"with open('{OUTPUT}/x', 'wb') as out: out.write(b'x' * 5000)"
+    outcome = run(source, tree, mounts=(Mount(OUTPUT, 4096),))
+    assert outcome.exit_code == 1
+    assert "No space left on device" in outcome.stderr
+    assert run(source, tree, mounts=(Mount(OUTPUT, 10_000),)).exit_code == 0
+
+
+HANDLES = f"""
+import os, signal, sys
+def stop(*_):
+    os.remove("{OUTPUT}/part")
+    sys.exit(143)
+signal.signal(signal.SIGTERM, stop)
+with open("{OUTPUT}/part", "w") as part:
+    for _ in range(200):
+        part.write("x"); part.flush()
+os.replace("{OUTPUT}/part", "{OUTPUT}/whole")
+"""
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_signal_comes_in_mid_run(share: float) -> None:
+    outcome = run(HANDLES, interrupt=Interrupt(signal.SIGTERM, share))
+    assert outcome.exit_code == 143
+    assert new_paths(outcome) == []
+
+
+def test_a_signal_that_nobody_handles_ends_the_script() -> None:
+    source = HANDLES.replace("signal.signal(signal.SIGTERM, stop)", "")
+    outcome = run(source, interrupt=Interrupt(signal.SIGTERM, 0.5))
+    assert outcome.exit_code == 143
+    assert new_paths(outcome) == [f"{OUTPUT}/part"]
+
+
+def test_a_kill_cannot_be_handled() -> None:
+    outcome = run(HANDLES, interrupt=Interrupt(signal.SIGKILL, 0.5))
+    assert outcome.exit_code == 137
+    assert new_paths(outcome) == [f"{OUTPUT}/part"]
+
+
+def test_a_script_that_does_nothing_is_not_interrupted() -> None:
+    assert run("", interrupt=Interrupt(signal.SIGTERM, 0.5)).exit_code == 0
+
+
+FUNCTIONS = """
+from pathlib import Path
+def double(number): return number * 2
+def below(folder): return folder / "x"
+def fails(): raise FileNotFoundError("not there")
+def ends(): raise SystemExit(4)
+def odd(): return object()
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        (Call("double", {"number": 4}), {"returned": 8}),
+        (Call("odd"), {"returned": {"type": "object"}}),
+        (Call("absent"), {"missing": True}),
+        (Call("ends"), {"raised": ["SystemExit", "BaseException"], "message": "4"}),
+    ],
+)
+def test_a_function_is_called(call: Call, answer: object) -> None:
+    outcome = run(FUNCTIONS, call=call)
+    assert (outcome.exit_code, outcome.returned) == (0, answer)
+
+
+def test_a_call_takes_and_gives_paths_and_exceptions() -> None:
+    from pathlib import PurePosixPath
+
+    outcome = run(FUNCTIONS, call=Call("below", {"folder": PurePosixPath("/srv")}))
+    assert outcome.returned == {"returned": {"path": "/srv/x"}}
+    raised = run(FUNCTIONS, call=Call("fails")).returned
+    assert raised is not None
+    assert raised["raised"] == ["FileNotFoundError", "OSError", "Exception", "BaseException"]
+
+
+def test_a_script_that_runs_when_imported_shows() -> None:
+    outcome = run("raise SystemExit(0)", call=Call("main"))
+    assert outcome.returned is not None
+    assert outcome.returned["importing"] is True
+
+
+def test_nothing_of_a_case_is_left_in_the_next() -> None:
+    run("import os, sys\nos.environ['LEFT'] = '1'\nopen('/tmp/left', 'w').close()\nsys.left = 1")
+    after = run(
+        "import os, sys\nprint('LEFT' in os.environ, os.listdir('/tmp'), hasattr(sys, 'left'))"
+    )
+    assert after.stdout == "False [] False\n"
+    assert not os.path.lexists("/tmp/left")

@@ -1,0 +1,95 @@
+"""The matrix: every combination under a stable id, and expressions that pick some."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.case import Case
+from harness.errors import Exit, WrongContract, WrongUse
+from harness.expectation import Expectation
+from harness.matrix import Axis, Matrix, Special, Suite, as_it_is, select
+from harness.tree import Tree
+
+
+def edit(name: str):  # type: ignore[no-untyped-def]
+    return lambda case: case.with_tree(case.tree.with_file(f"/{name}", b""))
+
+
+AXES = (
+    Axis("model", {"absent": as_it_is, "present": edit("model")}),
+    Axis("given", {"absent": as_it_is, "present": edit("given"), "empty": edit("empty")}),
+)
+
+
+def expected(case: Case) -> Expectation:
+    return Expectation(exit_code=len(case.tree.entries))
+
+
+MATRIX = Matrix(Suite(Case(tree=Tree()), AXES, expected, [Special("x", as_it_is, Expectation())]))
+
+
+def test_the_product_of_all_axes_then_the_special_cases() -> None:
+    assert MATRIX.ids == (
+        "model=absent,given=absent",
+        "model=absent,given=present",
+        "model=absent,given=empty",
+        "model=present,given=absent",
+        "model=present,given=present",
+        "model=present,given=empty",
+        "special=x",
+    )
+
+
+def test_a_case_is_one_choice_from_every_axis() -> None:
+    case, expectation = MATRIX.case("model=present,given=empty")
+    assert case.id == "model=present,given=empty"
+    assert case.choices == {"model": "present", "given": "empty"}
+    assert set(case.tree.entries) == {"/model", "/empty"}
+    assert expectation.exit_code == 2
+
+
+def test_a_constraint_leaves_out_what_cannot_be() -> None:
+    suite = Suite(Case(), AXES, possible=lambda chosen: chosen["model"] != chosen["given"])
+    assert "model=absent,given=absent" not in Matrix(suite).ids
+    assert len(Matrix(suite).ids) == 4
+
+
+def test_two_cases_of_one_name() -> None:
+    twice = [Special("x", as_it_is, Expectation())] * 2
+    with pytest.raises(WrongContract, match="two cases"):
+        Matrix(Suite(Case(), special=twice))
+
+
+def test_an_unknown_case_is_told_with_the_nearest() -> None:
+    with pytest.raises(WrongUse) as caught:
+        MATRIX.case("model=present,given=emty")
+    assert caught.value.exit_code == Exit.WRONG_USE
+    assert caught.value.hint.splitlines()[1].strip() == "model=present,given=empty"
+
+
+@pytest.mark.parametrize(
+    ("expression", "picked"),
+    [
+        ("given=empty", 2),
+        ("model=present and given=empty", 1),
+        ("model=present or special", 4),
+        ("not absent", 3),
+        ("not (model=present or special)", 3),
+        ("model=present,given=empty", 1),
+    ],
+)
+def test_an_expression_picks(expression: str, picked: int) -> None:
+    assert len(select(MATRIX.ids, expression)) == picked
+
+
+@pytest.mark.parametrize("expression", ["model=presnt", "absent and special"])
+def test_an_expression_that_picks_nothing_is_an_error(expression: str) -> None:
+    with pytest.raises(WrongUse, match="selects none of 7") as caught:
+        select(MATRIX.ids, expression)
+    assert "nearest" in caught.value.hint
+
+
+@pytest.mark.parametrize("expression", ["", "and", "a b", "(a", "a and", "not", "a ++ b", "a)"])
+def test_a_malformed_expression_is_an_error(expression: str) -> None:
+    with pytest.raises(WrongUse, match="not an expression"):
+        select(MATRIX.ids, expression)

@@ -1,0 +1,237 @@
+"""Each promise holds for a good outcome, and is found broken in one that breaks it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import contract
+from harness.case import Call, Case, Outcome
+from harness.expectation import Content, Expectation, Raises, Returns, Says
+from harness.promises import Evidence, judge
+from harness.promises.all import PROMISES
+from harness.promises.errors import error_text, is_advice
+from harness.tree import Entry, Tree
+
+CONTRACT = contract.load(Path(__file__).parent / "steps" / "copier")
+INPUT = "/opt/ml/processing/input/text/text.txt"
+COPY = "/opt/ml/processing/output/copy/text.txt"
+OLD = "/opt/ml/processing/output/copy/old.txt"
+BEFORE = (
+    Tree()
+    .with_directory("/tmp", mode=0o1777)
+    .with_directory("/var/tmp", mode=0o1777)
+    .with_file("/tmp/theirs", b"theirs")
+    .with_file("/opt/ml/code/copier.py", b"...")
+    .with_file("/opt/ml/config/resourceconfig.json", b"{}")
+    .with_file(INPUT, b"text")
+    .with_file(OLD, b"old")
+)
+GOOD = BEFORE.with_file(COPY, b"text")
+CASE = Case(id="sample", tree=BEFORE, script="/opt/ml/code/copier.py")
+WRITES = Expectation(
+    writes={COPY: Content(data=b"text")}, log=(Says("copied", "copied", "says copied"),)
+)
+FAILS = Expectation(exit_code=1, error=(Says("file", r"text\.txt", "names text.txt"),))
+SAID = """\
+INFO looking for other.txt
+Traceback (most recent call last):
+  File "copier.py", line 3, in <module>
+    open("secret.txt")
+FileNotFoundError: no text.txt
+Put it into the channel.
+"""
+
+
+def outcome(after: Tree | None, code: int | None = 0, err: str = "", out: str = "") -> Outcome:
+    return Outcome(code, out, err, 0.1, BEFORE, after)
+
+
+WRITTEN = outcome(GOOD, out="copied")
+FAILED = outcome(BEFORE, 1, SAID)
+
+
+def found(expected: Expectation, what: Outcome, case: Case = CASE) -> list[tuple[str, str]]:
+    return [(f.promise, f.key) for f in judge(Evidence(CONTRACT, case, expected, what))]
+
+
+def test_good_outcomes_break_no_promise() -> None:
+    assert found(WRITES, WRITTEN) == []
+    assert found(FAILS, FAILED) == []
+
+
+def touched(path: str, **changes: object) -> Tree:
+    return GOOD.with_entry(path, replace(GOOD.entries[path], **changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("after", "promise", "key"),
+    [
+        (BEFORE, "output", "missing"),
+        (GOOD.with_file(COPY, b"tex"), "output", "wrong-bytes"),
+        (BEFORE.with_directory(COPY), "output", "wrong-type"),
+        (GOOD.without(OLD), "older-output", "older-output-gone"),
+        (GOOD.with_file(OLD, b"new"), "older-output", "older-output-changed"),
+        (GOOD.without(INPUT), "inputs-unchanged", "removed"),
+        (touched(INPUT, data=b"txet"), "inputs-unchanged", "content-changed"),
+        (touched(INPUT, mode=0o600), "inputs-unchanged", "mode-changed"),
+        (touched(INPUT, mtime=1.0), "inputs-unchanged", "mtime-changed"),
+        (touched(INPUT, uid=5), "inputs-unchanged", "owner-changed"),
+        (touched("/opt/ml/code", mtime=1.0), "inputs-unchanged", "mtime-changed"),
+        (touched("/opt/ml/code/copier.py", data=b""), "inputs-unchanged", "content-changed"),
+        (GOOD.with_file(INPUT + ".part", b""), "nothing-undeclared", "written"),
+        (GOOD.with_file(COPY + ".part", b""), "nothing-undeclared", "written"),
+        (GOOD.with_file("/root-x", b""), "nothing-undeclared", "written"),
+        (GOOD.with_directory("/opt/ml/output"), "nothing-undeclared", "written"),
+        (touched("/opt/ml/config/resourceconfig.json", data=b""), "nothing-undeclared", "changed"),
+        (GOOD.without("/opt/ml/config"), "nothing-undeclared", "removed"),
+        (GOOD.with_file("/tmp/x", b""), "scratch-clean", "left-behind"),
+        (GOOD.with_directory("/var/tmp/x"), "scratch-clean", "left-behind"),
+        (GOOD.with_file("/tmp/theirs", b"mine"), "scratch-clean", "changed"),
+        (GOOD.without("/tmp/theirs"), "scratch-clean", "removed"),
+    ],
+)
+def test_what_is_wrong_with_the_tree_is_found(after: Tree, promise: str, key: str) -> None:
+    assert (promise, key) in found(WRITES, replace(WRITTEN, after=after))
+    assert {one for one, _ in found(WRITES, replace(WRITTEN, after=after))} == {promise}
+
+
+def test_a_failure_writes_nothing() -> None:
+    assert found(FAILS, replace(FAILED, after=GOOD)) == [("nothing-undeclared", "written")]
+
+
+def test_the_way_to_an_output_may_be_made() -> None:
+    before = Tree().with_file("/opt/ml/code/copier.py", b"...")
+    after = before.with_directory("/opt/ml/processing/output/copy")
+    assert found(FAILS, replace(FAILED, before=before, after=after)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "key"), [(1, "1-for-0"), (2, "2-for-0"), (None, "hangs"), (139, "139-for-0")]
+)
+def test_another_end_is_found_and_its_content_not_judged(code: int | None, key: str) -> None:
+    assert found(WRITES, outcome(BEFORE, code)) == [("exit-code", key)]
+    assert found(WRITES, outcome(None, code)) == [("exit-code", key)]
+
+
+@pytest.mark.parametrize(
+    ("stderr", "promise", "key"),
+    [
+        (SAID.replace("no text.txt", "no"), "error-named", "no-file"),
+        (SAID.replace("Put it into the channel.\n", ""), "error-advice", "no-advice"),
+        ("text.txt is missing: add it\n", "error-traceback", "no-traceback"),
+    ],
+)
+def test_what_an_error_lacks_is_found(stderr: str, promise: str, key: str) -> None:
+    assert found(FAILS, replace(FAILED, stderr=stderr)) == [(promise, key)]
+
+
+def test_an_error_on_standard_output_is_none() -> None:
+    promises = {one for one, _ in found(FAILS, outcome(BEFORE, 1, "", SAID))}
+    assert promises == {"error-named", "error-traceback", "error-advice"}
+
+
+def test_a_log_that_lacks_something_is_found() -> None:
+    assert found(WRITES, outcome(GOOD)) == [("log", "no-copied")]
+    assert found(WRITES, outcome(GOOD, err="COPIED")) == []
+
+
+def test_the_error_is_what_follows_the_traceback_without_code() -> None:
+    text = error_text(SAID)
+    assert "no text.txt" in text
+    assert "other.txt" not in text
+    assert "secret.txt" not in text
+
+
+EXCEPTION = "no model.tar.gz in /opt/ml/code"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Put model.tar.gz into /opt/ml/code.",
+        "2025-11-18 16:00:01 - ERROR - Provide the missing file.",
+        "ERROR: Error in step: no model.tar.gz in /opt/ml/code. Upload one.",
+        "FileNotFoundError: no model.tar.gz in /opt/ml/code; add one there",
+        "hint: the archive looks damaged, please download it once more",
+        "What to do: re-create the archive with tar -czf",
+        "You must supply a JSON object.",
+        "Fix: the archive was cut short; upload it again",
+    ],
+)
+def test_lines_that_say_what_to_do(line: str) -> None:
+    assert is_advice(line, EXCEPTION)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "    raise FileNotFoundError(text)",
+        '  File "/opt/ml/code/dummy_training.py", line 3, in main',
+        "FileNotFoundError: no model.tar.gz in /opt/ml/code",
+        "ValueError: ERROR_CODE: INVALID_ARCHIVE: cannot read /opt/ml/use/model.tar.gz",
+        "tarfile.ReadError: unexpected end of data",
+        "2025-11-18 16:00:01 - ERROR - Error: no model.tar.gz in /opt/ml/code",
+        "2025-11-18 16:00:01 - ERROR - the step has failed",
+        "  - /opt/ml/code/model.tar.gz",
+        "done",
+    ],
+)
+def test_lines_that_do_not(line: str) -> None:
+    assert not is_advice(line, EXCEPTION)
+
+
+@pytest.mark.parametrize(
+    ("returned", "key"),
+    [
+        ({"returned": {"path": "/a"}}, None),
+        ({"returned": "/a"}, "find-wrong"),
+        ({"returned": None}, "find-wrong"),
+        ({"raised": ["ValueError"], "message": ""}, "find-wrong"),
+        ({"missing": True}, "find-missing"),
+        ({"raised": ["SystemExit"], "message": "0", "importing": True}, "import-fails"),
+        (None, "no-return"),
+    ],
+)
+def test_what_a_function_does(returned: dict[str, object] | None, key: str | None) -> None:
+    case = replace(CASE, call=Call("find"))
+    expected = Expectation(call=Returns({"path": "/a"}))
+    done = replace(outcome(BEFORE), returned=returned)
+    assert found(expected, done, case) == ([("functions", key)] if key else [])
+
+
+@pytest.mark.parametrize(
+    ("raised", "message", "holds"),
+    [
+        (["FileNotFoundError", "OSError"], "no model.tar.gz", True),
+        (["Missing", "FileNotFoundError", "OSError"], "no model.tar.gz", True),
+        (["FileNotFoundError", "OSError"], "nothing", False),
+        (["ValueError"], "no model.tar.gz", False),
+    ],
+)
+def test_what_a_function_raises(raised: list[str], message: str, holds: bool) -> None:
+    case = replace(CASE, call=Call("find"))
+    expected = Expectation(call=Raises("FileNotFoundError", "model"))
+    done = replace(outcome(BEFORE), returned={"raised": raised, "message": message})
+    assert (found(expected, done, case) == []) is holds
+
+
+def test_after_a_kill_only_outputs_and_inputs_are_judged() -> None:
+    expected = Expectation(exit_code=137, dies=True)
+    left = BEFORE.with_file("/tmp/x", b"").with_file(COPY + ".part", b"half")
+    assert found(expected, outcome(left, 137)) == []
+    partial = BEFORE.with_file(COPY, b"half")
+    assert found(expected, outcome(partial, 137)) == [("nothing-undeclared", "written")]
+    changed = BEFORE.with_file(OLD, b"half")
+    assert found(expected, outcome(changed, 137)) == [("older-output", "older-output-changed")]
+    spoilt = BEFORE.with_entry(INPUT, Entry("file", b"spoilt"))
+    assert ("inputs-unchanged", "content-changed") in found(expected, outcome(spoilt, 137))
+
+
+def test_every_promise_has_a_name_and_a_sentence() -> None:
+    names = [promise.name for promise in PROMISES]
+    assert len(set(names)) == len(names)
+    assert all(promise.sentence.endswith(".") for promise in PROMISES)
