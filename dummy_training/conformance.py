@@ -1,6 +1,6 @@
 """What is tried on dummy_training, and what each case must do: a table written from the contract.
 
-Nothing here looks at the script. The product varies what lies where, 1,152 ways; `special_cases.py`
+Nothing here looks at the script. The product varies what lies where, 1,152 ways; `cases`
 varies everything else. Files in different places have different content, so that taking the wrong
 one shows.
 """
@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.archives import PYTORCH, Member, file, model_archive
-
 from harness.case import Case
 from harness.contract import Contract
 from harness.expectation import Expectation
@@ -20,7 +19,8 @@ from harness.jobs import PROCESSING, TRAINING, Job
 from harness.matrix import Axis, Edit, Suite, as_it_is
 from harness.tree import Tree
 
-from .expected import (
+from .cases import special_cases
+from .cases.expected import (
     CODE,
     HYPERPARAMETERS,
     MODEL,
@@ -31,7 +31,6 @@ from .expected import (
     no_hyperparameters,
     no_model,
 )
-from .special_cases import special_cases
 
 # What the archive holds of hyperparameters: the name it has there, or "" for none at all.
 EMBEDDED_AS: Mapping[str, str] = {

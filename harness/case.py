@@ -95,8 +95,9 @@ class Outcome:
     """What a run did.
 
     `exit_code` is 128 + N after death by signal N, as a shell reports it, and None when the
-    script did not end within the case's timeout. `after` is None when the tree could not be recovered.
-    `returned` is what the called function did, for a case with a call: `harness.runners.driver`.
+    script did not end within the case's timeout. `after` is None when the tree could not be
+    recovered. `returned` is what the called function did, for a case with a call:
+    `harness.runners.driver`.
     """
 
     exit_code: int | None

@@ -67,9 +67,9 @@ class Expectation:
     """What a case must do.
 
     `writes` maps path → what must be there afterwards; every other declared output must be as it
-    was before. `error` is searched in the error (standard error from the first traceback on), `log` in
-    all that the script says. With `dies`, the script is killed, and only its outputs and inputs are
-    judged: nobody can clean up after SIGKILL.
+    was before. `error` is searched in the error (standard error from the first traceback on), `log`
+    in all that the script says. With `dies`, the script is killed, and only its outputs and inputs
+    are judged: nobody can clean up after SIGKILL.
     """
 
     exit_code: int = 0

@@ -13,9 +13,9 @@ _EXCEPTION = re.compile(r"^\s*(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Inter
 # Words that tell people what to do, wherever they stand in a line …
 _STRONG = r"""
     add | adjust | allow | ask | attach | change | check | choose | clean | configure | contact |
-    convert | copy | correct | create | delete | download | ensure | expand | export | fetch | fill |
-    fix | free | give | grant | increase | inspect | install | investigate | keep | make | mend |
-    mount | move | must | needs? | pack | please | provide | put | rebuild | recheck | recreate |
+    convert | copy | correct | create | delete | download | ensure | expand | export | fetch |
+    fill | fix | free | give | grant | increase | inspect | install | investigate | keep | make |
+    mend | mount | move | must | needs? | pack | please | provide | put | rebuild | recheck | recreate |
     redownload | reexport | regenerate | remake | remove | rename | repack | repackage | repair |
     replace | rerun | resave | resend | restart | restore | retry | reupload | review | rewrite |
     save | see | set | should | shrink | strip | submit | supply | try | unset | update | upload |

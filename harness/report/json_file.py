@@ -1,8 +1,9 @@
 """The report for programs: one JSON document, or JSON lines when the file's name ends in .jsonl.
 
 The document has `schema` (1), `step`, `runner`, `seconds`, `totals` (`planned`, `run`,
-`passed`, `failed`) and `cases`, each with `id`, `passed`, `exit_code`, `seconds` and `findings`. As lines, the
-same comes as one line with everything but the cases, last, and before it a line per case.
+`passed`, `failed`) and `cases`, each with `id`, `passed`, `exit_code`, `seconds` and `findings`.
+As lines, the same comes as one line with everything but the cases, last, and before it a line per
+case.
 """
 
 from __future__ import annotations

@@ -92,13 +92,15 @@ def test_the_script_sees_its_world_and_nothing_else() -> None:
     outcome = run(
         """
         import os, sys
-        print(__file__, sys.argv, os.getcwd(), sorted(os.listdir("/")), os.path.exists("/etc/passwd"))
+        print(__file__, sys.argv, os.getcwd())
+        print(sorted(os.listdir("/")), os.path.exists("/etc/passwd"))
         print(__name__, sys.path[0])
         """,
         arguments=("--level", "3"),
     )
     assert outcome.stdout.splitlines() == [
-        f"{SCRIPT} ['{SCRIPT}', '--level', '3'] /opt/ml/code ['home', 'opt', 'root', 'tmp', 'var'] False",
+        f"{SCRIPT} ['{SCRIPT}', '--level', '3'] /opt/ml/code",
+        "['home', 'opt', 'root', 'tmp', 'var'] False",
         "__main__ /opt/ml/code",
     ]
 
@@ -158,7 +160,7 @@ def test_a_folder_that_something_was_made_in_shows_it() -> None:
 IDIOMS = {
     "from os.path import": "from os.path import exists\nassert exists('/opt/ml/code/script.py')",
     "import posixpath": "import posixpath\nassert posixpath.exists('/opt/ml/code/script.py')",
-    "from os import": "from os import listdir, stat\nassert listdir('/opt/ml/code') == ['script.py']",
+    "from os import": "from os import listdir\nassert listdir('/opt/ml/code') == ['script.py']",
     "pathlib": "from pathlib import Path\nassert Path('/opt/ml/code/script.py').is_file()",
     "fchmod after mkstemp": """
         import os, tempfile
@@ -227,14 +229,18 @@ IDIOMS = {
     """,
     "temporary files and folders": """
         import os, tempfile
-        with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile(dir=folder) as one:
+        with tempfile.TemporaryDirectory() as d, tempfile.NamedTemporaryFile(dir=d) as one:
             assert one.name.startswith("/tmp/")
             one.write(b"x"); one.flush()
             assert os.path.getsize(one.name) == 1
         assert os.listdir("/tmp") == []
     """,
     "a temporary folder cleaned at exit": "import tempfile\nkept = tempfile.TemporaryDirectory()",
-    "atexit": "import atexit, os\nopen('/tmp/x', 'w').close()\natexit.register(os.remove, '/tmp/x')",
+    "atexit": """
+        import atexit, os
+        open("/tmp/x", "w").close()
+        atexit.register(os.remove, "/tmp/x")
+    """,
     "flock": "import fcntl\nwith open('/tmp/x', 'w') as f: fcntl.flock(f, fcntl.LOCK_EX)",
     "dataclass": "from dataclasses import dataclass\n@dataclass\nclass A:\n    a: int\nA(1)",
     "threads": """

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 from harness.archives import Member
-
 from harness.expectation import Archive, Expectation, Says
 
 MODEL = "model_artifacts_input"
@@ -79,3 +78,8 @@ def injected(content: tuple[Member, ...], data: bytes, marks: tuple[Says, ...] =
     """The provided hyperparameters are put in, byte for byte."""
     said = Says("injected", r"inject|not in (?:the )?model|add", "says that they are put in")
     return Expectation(writes={WRITTEN: Archive(content, data)}, log=(*marks, said))
+
+
+def error_code(code: str) -> Says:
+    """The error names its code."""
+    return Says(code, rf"\b{code}\b", f"the error code {code}")

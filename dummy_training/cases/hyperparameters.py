@@ -1,0 +1,87 @@
+"""Which hyperparameters are good, and which are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.archives import file, model_archive
+from harness.matrix import Special
+
+from .expected import CODE, MODEL, error_code, failure, injected, kept, no_hyperparameters
+from .world import (
+    PLAIN,
+    PLAIN_ARCHIVE,
+    PROCESSED_AT,
+    PROVIDED,
+    TRAINED,
+    TRAINED_ARCHIVE,
+    World,
+    at,
+    channels,
+    older,
+)
+
+
+def hyperparameters(world: World) -> Iterator[Special]:
+    """Which hyperparameters are good, and which are looked at."""
+    invalid = {
+        "malformed": b'{"epochs": 3',
+        "empty": b"",
+        "only-spaces": b" \n",
+        "array": b'[{"epochs": 3}]',
+        "string": b'"epochs"',
+        "number": b"3",
+        "null": b"null",
+        "two-objects": b'{"epochs": 3}{"epochs": 4}',
+        "single-quotes": b"{'epochs': 3}",
+        "trailing-comma": b'{"epochs": 3,}',
+        "latin-1": '{"name": "caf\u00e9"}'.encode("latin-1"),
+        "utf-16": '{"epochs": 3}'.encode("utf-16"),
+        "utf-32": '{"epochs": 3}'.encode("utf-32"),
+    }
+    code = error_code("INVALID_HYPERPARAMETERS")
+    for name, data in invalid.items():
+        yield world.case(f"provided-{name}", failure((code,)), channels(PLAIN_ARCHIVE, data), older)
+        yield world.case(
+            f"provided-{name}-but-ignored",
+            kept(TRAINED, ignored=True),
+            channels(TRAINED_ARCHIVE, data),
+        )
+    odd = {
+        "tabs-and-crlf": b'{\r\n\t"epochs" :3 ,\r\n\t"a":[ 1,2 ]\r\n}\r\n\r\n',
+        "unsorted": b'{"z": 1, "a": {"y": 1.50, "b": 1e5}}',
+        "escapes": b'{"name": "caf\\u00e9 \\/ \\"x\\""}',
+        "unicode": '{"name": "caf\u00e9 \u6a21\u578b \U0001f600"}'.encode(),
+        "spaces-around": b'\n\n  {"epochs": 3}   \n',
+        "empty-object": b"{}",
+        "large-numbers": b'{"seed": 123456789012345678901234567890, "eta": 0.1000}',
+        "large": b'{"vocabulary": [' + b", ".join(b'"%d"' % n for n in range(40_000)) + b"]}",
+    }
+    for name, data in odd.items():
+        yield world.case(
+            f"provided-{name}-kept-byte-for-byte",
+            injected(PLAIN, data),
+            channels(PLAIN_ARCHIVE, data),
+        )
+    for name, data in {**odd, **invalid}.items():
+        content = (file("hyperparameters.json", data, mode=0o640), *PLAIN)
+        yield world.case(f"embedded-{name}-kept", kept(content), channels(model_archive(content)))
+    lookalikes = (
+        *PLAIN,
+        file("code/hyperparameters.json", b"{}"),
+        file("Hyperparameters.json", b"{}"),
+        file("hyperparameters.json.bak", b"{}"),
+        file("my-hyperparameters.json", b"{}"),
+    )
+    yield world.case(
+        "lookalikes-are-not-embedded",
+        injected(lookalikes, PROVIDED),
+        channels(model_archive(lookalikes), PROVIDED),
+    )
+    yield world.case(
+        "lookalikes-are-not-provided",
+        no_hyperparameters(f"{PROCESSED_AT}/{MODEL}/model.tar.gz", f"{CODE}/hyperparams"),
+        channels(PLAIN_ARCHIVE),
+        at(f"{CODE}/hyperparams/Hyperparameters.json", PROVIDED),
+        at(f"{CODE}/hyperparams/sub/hyperparameters.json", PROVIDED),
+    )

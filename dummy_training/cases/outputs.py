@@ -1,0 +1,86 @@
+"""What becomes of the output folder: older outputs, other file systems, faults in mid-run."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Iterator
+
+from harness.archives import PYTORCH, file, model_archive
+from harness.case import Interrupt, Mount
+from harness.expectation import Expectation
+from harness.matrix import Special
+
+from .expected import CODE, MODEL, OUTPUT, failure, no_hyperparameters, no_model
+from .world import (
+    GOOD,
+    PLAIN_ARCHIVE,
+    PROCESSED_AT,
+    PROVIDE,
+    PROVIDED,
+    WRITES,
+    World,
+    at,
+    channels,
+    older,
+)
+
+# Enough members for a signal to come between two of them.
+MANY = (*PYTORCH, *(file(f"part-{n}.bin", random.Random(n).randbytes(3000)) for n in range(60)))
+
+
+def outputs(world: World) -> Iterator[Special]:
+    """What lies in the output folder before."""
+    written = WRITES
+    yield world.case("older-output-replaced", written, GOOD, older)
+    yield world.case(
+        "older-output-kept-without-model", no_model(f"{CODE}/models", CODE), PROVIDE, older
+    )
+    yield world.case(
+        "older-output-kept-without-hyperparameters",
+        no_hyperparameters(f"{PROCESSED_AT}/{MODEL}/model.tar.gz", f"{CODE}/hyperparams"),
+        channels(PLAIN_ARCHIVE),
+        older,
+    )
+    yield world.case(
+        "other-files-in-the-output-folder",
+        written,
+        GOOD,
+        at(f"{OUTPUT}/notes.txt", b"not mine"),
+        at(f"{OUTPUT}/model.tar.gz.tmp", b"not mine either"),
+    )
+    yield world.case("output-folder-missing", written, GOOD, lambda tree: tree.without(OUTPUT))
+    yield world.case(
+        "output-folder-and-parents-missing",
+        written,
+        GOOD,
+        lambda tree: tree.without("/opt/ml/processing/output"),
+    )
+    yield world.case("output-is-its-own-file-system", written, GOOD, mounts=(Mount(OUTPUT),))
+    yield world.case(
+        "things-in-the-temporary-folder", written, GOOD, at("/tmp/somebody-elses/file", b"x")
+    )
+
+
+def faults(world: World) -> Iterator[Special]:
+    """Signals in mid-run and full disks: nothing partial, nothing left."""
+    both = channels(model_archive(MANY), PROVIDED)
+    for share in (0.05, 0.25, 0.5, 0.75, 0.95):
+        for when, edits in (("", (both,)), ("-over-older-output", (both, older))):
+            yield world.case(
+                f"sigterm-at-{share:.0%}".replace("%", "-percent") + when,
+                Expectation(exit_code=143),
+                *edits,
+                interrupt=Interrupt(signal.SIGTERM, share),
+            )
+    for share in (0.3, 0.6, 0.9):
+        yield world.case(
+            f"sigkill-at-{share:.0%}".replace("%", "-percent"),
+            Expectation(exit_code=137, dies=True),
+            both,
+            older,
+            interrupt=Interrupt(signal.SIGKILL, share),
+        )
+    full = (Mount(OUTPUT, size=64 * 1024),)
+    yield world.case("full-disk", failure(()), both, mounts=full)
+    yield world.case("full-disk-over-older-output", failure(()), both, older, mounts=full)
