@@ -12,14 +12,14 @@ _FRAME = re.compile(r'^.*File ".*", line \d+')
 _EXCEPTION = re.compile(r"^\s*(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Found)\b")
 # Words that tell people what to do, wherever they stand in a line …
 _STRONG = r"""
-    add | adjust | allow | ask | attach | change | check | choose | clean | configure | contact |
-    convert | copy | correct | create | delete | download | ensure | expand | export | fetch |
-    fill | fix | free | give | grant | increase | inspect | install | investigate | keep | make |
-    mend | mount | move | must | needs? | pack | please | provide | put | rebuild | recheck | recreate |
-    redownload | reexport | regenerate | remake | remove | rename | repack | repackage | repair |
-    replace | rerun | resave | resend | restart | restore | retry | reupload | review | rewrite |
-    save | see | set | should | shrink | strip | submit | supply | try | unset | update | upload |
-    use | verify | wait | re-\w+
+    add | adjust | allow | ask | attach | change | check | choose | clean | configure |
+    contact | convert | copy | correct | create | delete | download | ensure | expand | export
+    | fetch | fill | fix | free | give | grant | increase | inspect | install | investigate |
+    keep | make | mend | mount | move | must | needs? | pack | please | provide | put |
+    rebuild | recheck | recreate | redownload | reexport | regenerate | remake | remove |
+    rename | repack | repackage | repair | replace | rerun | resave | resend | restart |
+    restore | retry | reupload | review | rewrite | save | see | set | should | shrink | strip
+    | submit | supply | try | unset | update | upload | use | verify | wait | re-\w+
 """
 # … and words that do so only where they begin a sentence.
 _WEAK = "drop|find|look|name|omit|open|pass|place|point|read|report|run|send|start|store|write"

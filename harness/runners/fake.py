@@ -26,6 +26,9 @@ from harness.runners import driver, fake_world, tripwire
 from harness.runners.fake_world import Report
 from harness.tree import Tree
 
+# Where a child reports: above the numbers that fake files get, below the usual limit.
+_PIPE = 200
+
 
 @dataclass(frozen=True)
 class FakeRunner:
@@ -84,12 +87,14 @@ def _in_child(case: Case, wire: tripwire.Tripwire | None) -> _Child:
         child = os.fork()
         if child == 0:
             try:
-                os.close(read_end)
                 os.setsid()
                 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
                 os.dup2(stdout.fileno(), 1)
                 os.dup2(stderr.fileno(), 2)
-                fake_world.live(case, write_end, wire)
+                os.dup2(write_end, _PIPE)
+                # What else the parent has open is not the script's, whatever number it guesses.
+                os.closerange(3, _PIPE)
+                fake_world.live(case, _PIPE, wire)
             finally:
                 # Only a defect of the harness gets here; a script's end never returns.
                 os._exit(70)

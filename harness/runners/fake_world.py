@@ -23,6 +23,7 @@ import stat
 import sys
 import threading
 import time
+import traceback
 import types
 import warnings
 import weakref
@@ -201,6 +202,12 @@ def _caught(function: Any, *arguments: Any) -> int:
     return 0
 
 
+def _show_error(
+    kind: type[BaseException], error: BaseException | None, trace: types.TracebackType | None
+) -> None:
+    traceback.print_exception(kind, error, trace)
+
+
 def _finish(
     exit_code: int, *, refused: str = "", hangs: bool = False, killed: bool = False
 ) -> NoReturn:
@@ -288,7 +295,8 @@ def _forget_the_parent() -> None:
     )
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, f"__{name}__", getattr(sys, name))
-    sys.excepthook = sys.__excepthook__
+    # CPython's own one would read the script's lines from the real file whose number the fake has.
+    sys.excepthook = sys.__excepthook__ = _show_error
     sys.setprofile(None)
     sys.dont_write_bytecode = True
     faulthandler.disable()
