@@ -6,12 +6,14 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
+from typing import TypeVar
 
 from harness.case import Result
 from harness.errors import HarnessError
@@ -20,6 +22,8 @@ from harness.step import StepRef, prove
 
 # Enough to keep the workers busy while results are taken in order.
 _AHEAD_PER_WORKER = 8
+
+T = TypeVar("T")
 
 
 def default_jobs() -> int:
@@ -43,18 +47,22 @@ class Session:
         """
         self.runner.prepare()
         try:
-            with _workers(self.jobs) as executor:
-                yield from self._results(executor, ids)
+            yield from in_order(partial(prove, self.ref, self.runner), ids, self.jobs)
         finally:
             self.runner.close()
 
-    def _results(self, executor: Executor, ids: Sequence[str]) -> Iterator[Result]:
-        waiting = iter(ids)
-        ahead: deque[Future[Result]] = deque()
+
+def in_order(task: Callable[[str], T], ids: Sequence[str], jobs: int) -> Iterator[T]:
+    """What `task` returns for each id, in the order of `ids`, from `jobs` worker processes.
+
+    `task` must be picklable. Raises what it raises; closing the iterator early stops the workers.
+    """
+    ahead: deque[Future[T]] = deque()
+    with _workers(jobs) as executor:
         try:
-            for case_id in waiting:
-                ahead.append(executor.submit(_work, self.ref, self.runner, case_id))
-                if len(ahead) >= self.jobs * _AHEAD_PER_WORKER:
+            for case_id in ids:
+                ahead.append(executor.submit(_work, task, case_id))
+                if len(ahead) >= jobs * _AHEAD_PER_WORKER:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
@@ -94,8 +102,8 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     raise _Stopped
 
 
-def _work(ref: StepRef, runner: Runner, case_id: str) -> Result:
+def _work(task: Callable[[str], T], case_id: str) -> T:
     try:
-        return prove(ref, runner, case_id)
+        return task(case_id)
     except _Stopped:
         os._exit(1)

@@ -72,25 +72,26 @@ def try_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     """Run one case by itself, with the runner made ready and closed."""
     runner.prepare()
     try:
-        return _trial(ref, runner, case_id)
+        return trial(ref, runner, case_id)
     finally:
         runner.close()
 
 
 def prove(ref: StepRef, runner: Runner, case_id: str) -> Result:
     """The verdict on one case, through a runner that is ready."""
-    trial = _trial(ref, runner, case_id)
-    lines = trial.outcome.stderr.splitlines() if trial.findings else []
+    tried = trial(ref, runner, case_id)
+    lines = tried.outcome.stderr.splitlines() if tried.findings else []
     return Result(
         case_id,
-        trial.findings,
-        trial.outcome.exit_code,
-        trial.outcome.seconds,
+        tried.findings,
+        tried.outcome.exit_code,
+        tried.outcome.seconds,
         "\n".join(lines[-_TAIL_LINES:]),
     )
 
 
-def _trial(ref: StepRef, runner: Runner, case_id: str) -> Trial:
+def trial(ref: StepRef, runner: Runner, case_id: str) -> Trial:
+    """One case from beginning to end, through a runner that is ready."""
     step = load(ref)
     case, expected = step.matrix.case(case_id)
     outcome = runner.run(case)

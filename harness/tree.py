@@ -186,17 +186,19 @@ class Tree:
         return buffer.getvalue()
 
     @classmethod
-    def from_tar(cls, data: bytes) -> Tree:
+    def from_tar(cls, data: bytes, below: str = "") -> Tree:
         """The tree that a tar holds; hard links become files of their own.
 
-        Raises `tarfile.TarError` when `data` is not a whole tar.
+        With `below`, only what lies in that folder of the tar, which becomes the root. Raises
+        `tarfile.TarError` when `data` is not a whole tar.
         """
         entries: dict[str, Entry] = {}
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
             for info in tar:
                 path = _absolute("/" + info.name)
-                if path == "/":
+                if not is_under(path, f"/{below}") or path == f"/{below}":
                     continue
+                path = path[len(below) + 1 :] if below else path
                 kind = "file" if info.islnk() else _KINDS.get(info.type, "device")
                 content = tar.extractfile(info) if kind == "file" else None
                 entries[path] = Entry(

@@ -1,0 +1,268 @@
+"""The container runner: the script in a real container, a fresh one for every case.
+
+Needs a Docker engine that answers, here or anywhere: the tree goes in and out as a tar, nothing is
+mounted from this machine. The image needs `python3` (3.8 or newer) and nothing of the harness. The
+container has no network, runs as root as SageMaker's do, and is removed whatever happens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import platform
+import tarfile
+import uuid
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.case import BARE_ENVIRONMENT, Case, Outcome
+from harness.errors import RunnerCannot, RunnerUnavailable
+from harness.runners import agent, driver, tripwire
+from harness.tree import Tree
+
+if TYPE_CHECKING:
+    import docker
+    from docker.models.containers import Container
+
+_LABEL = "step-harness"
+_SESSION = f"{_LABEL}.session"
+_HOST = f"{_LABEL}.host"
+_PROCESS = f"{_LABEL}.process"
+_JOB = "/harness-job.pyz"
+# What a container may take beside the script itself, in seconds.
+_GRACE = 60.0
+
+
+@dataclass(frozen=True)
+class ContainerRunner:
+    """Runs cases in containers of `image`; `session` marks the containers of this run."""
+
+    image: str
+    name: str = "container"
+    session: str = field(default_factory=lambda: uuid.uuid4().hex)
+    process: int = field(default_factory=os.getpid)
+
+    def prepare(self) -> None:
+        """Find the engine and the image, and remove what a dead run has left behind."""
+        import docker.errors
+
+        with _engine() as client:
+            try:
+                client.images.get(self.image)
+            except docker.errors.ImageNotFound:
+                self._pull(client)
+            for container in client.containers.list(all=True, filters={"label": _LABEL}):
+                if _is_orphan(container):
+                    _remove(container)
+
+    def _pull(self, client: docker.DockerClient) -> None:
+        import docker.errors
+
+        try:
+            client.images.pull(self.image)
+        except docker.errors.DockerException as error:
+            raise RunnerUnavailable(
+                f"the image {self.image!r} is not here and cannot be pulled: {_reason(error)}",
+                "name another with --image or HARNESS_IMAGE; `make image` makes one",
+            ) from None
+
+    def run(self, case: Case) -> Outcome:
+        """Run one case in a container of its own; raises `RunnerCannot`."""
+        if case.interrupt is None:
+            return self._outcome(case, self._in_container(case, None))
+        rehearsal = self._in_container(case, "rehearse")
+        points = rehearsal.ended["points"]
+        if points is None:
+            return self._outcome(case, rehearsal)
+        at = tripwire.call_number(points, case.interrupt.at)
+        return self._outcome(case, self._in_container(case, f"{at}:{int(case.interrupt.signal)}"))
+
+    def close(self) -> None:
+        """Remove every container of this run."""
+        with contextlib.suppress(RunnerUnavailable), _engine() as client:
+            label = f"{_SESSION}={self.session}"
+            for container in client.containers.list(all=True, filters={"label": label}):
+                _remove(container)
+
+    def _in_container(self, case: Case, interrupt: str | None) -> _Answer:
+        import docker.errors
+
+        try:
+            return self._ask(case, interrupt)
+        except docker.errors.DockerException as error:
+            raise RunnerCannot(
+                f"the Docker engine failed in case {case.id!r}: {_reason(error)}",
+                "look at `docker info` and the engine's log, then run it again",
+            ) from None
+
+    def _ask(self, case: Case, interrupt: str | None) -> _Answer:
+        import requests.exceptions
+        from testcontainers.core.config import testcontainers_config
+        from testcontainers.core.container import DockerContainer
+
+        # Its helper image may be out of reach; the labels do its work.
+        testcontainers_config.ryuk_disabled = True
+        one = (
+            DockerContainer(self.image)
+            .with_command(["python3", _JOB])
+            .with_copy_into_container(_pack(case, interrupt), _JOB)
+            .with_kwargs(
+                entrypoint="",
+                user="0",
+                working_dir="/",
+                network_mode="none",
+                labels={
+                    _LABEL: "",
+                    _SESSION: self.session,
+                    _HOST: platform.node(),
+                    _PROCESS: str(self.process),
+                },
+            )
+        )
+        for mount in case.mounts:
+            size = "" if mount.size is None else f",size={mount.size}"
+            one.with_tmpfs_mount(mount.path, f"mode=755{size}")
+        with one as started:
+            container = started.get_wrapped_container()
+            try:
+                container.wait(timeout=case.timeout + _GRACE)
+            except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError):
+                container.kill()
+            return _collect(container, case)
+
+    def _outcome(self, case: Case, answer: _Answer) -> Outcome:
+        stdout, returned = driver.split(answer.stdout)
+        return Outcome(
+            exit_code=answer.ended["exit_code"],
+            stdout=stdout,
+            stderr=answer.stderr,
+            seconds=answer.ended["seconds"],
+            before=case.tree,
+            after=answer.tree,
+            returned=returned,
+        )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the agent sent back; `ended` is its `outcome.json`."""
+
+    ended: dict[str, Any]
+    stdout: str
+    stderr: str
+    tree: Tree
+
+
+def _pack(case: Case, interrupt: str | None) -> bytes:
+    """The job as one file that `python3` runs."""
+    call = case.call
+    job = {
+        "script": case.script,
+        "cwd": case.cwd,
+        "relative": case.relative,
+        "arguments": case.arguments,
+        "defaults": dict(BARE_ENVIRONMENT),
+        "variables": {**case.tree.environment, **case.variables},
+        "call": None if call is None else driver.encode(call.function, call.arguments),
+        "interrupt": interrupt,
+        "timeout": case.timeout,
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        for name, source in _sources().items():
+            packed.writestr(name, source)
+        packed.writestr("job.json", json.dumps(job))
+        packed.writestr("tree.tar", case.tree.to_tar())
+    return buffer.getvalue()
+
+
+@lru_cache(maxsize=1)
+def _sources() -> dict[str, bytes]:
+    modules = {"__main__.py": agent, "driver.py": driver, "tripwire.py": tripwire}
+    return {name: Path(str(module.__file__)).read_bytes() for name, module in modules.items()}
+
+
+def _collect(container: Container, case: Case) -> _Answer:
+    """Read the agent's answer out of a container that has ended."""
+    import docker.errors
+
+    try:
+        chunks, _ = container.get_archive(f"{agent.HOME}/outcome.tar")
+    except docker.errors.NotFound:
+        said = container.logs().decode("utf-8", "replace").strip()
+        raise RunnerCannot(
+            f"the container of case {case.id!r} ended without an answer: {said or 'silence'}",
+            f"the image needs python3, 3.8 or newer: {container.image}",
+        ) from None
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as outer:
+        data = _read(outer, "outcome.tar")
+    with tarfile.open(fileobj=io.BytesIO(data)) as answer:
+        return _Answer(
+            ended=json.loads(_read(answer, "outcome.json")),
+            stdout=_read(answer, "stdout").decode("utf-8", "backslashreplace"),
+            stderr=_read(answer, "stderr").decode("utf-8", "backslashreplace"),
+            tree=Tree.from_tar(data, below="tree"),
+        )
+
+
+def _read(tar: tarfile.TarFile, name: str) -> bytes:
+    stream = tar.extractfile(name)
+    assert stream is not None
+    return stream.read()
+
+
+@contextlib.contextmanager
+def _engine() -> Iterator[docker.DockerClient]:
+    """A connection to the engine; raises `RunnerUnavailable` when none answers."""
+    try:
+        import docker.errors
+        import testcontainers.core.container  # noqa: F401
+    except ImportError as error:
+        raise RunnerUnavailable(
+            f"the container runner is not installed: {error}",
+            "pip install 'step-harness[container]'",
+        ) from None
+    try:
+        client = docker.from_env()
+        client.ping()
+    except docker.errors.DockerException as error:
+        raise RunnerUnavailable(
+            f"no Docker engine answers: {_reason(error)}",
+            "start one (sudo systemctl start docker, or sudo dockerd), or point DOCKER_HOST at one",
+        ) from None
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "explanation", None) or error)
+
+
+def _is_orphan(container: Container) -> bool:
+    """Whether the run that made the container on this machine is no longer alive."""
+    labels = container.labels
+    if labels.get(_HOST) != platform.node():
+        return False
+    try:
+        os.kill(int(labels[_PROCESS]), 0)
+    except (ProcessLookupError, KeyError, ValueError):
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _remove(container: Container) -> None:
+    import docker.errors
+
+    # Somebody else may be faster.
+    with contextlib.suppress(docker.errors.NotFound, docker.errors.APIError):
+        container.remove(force=True, v=True)

@@ -1,0 +1,49 @@
+"""Real containers: tests that need them are skipped where there is no engine, or fail if they must.
+
+With `HARNESS_REQUIRE_DOCKER=1` nothing may be skipped: a test that would be fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import RunnerUnavailable
+from harness.runners.container import ContainerRunner
+from harness.runners.registry import open_runner
+
+NEEDS_ENGINE = ("integration", "smoke")
+REQUIRED = os.environ.get("HARNESS_REQUIRE_DOCKER") == "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(item.path).parent.name in NEEDS_ENGINE and isinstance(item, pytest.Function):
+            item.fixturenames.insert(0, "engine")
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The image to run containers of, once an engine answers that has it."""
+    runner = open_runner("container")
+    assert isinstance(runner, ContainerRunner)
+    try:
+        runner.prepare()
+    except RunnerUnavailable as error:
+        pytest.skip(str(error))
+    return runner.image
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, pytest.TestReport]:
+    report: pytest.TestReport = yield
+    if REQUIRED and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which HARNESS_REQUIRE_DOCKER=1 forbids: {report.longrepr}"
+    return report

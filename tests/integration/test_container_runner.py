@@ -1,0 +1,271 @@
+"""The container runner against a real Docker engine: every kind of ending is an outcome."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+from docker.models.containers import Container
+
+from harness.case import Call, Case, Interrupt, Mount, Outcome
+from harness.errors import RunnerCannot, RunnerUnavailable
+from harness.runners.container import ContainerRunner
+from harness.tree import Tree
+from tests.unit.worlds import OUTPUT, SCRIPT, case_of
+
+
+@pytest.fixture(scope="module")
+def runner(engine: str) -> Iterator[ContainerRunner]:
+    runner = ContainerRunner(engine)
+    runner.prepare()
+    yield runner
+    runner.close()
+
+
+@pytest.fixture
+def client(engine: str) -> Iterator[docker.DockerClient]:
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+def after(outcome: Outcome) -> Tree:
+    assert outcome.after is not None
+    return outcome.after
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("", 0),
+        ("import sys; sys.exit(3)", 3),
+        ("raise ValueError('no')", 1),
+        ("not python", 1),
+        ("import os; os._exit(5)", 5),
+        ("import os; os.abort()", 134),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137),
+        ("import subprocess, sys; sys.exit(subprocess.call(['sh', '-c', 'exit 4']))", 4),
+    ],
+)
+def test_exit_codes(runner: ContainerRunner, source: str, code: int) -> None:
+    assert runner.run(case_of(source)).exit_code == code
+
+
+def test_a_script_that_hangs_is_an_outcome(runner: ContainerRunner) -> None:
+    outcome = runner.run(
+        case_of("print('here', flush=True)\nimport time; time.sleep(60)", timeout=1)
+    )
+    assert outcome.exit_code is None
+    assert outcome.stdout == "here\n"
+
+
+def test_what_is_started_and_not_waited_for_ends_with_the_script(runner: ContainerRunner) -> None:
+    outcome = runner.run(case_of("import subprocess; subprocess.Popen(['sleep', '600'])"))
+    assert outcome.exit_code == 0
+    assert outcome.seconds < 60
+
+
+def test_the_script_sees_its_world(runner: ContainerRunner) -> None:
+    case = case_of(
+        """
+        import os, sys
+        print(__file__, sys.argv[1:], os.getcwd(), os.environ["LEVEL"], os.getuid())
+        print(oct(os.stat("/opt/ml/code/data").st_mode), os.stat("/opt/ml/code/data").st_mtime)
+        print(os.readlink("/opt/ml/code/link"), os.lstat("/opt/ml/code/link").st_mtime)
+        print(os.stat("/opt/ml/code").st_mtime)
+        """,
+        arguments=("--level", "3"),
+        variables={"LEVEL": "3"},
+        cwd="/tmp",
+    )
+    tree = case.tree.with_file("/opt/ml/code/data", b"", mode=0o640)
+    outcome = runner.run(case.with_tree(tree.with_symlink("/opt/ml/code/link", "data")))
+    assert outcome.stderr == ""
+    assert outcome.stdout.splitlines() == [
+        f"{SCRIPT} ['--level', '3'] /tmp 3 0",
+        "0o100640 1704164645.0",
+        "data 1704164645.0",
+        "1704164645.0",
+    ]
+
+
+def test_there_is_no_network(runner: ContainerRunner) -> None:
+    source = "import socket; print([name for _, name in socket.if_nameindex()])"
+    assert runner.run(case_of(source)).stdout == "['lo']\n"
+
+
+def test_what_is_written_comes_back_and_nothing_else_does(runner: ContainerRunner) -> None:
+    case = case_of(
+        f"""
+        import os
+        open("{OUTPUT}/new", "wb").write(b"new")
+        open("/etc/elsewhere", "w").close()
+        os.chmod("/opt/ml/code/data", 0o600)
+        os.remove("/opt/ml/code/gone")
+        os.mkfifo("/tmp/fifo")
+        os.symlink("nowhere", "/tmp/link")
+        """
+    )
+    tree = case.tree.with_file("/opt/ml/code/data", b"x").with_file("/opt/ml/code/gone", b"x")
+    left = after(runner.run(case.with_tree(tree)))
+    new = {path for path, _ in left if path not in tree}
+    assert new == {f"{OUTPUT}/new", "/etc", "/etc/elsewhere", "/tmp/fifo", "/tmp/link"}
+    assert {path for path, _ in tree if path not in left} == {"/opt/ml/code/gone"}
+    assert left.entries[f"{OUTPUT}/new"].data == b"new"
+    assert left.entries["/opt/ml/code/data"].mode == 0o600
+    assert left.entries["/tmp/fifo"].kind == "fifo"
+    assert left.entries["/tmp/link"].target == "nowhere"
+
+
+def test_a_tree_with_fifos_devices_and_owners_arrives(runner: ContainerRunner) -> None:
+    tree = case_of("").tree.with_fifo("/opt/ml/code/f").with_device("/opt/ml/code/d")
+    left = after(runner.run(case_of("", tree)))
+    assert (left.entries["/opt/ml/code/f"].kind, left.entries["/opt/ml/code/d"].kind) == (
+        "fifo",
+        "device",
+    )
+    assert {path for path, _ in left} == {path for path, _ in case_of("", tree).tree}
+
+
+def test_one_case_does_not_see_what_another_left(runner: ContainerRunner) -> None:
+    runner.run(case_of("open('/tmp/left', 'w').close()"))
+    assert runner.run(case_of("import os; print(os.listdir('/tmp'))")).stdout == "[]\n"
+
+
+def test_a_function_call_answers(runner: ContainerRunner) -> None:
+    call = Call("double", {"number": 21})
+    outcome = runner.run(case_of("def double(number):\n    return 2 * number\n", call=call))
+    assert outcome.returned == {"returned": 42}
+
+
+def test_a_mount_is_a_file_system_of_its_own_with_an_end(runner: ContainerRunner) -> None:
+    case = case_of(
+        f"""
+        import os
+        print(os.stat("{OUTPUT}").st_dev != os.stat("/opt/ml").st_dev)
+        open("{OUTPUT}/large", "wb").write(bytes(200_000))
+        """,
+        mounts=(Mount(OUTPUT, size=64 * 1024),),
+    )
+    outcome = runner.run(case)
+    assert outcome.stdout == "True\n"
+    assert "No space left on device" in outcome.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, 137)])
+@pytest.mark.parametrize("share", [0.1, 0.9])
+def test_a_signal_falls_in_mid_run(
+    runner: ContainerRunner, number: signal.Signals, code: int, share: float
+) -> None:
+    source = """
+        def write(number):
+            open(f"/tmp/{number}", "w").close()
+        for number in range(50):
+            write(number)
+    """
+    outcome = runner.run(case_of(source, interrupt=Interrupt(number, share)))
+    written = sum(path.startswith("/tmp/") for path, _ in after(outcome))
+    assert outcome.exit_code == code
+    assert written in (range(1, 15) if share < 0.5 else range(35, 50))
+
+
+def test_an_image_without_python_cannot_be_judged(engine: str, client: docker.DockerClient) -> None:
+    name = f"step-harness-test:{uuid.uuid4().hex}"
+    empty = client.api.import_image_from_data(_tar_of_nothing(), repository=name)
+    assert "error" not in str(empty)
+    try:
+        runner = ContainerRunner(name)
+        runner.prepare()
+        with pytest.raises(RunnerCannot, match="python3"):
+            runner.run(case_of(""))
+        assert _of(client, runner) == []
+    finally:
+        client.images.remove(name, force=True)
+
+
+def test_an_unknown_image_is_unavailable_with_a_hint(engine: str) -> None:
+    with pytest.raises(RunnerUnavailable, match="--image"):
+        ContainerRunner("step-harness-has-no-such-image:1").prepare()
+
+
+def test_no_container_is_left_whatever_happens(
+    runner: ContainerRunner, client: docker.DockerClient
+) -> None:
+    runner.run(case_of("raise SystemExit(1)"))
+    assert _of(client, runner) == []
+
+
+def test_closing_removes_what_runs_still(engine: str, client: docker.DockerClient) -> None:
+    runner = ContainerRunner(engine)
+    labels = {"step-harness": "", "step-harness.session": runner.session}
+    client.containers.run(engine, ["sleep", "600"], labels=labels, detach=True)
+    assert len(_of(client, runner)) == 1
+    runner.close()
+    assert _of(client, runner) == []
+
+
+def test_a_new_run_removes_what_a_dead_one_left(engine: str, client: docker.DockerClient) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    session = uuid.uuid4().hex
+
+    def start(process: int) -> None:
+        labels = {
+            "step-harness": "",
+            "step-harness.session": session,
+            "step-harness.host": platform.node(),
+            "step-harness.process": str(process),
+        }
+        client.containers.run(engine, ["sleep", "600"], labels=labels, detach=True)
+
+    dead = ContainerRunner(engine, session=session)
+    start(int(ended.stdout))
+    start(os.getpid())
+    ContainerRunner(engine).prepare()
+    assert [one.labels["step-harness.process"] for one in _of(client, dead)] == [str(os.getpid())]
+    dead.close()
+
+
+def test_an_interrupted_check_leaves_no_container(
+    engine: str, client: docker.DockerClient, tmp_path: Path
+) -> None:
+    script = tmp_path / "slow.py"
+    script.write_text("import time\ntime.sleep(300)\n")
+    harness = Path(sys.executable).with_name("harness")
+    command = [str(harness), "check", "--script", str(script), "--jobs", "2"]
+    command += ["--runner", "container", "--image", engine]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as check:
+        mine = f"step-harness.process={check.pid}"
+        while not client.containers.list(filters={"label": mine}):
+            assert check.poll() is None
+        check.send_signal(signal.SIGINT)
+        _, said = check.communicate(timeout=60)
+    assert check.returncode == 130
+    assert "nothing is left running" in said
+    assert client.containers.list(all=True, filters={"label": mine}) == []
+
+
+def _of(client: docker.DockerClient, runner: ContainerRunner) -> list[Container]:
+    label = f"step-harness.session={runner.session}"
+    return client.containers.list(all=True, filters={"label": label})
+
+
+def _tar_of_nothing() -> bytes:
+    return Tree().with_directory("/nothing").to_tar()
+
+
+def test_the_case_is_a_value_that_a_worker_can_get() -> None:
+    import pickle
+
+    runner = ContainerRunner("x")
+    assert pickle.loads(pickle.dumps(runner)) == runner
+    assert isinstance(case_of(""), Case)

@@ -1,0 +1,50 @@
+"""The fake runner and real containers do the same in every case of the whole matrix."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from harness.parity import Disparity, disparities
+from harness.runners.container import ContainerRunner
+from harness.runners.fake import FakeRunner
+from harness.session import in_order
+from harness.step import StepRef, load
+
+STEP = Path(__file__).parents[2] / "dummy_training"
+
+
+def compare(ref: StepRef, image: str, ids: tuple[str, ...]) -> list[Disparity]:
+    fake, container = FakeRunner(), ContainerRunner(image)
+    container.prepare()
+    try:
+        # A container waits for its engine more than for a processor.
+        jobs = 2 * (os.cpu_count() or 1)
+        found = in_order(partial(disparities, ref, fake, container), ids, jobs)
+        return [one for case in found for one in case]
+    finally:
+        container.close()
+
+
+@pytest.mark.timeout(1200)
+def test_both_runners_do_the_same_in_every_case(engine: str) -> None:
+    ref = StepRef(STEP)
+    ids = load(ref).matrix.ids
+    assert len(ids) > 1_200
+    assert compare(ref, engine, ids) == []
+
+
+def test_a_difference_between_the_runners_is_found(engine: str, tmp_path: Path) -> None:
+    # Real containers have an /etc/passwd, the fake file system has none.
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, sys\n"
+        "print('passwd' if os.path.exists('/etc/passwd') else 'none')\n"
+        "sys.exit(4 if os.path.exists('/etc/passwd') else 5)\n"
+    )
+    found = compare(StepRef(STEP, script), engine, ("special=nothing-anywhere",))
+    assert {"exit code", "standard output", "findings"} <= {one.what for one in found}
+    assert ("4", "5") in [(one.second, one.first) for one in found]
