@@ -114,8 +114,6 @@ def _info(member: Member) -> tarfile.TarInfo:
 
 def _as_v7(header: bytes) -> bytes:
     """A header of 1979: no magic, no owners' names, files of type NUL."""
-    if len(header) != tarfile.BLOCKSIZE:
-        raise ValueError("v7 tar has no place for such a name")
     kind = b"\0" if header[156:157] == tarfile.REGTYPE else header[156:157]
     return _with_checksum(header[:156] + kind + header[157:257] + bytes(255))
 
