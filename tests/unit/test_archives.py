@@ -234,7 +234,7 @@ def test_readers_that_do_not_see_all_of_it_are_named() -> None:
     cut = gzipped(tar(PYTORCH), cuts=(first_member,))
     assert dict(misreadings(cut, names))["first gzip member"] == "1 of 4 members"
     assert "gzip -t" in dict(misreadings(whole + b"more", names))
-    assert set(dict(misreadings(whole[:-8], names))) >= {"tarfile r:gz", "gzip -t", "tar -tzf"}
+    assert set(dict(misreadings(whole[:-8], names))) >= {"gzip -t", "tar -tzf"}
 
 
 @needs_gnu_tar
