@@ -57,7 +57,7 @@ class ContainerRunner:
                 client.images.get(self.image)
             except docker.errors.ImageNotFound:
                 self._pull(client)
-            for container in client.containers.list(all=True, filters={"label": _LABEL}):
+            for container in _labelled(client, _LABEL):
                 if _is_orphan(container):
                     _remove(container)
 
@@ -86,8 +86,7 @@ class ContainerRunner:
     def close(self) -> None:
         """Remove every container of this run."""
         with contextlib.suppress(RunnerUnavailable), _engine() as client:
-            label = f"{_SESSION}={self.session}"
-            for container in client.containers.list(all=True, filters={"label": label}):
+            for container in _labelled(client, f"{_SESSION}={self.session}"):
                 _remove(container)
 
     def _in_container(self, case: Case, interrupt: str | None) -> _Answer:
@@ -244,6 +243,11 @@ def _engine() -> Iterator[docker.DockerClient]:
 
 def _reason(error: Exception) -> str:
     return str(getattr(error, "explanation", None) or error)
+
+
+def _labelled(client: docker.DockerClient, label: str) -> list[Container]:
+    # Others may end while the list is made.
+    return client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
 
 
 def _is_orphan(container: Container) -> bool:

@@ -245,7 +245,7 @@ def test_an_interrupted_check_leaves_no_container(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as check:
         mine = f"step-harness.process={check.pid}"
-        while not client.containers.list(filters={"label": mine}):
+        while not client.containers.list(filters={"label": mine}, ignore_removed=True):
             assert check.poll() is None
         check.send_signal(signal.SIGINT)
         _, said = check.communicate(timeout=60)
@@ -256,7 +256,7 @@ def test_an_interrupted_check_leaves_no_container(
 
 def _of(client: docker.DockerClient, runner: ContainerRunner) -> list[Container]:
     label = f"step-harness.session={runner.session}"
-    return client.containers.list(all=True, filters={"label": label})
+    return client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
 
 
 def _tar_of_nothing() -> bytes:

@@ -1,0 +1,55 @@
+# `make` alone says what there is. ARGS is handed on: make test ARGS='-k parity -x'
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Where an engine answers, containers run from this image.
+BASE_IMAGE ?= step-base:local
+STEP_IMAGE ?= dummy-training:local
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check check-container test smoke lint image clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/ready ## Make .venv with the harness command in it
+
+$(VENV)/ready: pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "setup: there is no $(PYTHON); install Python 3.10 or newer, or name one: make PYTHON=/path/to/python3"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "setup: $(PYTHON) is $$($(PYTHON) --version), which is too old; name Python 3.10 or newer: make PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "setup: $(PYTHON) cannot make virtual environments; install its venv package (Debian: apt-get install python3-venv)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+check: setup ## Prove dummy_training in a fake file system (no Docker)
+	$(BIN)/harness check $(ARGS)
+
+check-container: setup base-image ## The same cases in real containers
+	$(BIN)/harness check --runner container --image $(BASE_IMAGE) $(ARGS)
+
+test: setup ## Run every test; those in containers where a Docker engine answers
+	@if docker info >/dev/null 2>&1; then docker/base-image $(BASE_IMAGE); fi
+	HARNESS_IMAGE=$(BASE_IMAGE) $(BIN)/pytest --numprocesses auto --durations 15 $(ARGS)
+
+smoke: setup image ## Run the built image under compose
+	HARNESS_IMAGE=$(BASE_IMAGE) HARNESS_REQUIRE_DOCKER=1 $(BIN)/pytest tests/smoke $(ARGS)
+
+lint: setup ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: base-image
+base-image:
+	@docker info >/dev/null 2>&1 || { echo "no Docker engine answers; start one (sudo systemctl start docker, or sudo dockerd), or point DOCKER_HOST at one"; exit 3; }
+	@docker/base-image $(BASE_IMAGE)
+
+image: base-image ## Build the step's image
+	DOCKER_BUILDKIT=0 docker build --quiet --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(STEP_IMAGE) --file docker/Dockerfile dummy_training
+
+clean: ## Remove what the other targets have made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,150 @@
+"""The step's image, built and run under compose by pytest-docker, with trees of the real disk."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import pytest
+from docker.models.images import Image
+
+TOP = Path(__file__).parents[2]
+SERVICES = ("training", "processing", "failing")
+MODEL = {"model.pth": b"\x00\x01weights" * 5_000, "code/inference.py": b"run()\n", "empty": None}
+EMBEDDED = b'{"trained": true}\n'
+PROVIDED = b'{ "epochs":3 }'
+OLDER = b"an older model.tar.gz"
+# Who the step runs as: never root.
+USER = os.getuid() or 1000
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A service that has run to its end."""
+
+    exit_code: int
+    log: str
+    output: Path
+
+
+def model(extra: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, data in {**MODEL, **extra}.items():
+            info = tarfile.TarInfo(name)
+            if data is None:
+                info.type, info.mode = tarfile.DIRTYPE, 0o750
+            else:
+                info.size = len(data)
+            archive.addfile(info, io.BytesIO(data or b""))
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def client(engine: str) -> Iterator[docker.DockerClient]:
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def image(engine: str, client: docker.DockerClient) -> Iterator[Image]:
+    tag = f"dummy-training:smoke-{uuid.uuid4().hex[:12]}"
+    command = ["docker", "build", "--quiet", "--build-arg", f"BASE_IMAGE={engine}", "--tag", tag]
+    command += ["--file", str(TOP / "docker" / "Dockerfile"), str(TOP / "dummy_training")]
+    subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        # The classic builder: the newer one asks a registry even for an image that is here.
+        env={**os.environ, "DOCKER_BUILDKIT": "0"},
+        timeout=240,
+    )
+    yield client.images.get(tag)
+    client.images.remove(tag, force=True)
+
+
+@pytest.fixture(scope="session")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("smoke")
+    inputs = {
+        "training/input/model_artifacts_input/model.tar.gz": model({}),
+        "training/input/hyperparameters_s3_uri/hyperparameters.json": PROVIDED,
+        "processing/input/model_artifacts_input/model.tar.gz": model(
+            {"./hyperparameters.json": EMBEDDED}
+        ),
+        "failing/input/model_artifacts_input/model.tar.gz": model({})[:-30],
+        "failing/output/model.tar.gz": OLDER,
+    }
+    for name, data in inputs.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    for service in SERVICES:
+        output = folder / service / "output"
+        output.mkdir(exist_ok=True)
+        if os.getuid() == 0:
+            os.chown(output, USER, USER)
+    # pytest's own folders are closed to others.
+    for parent in (folder, *list(folder.parents)[:2]):
+        parent.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def docker_compose_command() -> str:
+    plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    if plugin.returncode == 0:
+        return "docker compose"
+    if shutil.which("docker-compose"):
+        return "docker-compose"
+    pytest.skip("neither `docker compose` nor docker-compose is installed")
+
+
+@pytest.fixture(scope="session")
+def docker_compose_file() -> str:
+    return str(TOP / "docker" / "compose.yaml")
+
+
+@pytest.fixture(scope="session")
+def docker_setup(image: Image, trees: Path) -> Iterator[list[str]]:
+    # Without --wait: a step that has ended is no failure, and old versions of compose have no such
+    # option and say so with exit code 0.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STEP_IMAGE", image.tags[0])
+        patch.setenv("STEP_USER", f"{USER}:{USER}")
+        patch.setenv("SMOKE", str(trees))
+        yield ["up --no-color --detach"]
+
+
+@pytest.fixture(scope="session")
+def docker_cleanup() -> list[str]:
+    return ["down --volumes --timeout 1"]
+
+
+@pytest.fixture(scope="session")
+def ended(
+    docker_services: object,
+    docker_compose_project_name: str,
+    client: docker.DockerClient,
+    trees: Path,
+) -> dict[str, Ended]:
+    found: dict[str, Ended] = {}
+    for service in SERVICES:
+        labels = [
+            f"com.docker.compose.project={docker_compose_project_name}",
+            f"com.docker.compose.service={service}",
+        ]
+        (container,) = client.containers.list(all=True, filters={"label": labels})
+        code = container.wait(timeout=60)["StatusCode"]
+        log = container.logs(stdout=False).decode()
+        found[service] = Ended(code, log, trees / service / "output")
+    return found
