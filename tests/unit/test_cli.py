@@ -66,7 +66,9 @@ def test_findings_are_grouped_and_can_be_replayed(broken: str) -> None:
 
 def test_k_picks_cases_and_case_picks_one() -> None:
     assert "copier: 2 of 9 cases" in harness("check", COPIER, "-k", "short").stdout
-    one = harness("check", COPIER, "--case", "special=unicode", "--case", "text=long,again=once")
+    one = harness(
+        "check", COPIER, "--case", "special=accents", "--case", "text=long,older_copy=absent"
+    )
     assert "copier: 2 of 9 cases" in one.stdout
     assert one.returncode == 0
 
@@ -79,9 +81,9 @@ def test_max_fail_stops(broken: str) -> None:
 
 def test_list_names_every_case() -> None:
     done = harness("list", COPIER)
-    assert done.stdout.splitlines()[0] == "text=absent,again=once"
+    assert done.stdout.splitlines()[0] == "text=absent,older_copy=absent"
     assert len(done.stdout.splitlines()) == 9
-    assert harness("list", COPIER, "-k", "unicode").stdout == "special=unicode\n"
+    assert harness("list", COPIER, "-k", "accents").stdout == "special=accents\n"
 
 
 def test_json(tmp_path: Path, broken: str) -> None:
@@ -104,14 +106,14 @@ def test_json_lines(tmp_path: Path) -> None:
 
 def test_replay_shows_a_case_and_keeps_its_world(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
-    done = harness("replay", COPIER, "text=long,again=once", "--keep", str(kept))
+    done = harness("replay", COPIER, "text=long,older_copy=absent", "--keep", str(kept))
     assert done.returncode == 0
     assert "exit code 0 (expected 0)" in done.stdout
     assert "+ /opt/ml/processing/output/copy/text.txt file (2 bytes)" in done.stdout
     copy = "opt/ml/processing/output/copy/text.txt"
     assert not (kept / "before" / copy).exists()
     assert (kept / "after" / copy).read_bytes() == b"ab"
-    again = harness("replay", COPIER, "text=long,again=once", "--keep", str(kept))
+    again = harness("replay", COPIER, "text=long,older_copy=absent", "--keep", str(kept))
     assert again.returncode == 2
     assert "is not empty" in again.stderr
 
@@ -120,9 +122,12 @@ def test_replay_shows_a_case_and_keeps_its_world(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (("check", COPIER, "-k", "shrt"), "text=short"),
-        (("check", COPIER, "--case", "text=shrt,again=once"), "text=short,again=once"),
+        (
+            ("check", COPIER, "--case", "text=shrt,older_copy=absent"),
+            "text=short,older_copy=absent",
+        ),
         (("check", COPIER, "-k", "and and"), "not an expression"),
-        (("replay", COPIER, "special=unicod"), "special=unicode"),
+        (("replay", COPIER, "special=accent"), "special=accents"),
         (("replay", COPIER), "name one case"),
         (("check", str(STEPS)), "has no contract.yaml"),
         (("check", "no/such/step"), "has no contract.yaml"),
@@ -225,5 +230,5 @@ def test_a_closed_pipe_is_no_error() -> None:
         text=True,
         check=False,
     )
-    assert done.stdout == "text=absent,again=once\n"
+    assert done.stdout == "text=absent,older_copy=absent\n"
     assert done.stderr == ""
