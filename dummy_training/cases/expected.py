@@ -74,9 +74,13 @@ def kept(
     return Expectation(writes={WRITTEN: Archive(content)}, log=tuple(log))
 
 
+_PUT = r"inject|insert|includ|\badd|\bput|cop(?:y|ied)|writ|not in|missing|lack|absent|without"
+_INJECTED = rf"hyper-?param.*(?:{_PUT})|(?:{_PUT}).*hyper-?param"
+
+
 def injected(content: tuple[Member, ...], data: bytes, marks: tuple[Says, ...] = ()) -> Expectation:
     """The provided hyperparameters are put in, byte for byte."""
-    said = Says("injected", r"inject|not in (?:the )?model|add", "says that they are put in")
+    said = Says("injected", _INJECTED, "says that they are put in")
     return Expectation(writes={WRITTEN: Archive(content, data)}, log=(*marks, said))
 
 

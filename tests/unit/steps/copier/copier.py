@@ -5,7 +5,7 @@ import traceback
 from pathlib import Path
 
 
-def main():
+def main() -> None:
     """Copy the text, or say what is missing."""
     try:
         text = Path("/opt/ml/processing/input/text/text.txt").read_bytes()

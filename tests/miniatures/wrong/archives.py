@@ -1,0 +1,318 @@
+"""Scripts that spoil the archive they write, or accept one that they must refuse."""
+
+from tests.miniatures.miniature import product, wrong
+
+BOTH = product(model_channel="present", hyperparameters_channel="present")
+ADD = "        new.addfile(header, data)\n"
+MEMBER = "        name = clean(member)\n        if name == HYPERPARAMETERS:\n            continue\n"
+HEADER = "    header = copy.copy(member)\n    header.name = name\n"
+FINISH = "                yield tar\n            packer.finish()\n"
+
+MINIATURES = (
+    # --- Members ---
+    wrong(
+        "empty-directories-dropped",
+        "Directories are left out: they come back by themselves where they hold files.",
+        (MEMBER, MEMBER.replace("HYPERPARAMETERS:", "HYPERPARAMETERS or member.isdir():")),
+        finds="output: member-missing",
+        cases=("archive-empty-directories", "archive-tensorflow"),
+    ),
+    wrong(
+        "symlinks-dropped",
+        "Symbolic links are left out.",
+        (MEMBER, MEMBER.replace("HYPERPARAMETERS:", "HYPERPARAMETERS or member.issym():")),
+        finds="output: member-missing",
+        cases="archive-symlinks",
+    ),
+    wrong(
+        "links-become-files",
+        "Hard links become copies of their targets.",
+        (
+            "        data = None if member.issym() or member.islnk() else old.extractfile(member)\n",
+            "        if member.islnk():\n"
+            "            member = old.getmember(member.linkname)\n"
+            "            while member.islnk():\n"
+            "                member = old.getmember(member.linkname)\n"
+            "            header.type, header.linkname = tarfile.REGTYPE, ''\n"
+            "        data = None if member.issym() else old.extractfile(member)\n",
+        ),
+        finds="output: wrong-type",
+        cases="archive-hard-links",
+    ),
+    wrong(
+        "hard-link-targets-keep-their-dot-slash",
+        "A hard link points to ./model.pth, which is model.pth now.",
+        (
+            "        header.linkname = posixpath.normpath(header.linkname)\n",
+            "        header.linkname = './' + posixpath.normpath(header.linkname)\n        header.type = tarfile.SYMTYPE\n",
+        ),
+        finds="output: wrong-type",
+        cases="archive-dot-slash-hard-links",
+    ),
+    wrong(
+        "symlink-targets-normalised",
+        "The targets of symbolic links are tidied up.",
+        ("    if header.islnk():\n", "    if header.islnk() or header.issym():\n"),
+        finds="output: wrong-target",
+        cases=("archive-symlinks", "archive-dot-slash"),
+    ),
+    wrong(
+        "modes-masked",
+        "Modes lose their special and group-write bits, as with the data filter.",
+        (HEADER, HEADER + "    header.mode &= 0o755\n"),
+        finds="output: wrong-mode",
+        cases="archive-odd-modes",
+    ),
+    wrong(
+        "mtimes-now",
+        "All members get the time of the run.",
+        (HEADER, HEADER + "    header.mtime = 1735689600\n"),
+        finds="output: wrong-mtime",
+        cases=(BOTH, "archive-odd-mtimes"),
+    ),
+    wrong(
+        "mtimes-in-whole-seconds",
+        "Fractions of seconds are cut off.",
+        (
+            "    }\n    return header\n",
+            "    }\n    header.mtime = int(header.mtime)\n"
+            "    header.pax_headers.pop('mtime', None)\n    return header\n",
+        ),
+        finds="output: wrong-mtime",
+        cases="archive-subsecond-mtimes",
+    ),
+    wrong(
+        "owners-reset",
+        "All members become root's.",
+        (
+            HEADER,
+            HEADER + '    header.uid = header.gid = 0\n    header.uname = header.gname = "root"\n',
+        ),
+        finds="output: wrong-owner",
+        cases=(BOTH, "archive-owners"),
+    ),
+    wrong(
+        "owner-names-dropped",
+        "Owners keep their numbers and lose their names.",
+        (HEADER, HEADER + '    header.uname = header.gname = ""\n'),
+        finds="output: wrong-owner",
+        cases=BOTH,
+    ),
+    wrong(
+        "long-names-cut",
+        "Names are cut at a hundred bytes.",
+        (HEADER, HEADER.replace("= name", "= name[:100]")),
+        finds="output: member-",
+        cases=("archive-long-names", "archive-long-names-gnu"),
+    ),
+    wrong(
+        "unicode-names-mangled",
+        "Names lose what is not ASCII.",
+        (HEADER, HEADER.replace("= name", '= name.encode("ascii", "replace").decode()')),
+        finds="output: member-",
+        cases=("archive-unicode-names", "archive-unicode-names-gnu"),
+    ),
+    wrong(
+        "holes-closed",
+        "A sparse file becomes the bytes it is stored with.",
+        (
+            "        header.size = member.size if data else 0\n",
+            "        if member.issparse():\n            member.sparse, data = [], old.fileobj\n            data.seek(member.offset_data)\n            member.size = 1024\n        header.size = member.size if data else 0\n",
+        ),
+        finds="output: wrong-bytes",
+        cases="archive-sparse-gnu",
+    ),
+    wrong(
+        "bytes-lost",
+        "Files are cut at four thousand bytes.",
+        (
+            "        header.size = member.size if data else 0\n",
+            "        header.size = min(member.size, 4000) if data else 0\n",
+        ),
+        finds="output: wrong-bytes",
+        cases=BOTH,
+    ),
+    wrong(
+        "dot-slash-kept",
+        "Names keep their leading ./.",
+        (HEADER, HEADER.replace("= name", "= member.name")),
+        finds="output: name-prefix",
+        cases=("archive-dot-slash", "archive-pax-path"),
+    ),
+    wrong(
+        "base-names-only",
+        "Folders are flattened.",
+        (HEADER, HEADER.replace("= name", "= name.rpartition('/')[2]")),
+        finds="output: member-missing",
+        cases=BOTH,
+    ),
+    wrong(
+        "another-member-added",
+        "A member is added that says who was here.",
+        (
+            "        new.addfile(header, io.BytesIO(content))\n",
+            "        new.addfile(header, io.BytesIO(content))\n"
+            '        new.addfile(tarfile.TarInfo("packed-by-me"))\n',
+        ),
+        finds="output: member-unexpected",
+        cases=BOTH,
+    ),
+    # --- The gzip file ---
+    wrong(
+        "two-gzip-members",
+        "The output is two gzip members, one after the other.",
+        (
+            FINISH,
+            "                yield tar\n"
+            "                packer.finish()\n"
+            "                packer.__init__(raw)\n"
+            "            packer.finish()\n",
+        ),
+        finds="output: several-gzip-members",
+        cases=BOTH,
+    ),
+    wrong(
+        "bytes-after-the-end",
+        "Something follows the end of the gzip member.",
+        (FINISH, FINISH + '            raw.write(b"\\0" * 512)\n'),
+        finds="output: bytes-after-the-end",
+        cases=BOTH,
+    ),
+    wrong(
+        "plain-tar-written",
+        "The output is not compressed.",
+        (
+            "        self.raw.write(self.compressor.compress(data))\n",
+            "        self.raw.write(data)\n",
+        ),
+        ("        self.raw.write(self.compressor.flush())\n", "        pass\n"),
+        finds="output: not-gzip",
+        cases=BOTH,
+    ),
+    wrong(
+        "end-not-written",
+        "The end of the gzip member is not written.",
+        (
+            "        self.raw.write(self.compressor.flush())\n",
+            "        self.raw.write(self.compressor.flush()[:-8])\n",
+        ),
+        finds="output: unreadable",
+        cases=BOTH,
+    ),
+    # --- What must be accepted, and what must be refused ---
+    wrong(
+        "only-gzip-accepted",
+        "A plain, bzip2 or xz tar under the same name is refused.",
+        (
+            'OPENERS = {b"\\x1f\\x8b": gzip.open, b"BZh": bz2.open, b"\\xfd7zXZ\\x00": lzma.open}',
+            'OPENERS = {b"": gzip.open}',
+        ),
+        finds="exit-code: 1-for-0",
+        cases=("archive-plain-tar", "archive-bzip2", "archive-xz"),
+    ),
+    wrong(
+        "one-gzip-member-read",
+        "Only the first gzip member of the input is read.",
+        (
+            '        with opener(str(path), "rb") as stream:\n',
+            '        with opener(str(path), "rb") as stream:\n'
+            "            if opener is gzip.open:\n"
+            "                raw = Path(path).read_bytes()\n"
+            "                stream = io.BytesIO(zlib.decompressobj(31).decompress(raw))\n",
+        ),
+        finds="exit-code: 1-for-0",
+        cases="archive-gzip-members",
+    ),
+    wrong(
+        "checksum-not-looked-at",
+        "The archive is read to the end of the tar, and its checksum is not.",
+        (
+            "            while stream.read(MB):\n                pass  # only the very end holds the checksum\n",
+            "",
+        ),
+        finds="exit-code: 0-for-1",
+        cases=("bad-bad-crc", "bad-bad-length"),
+    ),
+    wrong(
+        "bad-header-taken-for-the-end",
+        "A member header that cannot be read is taken for the end.",
+        ("TAR = dict(TEXT, tarinfo=Header)", "TAR = dict(TEXT)"),
+        finds="exit-code: 0-for-1",
+        cases="bad-bad-second-header",
+    ),
+    wrong(
+        "parent-names-accepted",
+        "A member may be called ../evil.",
+        ('        elif name == ".." or name.startswith("../"):\n', "        elif name == '..':\n"),
+        finds="exit-code: 0-for-1",
+        cases=("bad-parent-name", "bad-nested-parent-name", "bad-pax-parent-name"),
+    ),
+    wrong(
+        "only-names-that-begin-with-dots-refused",
+        "../evil is refused, code/../../../evil is not.",
+        (
+            '        elif name == ".." or name.startswith("../"):\n',
+            '        elif member.name.startswith(".."):\n',
+        ),
+        finds="exit-code: 0-for-1",
+        cases="bad-nested-parent-name",
+    ),
+    wrong(
+        "absolute-names-made-relative",
+        "The slash of an absolute name is taken away, and the member is kept.",
+        (
+            '    return "." if member.isdir() and not name.strip("/") else name\n',
+            '    return name.lstrip("/") or "."\n',
+        ),
+        finds="exit-code: 0-for-1",
+        cases=("bad-absolute-name", "bad-absolute-directory"),
+    ),
+    wrong(
+        "symlinks-not-looked-at",
+        "Symbolic links may lead anywhere.",
+        ("        elif member.issym() and leads_out(", "        elif not member and leads_out("),
+        finds="exit-code: 0-for-1",
+        cases=("bad-symlink-absolute", "bad-symlink-parent", "bad-symlink-nested-parent"),
+    ),
+    wrong(
+        "relative-symlinks-not-looked-at",
+        "Only absolute targets of symbolic links are refused.",
+        (
+            "            if not here:\n                return True\n            here.pop()\n",
+            "            del here[-1:]\n",
+        ),
+        finds="exit-code: 0-for-1",
+        cases=("bad-symlink-parent", "bad-hard-link-parent"),
+    ),
+    wrong(
+        "hard-links-not-looked-at",
+        "Hard links may lead anywhere.",
+        ("        elif member.islnk() and leads_out(", "        elif not member and leads_out("),
+        finds="exit-code: 0-for-1",
+        cases=("bad-hard-link-absolute", "bad-hard-link-parent"),
+    ),
+    wrong(
+        "devices-accepted",
+        "Devices are kept.",
+        ("        elif member.ischr() or member.isblk():\n", "        elif False:\n"),
+        finds="exit-code: 0-for-1",
+        cases=("bad-character-device", "bad-block-device"),
+    ),
+    wrong(
+        "fifos-accepted",
+        "FIFOs are kept.",
+        ("        elif member.isfifo():\n", "        elif False:\n"),
+        finds="exit-code: 0-for-1",
+        cases="bad-fifo",
+    ),
+    wrong(
+        "unsafe-links-dropped",
+        "Members that must be refused are left out instead.",
+        (
+            '            raise refusal("UNSAFE_MEMBER", "{!r} {}".format(member.name, reason))\n',
+            "            log.warning('left out: %s', name)\n",
+        ),
+        finds="exit-code: 0-for-1",
+        cases=("bad-symlink-absolute", "bad-parent-name", "bad-fifo"),
+    ),
+)

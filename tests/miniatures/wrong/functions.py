@@ -1,0 +1,206 @@
+"""Scripts whose functions are not what other programs call."""
+
+from tests.miniatures.miniature import wrong
+
+MINIATURES = (
+    wrong(
+        "function-renamed",
+        "validate_model has another name.",
+        ("def validate_model(input_path):", "def check_model(input_path):"),
+        finds="functions: validate_model-missing",
+        cases="call-validate",
+    ),
+    wrong(
+        "signature-changed",
+        "extract_tarfile has other parameters.",
+        (
+            "def extract_tarfile(tar_path, extract_path):\n",
+            "def extract_tarfile(archive, folder):\n    tar_path, extract_path = archive, folder\n",
+        ),
+        finds="functions: extract_tarfile-wrong",
+        cases="call-extract",
+    ),
+    wrong(
+        "importing-runs-the-step",
+        "Importing the script runs it.",
+        ('if __name__ == "__main__":\n    sys.exit(run())', "sys.exit(run())"),
+        finds="functions: import-fails",
+        cases=("call-main", "call-ensure-new"),
+    ),
+    wrong(
+        "main-ignores-its-paths",
+        "main looks into the channels, whatever it is given.",
+        (
+            '    models = Path(input_paths["model_artifacts_input"])\n',
+            '    input_paths = dict(input_paths, model_artifacts_input=assign("m", MODEL_CHANNELS, MODEL_SOURCES, Path.is_dir))\n    models = Path(input_paths["model_artifacts_input"])\n',
+        ),
+        finds="output: ",
+        cases="call-main",
+    ),
+    wrong(
+        "main-writes-elsewhere",
+        "main writes to the output folder of a job, whatever it is given.",
+        ('Path(output_paths["model_output"]), searched)', "OUTPUT, searched)"),
+        finds="functions: main-wrong",
+        cases="call-main",
+    ),
+    wrong(
+        "main-returns-nothing",
+        "main does not return the path of the output.",
+        (
+            "    return process(model, hyperparameters, Path(",
+            "    process(model, hyperparameters, Path(",
+        ),
+        finds="functions: main-wrong",
+        cases="call-main",
+    ),
+    wrong(
+        "main-exits",
+        "main ends the process where it should raise an error.",
+        (
+            '        raise FileNotFoundError("No model: not found',
+            '        sys.exit("No model: not found',
+        ),
+        finds="functions: main-wrong",
+        cases="call-main-without-model",
+    ),
+    wrong(
+        "find-raises",
+        "find_model_file raises an error where it should return None.",
+        (
+            '        log.warning("there is no %s", path)\n    return None\n\n\ndef find_hyperparams',
+            '        log.warning("there is no %s", path)\n    raise FileNotFoundError(MODEL)\n\n\ndef find_hyperparams',
+        ),
+        finds="functions: find_model_file-wrong",
+        cases="call-find-no-model",
+    ),
+    wrong(
+        "find-returns-text",
+        "find_hyperparams_file returns a text instead of a Path.",
+        (
+            '        log.info("the hyperparameters are %s", path)\n        return path\n',
+            '        log.info("the hyperparameters are %s", path)\n        return str(path)\n',
+        ),
+        finds="functions: find_hyperparams_file-wrong",
+        cases="call-find-hyperparameters",
+    ),
+    wrong(
+        "any-name-accepted",
+        "validate_model does not look at the file's name.",
+        ('    if not str(path).endswith(".tar.gz"):\n', "    if not str(path):\n"),
+        finds="functions: validate_model-wrong",
+        cases=("call-validate-model-tar", "call-validate-model-tgz", "call-validate-model-zip"),
+    ),
+    wrong(
+        "invalid-format-has-no-code",
+        "The error for a wrong name has no code.",
+        ('        raise refusal("INVALID_FORMAT",', '        raise refusal("BAD_NAME",'),
+        finds="functions: validate_model-wrong",
+        cases="call-validate-model-zip",
+    ),
+    wrong(
+        "validate-returns-false",
+        "validate_model returns False where it should raise ValueError.",
+        (
+            "    survey(input_path)\n    log.info",
+            "    try:\n        survey(input_path)\n    except ValueError:\n        return False\n    log.info",
+        ),
+        finds="functions: validate_model-wrong",
+        cases=("call-validate-text", "call-validate-empty"),
+    ),
+    wrong(
+        "extracts-the-unsafe",
+        "extract_tarfile writes before it looks, and leaves what it wrote.",
+        (
+            "    log_contents(members)\n    refuse_unsafe(members)\n    if not ensure_directory(extract_path):",
+            "    log_contents(members)\n    if not ensure_directory(extract_path):",
+        ),
+        ('    log.info("extracted %d members", len(members))\n', "    refuse_unsafe(members)\n"),
+        finds="nothing-undeclared: written",
+        cases=("call-extract-parent-name", "call-extract-symlink-escape"),
+    ),
+    wrong(
+        "contents-not-logged",
+        "extract_tarfile does not list what is in the archive.",
+        (
+            "    log_contents(members)\n    refuse_unsafe(members)\n    if not ensure_directory(extract_path):",
+            "    refuse_unsafe(members)\n    if not ensure_directory(extract_path):",
+        ),
+        finds="log: no-member-listed",
+        cases="call-extract",
+    ),
+    wrong(
+        "empty-directories-not-packed",
+        "create_tarfile packs files only.",
+        (
+            '    paths = sorted(Path(source_dir).rglob("*"))\n',
+            '    paths = sorted(p for p in Path(source_dir).rglob("*") if not p.is_dir())\n',
+        ),
+        finds="output: member-missing",
+        cases="call-create",
+    ),
+    wrong(
+        "links-followed-when-packed",
+        "create_tarfile packs what links point to.",
+        (
+            "            tar.add(str(path), arcname",
+            "            tar.dereference = True\n            tar.add(str(path), arcname",
+        ),
+        finds="output: wrong-type",
+        cases="call-create",
+    ),
+    wrong(
+        "packed-below-a-folder",
+        "create_tarfile puts all below the name of the folder.",
+        (
+            "arcname=str(path.relative_to(source_dir))",
+            "arcname=str(path.relative_to(Path(source_dir).parent))",
+        ),
+        finds="output: member-",
+        cases="call-create",
+    ),
+    wrong(
+        "ratio-not-logged",
+        "create_tarfile does not tell the compression ratio.",
+        ('    log.info("  Compression ratio: %.2f%%", 100 * size / max(total, 1))\n', ""),
+        finds="log: no-ratio",
+        cases="call-create",
+    ),
+    wrong(
+        "ensure-raises",
+        "ensure_directory raises an error where it should return False.",
+        (
+            '    except Exception:\n        log.exception("the folder %s cannot be made", directory)\n        return False\n',
+            "    except ZeroDivisionError:\n        return False\n",
+        ),
+        finds="functions: ensure_directory-wrong",
+        cases="call-ensure-below-a-file",
+    ),
+    wrong(
+        "ensure-makes-one-folder",
+        "ensure_directory does not make the parents.",
+        (
+            "        Path(directory).mkdir(parents=True, exist_ok=True)\n",
+            "        Path(directory).mkdir(exist_ok=True)\n",
+        ),
+        finds="functions: ensure_directory-wrong",
+        cases="call-ensure-new",
+    ),
+    wrong(
+        "copy-loses-mode-and-date",
+        "copy_file copies the bytes only.",
+        ("    shutil.copy2(str(src), str(dst))\n", "    shutil.copyfile(str(src), str(dst))\n"),
+        finds="output: wrong-m",
+        cases="call-copy",
+    ),
+    wrong(
+        "copy-of-nothing-is-fine",
+        "copy_file says nothing when there is nothing to copy.",
+        (
+            '        raise FileNotFoundError("there is no file {} to copy".format(src))\n',
+            "        return\n",
+        ),
+        finds="functions: copy_file-wrong",
+        cases="call-copy-nothing",
+    ),
+)

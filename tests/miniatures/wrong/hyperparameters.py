@@ -1,0 +1,222 @@
+"""Scripts that take the wrong hyperparameters, or take the right ones wrongly."""
+
+from tests.miniatures.miniature import product, wrong
+
+MODEL = {"model_channel": "present"}
+BOTH = {"model_channel": "present", "hyperparameters_channel": "present"}
+KEEP = "    if header is not None:\n        log.info"
+INJECT = '    elif hyperparameters is not None:\n        log.info("HYPERPARAMETERS NOT IN MODEL: %s'
+
+MINIATURES = (
+    wrong(
+        "embedded-overwritten",
+        "Provided hyperparameters replace those in the archive.",
+        (KEEP, "    if header is not None and hyperparameters is None:\n        log.info"),
+        finds="output: wrong-bytes",
+        cases=(product(embedded="root", **BOTH), product(embedded="dot", **BOTH)),
+    ),
+    wrong(
+        "both-in-the-output",
+        "Provided hyperparameters are added to those in the archive.",
+        (
+            "        new.addfile(header, io.BytesIO(content))\n",
+            "        new.addfile(header, io.BytesIO(content))\n"
+            "        if hyperparameters is not None and members and header.name:\n"
+            "            new.addfile(header, io.BytesIO(content))\n",
+        ),
+        finds="output: member-twice",
+        cases=product(embedded="root", **BOTH),
+    ),
+    wrong(
+        "provided-required-always",
+        "Without provided hyperparameters the step fails, even when the archive has its own.",
+        (KEEP, "    if header is not None and hyperparameters is not None:\n        log.info"),
+        finds="exit-code: 1-for-0",
+        cases=product(embedded="root", **MODEL),
+    ),
+    wrong(
+        "ignored-without-a-word",
+        "Provided hyperparameters are ignored, and nobody is told.",
+        (
+            '            log.warning("%s is IGNORED: the model already contains its own", hyperparameters)\n',
+            "            pass\n",
+        ),
+        finds="log: no-ignored",
+        cases=product(embedded="root", **BOTH),
+    ),
+    wrong(
+        "dot-slash-does-not-count",
+        "./hyperparameters.json in the archive does not count as embedded.",
+        (
+            "                if clean(member) == HYPERPARAMETERS:\n",
+            "                if member.name == HYPERPARAMETERS:\n",
+        ),
+        finds="exit-code: 1-for-0",
+        cases=(product(embedded="dot", **MODEL), "archive-pax-path-embedded"),
+    ),
+    wrong(
+        "nested-counts",
+        "A nested hyperparameters.json counts as embedded.",
+        (
+            "                if clean(member) == HYPERPARAMETERS:\n",
+            "                if clean(member).endswith(HYPERPARAMETERS):\n",
+        ),
+        finds="exit-code: 0-for-1",
+        cases=product(embedded="nested", **MODEL),
+    ),
+    wrong(
+        "name-in-any-case-counts",
+        "Hyperparameters.json counts as embedded.",
+        (
+            "                if clean(member) == HYPERPARAMETERS:\n",
+            "                if clean(member).lower() == HYPERPARAMETERS:\n",
+        ),
+        finds="output: ",
+        cases="lookalikes-are-not-embedded",
+    ),
+    wrong(
+        "neither-is-fine",
+        "Without any hyperparameters an empty object is put in.",
+        (
+            '        log.error("HYPERPARAMETERS NOT IN MODEL, and none are provided")\n',
+            '        header, content = tarfile.TarInfo(HYPERPARAMETERS), b""\n    if header is None:\n',
+        ),
+        finds="exit-code: 0-for-1",
+        cases=product(**MODEL),
+    ),
+    wrong(
+        "neither-names-one-place",
+        "Without any hyperparameters the error does not say where they were looked for.",
+        (
+            '{} is not in {}".format(HYPERPARAMETERS, places)',
+            '{} is missing".format(HYPERPARAMETERS)',
+        ),
+        finds="error-named: no-searched-place",
+        cases=product(**MODEL),
+    ),
+    wrong(
+        "written-anew",
+        "Injected hyperparameters are parsed and written anew.",
+        (
+            "    header = tarfile.TarInfo(HYPERPARAMETERS)\n",
+            "    content = json.dumps(json.loads(content.decode()), indent=2).encode()\n    header = tarfile.TarInfo(HYPERPARAMETERS)\n",
+        ),
+        finds="output: wrong-bytes",
+        cases=("provided-tabs-and-crlf-kept-byte-for-byte", "provided-unicode-kept-byte-for-byte"),
+    ),
+    wrong(
+        "stripped",
+        "Injected hyperparameters lose the spaces around them.",
+        (
+            "    content = Path(path).read_bytes()\n",
+            "    content = Path(path).read_bytes().strip()\n",
+        ),
+        finds="output: wrong-bytes",
+        cases="provided-spaces-around-kept-byte-for-byte",
+    ),
+    wrong(
+        "line-ends-translated",
+        "Injected hyperparameters are read as text, which changes their line ends.",
+        (
+            "    content = Path(path).read_bytes()\n",
+            '    content = Path(path).read_text(encoding="utf-8", errors="surrogateescape").encode(**TEXT)\n',
+        ),
+        finds="output: wrong-bytes",
+        cases="provided-tabs-and-crlf-kept-byte-for-byte",
+    ),
+    wrong(
+        "anything-is-injected",
+        "Provided hyperparameters are not looked at before they are injected.",
+        ("    if defect(content):\n        raise", "    if not header_wanted:\n        raise"),
+        ("def provided(path):\n", "header_wanted = True\n\n\ndef provided(path):\n"),
+        finds="exit-code: 0-for-1",
+        cases=("provided-malformed", "provided-empty", "provided-array", "provided-latin-1"),
+    ),
+    wrong(
+        "any-json-is-injected",
+        "Provided hyperparameters may be any JSON value.",
+        (
+            '    return "" if isinstance(value, dict) else "they are JSON, but not an object"\n',
+            '    return ""\n',
+        ),
+        finds="exit-code: 0-for-1",
+        cases=("provided-array", "provided-null", "provided-number", "provided-string"),
+    ),
+    wrong(
+        "other-encodings-accepted",
+        "json.loads guesses the encoding of what is provided.",
+        (
+            'json.loads(content.decode("utf-8"), parse_constant=not_json)',
+            "json.loads(content, parse_constant=not_json)",
+        ),
+        finds="exit-code: 0-for-1",
+        cases=("provided-utf-16", "provided-utf-32"),
+    ),
+    wrong(
+        "empty-object-refused",
+        "An empty object is refused.",
+        (
+            '    return "" if isinstance(value, dict) else',
+            '    return "" if isinstance(value, dict) and value else',
+        ),
+        finds="exit-code: 1-for-0",
+        cases="provided-empty-object-kept-byte-for-byte",
+    ),
+    wrong(
+        "ignored-are-validated",
+        "Provided hyperparameters that are ignored must be good all the same.",
+        (
+            "        if hyperparameters is not None:\n            log.warning",
+            "        if hyperparameters is not None:\n            provided(hyperparameters)\n            log.warning",
+        ),
+        finds="exit-code: 1-for-0",
+        cases=("provided-malformed-but-ignored", "provided-array-but-ignored"),
+    ),
+    wrong(
+        "embedded-are-validated",
+        "Malformed hyperparameters in the archive are an error.",
+        (
+            '            log.warning("the model\'s own hyperparameters are odd: %s", defect(content))\n',
+            '            raise refusal("INVALID_HYPERPARAMETERS", defect(content))\n',
+        ),
+        finds="exit-code: 1-for-0",
+        cases=("embedded-malformed-kept", "embedded-latin-1-kept"),
+    ),
+    wrong(
+        "embedded-malformed-replaced",
+        "Malformed hyperparameters in the archive become an empty object.",
+        (
+            '            log.warning("the model\'s own hyperparameters are odd: %s", defect(content))\n',
+            '            content = b"{}"\n',
+        ),
+        finds="output: wrong-bytes",
+        cases="embedded-malformed-kept",
+    ),
+    wrong(
+        "injected-into-a-folder",
+        "Provided hyperparameters are injected below code/.",
+        (
+            "    header = tarfile.TarInfo(HYPERPARAMETERS)\n",
+            '    header = tarfile.TarInfo("code/" + HYPERPARAMETERS)\n',
+        ),
+        finds="output: member-missing",
+        cases=product(**BOTH),
+    ),
+    wrong(
+        "injected-with-dot-slash",
+        "Provided hyperparameters are injected as ./hyperparameters.json.",
+        (
+            "    header = tarfile.TarInfo(HYPERPARAMETERS)\n",
+            '    header = tarfile.TarInfo("./" + HYPERPARAMETERS)\n',
+        ),
+        finds="output: name-prefix",
+        cases=product(**BOTH),
+    ),
+    wrong(
+        "log-line-missing",
+        "The log does not say that hyperparameters were put in.",
+        ("HYPERPARAMETERS NOT IN MODEL: %s is injected", "using %s"),
+        finds="log: no-injected",
+        cases=product(**BOTH),
+    ),
+)

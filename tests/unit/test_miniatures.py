@@ -1,0 +1,51 @@
+"""The harness finds every wrong script for the right reason, and nothing in the correct ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.promises.all import PROMISES
+from harness.runners.fake import FakeRunner
+from harness.step import StepRef, load, prove
+from tests.miniatures import ALL, CORRECT, Miniature
+
+STEP = Path(__file__).parents[2] / "dummy_training"
+
+
+@pytest.mark.parametrize("miniature", ALL, ids=lambda miniature: miniature.name)
+def test_every_wrong_script_is_found_for_the_right_reason(
+    miniature: Miniature, tmp_path: Path
+) -> None:
+    script = tmp_path / f"{miniature.name}.py"
+    script.write_text(miniature.source)
+    for case in miniature.cases:
+        findings = prove(StepRef(STEP, script), FakeRunner(), case).findings
+        assert any(
+            finding.promise == miniature.promise and miniature.key in finding.key
+            for finding in findings
+        ), f"{case}: {[(one.promise, one.key, one.where) for one in findings]}"
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_nothing_is_found_in_a_correct_script(name: str) -> None:
+    ref = StepRef(STEP, CORRECT[name])
+    ids = load(ref).matrix.ids
+    special = [one for one in ids if one.startswith("special=")]
+    # The whole product goes through the step itself; here every choice of it, in many mixtures.
+    product = [one for one in ids if not one.startswith("special=")][::11]
+    found = [prove(ref, FakeRunner(), one).findings for one in (*special, *product)]
+    assert [one for findings in found for one in findings] == []
+
+
+def test_there_are_three_correct_scripts_and_many_wrong_ones() -> None:
+    assert len(CORRECT) == 3
+    assert len(ALL) >= 40
+    assert len({one.name for one in ALL}) == len(ALL)
+    assert len({one.source for one in ALL}) == len(ALL)
+
+
+@pytest.mark.parametrize("promise", [one.name for one in PROMISES])
+def test_every_promise_has_a_script_that_breaks_it(promise: str) -> None:
+    assert promise in {one.promise for one in ALL}
