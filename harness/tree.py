@@ -218,6 +218,19 @@ def is_under(path: str, folder: str) -> bool:
     return path == folder or folder == "/" or path.startswith(folder.rstrip("/") + "/")
 
 
+def changes(before: Tree, after: Tree) -> list[str]:
+    """What is new (`+`), gone (`-`) or different (`~`), one line each; dates do not count."""
+    found = [f"- {path}" for path, _ in before if path not in after]
+    for path, entry in after:
+        old = before.get(path)
+        size = f" ({len(entry.data)} bytes)" if entry.kind == "file" else ""
+        if old is None:
+            found.append(f"+ {path} {entry.kind}{size}")
+        elif not old.same_content(entry) or old.mode != entry.mode:
+            found.append(f"~ {path} {entry.kind}{size}")
+    return found
+
+
 def _absolute(path: str) -> str:
     if not path.startswith("/"):
         raise ValueError(f"a tree holds absolute paths only, not {path!r}")

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.errors import WrongUse
 from harness.step import Trial
-from harness.tree import Tree
+from harness.tree import Tree, changes
 
 
 def show(trial: Trial, kept: Path | None) -> None:
@@ -35,8 +35,11 @@ def show(trial: Trial, kept: Path | None) -> None:
         line(f"--- {name}")
         line(text.rstrip("\n"))
     line("--- changes")
-    for change in _changes(outcome.before, outcome.after):
-        line(change)
+    if outcome.after is None:
+        line("unknown: the process was gone before its files could be read")
+    else:
+        for change in changes(outcome.before, outcome.after) or ["none"]:
+            line(change)
     line(f"--- findings: {len(trial.findings)}")
     for finding in trial.findings:
         line(f"{finding.promise}: {finding.key}: {finding.where}")
@@ -84,17 +87,3 @@ def _lay_out(root: Path, tree: Tree) -> None:
             # The owner can always look in and clean up, whatever the tree's modes.
             place.chmod(entry.mode & 0o777 | (0o700 if entry.kind == "directory" else 0o600))
             os.utime(place, (entry.mtime, entry.mtime))
-
-
-def _changes(before: Tree, after: Tree | None) -> list[str]:
-    if after is None:
-        return ["unknown: the process was gone before its files could be read"]
-    changes = [f"- {path}" for path, _ in before if path not in after]
-    for path, entry in after:
-        old = before.get(path)
-        size = f" ({len(entry.data)} bytes)" if entry.kind == "file" else ""
-        if old is None:
-            changes.append(f"+ {path} {entry.kind}{size}")
-        elif not old.same_content(entry) or old.mode != entry.mode:
-            changes.append(f"~ {path} {entry.kind}{size}")
-    return changes or ["none"]

@@ -16,9 +16,10 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from harness.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
@@ -26,6 +27,8 @@ from harness.runners import driver, fake_world, tripwire
 from harness.runners.fake_world import Report
 from harness.tree import Tree
 
+# pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
+_REAL: dict[str, Any] = {"exit": os._exit, "report": traceback.print_exception}
 # Where a child reports: above the numbers that fake files get, below the usual limit.
 _PIPE = 200
 
@@ -95,9 +98,11 @@ def _in_child(case: Case, wire: tripwire.Tripwire | None) -> _Child:
                 # What else the parent has open is not the script's, whatever number it guesses.
                 os.closerange(3, _PIPE)
                 fake_world.live(case, _PIPE, wire)
-            finally:
+            except BaseException:
                 # Only a defect of the harness gets here; a script's end never returns.
-                os._exit(70)
+                _REAL["report"](*sys.exc_info())
+            finally:
+                _REAL["exit"](70)
         try:
             os.close(write_end)
             answer, timed_out = _read(read_end, started + case.timeout)

@@ -48,7 +48,8 @@ def test_every_exit_code_is_told() -> None:
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")
 def test_the_make_targets_are_those_of_the_makefile() -> None:
-    ran = subprocess.run(["make", "help"], cwd=TOP, capture_output=True, text=True, check=True)
+    make = ["make", "--no-print-directory", "help"]
+    ran = subprocess.run(make, cwd=TOP, capture_output=True, text=True, check=True)
     assert f"$ make\n{ran.stdout}" in README
 
 

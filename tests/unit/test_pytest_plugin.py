@@ -1,0 +1,140 @@
+"""The pytest plugin, run by a pytest of its own on steps of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+COPIER = Path(__file__).parent / "steps" / "copier"
+
+
+@pytest.fixture
+def copier(pytester: pytest.Pytester) -> Path:
+    """A copy of the sample step in the folder of the inner pytest."""
+    folder = pytester.path / "copier"
+    shutil.copytree(COPIER, folder)
+    return folder
+
+
+def spoil(step: Path) -> None:
+    script = step / "copier.py"
+    script.write_text(script.read_text().replace("write_bytes(text)", "write_bytes(text[:1])"))
+
+
+def test_every_case_is_a_test_with_its_id(pytester: pytest.Pytester, copier: Path) -> None:
+    done = pytester.runpytest_subprocess("copier/conformance.py", "-v")
+    done.assert_outcomes(passed=9)
+    done.stdout.fnmatch_lines(["*copier/conformance.py::text=long,older_copy=present PASSED*"])
+
+
+def test_a_folder_is_collected_as_well(pytester: pytest.Pytester, copier: Path) -> None:
+    pytester.runpytest_subprocess().assert_outcomes(passed=9)
+
+
+def test_tests_are_selected_as_everywhere(pytester: pytest.Pytester, copier: Path) -> None:
+    picked = pytester.runpytest_subprocess("copier/conformance.py", "-k", "text:absent")
+    picked.assert_outcomes(passed=2, deselected=7)
+    one = pytester.runpytest_subprocess("copier/conformance.py::special=accents")
+    one.assert_outcomes(passed=1)
+
+
+def test_a_failure_tells_all_and_how_to_replay_it(pytester: pytest.Pytester, copier: Path) -> None:
+    spoil(copier)
+    done = pytester.runpytest_subprocess("copier/conformance.py", "-x", "-k", "text:long")
+    done.assert_outcomes(failed=1, deselected=7)
+    done.stdout.fnmatch_lines(
+        [
+            "*case text=long,older_copy=absent*",
+            "*output: wrong-bytes: /opt/ml/processing/output/copy/text.txt*",
+            "*expected b'ab' (2 bytes)*",
+            "*got      b'a' (1 bytes)*",
+        ]
+    )
+    (command,) = (line for line in done.outlines if line.startswith("harness replay"))
+    harness = Path(sys.executable).with_name("harness")
+    replayed = subprocess.run(
+        f"{harness} {command.removeprefix('harness ')}",
+        shell=True,
+        cwd=pytester.path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert replayed.returncode == 1
+    assert "--- findings: 1" in replayed.stdout
+
+
+def test_only_the_last_failures_run_again(pytester: pytest.Pytester, copier: Path) -> None:
+    spoil(copier)
+    pytester.runpytest_subprocess("copier/conformance.py").assert_outcomes(failed=3, passed=6)
+    pytester.runpytest_subprocess("copier/conformance.py", "--lf").assert_outcomes(failed=3)
+
+
+def test_cases_spread_over_workers(pytester: pytest.Pytester, copier: Path) -> None:
+    done = pytester.runpytest_subprocess("copier/conformance.py", "-n", "2", "--junitxml", "x.xml")
+    done.assert_outcomes(passed=9)
+    report = (pytester.path / "x.xml").read_text()
+    assert report.count("<testcase ") == 9
+    assert 'name="text=empty,older_copy=present"' in report
+
+
+def test_a_wrong_contract_is_an_error_of_the_collection(
+    pytester: pytest.Pytester, copier: Path
+) -> None:
+    contract = copier / "contract.yaml"
+    contract.write_text(contract.read_text() + "colour: red\n")
+    done = pytester.runpytest_subprocess("copier/conformance.py")
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*contract.yaml:15: colour: is not a key of a contract*"])
+
+
+def test_an_unknown_runner_is_an_error(pytester: pytest.Pytester, copier: Path) -> None:
+    done = pytester.runpytest_subprocess("copier/conformance.py", "--harness-runner", "moon", "-x")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["*there is no runner 'moon'*"])
+
+
+def test_other_files_of_that_name_are_left_alone(pytester: pytest.Pytester) -> None:
+    (pytester.path / "conformance.py").write_text("def test_own():\n    assert True is not None\n")
+    pytester.runpytest_subprocess("conformance.py").assert_outcomes(passed=1)
+
+
+BY_HAND = """
+    def test_by_hand(opt_ml, run_step):
+        tree = opt_ml.with_channel("text", {"text.txt": b"abc"})
+        tree = tree.with_directory("/opt/ml/processing/output/copy")
+        outcome = run_step("copier/copier.py", tree)
+        assert outcome.exit_code == 0
+        copied = outcome.after.get("/opt/ml/processing/output/copy/text.txt")
+        assert copied.data == b"abc"
+
+    def test_arguments_and_variables(opt_ml, run_step):
+        with open("show.py", "w") as script:
+            script.write("import os, sys; print(sys.argv[1:], os.environ['LEVEL'])")
+        outcome = run_step("show.py", opt_ml, arguments=("--x",), variables={"LEVEL": "3"})
+        assert outcome.stdout == "['--x'] 3\\n"
+"""
+
+
+def test_the_fixtures_run_a_script_in_a_world(pytester: pytest.Pytester, copier: Path) -> None:
+    pytester.makepyfile(BY_HAND)
+    pytester.runpytest_subprocess("-k", "by_hand or arguments").assert_outcomes(
+        passed=2, deselected=9
+    )
+
+
+def test_trees_that_differ_are_shown_path_by_path(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_trees(opt_ml):
+            assert opt_ml.with_file("/opt/ml/new", b"12") == opt_ml.with_directory("/opt/ml/gone")
+        """
+    )
+    done = pytester.runpytest_subprocess()
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["*- /opt/ml/gone*", "*+ /opt/ml/new file (2 bytes)*"])
