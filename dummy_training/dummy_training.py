@@ -207,7 +207,8 @@ class _Archive:
         with self.path.open("rb") as raw, self._unpacked(raw) as stream:
             with _reading(self.path):
                 tar = tarfile.TarFile(fileobj=stream, tarinfo=_Member, **_ENCODING)
-            while True:
+            # Without a first member, older Pythons would look for the next one before the begin.
+            while tar.firstmember is not None or tar.offset:
                 with _reading(self.path):
                     member = tar.next()
                     if member is None:

@@ -134,7 +134,7 @@ def live(case: Case, pipe: int, wire: Tripwire | None) -> NoReturn:
     source = b"" if entry is None else entry.data
     sys.addaudithook(_refuse)
     if wire is not None:
-        _watch(fs, wire)
+        _watch(wire)
         wire.start()
     _finish(_run(case, source))
 
@@ -392,17 +392,7 @@ def _date_folders() -> None:
     FakeDirectory.remove_entry = remove_entry  # type: ignore[method-assign]
 
 
-def _watch(fs: Any, wire: Tripwire) -> None:
+def _watch(wire: Tripwire) -> None:
     """Tell the tripwire of everything the script creates or renames."""
-    add, rename = fs.add_object, fs.rename
-
-    def add_object(*args: Any, **names: Any) -> Any:
-        wire.created()
-        return add(*args, **names)
-
-    def rename_object(*args: Any, **names: Any) -> Any:
-        wire.created()
-        wire.renamed()
-        return rename(*args, **names)
-
-    fs.add_object, fs.rename = add_object, rename_object
+    wire.note(FakeFilesystem.add_object, wire.created)
+    wire.note(FakeFilesystem.rename, wire.renamed)

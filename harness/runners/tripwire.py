@@ -15,7 +15,7 @@ import json
 import os
 import runpy
 import sys
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CREATES = ("os.mkdir", "os.link", "os.symlink")
@@ -34,10 +34,15 @@ class Tripwire:
         self.last: Optional[int] = None
         self._at = at
         self._fire = fire
+        self._noted: Dict[int, Callable[[], None]] = {}
 
     def start(self) -> None:
         """Begin to count."""
         sys.setprofile(self._count)
+
+    def note(self, function: Any, effect: Callable[[], None]) -> None:
+        """Have `effect` (`created` or `renamed`) called whenever `function` is."""
+        self._noted[id(function.__code__)] = effect
 
     def stop(self) -> None:
         """Stop counting."""
@@ -50,6 +55,7 @@ class Tripwire:
 
     def renamed(self) -> None:
         """Note that the script renames something now."""
+        self.created()
         self.last = self.calls
 
     def points(self) -> Optional[List[int]]:
@@ -59,9 +65,11 @@ class Tripwire:
         last = self.calls if self.last is None else self.last
         return [self.first, max(self.first, last)]
 
-    def _count(self, _frame: Any, event: str, _arg: Any) -> None:
+    def _count(self, frame: Any, event: str, _arg: Any) -> None:
         if event in ("call", "c_call"):
             self.calls += 1
+            if event == "call" and id(frame.f_code) in self._noted:
+                self._noted[id(frame.f_code)]()
             if self.calls == self._at:
                 sys.setprofile(None)
                 if self._fire is not None:
@@ -101,7 +109,6 @@ def _note(wire: Tripwire, event: str, args: Tuple[Any, ...]) -> None:
     if event in _CREATES or (event == "open" and isinstance(args[2], int) and args[2] & _WRITING):
         wire.created()
     elif event == "os.rename":
-        wire.created()
         wire.renamed()
 
 
