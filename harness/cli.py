@@ -21,6 +21,7 @@ from harness.errors import Exit, HarnessError
 
 if TYPE_CHECKING:
     from harness.case import Result
+    from harness.lint.problem import Problem
     from harness.report import Plan, Report
 
 _EPILOG = (
@@ -172,6 +173,74 @@ def replay(
         keep_world(keep, trial)
     show(trial, keep)
     sys.exit(Exit.FINDINGS if trial.findings else Exit.CONFORMS)
+
+
+@cli.command(epilog=_EPILOG)
+@_step_options
+@click.option(
+    "--runner",
+    "runners",
+    multiple=True,
+    metavar="NAME",
+    help="Two runners to compare.  [default: fake, container]",
+)
+@click.option("--image", metavar="NAME", help="Image for the container runner.")
+@click.option("-k", "expression", metavar="EXPR", help="Only cases whose id matches, as in pytest.")
+@click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case (repeatable).")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Workers; one per processor.")
+def parity(
+    step: Path,
+    script: Path | None,
+    runners: tuple[str, ...],
+    image: str | None,
+    expression: str | None,
+    cases: tuple[str, ...],
+    jobs: int | None,
+) -> None:
+    """Run every case of STEP through two runners, and show what they do not agree on."""
+    from rich.console import Console
+
+    from harness.parity import Pair
+    from harness.report.parity import show
+    from harness.runners.registry import open_runner
+    from harness.session import default_jobs
+    from harness.step import StepRef, load
+
+    names = runners or ("fake", "container")
+    if len(names) != 2:
+        raise click.UsageError("name two runners: --runner fake --runner container")
+    ref = StepRef(step.resolve(), script.resolve() if script else None)
+    ids = _picked(load(ref).matrix.ids, expression, cases)
+    first, second = (open_runner(name, image) for name in names)
+    pair = Pair(ref, first, second, jobs or default_jobs())
+    found = show(Console(highlight=False, soft_wrap=True), names, ids, pair.run(ids))
+    sys.exit(Exit.FINDINGS if found else Exit.CONFORMS)
+
+
+@cli.command(epilog=_EPILOG)
+@click.argument("steps", nargs=-1, type=click.Path(path_type=Path), metavar="[STEP]...")
+@click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="As for check.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "github"]),
+    default="text",
+    show_default=True,
+    help="For people, programs, code scanning, or annotations in GitHub Actions.",
+)
+def lint(steps: tuple[Path, ...], script: Path | None, form: str) -> None:
+    """Hold each STEP's script against its contract without running it."""
+    from harness import contract as contracts
+    from harness.lint import lint as find
+    from harness.report.lint import render
+
+    problems: list[Problem] = []
+    for step in steps or (Path("dummy_training"),):
+        contract = contracts.load(step)
+        path = script or contract.script
+        problems += find(contract, path, contracts.read_script(path))
+    click.echo(render(problems, form), nl=False)
+    sys.exit(Exit.FINDINGS if problems else Exit.CONFORMS)
 
 
 def main() -> None:

@@ -58,7 +58,10 @@ class Environment(_Strict):
 
 
 class Contract(_Strict):
-    """All that a step promises; `folder` is where the contract and its entry point lie."""
+    """All that a step promises; `folder` is where the contract and its entry point lie.
+
+    `framework_requirements` are the packages that the entry point imports: name → version.
+    """
 
     name: str
     description: str = ""
@@ -69,6 +72,7 @@ class Contract(_Strict):
     environment: Environment = Environment()
     exit_codes: Mapping[int, str] = Field(min_length=1)
     error_codes: Mapping[str, str] = {}
+    framework_requirements: Mapping[str, str] = {}
     folder: Path = Field(default=Path(), exclude=True)
 
     @property
@@ -103,6 +107,17 @@ def load(folder: Path) -> Contract:
         first = error.errors()[0]
         raise _wrong(path, document, first["loc"], _sentence(first)) from None
     return contract.model_copy(update={"folder": folder})
+
+
+def read_script(path: Path) -> bytes:
+    """The source of an entry point; raises `WrongContract` when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WrongContract(
+            f"the entry point {path} cannot be read: {error.strerror}",
+            "it must lie beside the contract; or name a script with --script",
+        ) from None
 
 
 def _parse(path: Path, text: str) -> Any:

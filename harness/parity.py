@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from harness.case import Outcome
 from harness.runners import Runner
+from harness.session import in_order
 from harness.step import StepRef, Trial, trial
 from harness.tree import Entry, Tree
 
@@ -20,6 +22,30 @@ from harness.tree import Entry, Tree
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?")
 _BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was the direct cause")
 _TOKEN = re.compile(r"[0-9a-f]{12,}|tmp\w{8}\b")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runners that are compared, over some cases of a step, with `jobs` worker processes."""
+
+    ref: StepRef
+    first: Runner
+    second: Runner
+    jobs: int = 1
+
+    def run(self, ids: Sequence[str]) -> Iterator[tuple[Disparity, ...]]:
+        """What the runners do not agree on in each case, in the order of `ids`.
+
+        Raises what the runners' `prepare` and `run` raise.
+        """
+        runners = (self.first, self.second)
+        try:
+            for runner in runners:
+                runner.prepare()
+            yield from in_order(partial(disparities, self.ref, *runners), ids, self.jobs)
+        finally:
+            for runner in runners:
+                runner.close()
 
 
 @dataclass(frozen=True)

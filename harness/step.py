@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import contract as contracts
 from harness.case import Case, Finding, Outcome, Result
 from harness.contract import Contract
-from harness.errors import WrongContract, WrongUse
+from harness.errors import WrongContract
 from harness.expectation import Expectation
 from harness.matrix import Matrix, Suite
 from harness.promises import Evidence, judge
@@ -43,18 +43,9 @@ class Step:
 
 @lru_cache(maxsize=8)
 def load(ref: StepRef) -> Step:
-    """Read a step's contract, script and suite; raises `WrongContract` or `WrongUse`."""
+    """Read a step's contract, script and suite; raises `WrongContract`."""
     contract = contracts.load(ref.folder)
-    path = ref.script or contract.script
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        if ref.script is not None:
-            raise WrongUse(f"--script {path}: {error.strerror}", "name a Python file") from None
-        raise WrongContract(
-            f"{ref.folder / contracts.FILE_NAME}: entry_point: {path}: {error.strerror}",
-            "the entry point must lie beside the contract",
-        ) from None
+    source = contracts.read_script(ref.script or contract.script)
     return Step(contract, Matrix(_suite(ref.folder / SUITE_FILE, contract, source)))
 
 

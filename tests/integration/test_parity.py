@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from harness.parity import Disparity, disparities
+from harness.parity import Disparity, Pair
 from harness.runners.container import ContainerRunner
 from harness.runners.fake import FakeRunner
-from harness.session import in_order
 from harness.step import StepRef, load
 
 STEP = Path(__file__).parents[2] / "dummy_training"
 
 
 def compare(ref: StepRef, image: str, ids: tuple[str, ...]) -> list[Disparity]:
-    fake, container = FakeRunner(), ContainerRunner(image)
-    container.prepare()
-    try:
-        # A container waits for its engine more than for a processor.
-        jobs = 2 * (os.cpu_count() or 1)
-        found = in_order(partial(disparities, ref, fake, container), ids, jobs)
-        return [one for case in found for one in case]
-    finally:
-        container.close()
+    # A container waits for its engine more than for a processor.
+    jobs = 2 * (os.cpu_count() or 1)
+    pair = Pair(ref, FakeRunner(), ContainerRunner(image), jobs)
+    return [one for case in pair.run(ids) for one in case]
 
 
 @pytest.mark.timeout(1200)

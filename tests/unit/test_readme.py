@@ -32,9 +32,7 @@ def test_the_sample_step_is_shown_as_it_is(name: str) -> None:
 
 
 def test_every_option_is_one_of_the_command() -> None:
-    helps = "".join(
-        CliRunner().invoke(cli, [command, "--help"]).output for command in ("check", "replay")
-    )
+    helps = "".join(CliRunner().invoke(cli, [command, "--help"]).output for command in cli.commands)
     used = set(re.findall(r"`harness [^`]*`", README))
     options = {option for line in used for option in re.findall(r"--?[a-z][a-z-]*", line)}
     assert {"--script", "--case", "--runner", "--keep", "-k"} <= options

@@ -1,0 +1,71 @@
+"""The paths below /opt/ml: those of the script against those of the contract."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+
+from harness.contract import Contract
+from harness.lint.facts import Facts
+from harness.lint.problem import Problem
+from harness.tree import is_under
+
+_PATH = re.compile(r"/opt/ml(?:/[^\s:*?\"'<>|]*)?")
+# What every job finds or may write without a word in the contract.
+_OF_THE_JOB = (
+    "/opt/ml/input/config",
+    "/opt/ml/config",
+    "/opt/ml/output/failure",
+    "/opt/ml/output/message",
+)
+
+
+def undeclared_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
+    """Each path that is not declared, nor the way to one that is."""
+    declared = _declared(contract)
+    for text in facts.texts:
+        if not _PATH.fullmatch(text.value):
+            continue
+        path = posixpath.normpath(text.value)
+        if any(is_under(path, one) or is_under(one, path) for one in (*declared, *_OF_THE_JOB)):
+            continue
+        yield Problem(
+            "H101",
+            f"{path} is not a path that the contract declares",
+            "declare it as an input's mount or source, or as an output; or do not use it",
+            facts.script,
+            text.node.lineno,
+            text.node.col_offset + 1,
+        )
+
+
+def unused_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
+    """Each declared path that no text of the script leads to.
+
+    A folder above it counts, since the rest may be put together at run time.
+    """
+    used = [posixpath.normpath(one.value) for one in facts.texts if _PATH.fullmatch(one.value)]
+    for path, name in _declared(contract).items():
+        if any(is_under(one, path) or is_under(path, one) for one in used):
+            continue
+        yield Problem(
+            "H102",
+            f"{path}, which the contract declares for {name}, is never used",
+            "use it, or take it out of the contract",
+            facts.script,
+            1,
+            1,
+        )
+
+
+def _declared(contract: Contract) -> Mapping[str, str]:
+    """Every absolute path of the contract, and the input or output that it belongs to."""
+    declared: dict[str, str] = {}
+    for name, one in contract.inputs.items():
+        for path in (*one.mounts, *one.source):
+            if path.startswith("/"):
+                declared.setdefault(path, name)
+    for name, output in contract.outputs.items():
+        declared.setdefault(output.path, name)
+    return {posixpath.normpath(path): name for path, name in declared.items()}

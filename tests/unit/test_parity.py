@@ -1,0 +1,111 @@
+"""Parity: whatever two runners do differently is told, and nothing else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.case import Case, Outcome
+from harness.parity import Disparity, Pair, disparities
+from harness.report.parity import show
+from harness.runners.fake import FakeRunner
+from harness.step import StepRef
+
+COPIER = StepRef(Path(__file__).parent / "steps" / "copier")
+COPY = "/opt/ml/processing/output/copy/text.txt"
+CASE = "text=long,older_copy=absent"
+
+
+@dataclass(frozen=True)
+class OtherRunner:
+    """The fake runner, with outcomes that are changed."""
+
+    change: Callable[[Outcome], Outcome] = lambda outcome: outcome
+    name: str = "other"
+
+    def prepare(self) -> None:
+        """Nothing."""
+
+    def run(self, case: Case) -> Outcome:
+        return self.change(FakeRunner().run(case))
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def found(change: Callable[[Outcome], Outcome], case: str = CASE) -> tuple[Disparity, ...]:
+    return disparities(COPIER, FakeRunner(), OtherRunner(change), case)
+
+
+def with_copy(outcome: Outcome, **changes: object) -> Outcome:
+    assert outcome.after is not None
+    entry = replace(outcome.after.entries[COPY], **changes)  # type: ignore[arg-type]
+    return replace(outcome, after=outcome.after.with_entry(COPY, entry))
+
+
+def test_the_same_is_the_same() -> None:
+    assert found(lambda outcome: outcome) == ()
+
+
+def test_dates_of_outputs_do_not_count() -> None:
+    assert found(lambda outcome: with_copy(outcome, mtime=5.0)) == ()
+
+
+def test_dates_and_tracebacks_in_the_log_do_not_count() -> None:
+    def later(outcome: Outcome) -> Outcome:
+        words = outcome.stderr.replace("line 12, in main", "line 99, in main")
+        return replace(outcome, stderr="2024-01-02 03:04:05 begin\n" + words)
+
+    def earlier(outcome: Outcome) -> Outcome:
+        return replace(outcome, stderr="2023-01-02 03:04:06 begin\n" + outcome.stderr)
+
+    case = "text=absent,older_copy=absent"
+    assert disparities(COPIER, OtherRunner(earlier), OtherRunner(later), case) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda outcome: replace(outcome, exit_code=3), "exit code"),
+        (lambda outcome: replace(outcome, stdout="more\n"), "standard output"),
+        (lambda outcome: replace(outcome, stderr="more\n"), "standard error"),
+        (lambda outcome: replace(outcome, returned={"returned": 1}), "returned"),
+        (lambda outcome: with_copy(outcome, data=b"other"), COPY),
+        (lambda outcome: with_copy(outcome, mode=0o600), COPY),
+        (lambda outcome: with_copy(outcome, uid=5), COPY),
+        (lambda outcome: replace(outcome, after=outcome.after.without(COPY)), COPY),
+        (lambda outcome: with_copy(outcome, data=b"other"), "findings"),
+    ],
+)
+def test_every_difference_is_told(change: Callable[[Outcome], Outcome], what: str) -> None:
+    assert what in [one.what for one in found(change)]
+
+
+def test_a_pair_goes_through_cases_in_order() -> None:
+    ids = ("text=short,older_copy=absent", CASE)
+    assert list(Pair(COPIER, FakeRunner(), OtherRunner(), jobs=1).run(ids[:0])) == []
+    assert list(Pair(COPIER, FakeRunner(), FakeRunner(), jobs=2).run(ids)) == [(), ()]
+
+
+def test_disparities_are_shown_with_both_sides() -> None:
+    def both() -> object:
+        yield ()
+        yield (Disparity("b", "exit code", "0", "1"),)
+
+    out = io.StringIO()
+    console = Console(file=out, width=200)
+    assert show(console, ("fake", "container"), ("a", "b"), both()) == 1  # type: ignore[arg-type]
+    assert out.getvalue().splitlines() == [
+        "2 cases, fake and container runner",
+        "",
+        "b",
+        "  exit code",
+        "    fake       0",
+        "    container  1",
+        "1 cases the same, 1 different",
+    ]
