@@ -21,8 +21,10 @@ from harness.errors import Exit, HarnessError
 
 if TYPE_CHECKING:
     from harness.case import Result
+    from harness.contract import Contract
     from harness.lint.problem import Problem
     from harness.report import Plan, Report
+    from harness.step import StepRef
 
 _EPILOG = (
     "Exit codes: 0 the step conforms, 1 findings, 2 wrong use or wrong contract, "
@@ -34,6 +36,12 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def _step_options(command: _F) -> _F:
     for decorate in (
+        click.option(
+            "--code",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="Where the entry point is, if not beside the contract.",
+        ),
         click.option(
             "--script",
             type=click.Path(path_type=Path),
@@ -85,6 +93,7 @@ def cli() -> None:
 def check(
     step: Path,
     script: Path | None,
+    code: Path | None,
     runner: str,
     image: str | None,
     expression: str | None,
@@ -93,7 +102,7 @@ def check(
     max_fail: int | None,
     json_file: Path | None,
 ) -> None:
-    """Run every case of STEP, a folder with a contract.yaml, and judge each.
+    """Run every case of STEP, a contract or the folder of one, and judge each.
 
     STEP is dummy_training when it is not given.
     """
@@ -104,16 +113,16 @@ def check(
     from harness.report.terminal import TerminalReport
     from harness.runners.registry import open_runner
     from harness.session import Session, default_jobs
-    from harness.step import StepRef, load
+    from harness.step import load
 
-    ref = StepRef(step.resolve(), script.resolve() if script else None)
+    ref = _ref(step, script, code)
     every = load(ref).matrix.ids
     plan = Plan(
         step=load(ref).contract.name,
         runner=runner,
         ids=_picked(every, expression, cases),
         total=len(every),
-        replay=_replay_words(step, script, runner, image),
+        replay=_replay_words(step, script, code, runner, image),
     )
     terminal = TerminalReport(Console(highlight=False))
     reports: list[Report] = [terminal, *([JsonReport(json_file)] if json_file else [])]
@@ -132,11 +141,11 @@ def check(
 @cli.command("list", epilog=_EPILOG)
 @_step_options
 @click.option("-k", "expression", metavar="EXPR", help="Only cases whose id matches, as in pytest.")
-def list_cases(step: Path, script: Path | None, expression: str | None) -> None:
+def list_cases(step: Path, script: Path | None, code: Path | None, expression: str | None) -> None:
     """Print the id of every case of STEP, one a line."""
-    from harness.step import StepRef, load
+    from harness.step import load
 
-    every = load(StepRef(step.resolve(), script.resolve() if script else None)).matrix.ids
+    every = load(_ref(step, script, code)).matrix.ids
     for case_id in _picked(every, expression, ()):
         click.echo(case_id)
 
@@ -144,6 +153,7 @@ def list_cases(step: Path, script: Path | None, expression: str | None) -> None:
 @cli.command(epilog=_EPILOG)
 @click.argument("step_and_case", nargs=-1, required=True, metavar="[STEP] CASE")
 @click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="As for check.")
+@click.option("--code", type=click.Path(path_type=Path), metavar="DIR", help="As for check.")
 @_runner_options
 @click.option(
     "--keep",
@@ -154,6 +164,7 @@ def list_cases(step: Path, script: Path | None, expression: str | None) -> None:
 def replay(
     step_and_case: tuple[str, ...],
     script: Path | None,
+    code: Path | None,
     runner: str,
     image: str | None,
     keep: Path | None,
@@ -161,13 +172,13 @@ def replay(
     """Run one CASE of STEP and show all that the script said and did."""
     from harness.report.replay import keep_world, show
     from harness.runners.registry import open_runner
-    from harness.step import StepRef, try_case
+    from harness.step import try_case
 
     if len(step_and_case) > 2 or Path(step_and_case[-1]).is_dir():
         raise click.UsageError("name one case: harness replay [STEP] CASE")
     case_id = step_and_case[-1]
     step = Path(step_and_case[0] if len(step_and_case) == 2 else "dummy_training")
-    ref = StepRef(step.resolve(), script.resolve() if script else None)
+    ref = _ref(step, script, code)
     trial = try_case(ref, open_runner(runner, image), case_id)
     if keep is not None:
         keep_world(keep, trial)
@@ -191,6 +202,7 @@ def replay(
 def parity(
     step: Path,
     script: Path | None,
+    code: Path | None,
     runners: tuple[str, ...],
     image: str | None,
     expression: str | None,
@@ -204,12 +216,12 @@ def parity(
     from harness.report.parity import show
     from harness.runners.registry import open_runner
     from harness.session import default_jobs
-    from harness.step import StepRef, load
+    from harness.step import load
 
     names = runners or ("fake", "container")
     if len(names) != 2:
         raise click.UsageError("name two runners: --runner fake --runner container")
-    ref = StepRef(step.resolve(), script.resolve() if script else None)
+    ref = _ref(step, script, code)
     ids = _picked(load(ref).matrix.ids, expression, cases)
     first, second = (open_runner(name, image) for name in names)
     pair = Pair(ref, first, second, jobs or default_jobs())
@@ -220,6 +232,7 @@ def parity(
 @cli.command(epilog=_EPILOG)
 @click.argument("steps", nargs=-1, type=click.Path(path_type=Path), metavar="[STEP]...")
 @click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="As for check.")
+@click.option("--code", type=click.Path(path_type=Path), metavar="DIR", help="As for check.")
 @click.option(
     "--format",
     "form",
@@ -228,19 +241,29 @@ def parity(
     show_default=True,
     help="For people, programs, code scanning, or annotations in GitHub Actions.",
 )
-def lint(steps: tuple[Path, ...], script: Path | None, form: str) -> None:
+def lint(steps: tuple[Path, ...], script: Path | None, code: Path | None, form: str) -> None:
     """Hold each STEP's script against its contract without running it."""
-    from harness import contract as contracts
+    from harness import loaders
     from harness.lint import lint as find
     from harness.report.lint import render
 
     problems: list[Problem] = []
     for step in steps or (Path("dummy_training"),):
-        contract = contracts.load(step)
+        contract = _load(step, code)
         path = script or contract.script
-        problems += find(contract, path, contracts.read_script(path))
+        problems += find(contract, path, loaders.read_script(path))
     click.echo(render(problems, form), nl=False)
     sys.exit(Exit.FINDINGS if problems else Exit.CONFORMS)
+
+
+@cli.command(epilog=_EPILOG)
+def schema() -> None:
+    """Print the JSON Schema of a contract.yaml, for editors."""
+    import json
+
+    from harness.contract import schema as of_contract
+
+    click.echo(json.dumps(of_contract(), indent=2))
 
 
 def main() -> None:
@@ -268,6 +291,23 @@ def main() -> None:
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _ref(step: Path, script: Path | None, code: Path | None) -> StepRef:
+    from harness.step import StepRef
+
+    _load(step, code)
+    return StepRef(step.resolve(), script and script.resolve(), code and code.resolve())
+
+
+def _load(step: Path, code: Path | None) -> Contract:
+    """The contract of a step, once people have been told of its warnings."""
+    from harness import loaders
+
+    contract = loaders.load(step, code)
+    for warning in contract.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return contract
 
 
 def _picked(
@@ -301,7 +341,7 @@ def _run(
 
 
 def _replay_words(
-    step: Path, script: Path | None, runner: str, image: str | None
+    step: Path, script: Path | None, code: Path | None, runner: str, image: str | None
 ) -> tuple[str, ...]:
     program = sys.argv[0]
     on_path = shutil.which(Path(program).name)
@@ -312,6 +352,7 @@ def _replay_words(
         "replay",
         str(step),
         *(("--script", str(script)) if script else ()),
+        *(("--code", str(code)) if code else ()),
         *(("--runner", runner) if runner != "fake" else ()),
         *(("--image", image) if image else ()),
     )

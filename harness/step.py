@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from harness import contract as contracts
+from harness import loaders
 from harness.case import Case, Finding, Outcome, Result
 from harness.contract import Contract
 from harness.errors import WrongContract
 from harness.expectation import Expectation
+from harness.loaders import own
 from harness.matrix import Matrix, Suite
+from harness.modules import blaming, execute
 from harness.promises import Evidence, judge
 from harness.runners import Runner
 
@@ -26,11 +25,13 @@ _TAIL_LINES = 12
 class StepRef:
     """Where a step is: small enough to be sent to another process.
 
-    `script` is another file that takes the entry point's place, under the entry point's name.
+    `path` is its contract, or the folder that this lies in. `script` is another file that takes the
+    entry point's place, under the entry point's name; `code` the folder of the entry point.
     """
 
-    folder: Path
+    path: Path
     script: Path | None = None
+    code: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class Step:
 @lru_cache(maxsize=8)
 def load(ref: StepRef) -> Step:
     """Read a step's contract, script and suite; raises `WrongContract`."""
-    contract = contracts.load(ref.folder)
-    source = contracts.read_script(ref.script or contract.script)
-    return Step(contract, Matrix(_suite(ref.folder / SUITE_FILE, contract, source)))
+    contract = loaders.load(ref.path, ref.code)
+    source = loaders.read_script(ref.script or contract.script)
+    return Step(contract, Matrix(_suite(contract, source)))
 
 
 @dataclass(frozen=True)
@@ -90,43 +91,22 @@ def trial(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     return Trial(case, expected, outcome, findings)
 
 
-def _suite(path: Path, contract: Contract, source: bytes) -> Suite:
+def _suite(contract: Contract, source: bytes) -> Suite:
+    path = contract.origin.with_name(suite_name(contract.origin))
     if not path.is_file():
         raise WrongContract(
             f"{path} is missing: nothing says what to try on this step",
             "write one that defines `suite(contract, script)`; dummy_training has an example",
         )
-    # As a package, so that a long suite can be kept in several files: `from .more import cases`.
-    name = f"_suite_{zlib.crc32(str(path).encode()):08x}"
-    spec = importlib.util.spec_from_file_location(
-        name, path, submodule_search_locations=[str(path.parent)]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses and pickles look their module up here.
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-        suite = module.suite(contract, source)
-    except Exception as error:
-        line = _line_in(path, error)
-        raise WrongContract(
-            f"{path}:{line}: the suite cannot be loaded: {type(error).__name__}: {error}",
-            "mend it; `suite(contract, script)` returns a harness.matrix.Suite",
-        ) from error
+    hint = "mend it; `suite(contract, script)` returns a harness.matrix.Suite"
+    with blaming(path, "the suite cannot be loaded", hint):
+        suite = execute(path).suite(contract, source)
     if not isinstance(suite, Suite):
-        raise WrongContract(
-            f"{path}: suite() returned a {type(suite).__name__}", "return a harness.matrix.Suite"
-        )
+        raise WrongContract(f"{path}: suite() returned a {type(suite).__name__}", hint)
     return suite
 
 
-def _line_in(path: Path, error: BaseException) -> int:
-    line = error.lineno or 1 if isinstance(error, SyntaxError) else 1
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+def suite_name(contract: Path) -> str:
+    """The name of the suite beside a contract: `conformance.py`, or `NAME.conformance.py`."""
+    name = contract.name.partition(".")[0]
+    return SUITE_FILE if contract.name == own.FILE_NAME else f"{name}.{SUITE_FILE}"

@@ -130,7 +130,7 @@ def test_replay_shows_a_case_and_keeps_its_world(tmp_path: Path) -> None:
         (("replay", COPIER, "special=accent"), "special=accents"),
         (("replay", COPIER), "name one case"),
         (("check", str(STEPS)), "has no contract.yaml"),
-        (("check", "no/such/step"), "has no contract.yaml"),
+        (("check", "no/such/step"), "there is no contract"),
         (("check", COPIER, "--script", "no/such.py"), "No such file"),
         (("check", COPIER, "--runner", "nonesuch"), "fake, container"),
         (("check", COPIER, "--json", "/no/such/folder/x.json"), "--json"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import contract
+from harness import contract, loaders
 from harness.errors import Exit, WrongContract
 
 GOOD = """\
@@ -33,7 +33,7 @@ exit_codes:
 
 def load(tmp_path: Path, text: str) -> contract.Contract:
     (tmp_path / "contract.yaml").write_text(text, encoding="utf-8")
-    return contract.load(tmp_path)
+    return loaders.load(tmp_path)
 
 
 def test_a_good_contract(tmp_path: Path) -> None:
@@ -90,16 +90,16 @@ def test_what_is_not_yaml_or_no_mapping(tmp_path: Path, text: str, line: int) ->
 def test_not_utf_8(tmp_path: Path) -> None:
     (tmp_path / "contract.yaml").write_bytes(b"name: caf\xe9\n")
     with pytest.raises(WrongContract, match="cannot be read"):
-        contract.load(tmp_path)
+        loaders.load(tmp_path)
 
 
 def test_a_folder_without_a_contract(tmp_path: Path) -> None:
     with pytest.raises(WrongContract, match=r"has no contract\.yaml"):
-        contract.load(tmp_path)
+        loaders.load(tmp_path)
 
 
 def test_the_contract_of_dummy_training() -> None:
-    found = contract.load(Path(__file__).parents[2] / "dummy_training")
+    found = loaders.load(Path(__file__).parents[2] / "dummy_training")
     assert list(found.error_codes) == [
         "INVALID_FORMAT",
         "INVALID_ARCHIVE",

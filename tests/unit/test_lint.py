@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from harness import loaders
 from harness.cli import cli
-from harness.contract import Contract, load
+from harness.contract import Contract
 from harness.lint import lint
 from harness.lint.problem import CODES, Problem
 from harness.report.lint import FORMS, render
@@ -79,7 +80,7 @@ def test_nothing_is_found_in_what_is_right() -> None:
 
 
 def test_nothing_is_found_in_the_step() -> None:
-    contract = load(TOP / "dummy_training")
+    contract = loaders.load(TOP / "dummy_training")
     assert lint(contract, contract.script, contract.script.read_bytes()) == ()
 
 

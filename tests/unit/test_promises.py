@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import contract
+from harness import loaders
 from harness.case import Call, Case, Outcome
 from harness.expectation import Content, Expectation, Raises, Returns, Says
 from harness.promises import Evidence, judge
@@ -15,7 +15,7 @@ from harness.promises.all import PROMISES
 from harness.promises.errors import error_text, is_advice
 from harness.tree import Entry, Tree
 
-CONTRACT = contract.load(Path(__file__).parent / "steps" / "copier")
+CONTRACT = loaders.load(Path(__file__).parent / "steps" / "copier")
 INPUT = "/opt/ml/processing/input/text/text.txt"
 COPY = "/opt/ml/processing/output/copy/text.txt"
 OLD = "/opt/ml/processing/output/copy/old.txt"

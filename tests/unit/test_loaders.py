@@ -1,0 +1,241 @@
+"""Contracts in the forms that people have them in: each becomes the same `Contract`."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness import loaders
+from harness.cli import cli
+from harness.contract import Contract, Input
+from harness.errors import WrongContract
+
+COPIER = Path(__file__).parent / "steps" / "copier"
+
+INTERFACE = """\
+registry:
+  anything: [goes, here]
+contract:
+  entry_point: train.py
+  source_dir: scripts
+  description: Trains a model.
+  inputs:
+    input_path:
+      path: /opt/ml/input/data
+      required: true
+      channels: [train, val]
+    settings:
+      path: /opt/ml/code/settings
+      required: false
+  outputs:
+    model:
+      path: /opt/ml/model
+  arguments:
+    job-type: training or scoring
+    depth: 3
+    name:
+  job_arguments:
+    - flag: --job_name
+      source: the pipeline
+  env_vars:
+    required: [REGION]
+    optional:
+      LEVEL: 3
+      FLAG: true
+  framework_requirements:
+    pandas: ">=2"
+spec:
+  also: somebody else's
+"""
+
+SCRIPT_CONTRACT = """
+from dataclasses import dataclass, field
+
+@dataclass
+class ScriptContract:
+    entry_point: str
+    expected_input_paths: dict
+    expected_output_paths: dict
+    expected_arguments: dict = field(default_factory=dict)
+    required_env_vars: list = field(default_factory=list)
+    optional_env_vars: dict = field(default_factory=dict)
+    framework_requirements: dict = field(default_factory=dict)
+    description: str = ""
+
+CONTRACT = ScriptContract(
+    entry_point="prepare.py",
+    expected_input_paths={"data": "/opt/ml/processing/input/data"},
+    expected_output_paths={"result": "/opt/ml/processing/output/result"},
+    expected_arguments={"job-type": "training"},
+    required_env_vars=["REGION"],
+    optional_env_vars={"LEVEL": "3"},
+    framework_requirements={"pandas": ">=2"},
+    description="Prepares the data.",
+)
+ALSO_KNOWN_AS = CONTRACT
+"""
+
+
+def put(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return path
+
+
+def test_a_step_interface(tmp_path: Path) -> None:
+    found = loaders.load(put(tmp_path / "train.step.yaml", INTERFACE))
+    assert found == Contract(
+        name="train",
+        description="Trains a model.",
+        entry_point="train.py",
+        inputs={
+            "input_path.train": Input(required=True, mounts=("/opt/ml/input/data/train",)),
+            "input_path.val": Input(required=True, mounts=("/opt/ml/input/data/val",)),
+            "settings": Input(required=False, mounts=("/opt/ml/code/settings",)),
+        },
+        outputs=found.outputs,
+        arguments={
+            "job-type": "training or scoring",
+            "depth": "3",
+            "name": "",
+            "--job_name": "from the pipeline",
+        },
+        environment=found.environment,
+        exit_codes=found.exit_codes,
+        framework_requirements={"pandas": ">=2"},
+        folder=tmp_path / "scripts",
+        origin=tmp_path / "train.step.yaml",
+    )
+    assert found.output_folders == ("/opt/ml/model",)
+    assert found.environment.required == ("REGION",)
+    assert found.environment.optional == {"LEVEL": "3", "FLAG": "True"}
+    assert found.script == tmp_path / "scripts" / "train.py"
+
+
+def test_the_code_may_lie_elsewhere(tmp_path: Path) -> None:
+    interface = put(tmp_path / "train.step.yaml", INTERFACE)
+    assert loaders.load(interface, Path("/code")).script == Path("/code/train.py")
+
+
+def test_an_unknown_key_of_an_interface_is_a_warning(tmp_path: Path) -> None:
+    text = INTERFACE.replace("  outputs:\n", "  colour: red\n  outputs:\n")
+    text = text.replace("      required: false\n", "      required: false\n      shape: round\n")
+    found = loaders.load(put(tmp_path / "train.step.yaml", text))
+    assert found.warnings == (
+        f"{tmp_path}/train.step.yaml:16: contract.colour: is not known here",
+        f"{tmp_path}/train.step.yaml:15: contract.inputs.settings.shape: is not known here",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "what"),
+    [
+        ("contract:\n", "contrakt:\n", 1, "contract: is required and missing"),
+        ("  entry_point: train.py\n", "", 3, "contract.entry_point: is required and missing"),
+        ("      required: true\n", "      required: maybe\n", 10, "contract.inputs.input_path"),
+        ("      path: /opt/ml/model\n", "      path: model\n", 17, "contract.outputs.model.path"),
+        ("    required: [REGION]\n", "    required: REGION\n", 26, "contract.env_vars.required"),
+        ("    - flag: --job_name\n", "    - name: --job_name\n", 23, "contract.job_arguments.0.f"),
+    ],
+)
+def test_a_wrong_interface_is_named_with_file_line_and_key(
+    tmp_path: Path, old: str, new: str, line: int, what: str
+) -> None:
+    assert old in INTERFACE
+    path = put(tmp_path / "train.step.yaml", INTERFACE.replace(old, new, 1))
+    with pytest.raises(WrongContract) as caught:
+        loaders.load(path)
+    assert f"{path}:{line}: {what}" in caught.value.what
+
+
+def test_a_script_contract_in_python(tmp_path: Path) -> None:
+    found = loaders.load(put(tmp_path / "prepare_contract.py", SCRIPT_CONTRACT))
+    assert found.name == "prepare_contract"
+    assert found.script == tmp_path / "prepare.py"
+    data = Input(required=True, mounts=("/opt/ml/processing/input/data",))
+    assert found.inputs == {"data": data}
+    assert found.output_folders == ("/opt/ml/processing/output/result",)
+    assert found.arguments == {"job-type": "training"}
+    assert found.environment.required == ("REGION",)
+    assert found.environment.optional == {"LEVEL": "3"}
+    assert found.framework_requirements == {"pandas": ">=2"}
+    assert found.description == "Prepares the data."
+
+
+def test_any_object_with_the_attributes_will_do(tmp_path: Path) -> None:
+    text = """
+        class Contract:
+            def __init__(self):
+                self.entry_point = "x.py"
+                self.expected_input_paths = {}
+                self.expected_output_paths = {"out": "/opt/ml/processing/output"}
+        MINE = Contract()
+    """
+    found = loaders.load(put(tmp_path / "x_contract.py", text))
+    assert (found.entry_point, found.arguments) == ("x.py", {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ('"/opt/ml/processing/input/data"', '"data"', ":15: CONTRACT.expected_input_paths.data: "),
+        ('entry_point="prepare.py"', "entry_point=3", ":15: CONTRACT.entry_point: "),
+        ('required_env_vars=["REGION"]', "required_env_vars=[3]", "CONTRACT.required_env_vars.0"),
+        ("CONTRACT = ScriptContract(", "import no_such_module\nX = dict(", ":15: the script"),
+        ("    description=", "    nothing", ":24: the script contract cannot be executed: Syn"),
+        ("ALSO_KNOWN_AS = CONTRACT", "import copy\nB = copy.copy(CONTRACT)", "several"),
+        ("CONTRACT = ScriptContract(", "CONTRACT = dict(", "holds no script contract"),
+        ("ALSO_KNOWN_AS = CONTRACT", "raise SystemExit(3)", ":25: the script contract cannot"),
+    ],
+)
+def test_a_wrong_script_contract_is_named(tmp_path: Path, old: str, new: str, what: str) -> None:
+    assert old in SCRIPT_CONTRACT
+    path = put(tmp_path / "prepare_contract.py", SCRIPT_CONTRACT.replace(old, new, 1))
+    with pytest.raises(WrongContract) as caught:
+        loaders.load(path)
+    assert what in caught.value.what
+    assert str(path) in caught.value.what
+
+
+def test_other_files_are_no_contract(tmp_path: Path) -> None:
+    with pytest.raises(WrongContract, match="is no contract that can be read"):
+        loaders.load(put(tmp_path / "notes.txt", "x"))
+    with pytest.raises(WrongContract, match="there is no contract"):
+        loaders.load(tmp_path / "missing.step.yaml")
+
+
+def test_the_schema_knows_every_key_of_our_contracts() -> None:
+    schema = json.loads(CliRunner().invoke(cli, ["schema"]).output)
+    assert schema["additionalProperties"] is False
+    assert set(schema["properties"]) == set(Contract.model_fields) - {
+        "folder",
+        "origin",
+        "warnings",
+    }
+    assert set(schema["required"]) == {"name", "entry_point", "outputs", "exit_codes"}
+
+
+def test_the_commands_take_any_contract_and_say_its_warnings(tmp_path: Path) -> None:
+    text = """
+        contract:
+          entry_point: copier.py
+          colour: red
+          inputs: {text: {path: /opt/ml/processing/input/text, required: true}}
+          outputs: {copy: {path: /opt/ml/processing/output/copy}}
+    """
+    interface = put(tmp_path / "copier.step.yaml", text)
+    suite = (COPIER / "conformance.py").read_text()
+    put(tmp_path / "copier.conformance.py", suite)
+    command = ["check", str(interface), "--code", str(COPIER), "--jobs", "1"]
+    ran = CliRunner().invoke(cli, command)
+    assert ran.exit_code == 0, ran.output
+    assert "warning: " in ran.stderr
+    assert "contract.colour" in ran.stderr
+    assert "copier: 9 cases" in ran.stdout
+    linted = CliRunner().invoke(cli, ["lint", str(interface), "--code", str(COPIER)])
+    assert linted.exit_code == 1
+    assert "copier.py:8:1: H401" in linted.stdout
