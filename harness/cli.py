@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -90,6 +91,11 @@ def cli() -> None:
     metavar="FILE",
     help="Write a report for programs (as lines if FILE ends in .jsonl).",
 )
+@click.option(
+    "--pairwise",
+    is_flag=True,
+    help="Not every combination, but every pair of choices in some case.",
+)
 def check(
     step: Path,
     script: Path | None,
@@ -101,6 +107,7 @@ def check(
     jobs: int | None,
     max_fail: int | None,
     json_file: Path | None,
+    pairwise: bool,
 ) -> None:
     """Run every case of STEP, a contract or the folder of one, and judge each.
 
@@ -115,14 +122,17 @@ def check(
     from harness.session import Session, default_jobs
     from harness.step import load
 
-    ref = _ref(step, script, code)
-    every = load(ref).matrix.ids
+    ref = replace(_ref(step, script, code), pairwise=pairwise)
+    matrix = load(ref).matrix
+    every = (*matrix.ids, *matrix.unproven)
+    picked = _picked(every, expression, cases)
     plan = Plan(
         step=load(ref).contract.name,
         runner=runner,
-        ids=_picked(every, expression, cases),
-        total=len(every),
+        ids=tuple(one for one in picked if one not in matrix.unproven),
+        total=len(matrix.ids),
         replay=_replay_words(step, script, code, runner, image),
+        unproven={one: matrix.unproven[one] for one in picked if one in matrix.unproven},
     )
     terminal = TerminalReport(Console(highlight=False))
     reports: list[Report] = [terminal, *([JsonReport(json_file)] if json_file else [])]
@@ -135,7 +145,7 @@ def check(
     summary = Summary(plan, results, time.monotonic() - began)
     for report in reports:
         report.ended(summary)
-    sys.exit(Exit.FINDINGS if summary.failed else Exit.CONFORMS)
+    sys.exit(Exit.CONFORMS if summary.conforms else Exit.FINDINGS)
 
 
 @cli.command("list", epilog=_EPILOG)

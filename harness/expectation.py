@@ -70,11 +70,23 @@ class Expectation:
     was before. `error` is searched in the error (standard error from the first traceback on), `log`
     in all that the script says. With `dies`, the script is killed, and only its outputs and inputs
     are judged: nobody can clean up after SIGKILL.
+
+    An expectation that is derived from a contract alone says less: an `exit_code` of None is any
+    failure (1 to 127), `holds` are folders that must hold some file afterwards, and without
+    `explained` a failure needs neither its traceback nor a last line that says what to do.
     """
 
-    exit_code: int = 0
+    exit_code: int | None = 0
     writes: Mapping[str, Archive | Content] = field(default_factory=dict)
     error: tuple[Says, ...] = ()
     log: tuple[Says, ...] = ()
     call: Returns | Raises | None = None
     dies: bool = False
+    holds: tuple[str, ...] = ()
+    explained: bool = True
+
+    def is_end(self, exit_code: int | None) -> bool:
+        """Whether the script ends as it must with this exit code."""
+        if self.exit_code is not None or exit_code is None:
+            return exit_code == self.exit_code and exit_code is not None
+        return 0 < exit_code < 128

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,7 +42,8 @@ class Suite:
     """What is tried on a step.
 
     `start` is the case that every other begins from, `expect` tells from a product case's choices
-    what it must do, and `possible` leaves out combinations that cannot be.
+    what it must do, and `possible` leaves out combinations that cannot be. `unproven` says of
+    choices why their case cannot be run here, and what would have to be given; "" when it can.
     """
 
     start: Case
@@ -50,22 +51,28 @@ class Suite:
     expect: Callable[[Case], Expectation] = lambda _case: Expectation()
     special: Sequence[Special] = ()
     possible: Callable[[Mapping[str, str]], bool] = lambda _choices: True
+    unproven: Callable[[Mapping[str, str]], str] = lambda _choices: ""
 
 
 class Matrix:
     """All cases of a suite, built one at a time: a case is made when it is asked for."""
 
-    def __init__(self, suite: Suite) -> None:
-        """Name every case; raises `WrongContract` when two have the same id."""
+    def __init__(self, suite: Suite, *, pairwise: bool = False) -> None:
+        """Name every case; raises `WrongContract` when two have the same id.
+
+        With `pairwise`, the product is thinned out to a covering array: every two choices still
+        meet in some case.
+        """
         self._suite = suite
         self._choices: dict[str, Mapping[str, str]] = {}
         self._special: dict[str, Special] = {}
-        names = [axis.name for axis in suite.axes]
-        if names:
-            for picked in itertools.product(*(axis.choices for axis in suite.axes)):
-                choices = dict(zip(names, picked, strict=True))
-                if suite.possible(choices):
-                    self._choices[",".join(f"{a}={c}" for a, c in choices.items())] = choices
+        self.unproven: dict[str, str] = {}
+        for choices in _combinations(suite, pairwise):
+            name = ",".join(f"{axis}={choice}" for axis, choice in choices.items())
+            if reason := suite.unproven(choices):
+                self.unproven[name] = reason
+            else:
+                self._choices[name] = choices
         for special in suite.special:
             name = f"special={special.name}"
             if name in self._special:
@@ -74,7 +81,7 @@ class Matrix:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all cases: the product, then the special ones."""
+        """The ids of all cases that can be run: the product, then the special ones."""
         return (*self._choices, *self._special)
 
     def case(self, case_id: str) -> tuple[Case, Expectation]:
@@ -89,6 +96,26 @@ class Matrix:
         for axis in self._suite.axes:
             case = axis.choices[choices[axis.name]](case)
         return case, self._suite.expect(case)
+
+
+def _combinations(suite: Suite, pairwise: bool) -> Iterator[Mapping[str, str]]:
+    names = [axis.name for axis in suite.axes]
+    if not names:
+        return
+    values = [list(axis.choices) for axis in suite.axes]
+    if not pairwise or len(names) == 1:
+        for picked in itertools.product(*values):
+            if suite.possible(choices := dict(zip(names, picked, strict=True))):
+                yield choices
+        return
+    from allpairspy import AllPairs
+
+    def possible(row: Sequence[str]) -> bool:
+        # The library asks about rows that are not complete yet.
+        return len(row) < len(names) or suite.possible(dict(zip(names, row, strict=True)))
+
+    for row in AllPairs(values, filter_func=possible):
+        yield dict(zip(names, row, strict=True))
 
 
 def unknown_case(case_id: str, ids: Sequence[str]) -> WrongUse:

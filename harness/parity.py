@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from harness.case import Outcome
+from harness.promises.errors import without_tracebacks
 from harness.runners import Runner
 from harness.session import in_order
 from harness.step import StepRef, Trial, trial
@@ -20,7 +21,6 @@ from harness.tree import Entry, Tree
 
 # What is different from run to run in what a script says: dates, and the tokens of temporary names.
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?")
-_BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was the direct cause")
 _TOKEN = re.compile(r"[0-9a-f]{12,}|tmp\w{8}\b")
 
 
@@ -110,14 +110,4 @@ def _said(text: str) -> list[str]:
 
     Tracebacks do: the lines of the standard library are in them, and its words.
     """
-    lines: list[str] = []
-    in_traceback = False
-    for line in text.splitlines():
-        if line.endswith("Traceback (most recent call last):"):
-            in_traceback = True
-        elif in_traceback:
-            # It ends with the exception, which is not indented.
-            in_traceback = line.startswith(" ")
-        elif line.strip() and not line.startswith(_BETWEEN_TRACEBACKS):
-            lines.append(_TOKEN.sub("…", _DATE.sub("…", line)))
-    return lines
+    return [_TOKEN.sub("…", _DATE.sub("…", line)) for line in without_tracebacks(text)]

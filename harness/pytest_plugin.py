@@ -99,11 +99,15 @@ class StepFile(pytest.File):
 
         ref = StepRef(self.path.parent)
         try:
-            ids = load(ref).matrix.ids
+            matrix = load(ref).matrix
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
-        for case_id in ids:
+        for case_id in matrix.ids:
             yield CaseItem.from_parent(self, name=case_id, ref=ref)
+        for case_id, reason in matrix.unproven.items():
+            item = CaseItem.from_parent(self, name=case_id, ref=ref)
+            item.add_marker(pytest.mark.skip(reason=f"not proven: {reason}"))
+            yield item
 
 
 class _Broken(AssertionError):

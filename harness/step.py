@@ -9,6 +9,7 @@ from pathlib import Path
 from harness import loaders
 from harness.case import Case, Finding, Outcome, Result
 from harness.contract import Contract
+from harness.derive import derived
 from harness.errors import WrongContract
 from harness.expectation import Expectation
 from harness.loaders import own
@@ -26,12 +27,14 @@ class StepRef:
     """Where a step is: small enough to be sent to another process.
 
     `path` is its contract, or the folder that this lies in. `script` is another file that takes the
-    entry point's place, under the entry point's name; `code` the folder of the entry point.
+    entry point's place, under the entry point's name; `code` the folder of the entry point. With
+    `pairwise` not all combinations are tried, but every pair of choices.
     """
 
     path: Path
     script: Path | None = None
     code: Path | None = None
+    pairwise: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def load(ref: StepRef) -> Step:
     """Read a step's contract, script and suite; raises `WrongContract`."""
     contract = loaders.load(ref.path, ref.code)
     source = loaders.read_script(ref.script or contract.script)
-    return Step(contract, Matrix(_suite(contract, source)))
+    return Step(contract, Matrix(_suite(contract, source), pairwise=ref.pairwise))
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,7 @@ def trial(ref: StepRef, runner: Runner, case_id: str) -> Trial:
 def _suite(contract: Contract, source: bytes) -> Suite:
     path = contract.origin.with_name(suite_name(contract.origin))
     if not path.is_file():
-        raise WrongContract(
-            f"{path} is missing: nothing says what to try on this step",
-            "write one that defines `suite(contract, script)`; dummy_training has an example",
-        )
+        return derived(contract, source)
     hint = "mend it; `suite(contract, script)` returns a harness.matrix.Suite"
     with blaming(path, "the suite cannot be loaded", hint):
         suite = execute(path).suite(contract, source)

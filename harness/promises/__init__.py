@@ -26,7 +26,7 @@ class Evidence:
     @property
     def as_expected(self) -> bool:
         """Whether the script ended as it must; what it wrote and said is judged only then."""
-        return self.outcome.exit_code == self.expected.exit_code
+        return self.expected.is_end(self.outcome.exit_code)
 
 
 @dataclass(frozen=True)

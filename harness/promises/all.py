@@ -20,6 +20,7 @@ PROMISES: tuple[Promise, ...] = (
     outputs.WRITTEN,
     outputs.UNTOUCHED,
     errors.NAMED,
+    errors.BARE,
     errors.TRACEBACK,
     errors.ADVICE,
     log.PROMISE,

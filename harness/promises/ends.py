@@ -11,13 +11,17 @@ from harness.promises import Difference, Evidence, Promise
 def check(evidence: Evidence) -> Iterator[Difference]:
     """One difference when the exit code is another, or there is none."""
     wanted, got = evidence.expected.exit_code, evidence.outcome.exit_code
-    meaning = evidence.contract.exit_codes.get(wanted, "")
-    expected = f"exit code {wanted}" + (f" ({meaning})" if meaning else "")
+    if wanted is None:
+        expected = "a failure: an exit code that is not 0"
+    else:
+        meaning = evidence.contract.exit_codes.get(wanted, "")
+        expected = f"exit code {wanted}" + (f" ({meaning})" if meaning else "")
     if got is None:
         timeout = evidence.case.timeout
         yield Difference("hangs", "", expected, f"no end within {timeout:g} s")
-    elif got != wanted:
-        yield Difference(f"{got}-for-{wanted}", "", expected, f"exit code {got}{_signal(got)}")
+    elif not evidence.as_expected:
+        key = f"{got}-for-{'failure' if wanted is None else wanted}"
+        yield Difference(key, "", expected, f"exit code {got}{_signal(got)}")
 
 
 def _signal(code: int) -> str:

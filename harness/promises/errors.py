@@ -8,6 +8,13 @@ from collections.abc import Iterator
 from harness.promises import Difference, Evidence, Promise
 
 _TRACEBACK = "Traceback (most recent call last):"
+_BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was the direct cause")
+# Words in which a line tells of a failure.
+_TELLS = re.compile(
+    r"error|exception|fail|fatal|critical|missing|not found|no such|does not exist|cannot|can't"
+    r"|could not|unable|invalid|required|must|needs?\b|empty",
+    re.IGNORECASE,
+)
 _FRAME = re.compile(r'^.*File ".*", line \d+')
 _EXCEPTION = re.compile(r"^\s*(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Found)\b")
 # Words that tell people what to do, wherever they stand in a line …
@@ -36,7 +43,8 @@ def check_named(evidence: Evidence) -> Iterator[Difference]:
     """Each text that the error must hold and does not."""
     if not evidence.as_expected:
         return
-    text = error_text(evidence.outcome.stderr)
+    stderr = evidence.outcome.stderr
+    text = error_text(stderr) if evidence.expected.explained else stderr
     for says in evidence.expected.error:
         if not says.holds(text):
             yield Difference(f"no-{says.key}", "standard error", says.meaning, _end(text))
@@ -44,14 +52,15 @@ def check_named(evidence: Evidence) -> Iterator[Difference]:
 
 def check_traceback(evidence: Evidence) -> Iterator[Difference]:
     """One difference when a failure comes without its traceback."""
-    if _fails(evidence) and _TRACEBACK not in evidence.outcome.stderr:
+    explained = evidence.expected.explained
+    if explained and _fails(evidence) and _TRACEBACK not in evidence.outcome.stderr:
         got = _end(evidence.outcome.stderr)
         yield Difference("no-traceback", "standard error", "the traceback of the error", got)
 
 
 def check_advice(evidence: Evidence) -> Iterator[Difference]:
     """One difference when the last line only says what went wrong, or is a bare traceback."""
-    if not _fails(evidence):
+    if not _fails(evidence) or not evidence.expected.explained:
         return
     lines = [line for line in evidence.outcome.stderr.splitlines() if line.strip()]
     last = lines[-1] if lines else ""
@@ -59,6 +68,34 @@ def check_advice(evidence: Evidence) -> Iterator[Difference]:
         yield Difference(
             "no-advice", "the last line of standard error", "what to do about it", last or "nothing"
         )
+
+
+def check_bare(evidence: Evidence) -> Iterator[Difference]:
+    """One difference when a failure is told by a traceback and by nothing else.
+
+    Where what to do must be said, that is its words.
+    """
+    if evidence.expected.explained or not _fails(evidence):
+        return
+    lines = without_tracebacks(f"{evidence.outcome.stdout}\n{evidence.outcome.stderr}")
+    if not any(_TELLS.search(line) or is_advice(line, "") for line in lines):
+        wanted = "a line of the script's own that says what failed"
+        yield Difference("bare-traceback", "standard error", wanted, _end(evidence.outcome.stderr))
+
+
+def without_tracebacks(text: str) -> list[str]:
+    """The lines of a text that are neither empty nor part of a traceback."""
+    lines: list[str] = []
+    in_traceback = False
+    for line in text.splitlines():
+        if line.endswith(_TRACEBACK):
+            in_traceback = True
+        elif in_traceback:
+            # It ends with the exception, which is not indented.
+            in_traceback = line.startswith(" ")
+        elif line.strip() and not line.startswith(_BETWEEN_TRACEBACKS):
+            lines.append(line)
+    return lines
 
 
 def is_advice(line: str, message: str) -> bool:
@@ -97,7 +134,7 @@ def _fails(evidence: Evidence) -> bool:
     """Whether this is a failure that the script itself reports: not a signal, not a call."""
     return (
         evidence.as_expected
-        and 0 < evidence.expected.exit_code < 128
+        and 0 < (evidence.outcome.exit_code or 0) < 128
         and evidence.expected.call is None
     )
 
@@ -119,6 +156,11 @@ NAMED = Promise(
 )
 TRACEBACK = Promise(
     "error-traceback", "A failure is logged on standard error with its traceback.", check_traceback
+)
+BARE = Promise(
+    "error-told",
+    "A failure is told in the script's own words, not by a bare traceback.",
+    check_bare,
 )
 ADVICE = Promise(
     "error-advice", "The last line of standard error says what to do about it.", check_advice

@@ -18,6 +18,9 @@ def check_written(evidence: Evidence) -> Iterator[Difference]:
     after = evidence.outcome.after
     if after is None or not evidence.as_expected:
         return
+    for folder in evidence.expected.holds:
+        if not any(entry.kind == "file" for _, entry in after.under(folder)):
+            yield Difference("empty", folder, "a folder that holds some file", "none")
     for path, wanted in evidence.expected.writes.items():
         entry = after.get(path)
         kind = wanted.kind if isinstance(wanted, Content) else "file"

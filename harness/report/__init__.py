@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.case import Finding, Result
@@ -19,6 +19,8 @@ class Plan:
     total: int
     # The words of a command that replays a case, up to the case's id.
     replay: tuple[str, ...]
+    # The cases that cannot be run for want of something, and what would have to be given.
+    unproven: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Summary:
     def failed(self) -> tuple[Result, ...]:
         """The results with findings."""
         return tuple(result for result in self.results if not result.passed)
+
+    @property
+    def conforms(self) -> bool:
+        """Whether every case that was asked for was run, and passed."""
+        return not self.failed and not self.plan.unproven
 
     @property
     def complete(self) -> bool:

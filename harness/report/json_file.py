@@ -1,9 +1,9 @@
 """The report for programs: one JSON document, or JSON lines when the file's name ends in .jsonl.
 
 The document has `schema` (1), `step`, `runner`, `seconds`, `totals` (`planned`, `run`,
-`passed`, `failed`) and `cases`, each with `id`, `passed`, `exit_code`, `seconds` and `findings`.
-As lines, the same comes as one line with everything but the cases, last, and before it a line per
-case.
+`passed`, `failed`, `unproven`), `unproven` (id → what would have to be given) and `cases`, each
+with `id`, `passed`, `exit_code`, `seconds` and `findings`. As lines, the same comes as one line
+with everything but the cases, last, and before it a line per case.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class JsonReport:
                 "run": len(summary.results),
                 "passed": len(summary.results) - failed,
                 "failed": failed,
+                "unproven": len(summary.plan.unproven),
             },
+            "unproven": dict(summary.plan.unproven),
         }
         cases = [_case(result) for result in summary.results]
         if self._path.suffix == ".jsonl":

@@ -28,7 +28,8 @@ def show(trial: Trial, kept: Path | None) -> None:
     if case.interrupt:
         line(f"interrupt {case.interrupt.signal.name} at {case.interrupt.at:.0%} of its work")
     code = "none: it did not end" if outcome.exit_code is None else outcome.exit_code
-    line(f"exit code {code} (expected {trial.expected.exit_code}), {outcome.seconds:.2f} s")
+    wanted = "a failure" if trial.expected.exit_code is None else trial.expected.exit_code
+    line(f"exit code {code} (expected {wanted}), {outcome.seconds:.2f} s")
     if outcome.returned is not None:
         line(f"answer    {json.dumps(outcome.returned)}")
     for name, text in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections import Counter
 
 from rich.console import Console
 from rich.markup import escape
@@ -40,6 +41,8 @@ class TerminalReport:
         self._total = len(plan.ids)
         part = "" if self._total == plan.total else f" of {plan.total}"
         self._line(f"{plan.step}: {self._total}{part} cases, {plan.runner} runner")
+        for reason, count in Counter(plan.unproven.values()).items():
+            self._line(f"  not proven: {count} case{'s' * (count != 1)} more; {reason}")
         if self._console.is_terminal:
             self._progress = Progress(
                 BarColumn(),
@@ -83,10 +86,11 @@ class TerminalReport:
             self._line("")
         if not summary.complete:
             self._line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
-        color = "red" if failed else "green"
+        color = "green" if summary.conforms else "red"
+        unproven = f", {len(summary.plan.unproven)} not proven" if summary.plan.unproven else ""
         defective = f", {len(defects)} defect{'s' * (len(defects) != 1)}" if failed else ""
         self._console.print(
-            f"[{color}]{run - failed} passed, {failed} failed[/]{defective}"
+            f"[{color}]{run - failed} passed, {failed} failed{unproven}[/]{defective}"
             f" in {summary.seconds:.1f} s",
             highlight=False,
             soft_wrap=True,

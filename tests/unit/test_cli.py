@@ -90,7 +90,7 @@ def test_json(tmp_path: Path, broken: str) -> None:
     report = tmp_path / "report.json"
     assert harness("check", COPIER, "--script", broken, "--json", str(report)).returncode == 1
     document = json.loads(report.read_text())
-    assert document["totals"] == {"planned": 9, "run": 9, "passed": 0, "failed": 9}
+    assert document["totals"] == {"planned": 9, "run": 9, "passed": 0, "failed": 9, "unproven": 0}
     assert [one["id"] for one in document["cases"]] == harness("list", COPIER).stdout.splitlines()
     assert document["cases"][0]["findings"][0]["promise"] == "exit-code"
     assert list(tmp_path.glob("*.part")) == []
@@ -157,7 +157,6 @@ def test_a_malformed_contract_is_2_with_file_line_and_key(tmp_path: Path) -> Non
 def test_a_suite_that_cannot_be_loaded_is_2_with_file_and_line(tmp_path: Path) -> None:
     for name in ("contract.yaml", "copier.py"):
         (tmp_path / name).write_text((STEPS / "copier" / name).read_text())
-    assert "conformance.py is missing" in harness("check", str(tmp_path)).stderr
     (tmp_path / "conformance.py").write_text("import json\n\nraise ValueError('oops')\n")
     done = harness("check", str(tmp_path))
     assert done.returncode == 2

@@ -46,6 +46,10 @@ def test_there_are_three_correct_scripts_and_many_wrong_ones() -> None:
     assert len({one.source for one in ALL}) == len(ALL)
 
 
-@pytest.mark.parametrize("promise", [one.name for one in PROMISES])
+# Of suites that are derived from a contract alone: test_derive.py breaks it.
+DERIVED = ("error-told",)
+
+
+@pytest.mark.parametrize("promise", [one.name for one in PROMISES if one.name not in DERIVED])
 def test_every_promise_has_a_script_that_breaks_it(promise: str) -> None:
     assert promise in {one.promise for one in ALL}

@@ -1,0 +1,163 @@
+"""A suite from a contract alone: what can be tried on a step that nobody has written one for.
+
+Each input is absent, empty or present; each required variable set or not, each optional one not set
+or at its default. What is present comes from the samples beside the contract:
+
+- `samples/INPUT/`: the files of an input; a `model.tar.gz` is generated where none is given
+- `samples/environment.json`: values of the required variables
+- `samples/arguments.json`: values of the arguments, which are given in every case
+
+The step must succeed with all that is required and then leave something in every output; without it
+must fail, and name what is missing. A case that lacks a sample is not proven, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from harness.archives import PYTORCH, model_archive
+from harness.case import Case
+from harness.contract import Contract, Input
+from harness.errors import WrongContract
+from harness.expectation import Expectation, Says
+from harness.jobs import PROCESSING, TRAINING, Job
+from harness.matrix import Axis, Edit, Suite, as_it_is
+from harness.tree import Tree
+
+SAMPLES = "samples"
+_MODEL = "model.tar.gz"
+_NAMES_A_MODEL = re.compile(r"model(_artifacts?)?(_input)?")
+_CODE = {"training": "/opt/ml/code", "processing": "/opt/ml/processing/input/code"}
+_NOT_SAMPLES = ("__pycache__", ".gitkeep", ".DS_Store")
+
+
+def derived(contract: Contract, script: bytes) -> Suite:
+    """The suite; raises `WrongContract` when a file of samples cannot be read."""
+    samples = contract.origin.parent / SAMPLES
+    job = _job(contract)
+    code = _CODE[job.name]
+    given = _values(samples / "environment.json")
+    tree = Tree.for_job(job, contract.output_folders)
+    start = Case(
+        tree=tree.with_code({contract.entry_point: script}, at=code),
+        script=f"{code}/{contract.entry_point}",
+        cwd=code,
+        arguments=_arguments(contract, _values(samples / "arguments.json")),
+    )
+    files = {name: _files(samples, name, one) for name, one in contract.inputs.items()}
+    inputs = [
+        _input_axis(job, name, one, files[name] or {}) for name, one in contract.inputs.items()
+    ]
+    variables = [
+        *(_variable(name, "unset", "set", given.get(name, "")) for name in _required(contract)),
+        *(
+            _variable(name, "unset", "default", default)
+            for name, default in contract.environment.optional.items()
+        ),
+    ]
+
+    def unproven(choices: Mapping[str, str]) -> str:
+        for name, found in files.items():
+            if choices[name] == "present" and found is None:
+                return f"put files into {samples / name}/"
+        for name in _required(contract):
+            if choices[name] == "set" and name not in given:
+                return f"give {name} a value in {samples / 'environment.json'}"
+        return ""
+
+    return Suite(
+        start,
+        (*inputs, *variables),
+        lambda case: _expected(contract, case.choices),
+        unproven=unproven,
+    )
+
+
+def _expected(contract: Contract, choices: Mapping[str, str]) -> Expectation:
+    missing = [
+        says
+        for name, one in contract.inputs.items()
+        if one.required and choices[name] != "present"
+        for says in (name, *one.mounts, *(Path(mount).name for mount in one.mounts), one.file)
+        if says
+    ]
+    missing += [name for name in _required(contract) if choices[name] == "unset"]
+    if not missing:
+        return Expectation(holds=contract.output_folders, explained=False)
+    names = " or ".join(dict.fromkeys(missing))
+    pattern = "|".join(re.escape(name) for name in dict.fromkeys(missing))
+    named = Says("missing-part", pattern, f"names what is missing: {names}")
+    return Expectation(exit_code=None, error=(named,), explained=False)
+
+
+def _job(contract: Contract) -> Job:
+    mounts = [mount for one in contract.inputs.values() for mount in one.mounts]
+    trained = [mount.startswith(f"{TRAINING.channels}/") for mount in mounts]
+    return TRAINING if trained and all(trained) else PROCESSING
+
+
+def _input_axis(job: Job, name: str, one: Input, files: Mapping[str, bytes]) -> Axis:
+    mount = next((m for m in one.mounts if m.startswith(f"{job.channels}/")), one.mounts[0])
+
+    def holding(found: Mapping[str, bytes]) -> Edit:
+        def edit(case: Case) -> Case:
+            folder, _, channel = mount.rpartition("/")
+            if folder == job.channels:
+                return case.with_tree(case.tree.with_channel(channel, found))
+            return case.with_tree(case.tree.with_files(mount, found))
+
+        return edit
+
+    return Axis(name, {"absent": as_it_is, "empty": holding({}), "present": holding(files)})
+
+
+def _variable(name: str, without: str, within: str, value: str) -> Axis:
+    def edit(case: Case) -> Case:
+        return replace(case, variables={**case.variables, name: value})
+
+    return Axis(name, {without: as_it_is, within: edit})
+
+
+def _required(contract: Contract) -> tuple[str, ...]:
+    return contract.environment.required
+
+
+def _files(samples: Path, name: str, one: Input) -> Mapping[str, bytes] | None:
+    """The files of an input, by relative name; None where there are none."""
+    folder = samples / name
+    found = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not set(path.relative_to(folder).parts) & set(_NOT_SAMPLES)
+    }
+    is_model = one.file == _MODEL or (one.file is None and _NAMES_A_MODEL.fullmatch(name))
+    if not found and is_model:
+        return {_MODEL: model_archive(PYTORCH)}
+    return found or None
+
+
+def _values(path: Path) -> Mapping[str, str]:
+    """A flat JSON object of texts; an empty one where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WrongContract(f"{path}: cannot be read: {error}", "mend it") from None
+    if not isinstance(values, dict) or not all(isinstance(one, str) for one in values.values()):
+        raise WrongContract(f"{path}: is not an object of texts", 'as in: {"NAME": "value"}')
+    return values
+
+
+def _arguments(contract: Contract, given: Mapping[str, str]) -> tuple[str, ...]:
+    words: list[str] = []
+    for name in contract.arguments:
+        for spelled in (name, name.lstrip("-")):
+            if spelled in given:
+                words += [f"--{name.lstrip('-')}", given[spelled]]
+                break
+    return tuple(words)
