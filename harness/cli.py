@@ -8,9 +8,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -21,10 +19,9 @@ import click
 from harness.errors import Exit, HarnessError
 
 if TYPE_CHECKING:
-    from harness.case import Result
     from harness.contract import Contract
     from harness.lint.problem import Problem
-    from harness.report import Plan, Report
+    from harness.report import Report
     from harness.step import StepRef
 
 _EPILOG = (
@@ -35,7 +32,7 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def _step_options(command: _F) -> _F:
+def _code_options(command: _F) -> _F:
     for decorate in (
         click.option(
             "--code",
@@ -49,15 +46,23 @@ def _step_options(command: _F) -> _F:
             metavar="FILE",
             help="Another script in the entry point's place, under the entry point's name.",
         ),
-        click.argument(
-            "step",
-            type=click.Path(path_type=Path),
-            default=Path("dummy_training"),
-            metavar="[STEP]",
-        ),
     ):
         command = decorate(command)
     return command
+
+
+def _step_options(command: _F) -> _F:
+    argument = click.argument(
+        "step", type=click.Path(path_type=Path), default=Path("dummy_training"), metavar="[STEP]"
+    )
+    return argument(_code_options(command))
+
+
+def _steps_options(command: _F) -> _F:
+    argument = click.argument(
+        "steps", nargs=-1, type=click.Path(path_type=Path), metavar="[STEP]..."
+    )
+    return argument(_code_options(command))
 
 
 def _runner_options(command: _F) -> _F:
@@ -78,7 +83,7 @@ def cli() -> None:
 
 
 @cli.command(epilog=_EPILOG)
-@_step_options
+@_steps_options
 @_runner_options
 @click.option("-k", "expression", metavar="EXPR", help="Only cases whose id matches, as in pytest.")
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case (repeatable).")
@@ -97,7 +102,7 @@ def cli() -> None:
     help="Not every combination, but every pair of choices in some case.",
 )
 def check(
-    step: Path,
+    steps: tuple[Path, ...],
     script: Path | None,
     code: Path | None,
     runner: str,
@@ -109,43 +114,45 @@ def check(
     json_file: Path | None,
     pairwise: bool,
 ) -> None:
-    """Run every case of STEP, a contract or the folder of one, and judge each.
+    """Run every case of each STEP and judge it.
 
-    STEP is dummy_training when it is not given.
+    A STEP is a contract, the folder of one, or a folder of steps; without any, dummy_training.
     """
     from rich.console import Console
 
-    from harness.report import Plan, Summary
+    from harness.campaign import Undertaking, conduct
+    from harness.report import Plan
     from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
     from harness.runners.registry import open_runner
-    from harness.session import Session, default_jobs
+    from harness.session import default_jobs
     from harness.step import load
 
-    ref = replace(_ref(step, script, code), pairwise=pairwise)
-    matrix = load(ref).matrix
-    every = (*matrix.ids, *matrix.unproven)
-    picked = _picked(every, expression, cases)
-    plan = Plan(
-        step=load(ref).contract.name,
-        runner=runner,
-        ids=tuple(one for one in picked if one not in matrix.unproven),
-        total=len(matrix.ids),
-        replay=_replay_words(step, script, code, runner, image),
-        unproven={one: matrix.unproven[one] for one in picked if one in matrix.unproven},
-    )
-    terminal = TerminalReport(Console(highlight=False))
-    reports: list[Report] = [terminal, *([JsonReport(json_file)] if json_file else [])]
-    session = Session(ref, open_runner(runner, image), jobs or default_jobs())
-    began = time.monotonic()
-    try:
-        results = _run(session.run(plan.ids), plan, reports, max_fail)
-    finally:
-        terminal.stopped()
-    summary = Summary(plan, results, time.monotonic() - began)
-    for report in reports:
-        report.ended(summary)
-    sys.exit(Exit.CONFORMS if summary.conforms else Exit.FINDINGS)
+    found = _found(steps)
+    if script is not None and len(found) > 1:
+        raise click.UsageError("--script takes the place of one step's entry point: name one step")
+    refs = [replace(_ref(step, script, code), pairwise=pairwise) for step in found]
+    matrices = [load(ref).matrix for ref in refs]
+    every = tuple(one for matrix in matrices for one in (*matrix.ids, *matrix.unproven))
+    picked = set(_picked(every, expression, cases))
+    undertakings = []
+    for step, ref, matrix in zip(found, refs, matrices, strict=True):
+        plan = Plan(
+            step=load(ref).contract.name,
+            runner=runner,
+            ids=tuple(one for one in matrix.ids if one in picked),
+            total=len(matrix.ids),
+            replay=_replay_words(step, script, code, runner, image),
+            unproven={one: why for one, why in matrix.unproven.items() if one in picked},
+        )
+        if plan.ids or plan.unproven:
+            undertakings.append(Undertaking(ref, plan))
+    reports: list[Report] = [TerminalReport(Console(highlight=False))]
+    if json_file:
+        reports.append(JsonReport(json_file))
+    opened = open_runner(runner, image)
+    summaries = conduct(undertakings, opened, jobs or default_jobs(), reports, max_fail)
+    sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)
 
 
 @cli.command("list", epilog=_EPILOG)
@@ -240,9 +247,7 @@ def parity(
 
 
 @cli.command(epilog=_EPILOG)
-@click.argument("steps", nargs=-1, type=click.Path(path_type=Path), metavar="[STEP]...")
-@click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="As for check.")
-@click.option("--code", type=click.Path(path_type=Path), metavar="DIR", help="As for check.")
+@_steps_options
 @click.option(
     "--format",
     "form",
@@ -258,7 +263,7 @@ def lint(steps: tuple[Path, ...], script: Path | None, code: Path | None, form: 
     from harness.report.lint import render
 
     problems: list[Problem] = []
-    for step in steps or (Path("dummy_training"),):
+    for step in _found(steps):
         contract = _load(step, code)
         path = script or contract.script
         problems += find(contract, path, loaders.read_script(path))
@@ -303,6 +308,12 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _found(steps: tuple[Path, ...]) -> list[Path]:
+    from harness import loaders
+
+    return [one for step in steps or (Path("dummy_training"),) for one in loaders.find(step)]
+
+
 def _ref(step: Path, script: Path | None, code: Path | None) -> StepRef:
     from harness.step import StepRef
 
@@ -330,24 +341,6 @@ def _picked(
             raise unknown_case(case_id, every)
     picked = tuple(dict.fromkeys(cases)) or every
     return select(picked, expression) if expression is not None else picked
-
-
-def _run(
-    results: Any, plan: Plan, reports: list[Report], max_fail: int | None
-) -> tuple[Result, ...]:
-    done: list[Result] = []
-    failed = 0
-    with closing(results):
-        for report in reports:
-            report.started(plan)
-        for result in results:
-            done.append(result)
-            failed += not result.passed
-            for report in reports:
-                report.finished(result)
-            if failed == max_fail:
-                break
-    return tuple(done)
 
 
 def _replay_words(

@@ -22,6 +22,24 @@ LOADERS: Sequence[tuple[Callable[[Path], bool], Callable[[Path], Contract]]] = (
 _KINDS = f"a {own.FILE_NAME}, a NAME{cursus.SUFFIX}, or a Python file with a script contract"
 
 
+def find(path: Path) -> list[Path]:
+    """The steps that a path names: itself, or those that lie in a folder that is none.
+
+    These are the folder's `NAME.step.yaml` files and the folders in it that hold a `contract.yaml`.
+    Raises `WrongContract` when it holds none.
+    """
+    if not path.is_dir() or (path / own.FILE_NAME).is_file():
+        return [path]
+    inside = [one.parent for one in path.glob(f"*/{own.FILE_NAME}")]
+    found = sorted([*path.glob(f"*{cursus.SUFFIX}"), *inside])
+    if not found:
+        raise WrongContract(
+            f"{path} is not a step: it has no {own.FILE_NAME}",
+            f"name {_KINDS}, or a folder of steps",
+        )
+    return found
+
+
 def load(path: Path, code: Path | None = None) -> Contract:
     """The contract at `path`: a file, or the folder of a step.
 

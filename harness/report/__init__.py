@@ -59,7 +59,15 @@ class Report(Protocol):
         ...
 
     def ended(self, summary: Summary) -> None:
-        """The run is over."""
+        """The run of one step is over."""
+        ...
+
+    def stopped(self) -> None:
+        """Nothing more is run, whether all is done or not."""
+        ...
+
+    def closed(self, summaries: Sequence[Summary]) -> None:
+        """All is done."""
         ...
 
 

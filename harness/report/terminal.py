@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +16,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 
 from harness.case import Result
 from harness.report import Group, Plan, Summary, group
@@ -38,7 +40,7 @@ class TerminalReport:
 
     def started(self, plan: Plan) -> None:
         """Show what is run."""
-        self._total = len(plan.ids)
+        self._total, self._done, self._failed = len(plan.ids), 0, 0
         part = "" if self._total == plan.total else f" of {plan.total}"
         self._line(f"{plan.step}: {self._total}{part} cases, {plan.runner} runner")
         for reason, count in Counter(plan.unproven.values()).items():
@@ -96,6 +98,22 @@ class TerminalReport:
             soft_wrap=True,
         )
 
+    def closed(self, summaries: Sequence[Summary]) -> None:
+        """After several steps, a line for each and the totals."""
+        if len(summaries) < 2:
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("\nstep")
+        for name in ("passed", "failed", "not proven", "defects"):
+            table.add_column(f"\n{name}", justify="right")
+        rows = [_counts(one) for one in summaries]
+        for summary, row in zip(summaries, rows, strict=True):
+            style = None if summary.conforms else "red"
+            table.add_row(summary.plan.step, *map(str, row), style=style)
+        totals = [sum(column) for column in zip(*rows, strict=True)]
+        table.add_row(f"{len(summaries)} steps", *map(str, totals), style="bold")
+        self._console.print(table)
+
     def _defect(self, number: int, defect: Group, plan: Plan) -> None:
         finding = defect.findings[0]
         count = len(defect.cases)
@@ -123,3 +141,10 @@ class TerminalReport:
 
     def _line(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _counts(summary: Summary) -> tuple[int, int, int, int]:
+    """Passed, failed, not proven, defects."""
+    failed = len(summary.failed)
+    passed = len(summary.results) - failed
+    return passed, failed, len(summary.plan.unproven), len(group(summary.results))

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def test_replay_shows_a_case_and_keeps_its_world(tmp_path: Path) -> None:
         (("check", COPIER, "-k", "and and"), "not an expression"),
         (("replay", COPIER, "special=accent"), "special=accents"),
         (("replay", COPIER), "name one case"),
-        (("check", str(STEPS)), "has no contract.yaml"),
+        (("check", str(STEPS.parent / "step")), "has no contract.yaml"),
         (("check", "no/such/step"), "there is no contract"),
         (("check", COPIER, "--script", "no/such.py"), "No such file"),
         (("check", COPIER, "--runner", "nonesuch"), "fake, container"),
@@ -231,3 +232,57 @@ def test_a_closed_pipe_is_no_error() -> None:
     )
     assert done.stdout == "text=absent,older_copy=absent\n"
     assert done.stderr == ""
+
+
+def several(tmp_path: Path) -> Path:
+    """A folder with a step that conforms, one that does not, and one that lacks samples."""
+    for name in ("good", "wrong"):
+        shutil.copytree(COPIER, tmp_path / name)
+        contract = tmp_path / name / "contract.yaml"
+        contract.write_text(contract.read_text().replace("name: copier", f"name: {name}"))
+    script = tmp_path / "wrong" / "copier.py"
+    script.write_text(script.read_text().replace("write_bytes(text)", "write_bytes(text[:1])"))
+    (tmp_path / "derived.step.yaml").write_text(
+        "contract:\n"
+        "  entry_point: good/copier.py\n"
+        "  inputs: {text: {path: /opt/ml/processing/input/text, required: true}}\n"
+        "  outputs: {copy: {path: /opt/ml/processing/output/copy}}\n"
+    )
+    return tmp_path
+
+
+def test_a_folder_of_steps_gets_a_line_for_each_and_totals(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = harness("check", str(several(tmp_path)), "--json", str(report))
+    assert done.returncode == 1
+    assert [line.split() for line in done.stdout.splitlines()[-5:]] == [
+        ["step", "passed", "failed", "not", "proven", "defects"],
+        ["derived", "2", "0", "1", "0"],
+        ["good", "9", "0", "0", "0"],
+        ["wrong", "6", "3", "0", "1"],
+        ["3", "steps", "17", "3", "1", "1"],
+    ]
+    document = json.loads(report.read_text())
+    assert [step["step"] for step in document["steps"]] == ["derived", "good", "wrong"]
+    assert [step["totals"]["passed"] for step in document["steps"]] == [2, 9, 6]
+
+
+def test_max_fail_counts_over_all_steps(tmp_path: Path) -> None:
+    several(tmp_path)
+    steps = [str(tmp_path / "wrong"), str(tmp_path / "good")]
+    done = harness("check", *steps, "--max-fail", "1")
+    assert done.returncode == 1
+    assert "stopped after 7 of 9 cases (--max-fail)" in done.stdout
+    assert "good:" not in done.stdout
+
+
+def test_a_script_takes_the_place_of_one_only(tmp_path: Path) -> None:
+    done = harness("check", str(several(tmp_path)), "--script", str(tmp_path / "good/copier.py"))
+    assert done.returncode == 2
+    assert "name one step" in done.stderr
+
+
+def test_lint_goes_through_a_folder_of_steps(tmp_path: Path) -> None:
+    done = harness("lint", str(several(tmp_path)))
+    assert done.returncode == 1
+    assert done.stdout.count("H401") == 3
