@@ -272,6 +272,17 @@ def lint(steps: tuple[Path, ...], script: Path | None, code: Path | None, form: 
 
 
 @cli.command(epilog=_EPILOG)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="NAME")
+def new(folder: Path) -> None:
+    """Make a step in the folder NAME that conforms from the start."""
+    from harness.scaffold import scaffold
+
+    for path in scaffold(folder):
+        click.echo(path)
+    click.echo(f"next: harness check {folder}")
+
+
+@cli.command(epilog=_EPILOG)
 def schema() -> None:
     """Print the JSON Schema of a contract.yaml, for editors."""
     import json

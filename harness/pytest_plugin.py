@@ -158,7 +158,8 @@ class CaseItem(pytest.Item):
         lines += ["standard error:", *(f"  {line}" for line in result.stderr_tail.splitlines())]
         words = ["harness", "replay", os.path.relpath(self.path.parent), self.name]
         for option in ("runner", "image"):
-            if value := self.config.getoption(f"--harness-{option}"):
+            value = self.config.getoption(f"--harness-{option}")
+            if value not in (None, "fake"):
                 words += [f"--{option}", value]
         return "\n".join([*lines, shlex.join(words)])
 

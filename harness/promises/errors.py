@@ -36,7 +36,7 @@ _ANYWHERE = re.compile(rf"\b(?:{_STRONG})\b", _FLAGS)
 _AFTER_STOP = re.compile(rf"[.;!?)\u2013\u2014]\s+{_VERBS}", _FLAGS)
 _AFTER_MARK = re.compile(rf"(?:^|[.:;!?)\]\u2013\u2014-]\s+){_VERBS}", _FLAGS)
 # Paths, file names and identifiers, whose parts are no advice: "model.tar.gz", "/opt/ml/model".
-_NAMES = re.compile(r"\S*(?:/|_|\w\.\w)\S*?(?=[.,;:!?)]*(?:\s|$))")
+_NAMES = re.compile(r"[^\s:]*(?:/|_|\w\.\w)[^\s:]*?(?=[.,;:!?)]*(?:[\s:]|$))")
 
 
 def check_named(evidence: Evidence) -> Iterator[Difference]:

@@ -39,9 +39,12 @@ def _allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
         return True
     for output in evidence.contract.outputs.values():
         if is_under(path, output.path):
+            named = path in [f"{output.path}/{name}" for name in output.files]
             if expected.dies:
-                return path not in [f"{output.path}/{name}" for name in output.files]
-            return not output.files and (expected.exit_code == 0 or not expected.explained)
+                return not named
+            if not expected.explained:
+                return named or not output.files
+            return not output.files and expected.exit_code == 0
     return False
 
 

@@ -159,6 +159,11 @@ EXCEPTION = "no model.tar.gz in /opt/ml/code"
         "What to do: re-create the archive with tar -czf",
         "You must supply a JSON object.",
         "Fix: the archive was cut short; upload it again",
+        "ERROR:__main__:Put text.txt into the channel data, and run the step again",
+        "ERROR:dummy_training:Check the archive",
+        "ERROR:root:Hint: upload model.tar.gz again",
+        "[ERROR] dummy_training.main: please pack the model anew",
+        "CRITICAL|2024-01-01T00:00:00|step.py:31|Provide hyperparameters.json",
     ],
 )
 def test_lines_that_say_what_to_do(line: str) -> None:

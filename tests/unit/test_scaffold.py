@@ -1,0 +1,87 @@
+"""New steps: they conform from the start, as the README's tutorial says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import WrongUse
+from harness.runners.fake import FakeRunner
+from harness.scaffold import scaffold
+from harness.step import StepRef, load, prove
+
+TOP = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+
+def test_a_new_step_has_all_it_needs(tmp_path: Path) -> None:
+    made = scaffold(tmp_path / "word_count")
+    assert [str(path.relative_to(tmp_path)) for path in made] == [
+        "word_count/conformance.py",
+        "word_count/contract.yaml",
+        "word_count/samples/data/text.txt",
+        "word_count/word_count.py",
+    ]
+    assert not any("$" in path.read_text() for path in made)
+    assert [path.name for path in tmp_path.iterdir()] == ["word_count"]
+
+
+def test_its_suite_finds_what_is_wrong(tmp_path: Path) -> None:
+    scaffold(tmp_path / "word_count")
+    script = tmp_path / "word_count" / "word_count.py"
+    ref = StepRef(tmp_path / "word_count")
+    assert len(load(ref).matrix.ids) == 4
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(script.read_text().replace(".split()", ""))
+    found = [
+        bool(prove(StepRef(ref.path, wrong), FakeRunner(), one).findings)
+        for one in load(ref).matrix.ids
+    ]
+    assert found == [False, True, False, True]
+
+
+def test_without_its_suite_one_is_derived(tmp_path: Path) -> None:
+    scaffold(tmp_path / "word_count")
+    (tmp_path / "word_count" / "conformance.py").unlink()
+    ref = StepRef(tmp_path / "word_count")
+    matrix = load(ref).matrix
+    assert matrix.ids == ("data=absent", "data=empty", "data=present")
+    assert [prove(ref, FakeRunner(), one).findings for one in matrix.ids] == [(), (), ()]
+
+
+@pytest.mark.parametrize("name", ["Word", "1st", "word-count", "word count", "wörter"])
+def test_other_names_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WrongUse, match="is no name for a step"):
+        scaffold(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "word_count").mkdir()
+    with pytest.raises(WrongUse, match="is there already"):
+        scaffold(tmp_path / "word_count")
+    assert list((tmp_path / "word_count").iterdir()) == []
+
+
+def test_the_tutorial_runs_as_written(tmp_path: Path) -> None:
+    section = (TOP / "README.md").read_text().partition("## Add a step\n")[2].partition("\n## ")[0]
+    block = section.partition("```console\n")[2].partition("```")[0]
+    commands = re.findall(r"^\$ (.*)$", block, re.MULTILINE)
+    assert len(commands) >= 4
+    for command in commands:
+        done = subprocess.run(
+            command.replace(".venv/bin/", f"{BIN}/"),
+            shell=True,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    said = [line for line in block.splitlines() if line and not line.startswith("$ ")]
+    assert "word_count: 4 cases, fake runner" in said
+    assert "no problems" in said
