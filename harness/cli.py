@@ -143,6 +143,7 @@ def check(
             ids=tuple(one for one in matrix.ids if one in picked),
             total=len(matrix.ids),
             replay=_replay_words(step, script, code, runner, image),
+            waivers=load(ref).contract.waivers,
             unproven={one: why for one, why in matrix.unproven.items() if one in picked},
         )
         if plan.ids or plan.unproven:
@@ -269,6 +270,23 @@ def lint(steps: tuple[Path, ...], script: Path | None, code: Path | None, form: 
         problems += find(contract, path, loaders.read_script(path))
     click.echo(render(problems, form), nl=False)
     sys.exit(Exit.FINDINGS if problems else Exit.CONFORMS)
+
+
+@cli.command(epilog=_EPILOG)
+@click.argument("name", required=False, metavar="[PROMISE]")
+def explain(name: str | None) -> None:
+    """Say what a PROMISE means; without one, what each does."""
+    from harness.errors import WrongUse
+    from harness.promises.all import PROMISES
+
+    known = {promise.name: promise for promise in PROMISES}
+    if name is None:
+        for promise in PROMISES:
+            click.echo(f"{promise.name:20} {promise.sentence}")
+    elif name in known:
+        click.echo(known[name].explained())
+    else:
+        raise WrongUse(f"there is no promise {name!r}", f"the promises are: {', '.join(known)}")
 
 
 @cli.command(epilog=_EPILOG)

@@ -52,8 +52,10 @@ class Environment(Strict):
 class Contract(Strict):
     """All that a step promises.
 
-    `framework_requirements` are the packages that the entry point imports: name → version. A loader
-    adds the `origin`, the file it was read from, the `folder` of the entry point, and `warnings`.
+    `framework_requirements` are the packages that the entry point imports: name → version.
+    `waivers` are promises that this step need not keep, each with the reason: a report shows them.
+    A loader adds the `origin`, the file it was read from, the `folder` of the entry point, and
+    `warnings`.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Contract(Strict):
     exit_codes: Mapping[int, str] = Field(min_length=1)
     error_codes: Mapping[str, str] = {}
     framework_requirements: Mapping[str, str] = {}
+    waivers: Mapping[str, Annotated[str, Field(min_length=1)]] = {}
     folder: Path = Field(default=Path(), exclude=True)
     origin: Path = Field(default=Path(), exclude=True)
     warnings: tuple[str, ...] = Field(default=(), exclude=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.contract import ADDED, Contract
 from harness.loaders import yaml_file
+from harness.promises.all import PROMISES
 
 FILE_NAME = "contract.yaml"
 
@@ -21,4 +22,10 @@ def read(path: Path) -> Contract:
     for name in ADDED:
         if name in document:
             raise yaml_file.wrong(path, document, (name,), "is not a key of a contract")
-    return yaml_file.validated(Contract, path, document)
+    contract = yaml_file.validated(Contract, path, document)
+    known = [promise.name for promise in PROMISES]
+    for name in contract.waivers:
+        if name not in known:
+            what = f"is no promise; they are: {', '.join(known)}"
+            raise yaml_file.wrong(path, document, ("waivers", name), what)
+    return contract

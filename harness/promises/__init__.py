@@ -6,6 +6,7 @@ what the case must do, and what the script did; it yields nothing when the promi
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -47,13 +48,23 @@ class Promise:
     sentence: str
     check: Callable[[Evidence], Iterator[Difference]]
 
+    def explained(self) -> str:
+        """What it means and what is found when it is broken, for people."""
+        found = inspect.cleandoc(self.check.__doc__ or "")
+        waiver = f"To waive it for a step, say why in its contract:\n\nwaivers:\n  {self.name}: …"
+        return f"{self.name}\n\n{self.sentence}\n\nFound: {found}\n\n{waiver}"
+
 
 def judge(evidence: Evidence) -> tuple[Finding, ...]:
-    """Every promise that the outcome breaks, in the order of `harness.promises.all`."""
+    """Every promise that the outcome breaks, in the order of `harness.promises.all`.
+
+    Promises that the contract waives are not looked at.
+    """
     from harness.promises.all import PROMISES
 
     return tuple(
         Finding(promise.name, d.key, evidence.case.id, d.where, d.expected, d.got)
         for promise in PROMISES
+        if promise.name not in evidence.contract.waivers
         for d in promise.check(evidence)
     )

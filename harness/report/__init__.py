@@ -21,6 +21,8 @@ class Plan:
     replay: tuple[str, ...]
     # The cases that cannot be run for want of something, and what would have to be given.
     unproven: Mapping[str, str] = field(default_factory=dict)
+    # The promises that the step need not keep, and why.
+    waivers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

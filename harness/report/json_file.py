@@ -1,7 +1,8 @@
 """The report for programs: one JSON document, or JSON lines when the file's name ends in .jsonl.
 
 The document has `schema` (1), `step`, `runner`, `seconds`, `totals` (`planned`, `run`,
-`passed`, `failed`, `unproven`), `unproven` (id → what would have to be given) and `cases`, each
+`passed`, `failed`, `unproven`), `unproven` (id → what would have to be given), `waivers` (promise →
+why) and `cases`, each
 with `id`, `passed`, `exit_code`, `seconds` and `findings`. As lines, the same comes as one line
 with everything but the cases, last, and before it a line per case. Of several steps, the document
 has `schema` and `steps`, a list of such documents; as lines, one step follows the other.
@@ -81,6 +82,7 @@ def _head(summary: Summary) -> dict[str, object]:
             "unproven": len(summary.plan.unproven),
         },
         "unproven": dict(summary.plan.unproven),
+        "waivers": dict(summary.plan.waivers),
     }
 
 

@@ -43,6 +43,8 @@ class TerminalReport:
         self._total, self._done, self._failed = len(plan.ids), 0, 0
         part = "" if self._total == plan.total else f" of {plan.total}"
         self._line(f"{plan.step}: {self._total}{part} cases, {plan.runner} runner")
+        for promise, reason in plan.waivers.items():
+            self._line(f"  waived: {promise}: {reason}")
         for reason, count in Counter(plan.unproven.values()).items():
             self._line(f"  not proven: {count} case{'s' * (count != 1)} more; {reason}")
         if self._console.is_terminal:

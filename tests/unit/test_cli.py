@@ -286,3 +286,24 @@ def test_lint_goes_through_a_folder_of_steps(tmp_path: Path) -> None:
     done = harness("lint", str(several(tmp_path)))
     assert done.returncode == 1
     assert done.stdout.count("H401") == 3
+
+
+def test_a_waived_promise_is_not_judged_and_the_report_says_so(tmp_path: Path) -> None:
+    step = several(tmp_path) / "wrong"
+    contract = step / "contract.yaml"
+    contract.write_text(contract.read_text() + "waivers:\n  output: known, see the ticket\n")
+    report = tmp_path / "report.json"
+    done = harness("check", str(step), "--json", str(report))
+    assert done.returncode == 0
+    assert "waived: output: known, see the ticket" in done.stdout
+    assert json.loads(report.read_text())["waivers"] == {"output": "known, see the ticket"}
+
+
+def test_promises_are_explained() -> None:
+    every = harness("explain").stdout
+    assert "scratch-clean        The temporary folders hold" in every
+    one = harness("explain", "scratch-clean").stdout
+    assert "waivers:\n  scratch-clean: " in one
+    wrong = harness("explain", "tidy")
+    assert wrong.returncode == 2
+    assert "scratch-clean" in wrong.stderr

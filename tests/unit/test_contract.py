@@ -66,6 +66,8 @@ def test_a_good_contract(tmp_path: Path) -> None:
         ("  optional:\n", "  colour: red\n  optional:\n", 15, "environment.colour", "not a key"),
         ("exit_codes:\n", "colour: red\nexit_codes:\n", 17, "colour", "not a key"),
         ("name: sample\n", "name: sample\nfolder: x\n", 2, "folder", "not a key"),
+        ("exit_codes:\n", "waivers:\n  tidy: why\nexit_codes:\n", 18, "waivers.tidy", "no promise"),
+        ("exit_codes:\n", 'waivers:\n  log: ""\nexit_codes:\n', 18, "waivers.log", "at least 1"),
     ],
 )
 def test_a_wrong_contract_is_named_with_file_line_and_key(
