@@ -8,12 +8,14 @@ container has no network, runs as root as SageMaker's do, and is removed whateve
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
 import platform
 import tarfile
 import uuid
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -227,18 +229,33 @@ def _engine() -> Iterator[docker.DockerClient]:
             f"the container runner is not installed: {error}",
             "pip install 'step-harness[container]'",
         ) from None
-    try:
-        client = docker.from_env()
-        client.ping()
-    except docker.errors.DockerException as error:
+    if reason := _silence():
         raise RunnerUnavailable(
-            f"no Docker engine answers: {_reason(error)}",
+            f"no Docker engine answers: {reason}",
             "start one (sudo systemctl start docker, or sudo dockerd), or point DOCKER_HOST at one",
-        ) from None
+        )
+    client = docker.from_env()
     try:
         yield client
     finally:
         client.close()
+
+
+def _silence() -> str:
+    """Why no engine answers; empty when one does."""
+    import docker.errors
+
+    reason = ""
+    with warnings.catch_warnings():
+        # The client library leaves its socket open when nobody listens.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            docker.from_env().close()
+        except docker.errors.DockerException as error:
+            reason = _reason(error)
+        if reason:
+            gc.collect()
+    return reason
 
 
 def _reason(error: Exception) -> str:
