@@ -26,7 +26,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Mount:
-    """A folder that is a file system of its own, of `size` bytes (None: as large as need be)."""
+    """A folder that is a file system of its own, of `size` bytes.
+
+    None: as large as need be; 0: full, so that files can be made in it and nothing written to them.
+    """
 
     path: str
     size: int | None = None
@@ -49,7 +52,9 @@ class Case:
     """One world to run the script in: a tree, and how the script is started in it.
 
     `script` is the entry point's path in the tree, `cwd` the working directory. `relative` starts
-    it as `python NAME` from its own folder.
+    it as `python NAME` from its own folder. The script runs as `user` (its number, and its group's)
+    under `umask`. What lies in the folders `read_only` it cannot change, whoever it is (EROFS), but
+    for what lies in the folders `writable`.
     """
 
     id: str = ""
@@ -62,6 +67,10 @@ class Case:
     variables: Mapping[str, str] = field(default_factory=dict)
     call: Call | None = None
     mounts: tuple[Mount, ...] = ()
+    user: int = 0
+    umask: int = 0o022
+    read_only: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
     interrupt: Interrupt | None = None
     timeout: float = DEFAULT_TIMEOUT
 
