@@ -6,8 +6,12 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
+from typing import Literal
 
 from harness.tree import Tree
+
+# What an error breaks makes a case fail; a warning is only shown.
+Severity = Literal["error", "warning"]
 
 # How long a case may take before it counts as hanging, in seconds.
 DEFAULT_TIMEOUT = 20.0
@@ -89,8 +93,11 @@ class Case:
         return replace(self, tree=tree)
 
 
-# What every SageMaker image sets; without bytecode files, so that both runners see the same tree.
+# What every SageMaker container has; without bytecode files, so that all runners see the same tree.
+# The secrets are planted: no script has a reason to tell them.
 BARE_ENVIRONMENT: Mapping[str, str] = {
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/planted-0b1f6a52-41c9",
+    "AWS_SECRET_ACCESS_KEY": "planted/wJalrXUtnFEMI/K7MDENG",
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
     "LANG": "C.UTF-8",
@@ -128,6 +135,7 @@ class Finding:
     where: str
     expected: str
     got: str
+    severity: Severity = "error"
 
 
 @dataclass(frozen=True)
@@ -142,5 +150,5 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether every promise held."""
-        return not self.findings
+        """Whether every promise held whose breach is an error."""
+        return all(finding.severity == "warning" for finding in self.findings)

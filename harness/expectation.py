@@ -74,6 +74,9 @@ class Expectation:
     An expectation that is derived from a contract alone says less: an `exit_code` of None is any
     failure (1 to 127), `holds` are folders that must hold some file afterwards, and without
     `explained` a failure needs neither its traceback nor a last line that says what to do.
+
+    After a fault, outputs that are `whole` may be there: those that the usual case leaves. Where
+    the contract leaves a choice, `otherwise` is what the case may do instead.
     """
 
     exit_code: int | None = 0
@@ -84,6 +87,14 @@ class Expectation:
     dies: bool = False
     holds: tuple[str, ...] = ()
     explained: bool = True
+    whole: bool = False
+    otherwise: Expectation | None = None
+
+    def chosen(self, exit_code: int | None) -> Expectation:
+        """This, or what it may do instead when that is how the script ended."""
+        other = self.otherwise
+        takes_other = other is not None and not self.is_end(exit_code) and other.is_end(exit_code)
+        return other if other is not None and takes_other else self
 
     def is_end(self, exit_code: int | None) -> bool:
         """Whether the script ends as it must with this exit code."""

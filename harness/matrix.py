@@ -1,4 +1,7 @@
-"""The matrix: every combination of a suite's axes, and the special cases, under stable ids."""
+"""The matrix: all cases of a suite under stable ids.
+
+Every combination of the axes, the special cases, and the usual case under other circumstances.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import difflib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from harness.case import Case
@@ -13,6 +17,11 @@ from harness.errors import WrongContract, WrongUse
 from harness.expectation import Expectation
 
 Edit = Callable[[Case], Case]
+# What makes of the usual case, and of what it must do, those under other circumstances.
+Change = Callable[[Case, Expectation], tuple[Case, Expectation]]
+
+
+_NO_USUAL = "name the usual case in the suite: Suite(usual=…); none must succeed"
 
 
 def as_it_is(case: Case) -> Case:
@@ -44,6 +53,8 @@ class Suite:
     `start` is the case that every other begins from, `expect` tells from a product case's choices
     what it must do, and `possible` leaves out combinations that cannot be. `unproven` says of
     choices why their case cannot be run here, and what would have to be given; "" when it can.
+    `usual` is the id of the case that is tried under other circumstances too; unless it is given,
+    the last one of the product that must succeed, else the first such special one.
     """
 
     start: Case
@@ -52,18 +63,26 @@ class Suite:
     special: Sequence[Special] = ()
     possible: Callable[[Mapping[str, str]], bool] = lambda _choices: True
     unproven: Callable[[Mapping[str, str]], str] = lambda _choices: ""
+    usual: str = ""
 
 
 class Matrix:
     """All cases of a suite, built one at a time: a case is made when it is asked for."""
 
-    def __init__(self, suite: Suite, *, pairwise: bool = False) -> None:
+    def __init__(
+        self,
+        suite: Suite,
+        circumstances: Mapping[str, Change] = MappingProxyType({}),
+        *,
+        pairwise: bool = False,
+    ) -> None:
         """Name every case; raises `WrongContract` when two have the same id.
 
-        With `pairwise`, the product is thinned out to a covering array: every two choices still
-        meet in some case.
+        `circumstances` maps name → what becomes of the usual case. With `pairwise`, the product is
+        thinned out to a covering array: every two choices still meet in some case.
         """
         self._suite = suite
+        self._circumstances: dict[str, Change] = {}
         self._choices: dict[str, Mapping[str, str]] = {}
         self._special: dict[str, Special] = {}
         self.unproven: dict[str, str] = {}
@@ -78,14 +97,25 @@ class Matrix:
             if name in self._special:
                 raise WrongContract(f"two cases have the id {name!r}", "rename one of them")
             self._special[name] = special
+        self.usual = self._usual()
+        for circumstance, change in circumstances.items():
+            name = f"circumstance={circumstance}"
+            if self.usual:
+                self._circumstances[name] = change
+            else:
+                self.unproven[name] = next(iter(self.unproven.values()), _NO_USUAL)
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all cases that can be run: the product, then the special ones."""
-        return (*self._choices, *self._special)
+        """The ids of all cases that can be run: product, special ones, circumstances."""
+        return (*self._choices, *self._special, *self._circumstances)
 
     def case(self, case_id: str) -> tuple[Case, Expectation]:
         """The case with this id and what it must do; raises `WrongUse` when there is none."""
+        if change := self._circumstances.get(case_id):
+            case, expected = change(*self.case(self.usual))
+            name = case_id.partition("=")[2]
+            return replace(case, id=case_id, choices={"circumstance": name}), expected
         start = replace(self._suite.start, id=case_id)
         if special := self._special.get(case_id):
             return special.edit(start), special.expected
@@ -96,6 +126,18 @@ class Matrix:
         for axis in self._suite.axes:
             case = axis.choices[choices[axis.name]](case)
         return case, self._suite.expect(case)
+
+    def _usual(self) -> str:
+        """The id of the usual case; "" when no case must succeed."""
+        if self._suite.usual:
+            if self._suite.usual not in (*self._choices, *self._special):
+                raise unknown_case(self._suite.usual, self.ids)
+            return self._suite.usual
+        for name in (*reversed(self._choices), *self._special):
+            case, expected = self.case(name)
+            if expected.exit_code == 0 and case.call is None and case.interrupt is None:
+                return name
+        return ""
 
 
 def _combinations(suite: Suite, pairwise: bool) -> Iterator[Mapping[str, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from harness.derive import derived
 from harness.errors import WrongContract
 from harness.expectation import Expectation
 from harness.loaders import own
-from harness.matrix import Matrix, Suite
+from harness.matrix import Change, Matrix, Suite
 from harness.modules import blaming, execute
-from harness.promises import Evidence, judge
+from harness.promises import Circumstance, Evidence, Usual, circumstances, judge
 from harness.runners import Runner
 
 SUITE_FILE = "conformance.py"
@@ -50,7 +51,12 @@ def load(ref: StepRef) -> Step:
     """Read a step's contract, script and suite; raises `WrongContract`."""
     contract = loaders.load(ref.path, ref.code)
     source = loaders.read_script(ref.script or contract.script)
-    return Step(contract, Matrix(_suite(contract, source), pairwise=ref.pairwise))
+    under = {one.name: _change(contract, one) for one in circumstances(contract)}
+    return Step(contract, Matrix(_suite(contract, source), under, pairwise=ref.pairwise))
+
+
+def _change(contract: Contract, one: Circumstance) -> Change:
+    return lambda case, usual: (one.edit(contract, case), one.expect(contract, case, usual))
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,26 @@ def trial(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     step = load(ref)
     case, expected = step.matrix.case(case_id)
     outcome = runner.run(case)
-    findings = judge(Evidence(step.contract, case, expected, outcome))
+    usual = _usual(ref, runner) if "circumstance" in case.choices else None
+    expected = expected.chosen(outcome.exit_code)
+    findings = judge(Evidence(step.contract, case, expected, outcome, usual))
     return Trial(case, expected, outcome, findings)
+
+
+@lru_cache(maxsize=8)
+def _usual(ref: StepRef, runner: Runner) -> Usual:
+    """The usual case, run twice: across a second, and with another order of sets."""
+    step = load(ref)
+    case, expected = step.matrix.case(step.matrix.usual)
+    first = runner.run(_with_hash_seed(case, "0"))
+    time.sleep(1 - time.time() % 1)
+    second = runner.run(_with_hash_seed(case, "1"))
+    evidence = Evidence(step.contract, case, expected.chosen(first.exit_code), first)
+    return Usual((first, second), judge(evidence), evidence.as_expected)
+
+
+def _with_hash_seed(case: Case, seed: str) -> Case:
+    return replace(case, variables={**case.variables, "PYTHONHASHSEED": seed})
 
 
 def _suite(contract: Contract, source: bytes) -> Suite:

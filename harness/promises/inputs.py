@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.case import Case
+from harness.contract import Contract
 from harness.promises import Difference, Evidence, Promise
 from harness.tree import Entry, is_under
 
@@ -15,7 +17,7 @@ def check(evidence: Evidence) -> Iterator[Difference]:
     after = evidence.outcome.after
     if after is None:
         return
-    folders = input_folders(evidence)
+    folders = input_folders(evidence.contract, evidence.case)
     for path, entry in evidence.outcome.before:
         if not any(is_under(path, folder) for folder in folders):
             continue
@@ -27,11 +29,11 @@ def check(evidence: Evidence) -> Iterator[Difference]:
             yield Difference(f"{what}-changed", path, f"{what} {old}", f"{what} {new}")
 
 
-def input_folders(evidence: Evidence) -> tuple[str, ...]:
+def input_folders(contract: Contract, case: Case) -> tuple[str, ...]:
     """Every folder that an input may lie in, and the script's own."""
-    script = evidence.case.script_folder
+    script = case.script_folder
     folders = [script]
-    for one in evidence.contract.inputs.values():
+    for one in contract.inputs.values():
         folders += one.mounts
         folders += [source.replace("{script_dir}", script) for source in one.source]
     return tuple(dict.fromkeys(folders))

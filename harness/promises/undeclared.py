@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness.promises import Difference, Evidence, Promise
 from harness.promises.inputs import input_folders
+from harness.promises.job_files import is_job_file
 from harness.promises.scratch import is_scratch
 from harness.tree import Entry, is_under
 
@@ -31,7 +32,7 @@ def check(evidence: Evidence) -> Iterator[Difference]:
 def _allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
     """Whether the script may leave `entry` at `path`."""
     expected = evidence.expected
-    if path in expected.writes:
+    if path in expected.writes or is_job_file(path, evidence.outcome.exit_code):
         return True
     targets = (*expected.writes, *evidence.contract.output_folders)
     if entry.kind == "directory" and any(is_under(target, path) for target in targets):
@@ -42,14 +43,15 @@ def _allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
             named = path in [f"{output.path}/{name}" for name in output.files]
             if expected.dies:
                 return not named
-            if not expected.explained:
+            if expected.whole or not expected.explained:
                 return named or not output.files
             return not output.files and expected.exit_code == 0
     return False
 
 
 def _judged_elsewhere(evidence: Evidence, path: str) -> bool:
-    folders = (*evidence.contract.output_folders, *input_folders(evidence))
+    contract = evidence.contract
+    folders = (*contract.output_folders, *input_folders(contract, evidence.case))
     return any(is_under(path, folder) for folder in folders)
 
 

@@ -14,6 +14,10 @@ from harness.case import Case, Outcome
 class Runner(Protocol):
     """Something that can run a case."""
 
+    def __hash__(self) -> int:
+        """Runners are values: what one did in a case can be remembered."""
+        ...
+
     @property
     def name(self) -> str:
         """The name on the command line."""

@@ -113,14 +113,15 @@ MINIATURES = (
         cases=(BOTH, BOTH.replace("job=processing", "job=training")),
     ),
     wrong(
-        "failure-file-written",
-        "The reason of a failure is written to /opt/ml/output/failure, which is not declared.",
+        "failure-file-written-on-success",
+        "The reason of a failure is written to /opt/ml/output/failure, and there was none.",
         (
-            '        log.error("the step failed", exc_info=True)\n',
-            '        log.error("the step failed", exc_info=True)\n        os.makedirs("/opt/ml/output", exist_ok=True)\n        Path("/opt/ml/output/failure").write_text(str(error))\n',
+            RETURN,
+            RETURN
+            + '    os.makedirs("/opt/ml/output", exist_ok=True)\n    Path("/opt/ml/output/failure").write_text("none")\n',
         ),
         finds="nothing-undeclared: written",
-        cases=product(),
+        cases=BOTH,
     ),
     wrong(
         "other-outputs-deleted",

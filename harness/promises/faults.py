@@ -1,0 +1,119 @@
+"""Faults: what goes wrong around a script leaves a clear error, and no partial output."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+
+from harness.case import Case, Interrupt, Mount
+from harness.contract import Contract
+from harness.expectation import Expectation, Says
+from harness.promises import Circumstance, Difference, Evidence, Promise
+from harness.promises.same import changed, outputs, same
+
+_SHARES = (0.25, 0.5, 0.75)
+_TERMINATED = 128 + signal.SIGTERM
+
+
+def check(evidence: Evidence) -> Iterator[Difference]:
+    """Each output that is neither as it was before nor whole, as in the usual case."""
+    usual = evidence.usual
+    if usual is None or evidence.outcome.after is None or evidence.outcome.exit_code == 0:
+        return
+    before = outputs(evidence, replace(evidence.outcome, after=evidence.outcome.before))
+    whole = [outputs(evidence, one) for one in usual.outcomes]
+    for path, old, new in changed(before, outputs(evidence, evidence.outcome)):
+        if new is None:
+            yield Difference("older-output-gone", path, "as it was before", "nothing")
+        elif not any(path in run and same(run[path], new) for run in whole):
+            wanted = "as it was before" if old is not None else "nothing, or the whole output"
+            got = f"a {new.kind} of {len(new.data)} bytes"
+            yield Difference("partial-output", path, wanted, got)
+
+
+def _interrupted(share: float) -> Circumstance:
+    return Circumstance(
+        f"sigterm-at-{share * 100:.0f}-percent",
+        lambda _, case: replace(case, interrupt=Interrupt(signal.SIGTERM, share)),
+        lambda _, __, usual: Expectation(_TERMINATED, explained=usual.explained, whole=True),
+    )
+
+
+def _full(contract: Contract, case: Case) -> Case:
+    tree = case.tree
+    for folder in contract.output_folders:
+        tree = tree.with_directory(folder)
+    others = tuple(one for one in case.mounts if one.path not in contract.output_folders)
+    full = tuple(Mount(folder, size=0) for folder in contract.output_folders)
+    return replace(case, tree=tree, mounts=(*others, *full))
+
+
+def _without(contract: Contract, case: Case) -> Case:
+    tree = case.tree
+    for folder in contract.output_folders:
+        tree = tree.without(folder)
+    return case.with_tree(tree)
+
+
+def _read_only(contract: Contract, case: Case) -> Case:
+    tree = case.tree
+    for folder in contract.output_folders:
+        tree = tree.with_directory(folder)
+    return replace(case, tree=tree, read_only=contract.output_folders)
+
+
+def _fails(contract: Contract, usual: Expectation, says: Says) -> Expectation:
+    """A failure with the contract's exit code, where it has one for failures."""
+    codes = [code for code in contract.exit_codes if 0 < code < 128]
+    return Expectation(
+        exit_code=codes[0] if len(codes) == 1 else None,
+        error=(says,),
+        explained=usual.explained,
+        whole=True,
+    )
+
+
+def _no_space(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
+    says = Says("no-space", r"space|full|ENOSPC|quota|disk", "says that there is no space")
+    return _fails(contract, usual, says)
+
+
+def _names_folder(contract: Contract) -> Says:
+    names = "|".join(re.escape(folder) for folder in contract.output_folders)
+    return Says("output-folder", names, "names the output folder")
+
+
+def _not_writable(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
+    return _fails(contract, usual, _names_folder(contract))
+
+
+def _made_or_told(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
+    return replace(usual, otherwise=_fails(contract, usual, _names_folder(contract)))
+
+
+SIGTERM = Promise(
+    "sigterm",
+    "SIGTERM in mid-run ends the script with exit code 143, and leaves nothing behind.",
+    check,
+    circumstances=tuple(_interrupted(share) for share in _SHARES),
+)
+FULL_DISK = Promise(
+    "full-disk",
+    "A full disk under the outputs gives a clear error and no partial output.",
+    check,
+    circumstances=(Circumstance("full-disk", _full, _no_space),),
+)
+MISSING = Promise(
+    "output-folder-missing",
+    "An output folder that is not there is made, or named in a clear error.",
+    check,
+    circumstances=(Circumstance("output-folder-missing", _without, _made_or_told),),
+)
+READ_ONLY = Promise(
+    "output-folder-read-only",
+    "An output folder that cannot be written to is named in a clear error.",
+    check,
+    circumstances=(Circumstance("output-folder-read-only", _read_only, _not_writable),),
+)

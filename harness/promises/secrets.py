@@ -1,0 +1,54 @@
+"""No secret from the environment is told: not in the log, not in a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from harness.archives.content import texts
+from harness.promises import Difference, Evidence, Promise
+
+# Names of variables that hold secrets.
+_SECRET = re.compile(
+    r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY"
+    r"|AUTHORIZATION",
+    re.IGNORECASE,
+)
+# A shorter value may be anywhere by chance.
+_LEAST = 8
+
+
+def check(evidence: Evidence) -> Iterator[Difference]:
+    """Each secret that the log or a file holds; files are looked into, unpacked too."""
+    secrets = _secrets(evidence.case.environment)
+    outcome = evidence.outcome
+    told = {"standard output": outcome.stdout, "standard error": outcome.stderr}
+    for where, text in told.items():
+        for name, value in secrets.items():
+            if value in text:
+                yield _leak(name, where)
+    for path, entry in outcome.after or ():
+        if entry.kind != "file" or entry == outcome.before.get(path):
+            continue
+        for data in texts(entry.data):
+            for name in [name for name, value in secrets.items() if value.encode() in data]:
+                yield _leak(name, path)
+
+
+def _leak(name: str, where: str) -> Difference:
+    return Difference(f"tells-{name}", where, f"nothing of the value of {name}", "its value")
+
+
+def _secrets(environment: Mapping[str, str]) -> Mapping[str, str]:
+    return {
+        name: value
+        for name, value in environment.items()
+        if _SECRET.search(name) and len(value) >= _LEAST
+    }
+
+
+PROMISE = Promise(
+    "no-secrets",
+    "No secret from the environment is in the log or in a file that is written.",
+    check,
+)
