@@ -1,0 +1,28 @@
+"""`harness list`: the ids of a step's cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.commands.options import (
+    EPILOG,
+    Reading,
+    expression_option,
+    picked,
+    reading_options,
+    step_argument,
+)
+
+
+@click.command("list", epilog=EPILOG)
+@step_argument
+@reading_options
+@expression_option
+def list_cases(step: Path, reading: Reading, expression: str | None) -> None:
+    """Print the id of every case of STEP, one a line."""
+    from harness.step import load
+
+    for case_id in picked(load(reading.ref(step)).matrix.ids, expression):
+        click.echo(case_id)

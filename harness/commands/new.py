@@ -1,0 +1,20 @@
+"""`harness new`: a step that conforms from the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.commands.options import EPILOG
+
+
+@click.command(epilog=EPILOG)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="NAME")
+def new(folder: Path) -> None:
+    """Make a step in the folder NAME that conforms from the start."""
+    from harness.scaffold import scaffold
+
+    for path in scaffold(folder):
+        click.echo(path)
+    click.echo(f"next: harness check {folder}")

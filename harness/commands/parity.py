@@ -1,0 +1,64 @@
+"""`harness parity`: the same cases through two runners, and every difference."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from harness.commands.options import (
+    EPILOG,
+    Reading,
+    cases_option,
+    expression_option,
+    image_option,
+    jobs_option,
+    picked,
+    reading_options,
+    step_argument,
+)
+from harness.errors import Exit
+
+
+@click.command(epilog=EPILOG)
+@step_argument
+@reading_options
+@click.option(
+    "--runner",
+    "runners",
+    multiple=True,
+    metavar="NAME",
+    help="Two runners to compare.  [default: fake, container]",
+)
+@image_option
+@expression_option
+@cases_option
+@jobs_option
+def parity(
+    step: Path,
+    reading: Reading,
+    runners: tuple[str, ...],
+    image: str | None,
+    expression: str | None,
+    cases: tuple[str, ...],
+    jobs: int | None,
+) -> None:
+    """Run every case of STEP through two runners, and show what they do not agree on."""
+    from rich.console import Console
+
+    from harness.parity import Pair
+    from harness.report.parity import show
+    from harness.runners.registry import open_runner
+    from harness.session import default_jobs
+    from harness.step import load
+
+    names = runners or ("fake", "container")
+    if len(names) != 2:
+        raise click.UsageError("name two runners: --runner fake --runner container")
+    ref = reading.ref(step)
+    ids = picked(load(ref).matrix.ids, expression, cases)
+    first, second = (open_runner(name, image) for name in names)
+    pair = Pair(ref, first, second, jobs or default_jobs())
+    found = show(Console(highlight=False, soft_wrap=True), names, ids, pair.run(ids))
+    sys.exit(Exit.FINDINGS if found else Exit.CONFORMS)

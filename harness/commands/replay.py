@@ -1,0 +1,49 @@
+"""`harness replay`: one case, and all that it said and changed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from harness.commands.options import (
+    DEFAULT_STEP,
+    EPILOG,
+    Reading,
+    reading_options,
+    runner_options,
+)
+from harness.errors import Exit
+
+
+@click.command(epilog=EPILOG)
+@click.argument("step_and_case", nargs=-1, required=True, metavar="[STEP] CASE")
+@reading_options
+@runner_options
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Leave the tree before and after, and what the script said, in DIR.",
+)
+def replay(
+    step_and_case: tuple[str, ...],
+    reading: Reading,
+    runner: str,
+    image: str | None,
+    keep: Path | None,
+) -> None:
+    """Run one CASE of STEP and show all that the script said and did."""
+    from harness.report.replay import keep_world, show
+    from harness.runners.registry import open_runner
+    from harness.step import try_case
+
+    if len(step_and_case) > 2 or Path(step_and_case[-1]).is_dir():
+        raise click.UsageError("name one case: harness replay [STEP] CASE")
+    step = Path(step_and_case[0]) if len(step_and_case) == 2 else DEFAULT_STEP
+    trial = try_case(reading.ref(step), open_runner(runner, image), step_and_case[-1])
+    if keep is not None:
+        keep_world(keep, trial)
+    show(trial, keep)
+    sys.exit(Exit.FINDINGS if trial.findings else Exit.CONFORMS)
