@@ -1,12 +1,12 @@
-"""The far end of the container runner: lays out a tree, runs the script, takes the tree down.
+"""The far end of the real worlds: lays out a tree, runs the script, takes the tree down.
 
-Sent into a container as the `__main__.py` of a zip file, with `job.json`, `tree.tar`, `driver.py`
-and `tripwire.py` beside it, and run as `python3 JOB.pyz`. It leaves `/.harness/outcome.tar`, which
-holds `outcome.json`, `stdout`, `stderr` and the tree below `tree/`. Runs on Python 3.8 and newer
-with the standard library alone.
+A container gets it as the `__main__.py` of a zip file, with `job.json`, `tree.tar` and the helpers
+beside it, runs it as `python3 JOB.pyz`, and finds the answer at `ANSWER`. In a sandbox `perform` is
+called in the forked process. The answer is a tar that holds `outcome.json`, `stdout`, `stderr` and
+the tree below `tree/`. Runs on Python 3.8 and newer with the standard library alone.
 
 The tree afterwards is everything outside the system's own folders that the case laid out, or that
-was not there, or not like that, when the container started.
+was not there, or not like that, when the script started.
 """
 
 from __future__ import annotations
@@ -22,13 +22,31 @@ import sys
 import tarfile
 import time
 import zipfile
-from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
+
+from harness.runners import mounts
 
 HOME = "/.harness"
+ANSWER = HOME + "/outcome.tar"
+# What runs beside the script, each a file of its own.
+HELPERS = ("driver.py", "tripwire.py")
 # Not looked at: the kernel's folders, and the programs of the image.
 _SYSTEM = ("/proc", "/sys", "/dev", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot")
 _ALSO = ("/dev/shm",)
 _Stamp = Tuple[int, ...]
+Job = Dict[str, Any]
 
 
 def main() -> None:
@@ -36,29 +54,85 @@ def main() -> None:
     with zipfile.ZipFile(sys.argv[0]) as sent:
         job = json.loads(sent.read("job.json"))
         tree = sent.read("tree.tar")
-        os.mkdir(HOME, 0o700)
-        for helper in ("driver.py", "tripwire.py"):
-            sent.extract(helper, HOME)
+        helpers = {name: sent.read(name) for name in HELPERS}
     os.unlink(sys.argv[0])
-    before = dict(_stamps())
+    job["defaults"].update(os.environ)
+    perform(job, tree, helpers, ANSWER, python=sys.executable)
+
+
+def perform(
+    job: Job,
+    tree: bytes,
+    helpers: Mapping[str, bytes],
+    answer: Union[str, int],
+    *,
+    python: str,
+    hidden: Sequence[str] = (),
+    become: Optional[Callable[[int], None]] = None,
+) -> None:
+    """Do a job in the world that this process lives in, and write the answer to a file.
+
+    `answer` is the file's name or descriptor, `python` the interpreter of the script. What lies in
+    the folders `hidden` is no part of the world. `become(user)` makes a process a user's.
+    """
+    os.umask(0o022)
+    os.mkdir(HOME)
+    for name, source in helpers.items():
+        with open(os.path.join(HOME, name), "wb") as stream:
+            stream.write(source)
     laid_out = _lay_out(tree)
-    outcome = _run(job)
-    with tarfile.open(HOME + "/outcome.tar", "w") as out:
+    if job["user"]:
+        _open_ways(hidden)
+    shown = _shown_as(tree)
+    with contextlib.ExitStack() as open_files:
+        if job["read_only"]:
+            mounts.seal(job["read_only"], [*job["writable"], HOME])
+            mounts.limit_capabilities()
+        for folder in job["full"]:
+            open_files.enter_context(mounts.fill(folder))
+        before = dict(_stamps(hidden))
+        outcome = _run(job, python, become or _become)
+    with open(answer, "wb") as stream, tarfile.open(fileobj=stream, mode="w") as out:
         _add(out, "outcome.json", json.dumps(outcome).encode())
         for name in ("stdout", "stderr"):
-            with open(os.path.join(HOME, name), "rb") as stream:
-                _add(out, name, stream.read())
-        for path, stamp in _stamps():
-            if path in laid_out or before.get(path) != stamp:
-                _take_down(out, path)
+            with open(os.path.join(HOME, name), "rb") as said:
+                _add(out, name, said.read())
+        for path, stamp in _stamps(hidden):
+            if path in shown and shown[path][0] == stamp:
+                _take_down(out, path, shown[path][1])
+            elif path in laid_out or before.get(path) != stamp:
+                _take_down(out, path, None)
+
+
+class _Tar(tarfile.TarFile):
+    """A tar that is laid out as far as this world allows."""
+
+    devices: List[str]
+
+    def chown(self, tarinfo: tarfile.TarInfo, targetpath: Any, numeric_owner: bool) -> None:
+        """Give a file its owner, if there is such a user here."""
+        with contextlib.suppress(OSError):
+            os.lchown(targetpath, tarinfo.uid, tarinfo.gid)
+
+    def makedev(self, tarinfo: tarfile.TarInfo, targetpath: Any) -> None:
+        """Make a device, or remember to show the null device there."""
+        try:
+            super().makedev(tarinfo, targetpath)
+        except PermissionError:
+            open(targetpath, "wb").close()
+            self.devices.append(str(targetpath))
 
 
 def _lay_out(tree: bytes) -> Set[str]:
     """Make everything that the tar holds, and return the paths."""
-    with tarfile.open(fileobj=io.BytesIO(tree)) as tar:
+    with _Tar.open(fileobj=io.BytesIO(tree)) as tar:
+        assert isinstance(tar, _Tar)
+        tar.devices = []
         # Newer Pythons refuse devices and special modes otherwise; older ones ignore this.
         tar.extraction_filter = lambda member, _path: member
         tar.extractall("/", numeric_owner=True)
+        for path in tar.devices:
+            mounts.bind("/dev/null", path)
         for member in tar:
             if member.issym():
                 times = (member.mtime, member.mtime)
@@ -66,33 +140,82 @@ def _lay_out(tree: bytes) -> Set[str]:
         return {"/" + member.name for member in tar}
 
 
-def _run(job: Dict[str, Any]) -> Dict[str, Any]:
+def _open_ways(folders: Sequence[str]) -> None:
+    """Let everybody pass through the folders that these lie in."""
+    for folder in folders:
+        parent = os.path.dirname(folder)
+        while parent != "/":
+            mode = stat.S_IMODE(os.stat(parent).st_mode)
+            if not mode & 0o001:
+                os.chmod(parent, mode | 0o111)
+            parent = os.path.dirname(parent)
+
+
+def _shown_as(tree: bytes) -> Dict[str, Tuple[_Stamp, tarfile.TarInfo]]:
+    """What is not quite as the tree has it: how it looks, and what it stands for."""
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(tree)) as tar:
+        for member in tar:
+            status = os.lstat("/" + member.name)
+            same = (status.st_uid, status.st_gid) == (member.uid, member.gid)
+            if not member.issym():
+                same = same and stat.S_IMODE(status.st_mode) == member.mode
+            if not same:
+                found["/" + member.name] = _stamp(status), member
+    return found
+
+
+def _become(user: int) -> None:
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+
+
+def _run(job: Job, python: str, become: Callable[[int], None]) -> Dict[str, Any]:
     """Run the script as the job says, and return how it ended."""
     points = os.path.join(HOME, "points")
-    script = job["script"]
+    script, user = job["script"], job["user"]
     folder, name = os.path.split(script)
     command = [name if job["relative"] else script, *job["arguments"]]
     if job["call"] is not None:
         command = [HOME + "/driver.py", script, job["call"]]
     elif job["interrupt"] is not None:
         command = [HOME + "/tripwire.py", job["interrupt"], points, *command]
-    started = time.perf_counter()
+        open(points, "w").close()
+        os.chmod(points, 0o666)
     with open(HOME + "/stdout", "wb") as stdout, open(HOME + "/stderr", "wb") as stderr:
+        os.umask(job["umask"])
+        started = time.perf_counter()
         child = subprocess.Popen(
-            [sys.executable, *command],
+            [python, *command],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
             cwd=folder if job["relative"] else job["cwd"],
-            env={**job["defaults"], **os.environ, **job["variables"]},
+            env={**job["defaults"], **job["variables"]},
             start_new_session=True,
+            # Without one, a faster way to start is taken.
+            preexec_fn=(lambda: become(user)) if user else None,
         )
         code = _wait(child, job["timeout"])
         seconds = time.perf_counter() - started
-        # Whatever it started and did not wait for.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
+        os.umask(0o022)
+        _end_all(child.pid)
     return {"exit_code": code, "seconds": seconds, "points": _read_points(points)}
+
+
+def _end_all(leader: int) -> None:
+    """End whatever the script has started and not waited for."""
+    if os.getpid() != 1:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)
+        return
+    # This is the first process of a world of its own: all others in it are the script's.
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
 
 
 def _wait(child: subprocess.Popen[bytes], timeout: float) -> Optional[int]:
@@ -110,12 +233,14 @@ def _read_points(path: str) -> Optional[List[int]]:
     if not os.path.exists(path):
         return None
     with open(path) as stream:
-        points: Optional[List[int]] = json.load(stream)
+        text = stream.read()
+    points: Optional[List[int]] = json.loads(text) if text else None
     return points
 
 
-def _stamps() -> Iterator[Tuple[str, _Stamp]]:
+def _stamps(hidden: Sequence[str]) -> Iterator[Tuple[str, _Stamp]]:
     """Every path that is looked at, parents first, with what shows a change of it."""
+    passed_over = {*_SYSTEM, HOME, *hidden}
     waiting = [*_ALSO, "/"]
     while waiting:
         folder = waiting.pop()
@@ -124,25 +249,29 @@ def _stamps() -> Iterator[Tuple[str, _Stamp]]:
         except OSError:
             continue
         for one in inside:
-            if one.path in _SYSTEM or one.path == HOME:
+            if one.path in passed_over:
                 continue
             try:
                 status = one.stat(follow_symlinks=False)
             except OSError:
                 continue
-            yield (
-                one.path,
-                (status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_mtime_ns),
-            )
+            yield one.path, _stamp(status)
             if stat.S_ISDIR(status.st_mode):
                 waiting.append(one.path)
 
 
-def _take_down(out: tarfile.TarFile, path: str) -> None:
+def _stamp(status: os.stat_result) -> _Stamp:
+    return status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_mtime_ns
+
+
+def _take_down(out: tarfile.TarFile, path: str, stands_for: Optional[tarfile.TarInfo]) -> None:
     status = os.lstat(path)
     info = tarfile.TarInfo("tree" + path)
     info.mode, info.uid, info.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
     info.mtime = status.st_mtime
+    if stands_for is not None:
+        info.mode, info.uid, info.gid = stands_for.mode, stands_for.uid, stands_for.gid
+        info.mtime = stands_for.mtime
     if stat.S_ISREG(status.st_mode):
         with open(path, "rb") as stream:
             data = stream.read()

@@ -19,14 +19,13 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.case import BARE_ENVIRONMENT, Case, Outcome
+from harness.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
-from harness.runners import agent, driver, tripwire
-from harness.tree import Tree
+from harness.runners import agent, mounts, real
 
 if TYPE_CHECKING:
     import docker
@@ -37,6 +36,8 @@ _SESSION = f"{_LABEL}.session"
 _HOST = f"{_LABEL}.host"
 _PROCESS = f"{_LABEL}.process"
 _JOB = "/harness-job.pyz"
+# For folders that are read-only: the agent may mount, the script may not.
+_MAY_MOUNT = {"cap_add": ["SYS_ADMIN"], "security_opt": ["apparmor=unconfined"]}
 # What a container may take beside the script itself, in seconds.
 _GRACE = 60.0
 
@@ -76,14 +77,7 @@ class ContainerRunner:
 
     def run(self, case: Case) -> Outcome:
         """Run one case in a container of its own; raises `RunnerCannot`."""
-        if case.interrupt is None:
-            return self._outcome(case, self._in_container(case, None))
-        rehearsal = self._in_container(case, "rehearse")
-        points = rehearsal.ended["points"]
-        if points is None:
-            return self._outcome(case, rehearsal)
-        at = tripwire.call_number(points, case.interrupt.at)
-        return self._outcome(case, self._in_container(case, f"{at}:{int(case.interrupt.signal)}"))
+        return real.run(case, partial(self._in_container, case))
 
     def close(self) -> None:
         """Remove every container of this run."""
@@ -91,7 +85,7 @@ class ContainerRunner:
             for container in _labelled(client, f"{_SESSION}={self.session}"):
                 _remove(container)
 
-    def _in_container(self, case: Case, interrupt: str | None) -> _Answer:
+    def _in_container(self, case: Case, interrupt: str | None) -> real.Answer:
         import docker.errors
 
         try:
@@ -102,7 +96,7 @@ class ContainerRunner:
                 "look at `docker info` and the engine's log, then run it again",
             ) from None
 
-    def _ask(self, case: Case, interrupt: str | None) -> _Answer:
+    def _ask(self, case: Case, interrupt: str | None) -> real.Answer:
         import requests.exceptions
         from testcontainers.core.config import testcontainers_config
         from testcontainers.core.container import DockerContainer
@@ -124,11 +118,11 @@ class ContainerRunner:
                     _HOST: platform.node(),
                     _PROCESS: str(self.process),
                 },
+                **(_MAY_MOUNT if case.read_only else {}),
             )
         )
         for mount in case.mounts:
-            size = "" if mount.size is None else f",size={mount.size}"
-            one.with_tmpfs_mount(mount.path, f"mode=755{size}")
+            one.with_tmpfs_mount(mount.path, real.mount_options(case, mount))
         with one as started:
             container = started.get_wrapped_container()
             try:
@@ -137,64 +131,35 @@ class ContainerRunner:
                 container.kill()
             return _collect(container, case)
 
-    def _outcome(self, case: Case, answer: _Answer) -> Outcome:
-        stdout, returned = driver.split(answer.stdout)
-        return Outcome(
-            exit_code=answer.ended["exit_code"],
-            stdout=stdout,
-            stderr=answer.stderr,
-            seconds=answer.ended["seconds"],
-            before=case.tree,
-            after=answer.tree,
-            returned=returned,
-        )
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What the agent sent back; `ended` is its `outcome.json`."""
-
-    ended: dict[str, Any]
-    stdout: str
-    stderr: str
-    tree: Tree
-
 
 def _pack(case: Case, interrupt: str | None) -> bytes:
     """The job as one file that `python3` runs."""
-    call = case.call
-    job = {
-        "script": case.script,
-        "cwd": case.cwd,
-        "relative": case.relative,
-        "arguments": case.arguments,
-        "defaults": dict(BARE_ENVIRONMENT),
-        "variables": {**case.tree.environment, **case.variables},
-        "call": None if call is None else driver.encode(call.function, call.arguments),
-        "interrupt": interrupt,
-        "timeout": case.timeout,
-    }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as packed:
-        for name, source in _sources().items():
+        for name, source in {**_sources(), **real.helpers()}.items():
             packed.writestr(name, source)
-        packed.writestr("job.json", json.dumps(job))
+        packed.writestr("job.json", json.dumps(real.job_of(case, interrupt)))
         packed.writestr("tree.tar", case.tree.to_tar())
     return buffer.getvalue()
 
 
 @lru_cache(maxsize=1)
 def _sources() -> dict[str, bytes]:
-    modules = {"__main__.py": agent, "driver.py": driver, "tripwire.py": tripwire}
-    return {name: Path(str(module.__file__)).read_bytes() for name, module in modules.items()}
+    """The agent as a zip file has it: it finds its own modules where it finds them here."""
+    return {
+        "__main__.py": Path(str(agent.__file__)).read_bytes(),
+        "harness/__init__.py": b"",
+        "harness/runners/__init__.py": b"",
+        "harness/runners/mounts.py": Path(str(mounts.__file__)).read_bytes(),
+    }
 
 
-def _collect(container: Container, case: Case) -> _Answer:
+def _collect(container: Container, case: Case) -> real.Answer:
     """Read the agent's answer out of a container that has ended."""
     import docker.errors
 
     try:
-        chunks, _ = container.get_archive(f"{agent.HOME}/outcome.tar")
+        chunks, _ = container.get_archive(agent.ANSWER)
     except docker.errors.NotFound:
         said = container.logs().decode("utf-8", "replace").strip()
         raise RunnerCannot(
@@ -202,20 +167,9 @@ def _collect(container: Container, case: Case) -> _Answer:
             f"the image needs python3, 3.8 or newer: {container.image}",
         ) from None
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as outer:
-        data = _read(outer, "outcome.tar")
-    with tarfile.open(fileobj=io.BytesIO(data)) as answer:
-        return _Answer(
-            ended=json.loads(_read(answer, "outcome.json")),
-            stdout=_read(answer, "stdout").decode("utf-8", "backslashreplace"),
-            stderr=_read(answer, "stderr").decode("utf-8", "backslashreplace"),
-            tree=Tree.from_tar(data, below="tree"),
-        )
-
-
-def _read(tar: tarfile.TarFile, name: str) -> bytes:
-    stream = tar.extractfile(name)
-    assert stream is not None
-    return stream.read()
+        data = outer.extractfile("outcome.tar")
+        assert data is not None
+        return real.Answer.from_tar(data.read())
 
 
 @contextlib.contextmanager
