@@ -21,9 +21,9 @@ from harness.commands.parity import parity
 from harness.commands.replay import replay
 from harness.commands.schema import schema
 from harness.errors import Exit, HarnessError
+from harness.signals import STOP
 
 _COMMANDS = (check, list_cases, replay, parity, lint, explain, new, schema)
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,7 +38,7 @@ for _command in _COMMANDS:
 
 def main() -> None:
     """The entry point: maps every fatal error to its exit code."""
-    for number in _STOP_SIGNALS:
+    for number in STOP:
         signal.signal(number, _stop)
     try:
         cli.main(standalone_mode=False)

@@ -132,8 +132,10 @@ class CaseItem(pytest.Item):
         from harness.step import prove
 
         result = prove(self._ref, _runner(self.config), self.name)
-        if result.findings:
+        if not result.passed:
             raise _Broken(result)
+        for finding in result.findings:
+            self.warn(pytest.PytestWarning(f"{finding.promise}: {finding.key}: {finding.where}"))
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
@@ -151,7 +153,8 @@ class CaseItem(pytest.Item):
         lines = [f"case {self.name}"]
         for finding in result.findings:
             lines += [
-                f"{finding.promise}: {finding.key}" + (f": {finding.where}" * bool(finding.where)),
+                f"{finding.severity}: {finding.promise}: {finding.key}"
+                + (f": {finding.where}" * bool(finding.where)),
                 f"  expected {finding.expected}",
                 f"  got      {finding.got}",
             ]

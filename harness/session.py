@@ -18,6 +18,7 @@ from typing import TypeVar
 from harness.case import Result
 from harness.errors import HarnessError
 from harness.runners import Runner
+from harness.signals import undisturbed
 from harness.step import StepRef, prove
 
 # Enough to keep the workers busy while results are taken in order.
@@ -61,7 +62,9 @@ def in_order(task: Callable[[str], T], ids: Sequence[str], jobs: int) -> Iterato
     with _workers(jobs) as executor:
         try:
             for case_id in ids:
-                ahead.append(executor.submit(_work, task, case_id))
+                with undisturbed():
+                    # It may start a worker, which must be known before it can be stopped.
+                    ahead.append(executor.submit(_work, task, case_id))
                 if len(ahead) >= jobs * _AHEAD_PER_WORKER:
                     yield ahead.popleft().result()
             while ahead:

@@ -68,6 +68,18 @@ class Trial:
     outcome: Outcome
     findings: tuple[Finding, ...]
 
+    @property
+    def result(self) -> Result:
+        """The verdict, with the end of what the script said."""
+        lines = self.outcome.stderr.splitlines() if self.findings else []
+        return Result(
+            self.case.id,
+            self.findings,
+            self.outcome.exit_code,
+            self.outcome.seconds,
+            "\n".join(lines[-_TAIL_LINES:]),
+        )
+
 
 def try_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     """Run one case by itself, with the runner made ready and closed."""
@@ -80,15 +92,7 @@ def try_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
 
 def prove(ref: StepRef, runner: Runner, case_id: str) -> Result:
     """The verdict on one case, through a runner that is ready."""
-    tried = trial(ref, runner, case_id)
-    lines = tried.outcome.stderr.splitlines() if tried.findings else []
-    return Result(
-        case_id,
-        tried.findings,
-        tried.outcome.exit_code,
-        tried.outcome.seconds,
-        "\n".join(lines[-_TAIL_LINES:]),
-    )
+    return trial(ref, runner, case_id).result
 
 
 def trial(ref: StepRef, runner: Runner, case_id: str) -> Trial:

@@ -46,4 +46,4 @@ def replay(
     if keep is not None:
         keep_world(keep, trial)
     show(trial, keep)
-    sys.exit(Exit.FINDINGS if trial.findings else Exit.CONFORMS)
+    sys.exit(Exit.CONFORMS if trial.result.passed else Exit.FINDINGS)

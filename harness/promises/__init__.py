@@ -81,7 +81,7 @@ class Promise:
 
     A broken one of severity `error` makes its case fail, a `warning` is only shown. With
     `circumstances`, the check is made in their cases alone, and whatever other promise is broken
-    there and not in the usual case is a finding of this one.
+    there that the usual case keeps is a finding of this one.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Promise:
         if self.circumstances:
             cases = ", ".join(circumstance_id(one) for one in self.circumstances)
             lines.append(
-                f"Tried in: {cases}\nWhatever else is broken there and not in the usual case is "
+                f"Tried in: {cases}\nWhatever else is broken there and kept in the usual case is "
                 "found as well."
             )
         lines.append(
@@ -142,7 +142,8 @@ def judge(evidence: Evidence) -> tuple[Finding, ...]:
         return tuple(findings)
     known = {(finding.promise, finding.key) for finding in usual.findings}
     return tuple(
-        _under(own, finding) for finding in findings if (finding.promise, finding.key) not in known
+        finding if (finding.promise, finding.key) in known else _under(own, finding)
+        for finding in findings
     )
 
 

@@ -65,10 +65,10 @@ def _read_only(contract: Contract, case: Case) -> Case:
 
 
 def _fails(contract: Contract, usual: Expectation, says: Says) -> Expectation:
-    """A failure with the contract's exit code, where it has one for failures."""
+    """A failure; with the contract's exit code where a suite says what each case must do."""
     codes = [code for code in contract.exit_codes if 0 < code < 128]
     return Expectation(
-        exit_code=codes[0] if len(codes) == 1 else None,
+        exit_code=codes[0] if usual.explained and len(codes) == 1 else None,
         error=(says,),
         explained=usual.explained,
         whole=True,

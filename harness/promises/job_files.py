@@ -1,7 +1,8 @@
 """What a script tells the service: the reason of a failure, and the message at its end.
 
-Both may be written without a word in the contract, the first by a run that fails. Source: the service's documentation of
-training jobs (`/opt/ml/output/failure`) and processing jobs (`/opt/ml/output/message`).
+Both may be written without a word in the contract, the first by a run that fails. Source: the
+service's documentation of training jobs (`/opt/ml/output/failure`) and of processing jobs
+(`/opt/ml/output/message`).
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from harness.promises import Difference, Evidence, Promise
 # How Python, its libraries and curl say that nobody can be reached.
 _UNREACHABLE = re.compile(
     r"gaierror|name resolution|name or service not known|no address associated"
-    r"|nodename nor servname|network is (?:unreachable|down)|could not resolve host|NewConnectionError"
-    r"|EndpointConnectionError|could not connect to the endpoint|urlopen error"
+    r"|nodename nor servname|network is (?:unreachable|down)|could not resolve host"
+    r"|NewConnectionError|EndpointConnectionError|could not connect to the endpoint|urlopen error"
     r"|failed to establish a new connection|ConnectTimeout|NoCredentialsError.*endpoint",
     re.IGNORECASE,
 )

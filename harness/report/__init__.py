@@ -35,7 +35,7 @@ class Summary:
 
     @property
     def failed(self) -> tuple[Result, ...]:
-        """The results with findings."""
+        """The results with findings that are errors."""
         return tuple(result for result in self.results if not result.passed)
 
     @property
@@ -81,17 +81,22 @@ class Group:
     first: Result
 
     @property
+    def is_error(self) -> bool:
+        """Whether it makes its cases fail."""
+        return self.findings[0].severity == "error"
+
+    @property
     def cases(self) -> tuple[str, ...]:
         """The cases it was found in."""
         return tuple(dict.fromkeys(finding.case for finding in self.findings))
 
 
 def group(results: Sequence[Result]) -> list[Group]:
-    """The findings of all results as defects, the one found in most cases first."""
+    """The findings of all results: errors before warnings, the one found in most cases first."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     by_case = {result.case: result for result in results}
     for result in results:
         for finding in result.findings:
             groups.setdefault((finding.promise, finding.key), []).append(finding)
     found = [Group(tuple(findings), by_case[findings[0].case]) for findings in groups.values()]
-    return sorted(found, key=lambda one: -len(one.cases))
+    return sorted(found, key=lambda one: (not one.is_error, -len(one.cases)))

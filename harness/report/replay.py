@@ -43,7 +43,8 @@ def show(trial: Trial, kept: Path | None) -> None:
             line(change)
     line(f"--- findings: {len(trial.findings)}")
     for finding in trial.findings:
-        line(f"{finding.promise}: {finding.key}: {finding.where}")
+        mark = "warning: " if finding.severity == "warning" else ""
+        line(f"{mark}{finding.promise}: {finding.key}: {finding.where}")
         line(f"  expected {finding.expected}")
         line(f"  got      {finding.got}")
     if kept is not None:

@@ -84,17 +84,18 @@ class TerminalReport:
         for number, defect in enumerate(defects[:_DEFECTS_SHOWN], 1):
             self._defect(number, defect, summary.plan)
         if len(defects) > _DEFECTS_SHOWN:
-            self._line(f"\n… and {len(defects) - _DEFECTS_SHOWN} defects more: see --json FILE")
+            self._line(f"\n… and {len(defects) - _DEFECTS_SHOWN} more: see --json FILE")
         failed, run = len(summary.failed), len(summary.results)
-        if failed:
+        if defects:
             self._line("")
         if not summary.complete:
             self._line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
         color = "green" if summary.conforms else "red"
         unproven = f", {len(summary.plan.unproven)} not proven" if summary.plan.unproven else ""
-        defective = f", {len(defects)} defect{'s' * (len(defects) != 1)}" if failed else ""
+        errors = sum(defect.is_error for defect in defects)
+        counted = _count(errors, "defect") + _count(len(defects) - errors, "warning")
         self._console.print(
-            f"[{color}]{run - failed} passed, {failed} failed{unproven}[/]{defective}"
+            f"[{color}]{run - failed} passed, {failed} failed{unproven}[/]{counted}"
             f" in {summary.seconds:.1f} s",
             highlight=False,
             soft_wrap=True,
@@ -119,8 +120,9 @@ class TerminalReport:
     def _defect(self, number: int, defect: Group, plan: Plan) -> None:
         finding = defect.findings[0]
         count = len(defect.cases)
+        style, mark = ("bold red", "") if defect.is_error else ("bold yellow", "warning: ")
         self._console.print(
-            f"\n[bold red]{number}. {escape(finding.promise)}: {escape(finding.key)}[/]"
+            f"\n[{style}]{number}. {mark}{escape(finding.promise)}: {escape(finding.key)}[/]"
             f" in {count} case{'s' * (count != 1)}",
             highlight=False,
             soft_wrap=True,
@@ -145,8 +147,13 @@ class TerminalReport:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def _count(number: int, what: str) -> str:
+    return f", {number} {what}{'s' * (number != 1)}" if number else ""
+
+
 def _counts(summary: Summary) -> tuple[int, int, int, int]:
     """Passed, failed, not proven, defects."""
     failed = len(summary.failed)
     passed = len(summary.results) - failed
-    return passed, failed, len(summary.plan.unproven), len(group(summary.results))
+    defects = sum(defect.is_error for defect in group(summary.results))
+    return passed, failed, len(summary.plan.unproven), defects

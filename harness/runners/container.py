@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from harness.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
 from harness.runners import agent, mounts, real
+from harness.signals import undisturbed
 
 if TYPE_CHECKING:
     import docker
@@ -123,7 +124,10 @@ class ContainerRunner:
         )
         for mount in case.mounts:
             one.with_tmpfs_mount(mount.path, real.mount_options(case, mount))
-        with one as started:
+        with contextlib.ExitStack() as stack:
+            with undisturbed():
+                # A container whose making is broken off may come to life later.
+                started = stack.enter_context(one)
             container = started.get_wrapped_container()
             try:
                 container.wait(timeout=case.timeout + _GRACE)

@@ -40,20 +40,20 @@ def test_a_step_that_conforms() -> None:
     done = harness("check", COPIER)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "copier: 9 cases, fake runner"
-    assert lines[-1].startswith("9 passed, 0 failed in ")
+    assert lines[0] == "copier: 23 cases, fake runner"
+    assert lines[-1].startswith("23 passed, 0 failed in ")
     assert "\x1b" not in done.stdout
 
 
 def test_findings_are_grouped_and_can_be_replayed(broken: str) -> None:
     done = harness("check", COPIER, "--script", broken)
     assert done.returncode == 1
-    assert "1. output: wrong-bytes in 7 cases" in done.stdout
+    assert "1. output: wrong-bytes in 16 cases" in done.stdout
     assert "2. exit-code: 2-for-1 in 2 cases" in done.stdout
     assert "expected  exit code 1 (there is no text)" in done.stdout
     assert "got       exit code 2" in done.stdout
-    assert "Put text.txt into the channel text." in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("0 passed, 9 failed, 2 defects in ")
+    assert "Mend what is named above" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("0 passed, 23 failed, 5 defects in ")
     for line in done.stdout.splitlines():
         if line.strip().startswith("replay"):
             command = line.strip().removeprefix("replay").strip()
@@ -66,24 +66,24 @@ def test_findings_are_grouped_and_can_be_replayed(broken: str) -> None:
 
 
 def test_k_picks_cases_and_case_picks_one() -> None:
-    assert "copier: 2 of 9 cases" in harness("check", COPIER, "-k", "short").stdout
+    assert "copier: 2 of 23 cases" in harness("check", COPIER, "-k", "short").stdout
     one = harness(
         "check", COPIER, "--case", "special=accents", "--case", "text=long,older_copy=absent"
     )
-    assert "copier: 2 of 9 cases" in one.stdout
+    assert "copier: 2 of 23 cases" in one.stdout
     assert one.returncode == 0
 
 
 def test_max_fail_stops(broken: str) -> None:
     done = harness("check", COPIER, "--script", broken, "--max-fail", "2", "--jobs", "1")
-    assert "stopped after 2 of 9 cases" in done.stdout
+    assert "stopped after 2 of 23 cases" in done.stdout
     assert done.returncode == 1
 
 
 def test_list_names_every_case() -> None:
     done = harness("list", COPIER)
     assert done.stdout.splitlines()[0] == "text=absent,older_copy=absent"
-    assert len(done.stdout.splitlines()) == 9
+    assert len(done.stdout.splitlines()) == 23
     assert harness("list", COPIER, "-k", "accents").stdout == "special=accents\n"
 
 
@@ -91,7 +91,8 @@ def test_json(tmp_path: Path, broken: str) -> None:
     report = tmp_path / "report.json"
     assert harness("check", COPIER, "--script", broken, "--json", str(report)).returncode == 1
     document = json.loads(report.read_text())
-    assert document["totals"] == {"planned": 9, "run": 9, "passed": 0, "failed": 9, "unproven": 0}
+    totals = {"planned": 23, "run": 23, "passed": 3, "failed": 20, "unproven": 0}
+    assert document["totals"] == totals
     assert [one["id"] for one in document["cases"]] == harness("list", COPIER).stdout.splitlines()
     assert document["cases"][0]["findings"][0]["promise"] == "exit-code"
     assert list(tmp_path.glob("*.part")) == []
@@ -101,8 +102,8 @@ def test_json_lines(tmp_path: Path) -> None:
     report = tmp_path / "report.jsonl"
     assert harness("check", COPIER, "--json", str(report)).returncode == 0
     lines = [json.loads(line) for line in report.read_text().splitlines()]
-    assert [one["passed"] for one in lines[:-1]] == [True] * 9
-    assert lines[-1]["totals"]["passed"] == 9
+    assert [one["passed"] for one in lines[:-1]] == [True] * 23
+    assert lines[-1]["totals"]["passed"] == 23
 
 
 def test_replay_shows_a_case_and_keeps_its_world(tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_ctrl_c_stops_at_once_and_says_so(tmp_path: Path) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout is not None
-        assert running.stdout.readline() == "copier: 9 cases, fake runner\n"
+        assert running.stdout.readline() == "copier: 23 cases, fake runner\n"
         time.sleep(1.0)
         running.send_signal(signal.SIGINT)
         _, stderr = running.communicate(timeout=15)
@@ -219,7 +220,7 @@ def test_a_terminal_gets_a_progress_bar() -> None:
     assert running.returncode == 0
     assert b"\x1b[" in shown
     assert "━".encode() in shown
-    assert b"9 passed" in shown
+    assert b"23 passed" in shown
 
 
 def test_a_closed_pipe_is_no_error() -> None:
@@ -257,14 +258,14 @@ def test_a_folder_of_steps_gets_a_line_for_each_and_totals(tmp_path: Path) -> No
     assert done.returncode == 1
     assert [line.split() for line in done.stdout.splitlines()[-5:]] == [
         ["step", "passed", "failed", "not", "proven", "defects"],
-        ["derived", "2", "0", "1", "0"],
-        ["good", "9", "0", "0", "0"],
-        ["wrong", "6", "3", "0", "1"],
-        ["3", "steps", "17", "3", "1", "1"],
+        ["derived", "2", "0", "15", "0"],
+        ["good", "23", "0", "0", "0"],
+        ["wrong", "9", "14", "0", "1"],
+        ["3", "steps", "34", "14", "15", "1"],
     ]
     document = json.loads(report.read_text())
     assert [step["step"] for step in document["steps"]] == ["derived", "good", "wrong"]
-    assert [step["totals"]["passed"] for step in document["steps"]] == [2, 9, 6]
+    assert [step["totals"]["passed"] for step in document["steps"]] == [2, 23, 9]
 
 
 def test_max_fail_counts_over_all_steps(tmp_path: Path) -> None:
@@ -272,7 +273,7 @@ def test_max_fail_counts_over_all_steps(tmp_path: Path) -> None:
     steps = [str(tmp_path / "wrong"), str(tmp_path / "good")]
     done = harness("check", *steps, "--max-fail", "1")
     assert done.returncode == 1
-    assert "stopped after 7 of 9 cases (--max-fail)" in done.stdout
+    assert "stopped after 7 of 23 cases (--max-fail)" in done.stdout
     assert "good:" not in done.stdout
 
 

@@ -28,17 +28,17 @@ def spoil(step: Path) -> None:
 
 def test_every_case_is_a_test_with_its_id(pytester: pytest.Pytester, copier: Path) -> None:
     done = pytester.runpytest_subprocess("copier/conformance.py", "-v")
-    done.assert_outcomes(passed=9)
+    done.assert_outcomes(passed=23)
     done.stdout.fnmatch_lines(["*copier/conformance.py::text=long,older_copy=present PASSED*"])
 
 
 def test_a_folder_is_collected_as_well(pytester: pytest.Pytester, copier: Path) -> None:
-    pytester.runpytest_subprocess().assert_outcomes(passed=9)
+    pytester.runpytest_subprocess().assert_outcomes(passed=23)
 
 
 def test_tests_are_selected_as_everywhere(pytester: pytest.Pytester, copier: Path) -> None:
     picked = pytester.runpytest_subprocess("copier/conformance.py", "-k", "text:absent")
-    picked.assert_outcomes(passed=2, deselected=7)
+    picked.assert_outcomes(passed=2, deselected=21)
     one = pytester.runpytest_subprocess("copier/conformance.py::special=accents")
     one.assert_outcomes(passed=1)
 
@@ -46,7 +46,7 @@ def test_tests_are_selected_as_everywhere(pytester: pytest.Pytester, copier: Pat
 def test_a_failure_tells_all_and_how_to_replay_it(pytester: pytest.Pytester, copier: Path) -> None:
     spoil(copier)
     done = pytester.runpytest_subprocess("copier/conformance.py", "-x", "-k", "text:long")
-    done.assert_outcomes(failed=1, deselected=7)
+    done.assert_outcomes(failed=1, deselected=21)
     done.stdout.fnmatch_lines(
         [
             "*case text=long,older_copy=absent*",
@@ -77,9 +77,9 @@ def test_only_the_last_failures_run_again(pytester: pytest.Pytester, copier: Pat
 
 def test_cases_spread_over_workers(pytester: pytest.Pytester, copier: Path) -> None:
     done = pytester.runpytest_subprocess("copier/conformance.py", "-n", "2", "--junitxml", "x.xml")
-    done.assert_outcomes(passed=9)
+    done.assert_outcomes(passed=23)
     report = (pytester.path / "x.xml").read_text()
-    assert report.count("<testcase ") == 9
+    assert report.count("<testcase ") == 23
     assert 'name="text=empty,older_copy=present"' in report
 
 
@@ -124,7 +124,7 @@ BY_HAND = """
 def test_the_fixtures_run_a_script_in_a_world(pytester: pytest.Pytester, copier: Path) -> None:
     pytester.makepyfile(BY_HAND)
     pytester.runpytest_subprocess("-k", "by_hand or arguments").assert_outcomes(
-        passed=2, deselected=9
+        passed=2, deselected=23
     )
 
 

@@ -1,20 +1,32 @@
 """A tiny step: copies a text."""
 
+import signal
 import sys
 import traceback
 from pathlib import Path
 
+TEXT = Path("/opt/ml/processing/input/text/text.txt")
+COPY = Path("/opt/ml/processing/output/copy/text.txt")
+
 
 def main() -> None:
-    """Copy the text, or say what is missing."""
+    """Copy the text whole or not at all."""
+    text = TEXT.read_bytes()
+    COPY.parent.mkdir(parents=True, exist_ok=True)
+    draft = COPY.with_suffix(".part")
     try:
-        text = Path("/opt/ml/processing/input/text/text.txt").read_bytes()
-    except FileNotFoundError:
-        traceback.print_exc()
-        sys.stderr.write("Put text.txt into the channel text.\n")
-        sys.exit(1)
-    Path("/opt/ml/processing/output/copy/text.txt").write_bytes(text)
+        draft.write_bytes(text)
+        draft.replace(COPY)
+    finally:
+        if draft.exists():
+            draft.unlink()
 
 
 if __name__ == "__main__":
-    main()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        main()
+    except OSError:
+        traceback.print_exc()
+        sys.stderr.write("Mend what is named above: the channel text must hold text.txt.\n")
+        sys.exit(1)
