@@ -147,7 +147,7 @@ def _outcome(case: Case, child: _Child) -> Outcome:
     if report is not None and report.refused:
         raise RunnerCannot(
             f"the fake runner cannot judge this script: in case {case.id!r} it {report.refused}",
-            "run it with --runner container",
+            "run it with --runner sandbox, or --runner container",
         )
     if child.timed_out or (report is not None and report.hangs):
         exit_code = None

@@ -7,14 +7,18 @@ scripts use are completed here. Checked against pyfakefs 6.3.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pyfakefs import helpers
 from pyfakefs.fake_file import FakeFile, StandardStreamWrapper
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_os import FakeOsModule
+
+from harness.runners.fake_files import Rules
 
 _BLOCK = 4096
 _STANDARD = (1, 2)
@@ -25,13 +29,17 @@ _REAL: dict[str, Any] = {"write": os.write}
 class Completion:
     """The functions that replace or complete those of one fake `os` module."""
 
-    def __init__(self, fake_os: FakeOsModule, fs: FakeFilesystem) -> None:
+    def __init__(self, fake_os: FakeOsModule, fs: FakeFilesystem, rules: Rules) -> None:
         """Remember pyfakefs's own functions, which the completed ones call."""
         self._fs = fs
+        self._rules = rules
         self._os: Any = fake_os
         self._real_open = fake_os.open
         self._real_fstat = fake_os.fstat
         self._real_write = fake_os.write
+        self._real_access = fake_os.access
+        self._real_chown = fake_os.chown
+        self._real_truncate = fake_os.truncate
 
     def install(self, blocks: Callable[[str], None]) -> None:
         """Put the functions into the module; `blocks(path)` is called where Linux would block."""
@@ -39,19 +47,22 @@ class Completion:
         for name in (
             *("open", "write", "lseek", "pread", "pwrite", "readv", "writev", "copy_file_range"),
             *("fchown", "lchown", "statvfs", "fstatvfs", "posix_fallocate", "posix_fadvise"),
-            *("mkfifo", "sync"),
+            *("mkfifo", "sync", "access", "chown", "truncate", "geteuid", "getegid"),
+            *("getresuid", "getresgid", "getgroups"),
         ):
             setattr(self._os, name, getattr(self, name))
 
     def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: Any = None) -> int:
         """As pyfakefs, but leaves the mode of a file that is there, and obeys the umask."""
         if dir_fd is not None:
-            return self._real_open(path, flags, mode, dir_fd=dir_fd)
+            with self._rules.opening():
+                return self._real_open(path, flags, mode, dir_fd=dir_fd)
         there = self._fs.resolve(path) if self._fs.exists(path) else None
         if there is not None and stat.S_ISFIFO(there.st_mode) and not flags & os.O_NONBLOCK:
             self._blocks(str(path))
         before = None if there is None else there.st_mode
-        descriptor = self._real_open(path, flags, mode & ~self._fs.umask)
+        with self._rules.opening():
+            descriptor = self._real_open(path, flags, mode & ~self._fs.umask)
         if there is not None and before is not None:
             there.st_mode = before
         return descriptor
@@ -116,6 +127,39 @@ class Completion:
             return int(self._os.write(dst, data)) if data else 0
         return self.pwrite(dst, data, offset_dst) if data else 0
 
+    def access(
+        self,
+        path: Any,
+        mode: int,
+        *,
+        dir_fd: Any = None,
+        effective_ids: bool = False,
+        follow_symlinks: bool = True,
+    ) -> bool:
+        """Tell whether somebody may do what `mode` says."""
+        if dir_fd is not None:
+            return bool(self._real_access(path, mode, dir_fd=dir_fd))
+        try:
+            thing = self._fs.resolve(path, follow_symlinks, check_read_perm=False)
+        except OSError:
+            return False
+        if mode & os.W_OK and self._rules.is_read_only(thing):
+            return False
+        if helpers.is_root():
+            runs = stat.S_ISDIR(thing.st_mode) or thing.st_mode & 0o111
+            return bool(runs or not mode & os.X_OK)
+        return bool(thing.has_permission(mode << 6))
+
+    def chown(
+        self, path: Any, uid: int, gid: int, *, dir_fd: Any = None, follow_symlinks: bool = True
+    ) -> None:
+        """Change the owner of a file; -1 keeps one."""
+        if dir_fd is not None:
+            self._real_chown(path, uid, gid, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+            return
+        thing = self._fs.resolve(path, follow_symlinks, allow_fd=True, check_read_perm=False)
+        self._chown(thing, uid, gid)
+
     def fchown(self, fd: int, uid: int, gid: int) -> None:
         """Change the owner of an open file; -1 keeps one."""
         self._chown(self._handle(fd).file_object, uid, gid)
@@ -123,6 +167,14 @@ class Completion:
     def lchown(self, path: Any, uid: int, gid: int) -> None:
         """Change the owner of a file or link; -1 keeps one."""
         self._chown(self._fs.resolve(path, follow_symlinks=False), uid, gid)
+
+    def truncate(self, path: Any, length: int) -> None:
+        """Make a file so long."""
+        if not isinstance(path, int):
+            thing = self._fs.resolve(path, check_read_perm=False)
+            self._rules.may_write(thing, path)
+            self._rules.may_change(thing, path)
+        self._real_truncate(path, length)
 
     def statvfs(self, path: Any) -> os.statvfs_result:
         """Tell the space on the file system that holds `path`."""
@@ -149,8 +201,33 @@ class Completion:
         self._handle(fd)
 
     def mkfifo(self, path: Any, mode: int = 0o666, *, dir_fd: Any = None) -> None:
-        """Make a FIFO."""
-        self._os.mknod(path, stat.S_IFIFO | (mode & ~self._fs.umask), dir_fd=dir_fd)
+        """Make a FIFO, which anybody may."""
+        if dir_fd is not None or self._fs.exists(path, check_link=True):
+            self._os.mknod(path, stat.S_IFIFO | mode, dir_fd=dir_fd)
+            return
+        folder, name = self._fs.splitpath(self._fs.absnormpath(path))
+        kind = stat.S_IFIFO | (mode & ~self._fs.umask)
+        self._fs.add_object(folder, FakeFile(name, kind, filesystem=self._fs))
+
+    def geteuid(self) -> int:
+        """The user that the script runs as."""
+        return int(helpers.get_uid())
+
+    def getegid(self) -> int:
+        """The user's group."""
+        return int(helpers.get_gid())
+
+    def getresuid(self) -> tuple[int, int, int]:
+        """The user, three times."""
+        return (self.geteuid(),) * 3
+
+    def getresgid(self) -> tuple[int, int, int]:
+        """The user's group, three times."""
+        return (self.getegid(),) * 3
+
+    def getgroups(self) -> list[int]:
+        """What other groups the user is in: root in its own, as in a container, others in none."""
+        return [] if self.geteuid() else [0]
 
     def sync(self) -> None:
         """There is no disk to write to."""
@@ -158,9 +235,16 @@ class Completion:
     def _handle(self, fd: int) -> Any:
         return self._fs.get_open_file(fd)
 
-    @staticmethod
-    def _chown(thing: FakeFile, uid: int, gid: int) -> None:
+    def _chown(self, thing: FakeFile, uid: int, gid: int) -> None:
+        self._rules.may_change(thing)
+        if uid not in (-1, thing.st_uid) or gid not in (-1, helpers.get_gid()):
+            self._only_root(thing)
+        self._rules.may_own(thing)
         if uid != -1:
             thing.st_uid = uid
         if gid != -1:
             thing.st_gid = gid
+
+    def _only_root(self, thing: FakeFile) -> None:
+        if not helpers.is_root():
+            self._fs.raise_os_error(errno.EPERM, thing.path)

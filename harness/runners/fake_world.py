@@ -9,40 +9,31 @@ from __future__ import annotations
 
 import atexit
 import builtins
-import contextlib
-import faulthandler
-import io
 import json
 import linecache
-import logging
 import os
 import pickle
 import posix
 import signal
-import stat
 import sys
 import threading
-import time
-import traceback
 import types
-import warnings
-import weakref
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from pyfakefs import fake_open, helpers
-from pyfakefs.fake_file import FakeDirectory, FakeFile
+from pyfakefs import helpers
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_filesystem_unittest import Patcher
 
 from harness.case import Case
 
 # A script imports these; modules that are first imported inside the fake world are slow to load.
-from harness.runners import driver, preload  # noqa: F401
+from harness.runners import driver, fake_network, preload  # noqa: F401
+from harness.runners.fake_files import Rules, flush, lay_out, take_down
 from harness.runners.fake_os import Completion
+from harness.runners.fake_process import begin
 from harness.runners.tripwire import Tripwire
-from harness.tree import Entry, Kind, Tree
 
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"write": posix.write, "exit": posix._exit, "kill": posix.kill}
@@ -56,14 +47,8 @@ _REFUSED = {
     "os.forkpty": "forks",
     "mmap.__new__": "maps a file into memory",
     "sqlite3.connect": "opens a database",
+    "socket.bind": "listens on a socket",
 }
-# The warnings that a fresh interpreter does not show.
-_SILENT_WARNINGS = (
-    DeprecationWarning,
-    PendingDeprecationWarning,
-    ImportWarning,
-    ResourceWarning,
-)
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -106,7 +91,7 @@ def compiled(source: bytes, path: str) -> types.CodeType:
 
 def live(case: Case, pipe: int, wire: Tripwire | None) -> NoReturn:
     """Make the case's world, run the script in it, report through `pipe` and end the process."""
-    _forget_the_parent()
+    begin(case.environment, case.umask)
     helpers.set_uid(0)
     helpers.set_gid(0)
     patcher = Patcher(allow_root_user=True)
@@ -114,17 +99,16 @@ def live(case: Case, pipe: int, wire: Tripwire | None) -> NoReturn:
     fs = patcher.fs
     assert fs is not None
     _world.fs, _world.pipe, _world.wire = fs, pipe, wire
-    _populate(fs, case)
+    lay_out(fs, case)
+    fs.umask = case.umask
+    rules = Rules(fs, case)
+    rules.enforce(_blocks)
     fake_os = patcher.fake_modules["os"]
-    Completion(fake_os, fs).install(_blocks)
-    _block_on_fifos()
-    _date_folders()
+    Completion(fake_os, fs, rules).install(_blocks)
     # `from os.path import exists` looks here, where pyfakefs leaves the real module.
     sys.modules["os.path"] = sys.modules["posixpath"] = fake_os.path
     for name in ("_exit", "abort", "kill"):
         setattr(fake_os, name, globals()[name.strip("_") + "_"])
-    os.environ.clear()
-    os.environ.update(case.environment)
     folder = case.script_folder
     os.chdir(folder if case.relative else case.cwd)
     name = case.script
@@ -133,6 +117,10 @@ def live(case: Case, pipe: int, wire: Tripwire | None) -> NoReturn:
     entry = case.tree.get(case.script)
     source = b"" if entry is None else entry.data
     sys.addaudithook(_refuse)
+    fake_network.cut()
+    sys.addaudithook(fake_network.watch)
+    helpers.set_uid(case.user)
+    helpers.set_gid(case.user)
     if wire is not None:
         _watch(wire)
         wire.start()
@@ -202,12 +190,6 @@ def _caught(function: Any, *arguments: Any) -> int:
     return 0
 
 
-def _show_error(
-    kind: type[BaseException], error: BaseException | None, trace: types.TracebackType | None
-) -> None:
-    traceback.print_exception(kind, error, trace)
-
-
 def _finish(
     exit_code: int, *, refused: str = "", hangs: bool = False, killed: bool = False
 ) -> NoReturn:
@@ -220,22 +202,13 @@ def _finish(
         _world.wire.stop()
         points = _world.wire.points()
     if not killed:
-        _flush(_world.fs)
-    tree = b"" if refused else Tree(dict(_entries(_world.fs.root_dir, ""))).to_tar()
+        flush(_world.fs)
+    tree = b"" if refused else take_down(_world.fs)
     report = pickle.dumps(Report(exit_code, tree, refused, hangs, points))
     while report:
         report = report[_REAL["write"](_world.pipe, report) :]
     _REAL["exit"](0)
     raise AssertionError
-
-
-def _flush(fs: Any) -> None:
-    """Write out what files still hold back, as CPython does for each file that nobody closed."""
-    for handles in fs.open_files:
-        for handle in handles or ():
-            # As there, a failure of this kind goes unseen.
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                handle.flush()
 
 
 def exit_(code: int) -> NoReturn:
@@ -274,122 +247,6 @@ def _refuse(event: str, args: tuple[Any, ...]) -> None:
         path = str(args[0])
         if not isinstance(args[0], int) and not path.startswith("/dev/"):
             _finish(0, refused=f"writes the real file {path} behind the fake file system")
-
-
-def _forget_the_parent() -> None:
-    """Drop what the harness's own process set up and a fresh interpreter would not have."""
-    atexit._clear()
-    weakref.finalize._registry.clear()  # type: ignore[attr-defined]
-    atexit.register(weakref.finalize._exitfunc)  # type: ignore[attr-defined]
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    logging.root.handlers.clear()
-    logging.root.setLevel(logging.WARNING)
-    logging.Logger.manager.loggerDict.clear()
-    logging.disable(logging.NOTSET)
-    sys.stdin = io.TextIOWrapper(open(0, "rb", closefd=False))
-    sys.stdout = io.TextIOWrapper(open(1, "wb", buffering=0, closefd=False), write_through=True)
-    sys.stderr = io.TextIOWrapper(
-        open(2, "wb", buffering=0, closefd=False), errors="backslashreplace", write_through=True
-    )
-    for name in ("stdin", "stdout", "stderr"):
-        setattr(sys, f"__{name}__", getattr(sys, name))
-    # CPython's own one would read the script's lines from the real file whose number the fake has.
-    sys.excepthook = sys.__excepthook__ = _show_error
-    sys.setprofile(None)
-    sys.dont_write_bytecode = True
-    faulthandler.disable()
-    warnings.resetwarnings()
-    for category in _SILENT_WARNINGS:
-        warnings.simplefilter("ignore", category)
-    warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
-
-
-def _populate(fs: FakeFilesystem, case: Case) -> None:
-    made: list[tuple[FakeFile, Entry]] = []
-    for mount in case.mounts:
-        fs.create_dir(mount.path)
-    for path, entry in case.tree:
-        made.append((_create(fs, path, entry), entry))
-    for mount in case.mounts:
-        fs.add_mount_point(mount.path, total_size=mount.size, can_exist=True)
-    # Last, since adding a file touches its folder.
-    for thing, entry in reversed(made):
-        thing.st_uid, thing.st_gid = entry.uid, entry.gid
-        thing.st_mtime = entry.mtime
-
-
-def _create(fs: FakeFilesystem, path: str, entry: Entry) -> FakeFile:
-    if entry.kind == "directory":
-        if not fs.exists(path):
-            fs.create_dir(path)
-        folder = fs.resolve(path)
-        folder.st_mode = stat.S_IFDIR | entry.mode
-        return folder
-    if entry.kind == "symlink":
-        return fs.create_symlink(path, entry.target)
-    type_bits = {"file": stat.S_IFREG, "fifo": stat.S_IFIFO, "device": stat.S_IFCHR}[entry.kind]
-    return fs.create_file(path, st_mode=type_bits | entry.mode, contents=entry.data)
-
-
-def _entries(folder: FakeDirectory, path: str) -> Any:
-    for name, thing in folder.entries.items():
-        below = f"{path}/{name}"
-        kind = _kind(thing.st_mode)
-        yield (
-            below,
-            Entry(
-                kind,
-                data=(thing.byte_contents or b"") if kind == "file" else b"",
-                mode=stat.S_IMODE(thing.st_mode),
-                uid=thing.st_uid,
-                gid=thing.st_gid,
-                mtime=float(thing.st_mtime),
-                target=str(thing.contents) if kind == "symlink" else "",
-            ),
-        )
-        if isinstance(thing, FakeDirectory):
-            yield from _entries(thing, below)
-
-
-def _kind(mode: int) -> Kind:
-    if stat.S_ISDIR(mode):
-        return "directory"
-    if stat.S_ISLNK(mode):
-        return "symlink"
-    if stat.S_ISFIFO(mode):
-        return "fifo"
-    return "file" if stat.S_ISREG(mode) else "device"
-
-
-def _block_on_fifos() -> None:
-    """Opening a FIFO blocks for ever in a world where nobody holds its other end."""
-    original = fake_open.FakeFileOpen._init_file_object
-
-    def init(self: Any, thing: FakeFile | None, path: Any, *rest: Any, **names: Any) -> FakeFile:
-        if thing is not None and stat.S_ISFIFO(thing.st_mode) and not self.raw_io:
-            _blocks(str(path))
-        return original(self, thing, path, *rest, **names)
-
-    opening: Any = fake_open.FakeFileOpen
-    opening._init_file_object = init
-
-
-def _date_folders() -> None:
-    """Adding something to a folder, or removing it, touches the folder."""
-    add, remove = FakeDirectory.add_entry, FakeDirectory.remove_entry
-
-    def add_entry(self: FakeDirectory, *args: Any, **names: Any) -> None:
-        add(self, *args, **names)
-        self.st_mtime = time.time()
-
-    def remove_entry(self: FakeDirectory, *args: Any, **names: Any) -> None:
-        remove(self, *args, **names)
-        self.st_mtime = time.time()
-
-    FakeDirectory.add_entry = add_entry  # type: ignore[method-assign]
-    FakeDirectory.remove_entry = remove_entry  # type: ignore[method-assign]
 
 
 def _watch(wire: Tripwire) -> None:

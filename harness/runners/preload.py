@@ -24,6 +24,7 @@ import hashlib
 import io
 import itertools
 import json
+import locale
 import logging
 import logging.config
 import logging.handlers
@@ -38,6 +39,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import stat
 import string
 import struct
@@ -50,6 +52,7 @@ import time
 import traceback
 import typing
 import urllib.parse
+import urllib.request
 import uuid
 import warnings
 import zipfile

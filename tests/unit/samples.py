@@ -365,6 +365,9 @@ SAMPLES = (
         tried("this machine", tcp, ("127.0.0.1", 9))
         tried("a name", tcp, ("example.com", 80))
         tried("a socket", tcp, "/var/run/docker.sock", socket.SOCK_STREAM, socket.AF_UNIX)
+        with socket.socket() as one:
+            print(one.connect_ex(("93.184.216.34", 80)), one.connect_ex(("127.0.0.1", 9)))
+        tried("IPv6", tcp, ("2001:db8::1", 80), socket.SOCK_STREAM, socket.AF_INET6)
         tried("create_connection", socket.create_connection, ("example.com", 80), 5)
         tried("getaddrinfo", socket.getaddrinfo, "example.com", 80)
         tried("getaddrinfo of a number", socket.getaddrinfo, "93.184.216.34", 80)
@@ -386,6 +389,8 @@ SAMPLES = (
             "this machine ConnectionRefusedError ECONNREFUSED",
             "a name gaierror -3",
             "a socket FileNotFoundError ENOENT",
+            "101 111",
+            "IPv6 OSError EADDRNOTAVAIL",
             "create_connection gaierror -3",
             "getaddrinfo gaierror -3",
             "getaddrinfo of a number done",

@@ -278,11 +278,12 @@ def test_the_end_of_a_process_cleans_up(name: str) -> None:
         "import os; os.execv('/bin/true', ['true'])",
         "import mmap; mmap.mmap(3, 10)",
         "import sqlite3; sqlite3.connect('/opt/ml/x')",
+        "import socket; socket.socket().bind(('127.0.0.1', 0))",
         "try:\n    import subprocess; subprocess.run(['true'])\nexcept BaseException:\n    pass",
     ],
 )
 def test_what_cannot_be_faked_is_refused_loudly(source: str) -> None:
-    with pytest.raises(RunnerCannot, match="--runner container"):
+    with pytest.raises(RunnerCannot, match="--runner sandbox, or --runner container"):
         run(source)
 
 

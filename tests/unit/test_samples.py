@@ -1,0 +1,15 @@
+"""What a case can say of its world, in the runners that need no Docker engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.runners.fake import FakeRunner
+from tests.unit.samples import SAMPLES, Sample
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_in_the_fake_file_system(sample: Sample) -> None:
+    outcome = FakeRunner().run(sample.case)
+    assert (outcome.stderr, outcome.exit_code) == ("", 0)
+    assert outcome.stdout.splitlines() == list(sample.says)
