@@ -99,6 +99,7 @@ def live(case: Case, pipe: int, wire: Tripwire | None) -> NoReturn:
     fs = patcher.fs
     assert fs is not None
     _world.fs, _world.pipe, _world.wire = fs, pipe, wire
+    fs.umask = 0
     lay_out(fs, case)
     fs.umask = case.umask
     rules = Rules(fs, case)

@@ -53,7 +53,7 @@ def test_findings_are_grouped_and_can_be_replayed(broken: str) -> None:
     assert "expected  exit code 1 (there is no text)" in done.stdout
     assert "got       exit code 2" in done.stdout
     assert "Mend what is named above" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("0 passed, 23 failed, 5 defects in ")
+    assert done.stdout.splitlines()[-1].startswith("3 passed, 20 failed, 4 defects in ")
     for line in done.stdout.splitlines():
         if line.strip().startswith("replay"):
             command = line.strip().removeprefix("replay").strip()
@@ -260,12 +260,12 @@ def test_a_folder_of_steps_gets_a_line_for_each_and_totals(tmp_path: Path) -> No
         ["step", "passed", "failed", "not", "proven", "defects"],
         ["derived", "2", "0", "15", "0"],
         ["good", "23", "0", "0", "0"],
-        ["wrong", "9", "14", "0", "1"],
-        ["3", "steps", "34", "14", "15", "1"],
+        ["wrong", "11", "12", "0", "1"],
+        ["3", "steps", "36", "12", "15", "1"],
     ]
     document = json.loads(report.read_text())
     assert [step["step"] for step in document["steps"]] == ["derived", "good", "wrong"]
-    assert [step["totals"]["passed"] for step in document["steps"]] == [2, 23, 9]
+    assert [step["totals"]["passed"] for step in document["steps"]] == [2, 23, 11]
 
 
 def test_max_fail_counts_over_all_steps(tmp_path: Path) -> None:

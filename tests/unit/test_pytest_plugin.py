@@ -71,8 +71,8 @@ def test_a_failure_tells_all_and_how_to_replay_it(pytester: pytest.Pytester, cop
 
 def test_only_the_last_failures_run_again(pytester: pytest.Pytester, copier: Path) -> None:
     spoil(copier)
-    pytester.runpytest_subprocess("copier/conformance.py").assert_outcomes(failed=3, passed=6)
-    pytester.runpytest_subprocess("copier/conformance.py", "--lf").assert_outcomes(failed=3)
+    pytester.runpytest_subprocess("copier/conformance.py").assert_outcomes(failed=12, passed=11)
+    pytester.runpytest_subprocess("copier/conformance.py", "--lf").assert_outcomes(failed=12)
 
 
 def test_cases_spread_over_workers(pytester: pytest.Pytester, copier: Path) -> None:

@@ -34,12 +34,13 @@ def test_its_suite_finds_what_is_wrong(tmp_path: Path) -> None:
     scaffold(tmp_path / "word_count")
     script = tmp_path / "word_count" / "word_count.py"
     ref = StepRef(tmp_path / "word_count")
-    assert len(load(ref).matrix.ids) == 4
+    ids = [one for one in load(ref).matrix.ids if not one.startswith("circumstance=")]
+    assert ids == ["data=absent", "data=sample", "data=no_words", "data=accents"]
     wrong = tmp_path / "wrong.py"
     wrong.write_text(script.read_text().replace(".split()", ""))
     found = [
         bool(prove(StepRef(ref.path, wrong), FakeRunner(), one).findings)
-        for one in load(ref).matrix.ids
+        for one in ids
     ]
     assert found == [False, True, False, True]
 
@@ -49,8 +50,8 @@ def test_without_its_suite_one_is_derived(tmp_path: Path) -> None:
     (tmp_path / "word_count" / "conformance.py").unlink()
     ref = StepRef(tmp_path / "word_count")
     matrix = load(ref).matrix
-    assert matrix.ids == ("data=absent", "data=empty", "data=present")
-    assert [prove(ref, FakeRunner(), one).findings for one in matrix.ids] == [(), (), ()]
+    assert matrix.ids[:3] == ("data=absent", "data=empty", "data=present")
+    assert [prove(ref, FakeRunner(), one).findings for one in matrix.ids] == [()] * 17
 
 
 @pytest.mark.parametrize("name", ["Word", "1st", "word-count", "word count", "wörter"])

@@ -1,0 +1,190 @@
+"""The usual case under other circumstances: what is tried, and whose finding it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import loaders
+from harness.case import Case, Outcome
+from harness.errors import WrongUse
+from harness.expectation import Content, Expectation
+from harness.matrix import Axis, Matrix, Special, Suite, as_it_is
+from harness.promises import Evidence, Promise, Usual, circumstance_id, circumstances, judge
+from harness.promises.all import PROMISES
+from harness.runners.fake import FakeRunner
+from harness.step import StepRef, load, trial
+from harness.tree import Tree
+
+COPIER = Path(__file__).parent / "steps" / "copier"
+CONTRACT = loaders.load(COPIER)
+COPY = "/opt/ml/processing/output/copy/text.txt"
+BEFORE = Tree().with_directory("/tmp").with_directory("/opt/ml/processing/output/copy")
+CASE = Case(id="circumstance=again", choices={"circumstance": "again"}, script="/opt/ml/code/x.py")
+WRITES = Expectation(writes={COPY: Content(data=b"text")})
+
+
+def change(case: Case, expected: Expectation) -> tuple[Case, Expectation]:
+    return replace(case, cwd="/elsewhere"), replace(expected, exit_code=7)
+
+
+def fails_when_absent(case: Case) -> Expectation:
+    return Expectation(exit_code=1 if case.choices["model"] == "absent" else 0)
+
+
+AXES = (Axis("model", {"present": as_it_is, "empty": as_it_is, "absent": as_it_is}),)
+
+
+def test_the_usual_case_is_the_last_that_must_succeed() -> None:
+    matrix = Matrix(Suite(Case(), AXES, fails_when_absent), {"moved": change})
+    assert matrix.usual == "model=empty"
+    assert matrix.ids[-1] == "circumstance=moved"
+    case, expected = matrix.case("circumstance=moved")
+    assert (case.id, case.cwd, expected.exit_code) == ("circumstance=moved", "/elsewhere", 7)
+    assert case.choices == {"circumstance": "moved"}
+
+
+def test_a_suite_can_name_it() -> None:
+    suite = Suite(Case(), AXES, fails_when_absent, usual="model=present")
+    assert Matrix(suite).usual == "model=present"
+    with pytest.raises(WrongUse, match="there is no case 'model=full'"):
+        Matrix(replace(suite, usual="model=full"))
+
+
+def test_a_special_one_does_where_there_is_no_product() -> None:
+    special = [
+        Special("bad", as_it_is, Expectation(exit_code=1)),
+        Special("good", as_it_is, Expectation()),
+    ]
+    assert Matrix(Suite(Case(), special=special)).usual == "special=good"
+
+
+def test_without_any_the_circumstances_are_not_proven() -> None:
+    suite = Suite(Case(), special=[Special("bad", as_it_is, Expectation(exit_code=1))])
+    matrix = Matrix(suite, {"moved": change})
+    assert matrix.ids == ("special=bad",)
+    assert "Suite(usual=" in matrix.unproven["circumstance=moved"]
+
+
+def test_circumstances_have_names_of_their_own_and_those_of_waived_promises_are_left_out() -> None:
+    names = [one.name for one in circumstances(CONTRACT)]
+    assert len(names) == len(set(names)) == 14
+    waived = CONTRACT.model_copy(update={"waivers": {"sigterm": "nobody stops it"}})
+    assert set(names) - {one.name for one in circumstances(waived)} == {
+        "sigterm-at-25-percent",
+        "sigterm-at-50-percent",
+        "sigterm-at-75-percent",
+    }
+
+
+@pytest.mark.parametrize("promise", [one for one in PROMISES if one.circumstances])
+def test_each_is_explained_with_its_cases(promise: Promise) -> None:
+    for one in promise.circumstances:
+        assert circumstance_id(one) in promise.explained()
+
+
+@pytest.mark.parametrize("name", [one.name for one in circumstances(CONTRACT)])
+def test_a_step_that_conforms_keeps_its_promises_in_all_of_them(name: str) -> None:
+    tried = trial(StepRef(COPIER), FakeRunner(), f"circumstance={name}")
+    assert tried.findings == ()
+
+
+def outcome(copy: bytes | None, code: int = 0, *more: str) -> Outcome:
+    after = BEFORE if copy is None else BEFORE.with_file(COPY, copy)
+    for path in more:
+        after = after.with_file(path, b"")
+    return Outcome(code, "", "", 0.1, BEFORE, after)
+
+
+def usual(*outcomes: Outcome) -> Usual:
+    evidence = Evidence(CONTRACT, replace(CASE, choices={}), WRITES, outcomes[0])
+    return Usual((outcomes[0], outcomes[-1]), judge(evidence), evidence.as_expected)
+
+
+def found(
+    name: str, what: Outcome, before: Usual, expected: Expectation = WRITES
+) -> list[tuple[str, str]]:
+    case = replace(CASE, choices={"circumstance": name})
+    findings = judge(Evidence(CONTRACT, case, expected, what, before))
+    return [(one.promise, one.key) for one in findings]
+
+
+GOOD = outcome(b"text")
+
+
+def test_what_is_broken_only_there_is_a_finding_of_its_promise() -> None:
+    assert found("umask-077", outcome(b"te"), usual(GOOD)) == [
+        ("any-umask", "output/wrong-bytes"),
+        ("any-umask", "other-output"),
+    ]
+    assert found("umask-077", outcome(b"text", 1), usual(GOOD)) == [
+        ("any-umask", "exit-code/1-for-0")
+    ]
+    left = outcome(b"text", 0, "/tmp/x")
+    assert found("umask-077", left, usual(GOOD)) == [("any-umask", "scratch-clean/left-behind")]
+
+
+def test_what_is_broken_in_the_usual_case_too_keeps_its_name() -> None:
+    left = outcome(b"text", 0, "/tmp/x")
+    assert found("umask-077", left, usual(left)) == [("scratch-clean", "left-behind")]
+
+
+def test_a_script_that_fails_anyway_is_found_with_that_alone() -> None:
+    failed = outcome(None, 1)
+    assert found("full-disk", outcome(b"te", 2), usual(failed)) == [("exit-code", "1-for-0")]
+
+
+def test_the_same_in_every_run() -> None:
+    assert found("again", GOOD, usual(GOOD)) == []
+    any_text = Expectation(holds=("/opt/ml/processing/output/copy",), explained=False)
+    other = outcome(b"other")
+    assert found("again", other, usual(GOOD), any_text) == [("repeatable", "differs")]
+    assert found("again", GOOD, usual(GOOD, other), any_text) == [("repeatable", "differs")]
+    # What is never the same is a finding of that promise, and of no other.
+    assert found("other-time-zone", other, usual(GOOD, other), any_text) == []
+    assert found("other-time-zone", other, usual(GOOD), any_text) == [
+        ("any-time-zone", "other-output")
+    ]
+
+
+STOPPED = Expectation(exit_code=143, whole=True)
+
+
+@pytest.mark.parametrize(
+    ("after", "keys"),
+    [
+        (outcome(None, 143), []),
+        (outcome(b"text", 143), []),
+        (outcome(b"te", 143), ["partial-output"]),
+        (outcome(b"text", 143, f"{COPY}.part"), ["nothing-undeclared/written", "partial-output"]),
+        (outcome(None, 143, "/tmp/x"), ["scratch-clean/left-behind"]),
+        (outcome(b"text", 0), ["exit-code/0-for-143"]),
+    ],
+)
+def test_after_a_fault_an_output_is_whole_or_not_there(after: Outcome, keys: list[str]) -> None:
+    got = found("sigterm-at-50-percent", after, usual(GOOD), STOPPED)
+    assert got == [("sigterm", key) for key in keys]
+
+
+def test_an_older_output_stays_or_is_replaced_whole() -> None:
+    older = BEFORE.with_file(COPY, b"older")
+    for after, keys in (
+        (older, []),
+        (BEFORE.with_file(COPY, b"text"), []),
+        (BEFORE, ["older-output-gone"]),
+        (BEFORE.with_file(COPY, b"te"), ["partial-output"]),
+    ):
+        what = Outcome(143, "", "", 0.1, older, after)
+        got = found("sigterm-at-50-percent", what, usual(GOOD), STOPPED)
+        assert got == [("sigterm", key) for key in keys]
+
+
+def test_where_the_contract_leaves_a_choice_both_ends_are_right() -> None:
+    step = load(StepRef(COPIER))
+    _, expected = step.matrix.case("circumstance=output-folder-missing")
+    assert expected.chosen(0).exit_code == 0
+    assert expected.chosen(1).exit_code == 1
+    assert expected.chosen(1).error[0].holds("cannot write /opt/ml/processing/output/copy/x")
+    assert expected.chosen(2).exit_code == 0

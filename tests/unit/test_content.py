@@ -1,0 +1,78 @@
+"""What a file holds is the same, whatever it is packed in and whenever."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from harness.archives.content import content, texts
+
+
+def tar(names: dict[str, bytes], mtime: int = 1, mode: int = 0o644, kind: str = "w") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=kind) as out:  # type: ignore[call-overload]
+        for name, data in names.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime, info.mode = len(data), mtime, mode
+            out.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def packed(names: dict[str, bytes], year: int = 1990, level: int = 9) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as out:
+        for name, data in names.items():
+            out.writestr(zipfile.ZipInfo(name, (year, 1, 1, 0, 0, 0)), data)
+    return buffer.getvalue()
+
+
+TWO = {"a": b"1" * 100, "b/c": b"2"}
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (tar(TWO), tar(dict(reversed(TWO.items())), mtime=9, mode=0o600)),
+        (tar(TWO), gzip.compress(tar(TWO, mtime=7), 1)),
+        (tar(TWO, kind="w:gz"), tar(TWO, kind="w:gz", mtime=5)),
+        (packed(TWO), packed(TWO, 2001, 1)),
+        (gzip.compress(b"text", 1, mtime=1), gzip.compress(b"text", 9, mtime=2)),
+        (b"", b""),
+    ],
+)
+def test_the_same(one: bytes, two: bytes) -> None:
+    assert content(one) == content(two)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (tar(TWO), tar({**TWO, "a": b"1" * 99 + b"2"})),
+        (tar(TWO), tar({**TWO, "d": b""})),
+        (tar(TWO), tar({"x": TWO["a"], "b/c": b"2"})),
+        (packed(TWO), packed({**TWO, "a": b"0"})),
+        (gzip.compress(b"text"), gzip.compress(b"test")),
+        (b"text", b"test"),
+        (tar(TWO), b""),
+    ],
+)
+def test_another(one: bytes, two: bytes) -> None:
+    assert content(one) != content(two)
+
+
+@pytest.mark.parametrize(
+    "spoilt", [b"\x1f\x8b", gzip.compress(b"x" * 99)[:-3], tar(TWO)[:700], packed(TWO)[:-9]]
+)
+def test_what_is_broken_is_its_bytes(spoilt: bytes) -> None:
+    assert content(spoilt) == content(spoilt)
+    assert next(texts(spoilt)) == spoilt
+
+
+@pytest.mark.parametrize("data", [b"secret", gzip.compress(b"secret"), packed({"x": b"secret"})])
+def test_texts_are_found_wherever_they_are_packed(data: bytes) -> None:
+    assert any(b"secret" in one for one in texts(data))
+    assert any(b"secret" in one for one in texts(tar({"x": b"a secret"}, kind="w:gz")))
