@@ -235,7 +235,7 @@ def test_the_commands_take_any_contract_and_say_its_warnings(tmp_path: Path) -> 
     assert ran.exit_code == 0, ran.output
     assert "warning: " in ran.stderr
     assert "contract.colour" in ran.stderr
-    assert "copier: 9 cases" in ran.stdout
+    assert "copier: 23 cases" in ran.stdout
     linted = CliRunner().invoke(cli, ["lint", str(interface), "--code", str(COPIER)])
     assert linted.exit_code == 1
     assert "copier.py:8:1: H401" in linted.stdout

@@ -141,7 +141,10 @@ MINIATURES = (
     wrong(
         "draft-stays-after-sigterm",
         "SIGTERM ends the process without any cleaning, and the draft stays.",
-        ("    stopped.append(number)\n    raise SystemExit(143)\n", "    os._exit(143)\n"),
+        (
+            "    signal.signal(signal.SIGTERM, on_sigterm)\n",
+            "    signal.signal(signal.SIGTERM, signal.SIG_DFL)\n",
+        ),
         finds="sigterm: partial-output",
         cases="circumstance=sigterm-at-50-percent",
     ),
@@ -150,7 +153,7 @@ MINIATURES = (
         "What was written of the archive stays when the disk is full.",
         (
             "        if path.exists():\n            path.unlink()\n",
-            "        if path.exists() and not sys.exc_info()[0]:\n            path.unlink()\n",
+            "        if path.exists() and getattr(sys.exc_info()[1], 'errno', 0) != 28:\n            path.unlink()\n",
         ),
         finds="full-disk: partial-output",
         cases="circumstance=full-disk",
