@@ -142,7 +142,7 @@ def _lay_out(tree: bytes) -> Set[str]:
 
 def _open_ways(folders: Sequence[str]) -> None:
     """Let everybody pass through the folders that these lie in."""
-    for folder in folders:
+    for folder in filter(os.path.exists, folders):
         parent = os.path.dirname(folder)
         while parent != "/":
             mode = stat.S_IMODE(os.stat(parent).st_mode)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import lru_cache
 from typing import Any, BinaryIO, Sequence
 
 MS_RDONLY = 1
@@ -35,15 +36,21 @@ _CHUNK = 65536
 
 def call(name: str, *arguments: Any) -> None:
     """Call a function of the C library that returns 0; raises `OSError` when it does not."""
-    # Not every image has it, and most cases need none of this.
     import ctypes
 
-    library = ctypes.CDLL(None, use_errno=True)
     encoded = [os.fsencode(one) if isinstance(one, str) else one for one in arguments]
-    if getattr(library, name)(*encoded) != 0:
+    if getattr(_library(), name)(*encoded) != 0:
         number = ctypes.get_errno()
         paths = " ".join(one for one in arguments if isinstance(one, str))
         raise OSError(number, f"{name} {paths}: {os.strerror(number)}")
+
+
+@lru_cache(maxsize=1)
+def _library() -> Any:
+    # Not every image has it, and most cases need none of this.
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
