@@ -88,6 +88,7 @@ class SandboxRunner:
 def _in_sandbox(case: Case, interpreter: Interpreter, interrupt: str | None) -> real.Answer:
     # Inside, the files of this package are out of reach.
     errand = real.Errand.of(case, interrupt)
+    sandbox_world.etc_files()
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as trouble:
         read_end, write_end = os.pipe()
         sys.stdout.flush()

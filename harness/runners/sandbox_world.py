@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import os
-import shutil
 import signal
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -92,6 +93,8 @@ def live(
     Called in a forked process, which never returns. Without privileges root is a name for whoever
     calls this, in a user namespace.
     """
+    # Collecting garbage would touch, and so copy, all that the parent has.
+    gc.disable()
     parent = os.getppid()
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -157,6 +160,7 @@ def _build(case: Case, interpreter: Interpreter) -> None:
     _make_devices()
     _cut_off()
     _show(interpreter.folders)
+    mounts.forbid_writing((*SHARED, *interpreter.folders, *_settings()))
     for mount in case.mounts:
         os.makedirs(mount.path, exist_ok=True)
         mounts.mount("tmpfs", mount.path, "tmpfs", _QUIET, real.mount_options(case, mount))
@@ -174,16 +178,23 @@ def _show(folders: Iterable[str]) -> None:
         elif os.path.isdir(there):
             os.makedirs(folder, exist_ok=True)
             mounts.bind(there, folder)
-            mounts.forbid_writing(folder)
+
+
+@lru_cache(maxsize=1)
+def etc_files() -> Mapping[str, bytes]:
+    """The files of /etc; asked for before the fork, they are read once for all worlds."""
+    files = {path: text.encode() for path, text in _FILES.items()}
+    for path in _COPIED:
+        with contextlib.suppress(OSError):
+            files[path] = Path(path).read_bytes()
+    return files
 
 
 def _make_etc() -> None:
-    for path in _COPIED:
-        with contextlib.suppress(OSError):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            shutil.copyfile(os.path.realpath(_OLD + path), path)
-    for path, text in _FILES.items():
-        Path(path).write_text(text)
+    os.makedirs("/etc/ssl", exist_ok=True)
+    for path, data in etc_files().items():
+        with open(path, "wb") as stream:
+            stream.write(data)
 
 
 def _make_devices() -> None:
@@ -211,10 +222,12 @@ def _cut_off() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         set_flags, up = 0x8914, 0x1
         fcntl.ioctl(one, set_flags, struct.pack("16sH14x", b"lo", up))
-    for path in _SETTINGS:
-        if os.path.exists(path):
-            mounts.bind(path, path)
-            mounts.forbid_writing(path)
+    for path in _settings():
+        mounts.bind(path, path)
+
+
+def _settings() -> list[str]:
+    return [path for path in _SETTINGS if os.path.exists(path)]
 
 
 def own_folders(prefixes: Iterable[str]) -> tuple[str, ...]:
