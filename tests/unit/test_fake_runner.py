@@ -273,6 +273,8 @@ def test_the_end_of_a_process_cleans_up(name: str) -> None:
     "source",
     [
         "import subprocess; subprocess.run(['true'])",
+        "import subprocess; subprocess.run(['true'], capture_output=True)",
+        "import os; os.popen('true')",
         "import os; os.system('true')",
         "import os; os.fork()",
         "import os; os.execv('/bin/true', ['true'])",
