@@ -132,6 +132,8 @@ def _lay_out(tree: bytes) -> Dict[str, tarfile.TarInfo]:
         tar.extractall("/", numeric_owner=True)
         for path in tar.devices:
             mounts.bind("/dev/null", path)
+        if tar.devices:
+            mounts.forbid_writing(tar.devices)
         for member in tar:
             if member.issym():
                 times = (member.mtime, member.mtime)

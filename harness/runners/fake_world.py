@@ -31,7 +31,7 @@ from harness.case import Case
 
 # A script imports these; modules that are first imported inside the fake world are slow to load.
 from harness.runners import driver, fake_network, preload  # noqa: F401
-from harness.runners.fake_files import Rules, flush, lay_out, take_down
+from harness.runners.fake_files import Rules, flush, lay_out, limit_names, take_down
 from harness.runners.fake_os import Completion
 from harness.runners.fake_process import begin
 from harness.runners.tripwire import Tripwire
@@ -117,6 +117,7 @@ def live(case: Case, pipe: int, wire: Tripwire | None) -> NoReturn:
     sys.path.insert(0, folder)
     entry = case.tree.get(case.script)
     source = b"" if entry is None else entry.data
+    limit_names(sys.getfilesystemencoding())
     sys.addaudithook(_refuse)
     _refuse_subprocesses()
     fake_network.cut()

@@ -14,12 +14,13 @@ import gc
 import os
 import signal
 import socket
+import stat
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from harness.case import Case
 from harness.runners import agent, mounts, real
@@ -64,7 +65,11 @@ _FILES = {
     "/etc/hostname": f"{_NAME}\n",
     "/etc/resolv.conf": "",
 }
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+# Their numbers are Linux's, everywhere.
+_DEVICES = {
+    **{"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)},
+    "tty": (5, 0),
+}
 _DEVICE_LINKS = {
     "/dev/fd": "/proc/self/fd",
     "/dev/stdin": "/proc/self/fd/0",
@@ -73,7 +78,13 @@ _DEVICE_LINKS = {
     "/dev/ptmx": "pts/ptmx",
 }
 # Settings of the kernel, which belong to all.
-_SETTINGS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_SETTINGS = tuple(
+    f"/proc/{name}"
+    for name in (
+        *("acpi", "bus", "dynamic_debug", "fs", "irq", "mtrr", "scsi", "sys"),
+        "sysrq-trigger",
+    )
+)
 _QUIET = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
@@ -199,9 +210,16 @@ def _make_etc() -> None:
 
 def _make_devices() -> None:
     mounts.mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755")
-    for name in _DEVICES:
-        Path("/dev", name).touch()
-        mounts.bind(f"{_OLD}/dev/{name}", f"/dev/{name}")
+    for name, numbers in _DEVICES.items():
+        path = f"/dev/{name}"
+        try:
+            os.mknod(path, stat.S_IFCHR, os.makedev(*numbers))
+            os.chmod(path, 0o666)
+        except PermissionError:
+            # Read-only, this machine's own can be used and not changed.
+            Path(path).touch()
+            mounts.bind(_OLD + path, path)
+            mounts.forbid_writing([path])
     for path, target in _DEVICE_LINKS.items():
         os.symlink(target, path)
     for folder in ("/dev/pts", "/dev/shm"):
@@ -240,8 +258,8 @@ def own_folders(prefixes: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def in_the_way(case: Case, folders: Sequence[str]) -> Any:
-    """A path of the case that lies where an interpreter is shown, or that is a way to none."""
+def in_the_way(case: Case, folders: Sequence[str]) -> str | None:
+    """A path of the case that lies where an interpreter is shown, or blocks the way to it."""
     for path, entry in case.tree:
         for folder in folders:
             below = mounts.is_under(path, folder)

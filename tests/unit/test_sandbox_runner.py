@@ -23,6 +23,7 @@ from harness.runners import mounts
 from harness.runners.fake import FakeRunner
 from harness.runners.registry import open_runner
 from harness.runners.sandbox import SandboxRunner
+from harness.runners.sandbox_world import in_the_way
 from harness.tree import Tree
 from tests.unit.worlds import OUTPUT, SCRIPT, case_of
 
@@ -220,10 +221,19 @@ def test_another_interpreter_can_be_named(
 
 def test_a_tree_may_not_cover_the_interpreter(sandbox: SandboxRunner) -> None:
     tree = case_of("").tree.with_file(f"{sys.prefix}/x", b"x")
-    if sys.prefix.startswith("/usr"):
-        pytest.skip("the interpreter is one of this machine's programs")
     with pytest.raises(RunnerCannot, match="HARNESS_PYTHON"):
         sandbox.run(case_of("", tree))
+    for path, way in (("/srv/python", "/srv/python"), ("/srv", "/srv"), ("/srv/x", None)):
+        case = Case(tree=Tree().with_file(path, b""))
+        assert in_the_way(case, ("/srv/python",)) == way
+
+
+def test_the_devices_are_not_this_machines(sandbox: SandboxRunner) -> None:
+    before = Path("/dev/null").stat().st_mode
+    outcome = sandbox.run(
+        case_of("import os\nos.chmod('/dev/null', 0o600)\nopen('/dev/null', 'w').write('x')")
+    )
+    assert (outcome.exit_code, Path("/dev/null").stat().st_mode) == (0, before)
 
 
 def test_one_case_does_not_see_what_another_left(sandbox: SandboxRunner) -> None:
@@ -291,6 +301,12 @@ def running(word: str) -> list[str]:
     return found
 
 
+def mount_points() -> list[str]:
+    """Where something is mounted on this machine, but for what its Docker engine does meanwhile."""
+    points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return [point for point in points if "docker" not in point]
+
+
 def wait_until(holds: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -314,7 +330,7 @@ def test_a_stopped_check_leaves_nothing(
     script = tmp_path / "slow.py"
     script.write_text(DAEMON.format(seconds=seconds, then="import time; time.sleep(300)"))
     command = [str(HARNESS), "check", "--script", str(script), "--runner", "sandbox", "--jobs", "2"]
-    before = Path("/proc/mounts").read_text()
+    before = mount_points()
     with subprocess.Popen(command, stdout=-3, stderr=subprocess.PIPE, text=True) as check:
         assert wait_until(lambda: len(running(seconds)) > 0)
         check.send_signal(number)
@@ -322,7 +338,7 @@ def test_a_stopped_check_leaves_nothing(
     assert check.returncode == Exit.INTERRUPTED
     assert "nothing is left running" in said
     assert wait_until(lambda: running(seconds) == [])
-    assert Path("/proc/mounts").read_text() == before
+    assert mount_points() == before
 
 
 def test_a_killed_worker_takes_its_world_along(sandbox: SandboxRunner) -> None:
