@@ -1,4 +1,4 @@
-"""Parity: the same case through two runners, and every difference between what it did in them.
+"""Parity: the same case through several runners, and every difference in what it did in them.
 
 A runner is only worth something if its verdicts are those of the real world; this holds them to it.
 """
@@ -25,12 +25,11 @@ _TOKEN = re.compile(r"[0-9a-f]{12,}|tmp\w{8}\b")
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two runners that are compared, over some cases of a step, with `jobs` worker processes."""
+class Comparison:
+    """Runners that are compared, over some cases of a step, with `jobs` worker processes."""
 
     ref: StepRef
-    first: Runner
-    second: Runner
+    runners: tuple[Runner, ...]
     jobs: int = 1
 
     def run(self, ids: Sequence[str]) -> Iterator[tuple[Disparity, ...]]:
@@ -38,52 +37,55 @@ class Pair:
 
         Raises what the runners' `prepare` and `run` raise.
         """
-        runners = (self.first, self.second)
         try:
-            for runner in runners:
+            for runner in self.runners:
                 runner.prepare()
-            yield from in_order(partial(disparities, self.ref, *runners), ids, self.jobs)
+            yield from in_order(partial(disparities, self.ref, self.runners), ids, self.jobs)
         finally:
-            for runner in runners:
+            for runner in self.runners:
                 runner.close()
 
 
 @dataclass(frozen=True)
 class Disparity:
-    """Something that two runners do not agree on: which case, what, and what it was in each."""
+    """Something that runners do not agree on: which case, what, and what it was in each of them."""
 
     case: str
     what: str
-    first: str
-    second: str
+    got: tuple[str, ...]
 
 
-def disparities(ref: StepRef, first: Runner, second: Runner, case_id: str) -> tuple[Disparity, ...]:
+def disparities(ref: StepRef, runners: Sequence[Runner], case_id: str) -> tuple[Disparity, ...]:
     """Every difference in exit code, outputs, log or findings of one case.
 
-    Both runners are ready. Dates of what the script writes are its own affair, and compressed files
+    The runners are ready. Dates of what the script writes are its own affair, and compressed files
     are compared unpacked, since another zlib packs otherwise. What is said is not compared where a
     signal falls, which is where the runner's Python is at the time, nor of a full disk, for which
     each system has words of its own.
     """
-    one, two = trial(ref, first, case_id), trial(ref, second, case_id)
+    trials = [trial(ref, runner, case_id) for runner in runners]
     return tuple(
-        Disparity(case_id, what, str(a), str(b)) for what, a, b in _facts(one, two) if a != b
+        Disparity(case_id, what, tuple(map(str, got)))
+        for what, got in _facts(trials)
+        if any(one != got[0] for one in got)
     )
 
 
-def _facts(one: Trial, two: Trial) -> Iterator[tuple[str, object, object]]:
-    yield "exit code", one.outcome.exit_code, two.outcome.exit_code
-    yield "findings", _broken(one), _broken(two)
-    yield "returned", one.outcome.returned, two.outcome.returned
-    if not one.expected.dies:
-        first, second = _after(one.outcome), _after(two.outcome)
-        for path in sorted({*first.entries, *second.entries}):
-            yield path, _state(first.get(path)), _state(second.get(path))
-    full_disk = any(mount.size for mount in one.case.mounts)
-    if one.case.interrupt is None and not full_disk:
-        yield "standard output", _said(one.outcome.stdout), _said(two.outcome.stdout)
-        yield "standard error", _said(one.outcome.stderr), _said(two.outcome.stderr)
+def _facts(trials: Sequence[Trial]) -> Iterator[tuple[str, list[object]]]:
+    """What is compared: its name, and what it was in each trial."""
+    outcomes = [one.outcome for one in trials]
+    yield "exit code", [one.exit_code for one in outcomes]
+    yield "findings", [_broken(one) for one in trials]
+    yield "returned", [one.returned for one in outcomes]
+    case, expected = trials[0].case, trials[0].expected
+    if not expected.dies:
+        trees = [_after(one) for one in outcomes]
+        for path in sorted({path for tree in trees for path in tree.entries}):
+            yield path, [_state(tree.get(path)) for tree in trees]
+    full_disk = any(mount.size is not None for mount in case.mounts)
+    if case.interrupt is None and not full_disk:
+        yield "standard output", [_said(one.stdout) for one in outcomes]
+        yield "standard error", [_said(one.stderr) for one in outcomes]
 
 
 def _broken(tried: Trial) -> list[tuple[str, str, str]]:

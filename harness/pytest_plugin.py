@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--harness-runner",
         default="fake",
         metavar="NAME",
-        help="runner for the cases of steps: fake (the default) or container",
+        help="runner for the cases of steps: fake (the default), sandbox or container",
     )
     group.addoption("--harness-image", metavar="NAME", help="image for the container runner")
 

@@ -15,6 +15,7 @@ import pytest
 from harness.errors import RunnerUnavailable
 from harness.runners.container import ContainerRunner
 from harness.runners.registry import open_runner
+from harness.runners.sandbox import SandboxRunner
 
 NEEDS_ENGINE = ("integration", "smoke")
 REQUIRED = os.environ.get("HARNESS_REQUIRE_DOCKER") == "1"
@@ -36,6 +37,17 @@ def engine() -> str:
     except RunnerUnavailable as error:
         pytest.skip(str(error))
     return runner.image
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> SandboxRunner:
+    """A sandbox runner, where the system lets us make sandboxes."""
+    runner = SandboxRunner()
+    try:
+        runner.prepare()
+    except RunnerUnavailable as error:
+        pytest.skip(str(error))
+    return runner
 
 
 @pytest.hookimpl(wrapper=True)

@@ -110,7 +110,11 @@ def runner_options(command: Command) -> Command:
         command,
         image_option,
         click.option(
-            "--runner", default="fake", show_default=True, metavar="NAME", help="fake or container."
+            "--runner",
+            default="fake",
+            show_default=True,
+            metavar="NAME",
+            help="fake, sandbox or container.",
         ),
     )
 

@@ -1,4 +1,4 @@
-"""`harness parity`: the same cases through two runners, and every difference."""
+"""`harness parity`: the same cases through several runners, and every difference."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from harness.errors import Exit
     "runners",
     multiple=True,
     metavar="NAME",
-    help="Two runners to compare.  [default: fake, container]",
+    help="A runner to compare (repeatable).  [default: fake, sandbox, container]",
 )
 @image_option
 @expression_option
@@ -44,21 +44,21 @@ def parity(
     cases: tuple[str, ...],
     jobs: int | None,
 ) -> None:
-    """Run every case of STEP through two runners, and show what they do not agree on."""
+    """Run every case of STEP through several runners, and show what they do not agree on."""
     from rich.console import Console
 
-    from harness.parity import Pair
+    from harness.parity import Comparison
     from harness.report.parity import show
     from harness.runners.registry import open_runner
     from harness.session import default_jobs
     from harness.step import load
 
-    names = runners or ("fake", "container")
-    if len(names) != 2:
-        raise click.UsageError("name two runners: --runner fake --runner container")
+    names = runners or ("fake", "sandbox", "container")
+    if len(set(names)) < 2:
+        raise click.UsageError("name two runners or more: --runner fake --runner sandbox")
     ref = reading.ref(step)
     ids = picked(load(ref).matrix.ids, expression, cases)
-    first, second = (open_runner(name, image) for name in names)
-    pair = Pair(ref, first, second, jobs or default_jobs())
-    found = show(Console(highlight=False, soft_wrap=True), names, ids, pair.run(ids))
+    opened = tuple(open_runner(name, image) for name in names)
+    comparison = Comparison(ref, opened, jobs or default_jobs())
+    found = show(Console(highlight=False, soft_wrap=True), names, ids, comparison.run(ids))
     sys.exit(Exit.FINDINGS if found else Exit.CONFORMS)

@@ -1,4 +1,4 @@
-"""Shows what two runners do not agree on."""
+"""Shows what runners do not agree on."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ def show(
     def line(text: str) -> None:
         console.print(text, markup=False)
 
-    first, second = names
-    line(f"{len(ids)} cases, {first} and {second} runner")
-    width = max(len(first), len(second))
+    line(f"{len(ids)} cases, {', '.join(names[:-1])} and {names[-1]} runner")
+    width = max(map(len, names))
     apart = 0
     cases: Any = found
     with closing(cases):
@@ -36,8 +35,8 @@ def show(
             apart += bool(disparities)
             for one in disparities:
                 line(f"\n{one.case}\n  {one.what}")
-                line(f"    {first:{width}}  {_short(one.first)}")
-                line(f"    {second:{width}}  {_short(one.second)}")
+                for name, got in zip(names, one.got, strict=True):
+                    line(f"    {name:{width}}  {_short(got)}")
     line(f"{len(ids) - apart} cases the same, {apart} different")
     return apart
 

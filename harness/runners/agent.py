@@ -31,7 +31,6 @@ from typing import (
     Mapping,
     Optional,
     Sequence,
-    Set,
     Tuple,
     Union,
 )
@@ -83,7 +82,7 @@ def perform(
     laid_out = _lay_out(tree)
     if job["user"]:
         _open_ways(hidden)
-    shown = _shown_as(tree)
+    shown = _shown_as(laid_out)
     with contextlib.ExitStack() as open_files:
         if job["read_only"]:
             mounts.seal(job["read_only"], [*job["writable"], HOME])
@@ -123,9 +122,9 @@ class _Tar(tarfile.TarFile):
             self.devices.append(str(targetpath))
 
 
-def _lay_out(tree: bytes) -> Set[str]:
-    """Make everything that the tar holds, and return the paths."""
-    with _Tar.open(fileobj=io.BytesIO(tree)) as tar:
+def _lay_out(tree: bytes) -> Dict[str, tarfile.TarInfo]:
+    """Make everything that the tar holds, and return it: path → member."""
+    with _Tar.open(fileobj=io.BytesIO(tree), mode="r:") as tar:
         assert isinstance(tar, _Tar)
         tar.devices = []
         # Newer Pythons refuse devices and special modes otherwise; older ones ignore this.
@@ -133,16 +132,18 @@ def _lay_out(tree: bytes) -> Set[str]:
         tar.extractall("/", numeric_owner=True)
         for path in tar.devices:
             mounts.bind("/dev/null", path)
+        if tar.devices:
+            mounts.forbid_writing(tar.devices)
         for member in tar:
             if member.issym():
                 times = (member.mtime, member.mtime)
                 os.utime("/" + member.name, times, follow_symlinks=False)
-        return {"/" + member.name for member in tar}
+        return {"/" + member.name: member for member in tar}
 
 
 def _open_ways(folders: Sequence[str]) -> None:
     """Let everybody pass through the folders that these lie in."""
-    for folder in folders:
+    for folder in filter(os.path.exists, folders):
         parent = os.path.dirname(folder)
         while parent != "/":
             mode = stat.S_IMODE(os.stat(parent).st_mode)
@@ -151,17 +152,18 @@ def _open_ways(folders: Sequence[str]) -> None:
             parent = os.path.dirname(parent)
 
 
-def _shown_as(tree: bytes) -> Dict[str, Tuple[_Stamp, tarfile.TarInfo]]:
+def _shown_as(
+    laid_out: Mapping[str, tarfile.TarInfo],
+) -> Dict[str, Tuple[_Stamp, tarfile.TarInfo]]:
     """What is not quite as the tree has it: how it looks, and what it stands for."""
     found = {}
-    with tarfile.open(fileobj=io.BytesIO(tree)) as tar:
-        for member in tar:
-            status = os.lstat("/" + member.name)
-            same = (status.st_uid, status.st_gid) == (member.uid, member.gid)
-            if not member.issym():
-                same = same and stat.S_IMODE(status.st_mode) == member.mode
-            if not same:
-                found["/" + member.name] = _stamp(status), member
+    for path, member in laid_out.items():
+        status = os.lstat(path)
+        same = (status.st_uid, status.st_gid) == (member.uid, member.gid)
+        if not member.issym():
+            same = same and stat.S_IMODE(status.st_mode) == member.mode
+        if not same:
+            found[path] = _stamp(status), member
     return found
 
 
@@ -219,10 +221,20 @@ def _end_all(leader: int) -> None:
 
 
 def _wait(child: subprocess.Popen[bytes], timeout: float) -> Optional[int]:
-    """The exit code as a shell reports it; None when the script did not end in time."""
+    """The exit code as a shell reports it; None when the script did not end in time.
+
+    An alarm ends the wait: subprocess itself would look from time to time, up to 50 ms too late.
+    """
+
+    def late(_number: int, _frame: Any) -> None:
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, late)
     try:
-        code = child.wait(timeout)
-    except subprocess.TimeoutExpired:
+        signal.setitimer(signal.ITIMER_REAL, timeout)
+        code = child.wait()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except TimeoutError:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         return None

@@ -107,7 +107,7 @@ class ContainerRunner:
         one = (
             DockerContainer(self.image)
             .with_command(["python3", _JOB])
-            .with_copy_into_container(_pack(case, interrupt), _JOB)
+            .with_copy_into_container(_pack(real.Errand.of(case, interrupt)), _JOB)
             .with_kwargs(
                 entrypoint="",
                 user="0",
@@ -136,14 +136,14 @@ class ContainerRunner:
             return _collect(container, case)
 
 
-def _pack(case: Case, interrupt: str | None) -> bytes:
-    """The job as one file that `python3` runs."""
+def _pack(errand: real.Errand) -> bytes:
+    """The errand as one file that `python3` runs."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as packed:
-        for name, source in {**_sources(), **real.helpers()}.items():
+        for name, source in {**_sources(), **errand.helpers}.items():
             packed.writestr(name, source)
-        packed.writestr("job.json", json.dumps(real.job_of(case, interrupt)))
-        packed.writestr("tree.tar", case.tree.to_tar())
+        packed.writestr("job.json", json.dumps(errand.job))
+        packed.writestr("tree.tar", errand.tree)
     return buffer.getvalue()
 
 

@@ -7,6 +7,8 @@ are put around its few functions through which every change goes. Checked agains
 from __future__ import annotations
 
 import errno
+import functools
+import os
 import stat
 import threading
 import time
@@ -170,6 +172,36 @@ class Rules:
             return opened
 
         _put(fake_open.FakeFileOpen, _init_file_object)
+
+
+def limit_names(encoding: str) -> None:
+    """A name that the encoding of file names lacks cannot be used, and nothing is there."""
+    resolve_path_, absnormpath_ = FakeFilesystem.resolve_path, FakeFilesystem.absnormpath
+
+    def checked(path: Any) -> Any:
+        if isinstance(path, (str, os.PathLike)):
+            os.fspath(path).encode(encoding, "surrogateescape")
+        return path
+
+    def resolve_path(fs: FakeFilesystem, path: Any, *rest: Any, **names: Any) -> Any:
+        return resolve_path_(fs, checked(path), *rest, **names)
+
+    def absnormpath(fs: FakeFilesystem, path: Any) -> Any:
+        return absnormpath_(fs, checked(path))
+
+    def asking(question: Callable[..., Any]) -> Callable[..., bool]:
+        @functools.wraps(question)
+        def ask(*args: Any, **names: Any) -> bool:
+            try:
+                return bool(question(*args, **names))
+            except UnicodeEncodeError:
+                return False
+
+        return ask
+
+    _put(FakeFilesystem, resolve_path, absnormpath)
+    questions: tuple[Any, ...] = (FakeFilesystem.exists, FakeFilesystem._is_of_type)
+    _put(FakeFilesystem, *map(asking, questions))
 
 
 def _put(where: type, *functions: Callable[..., Any]) -> None:

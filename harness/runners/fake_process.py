@@ -56,18 +56,13 @@ class Encodings:
     def of(cls, environment: Mapping[str, str]) -> Encodings:
         """As the initialisation of CPython 3.7 and newer has it (PEP 538, PEP 540)."""
         named = [environment.get(one) for one in ("LC_ALL", "LC_CTYPE", "LANG")]
-        name = next((one for one in named if one), "C")
+        name, text = _known(next((one for one in named if one), "C"))
         plain = name in ("C", "POSIX")
         utf8 = environment.get("PYTHONUTF8", "1" if plain else "0") == "1"
-        coerced = (
-            plain
-            and not environment.get("LC_ALL")
-            and environment.get("PYTHONCOERCECLOCALE") != "0"
-        )
+        may_coerce = environment.get("PYTHONCOERCECLOCALE") != "0"
+        coerced = plain and may_coerce and not environment.get("LC_ALL")
         if utf8 or coerced:
             name, text = "C.UTF-8", "utf-8"
-        else:
-            name, text = _known(name)
         errors = "surrogateescape" if utf8 or name in _LENIENT else "strict"
         streams, _, wanted = environment.get("PYTHONIOENCODING", "").partition(":")
         return cls(name, text, codecs.lookup(streams or text).name, wanted or errors)

@@ -15,6 +15,7 @@ import os
 import pickle
 import posix
 import signal
+import subprocess
 import sys
 import threading
 import types
@@ -30,7 +31,7 @@ from harness.case import Case
 
 # A script imports these; modules that are first imported inside the fake world are slow to load.
 from harness.runners import driver, fake_network, preload  # noqa: F401
-from harness.runners.fake_files import Rules, flush, lay_out, take_down
+from harness.runners.fake_files import Rules, flush, lay_out, limit_names, take_down
 from harness.runners.fake_os import Completion
 from harness.runners.fake_process import begin
 from harness.runners.tripwire import Tripwire
@@ -117,7 +118,9 @@ def live(case: Case, pipe: int, wire: Tripwire | None) -> NoReturn:
     sys.path.insert(0, folder)
     entry = case.tree.get(case.script)
     source = b"" if entry is None else entry.data
+    limit_names(sys.getfilesystemencoding())
     sys.addaudithook(_refuse)
+    _refuse_subprocesses()
     fake_network.cut()
     sys.addaudithook(fake_network.watch)
     helpers.set_uid(case.user)
@@ -248,6 +251,15 @@ def _refuse(event: str, args: tuple[Any, ...]) -> None:
         path = str(args[0])
         if not isinstance(args[0], int) and not path.startswith("/dev/"):
             _finish(0, refused=f"writes the real file {path} behind the fake file system")
+
+
+def _refuse_subprocesses() -> None:
+    """Before one is started it opens pipes, which pyfakefs fails at."""
+
+    def init(_self: Any, args: Any, *_rest: Any, **_names: Any) -> None:
+        _refuse("subprocess.Popen", (args,))
+
+    subprocess.Popen.__init__ = init  # type: ignore[assignment,method-assign]
 
 
 def _watch(wire: Tripwire) -> None:

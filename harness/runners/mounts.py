@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import lru_cache
 from typing import Any, BinaryIO, Sequence
 
 MS_RDONLY = 1
@@ -35,15 +36,21 @@ _CHUNK = 65536
 
 def call(name: str, *arguments: Any) -> None:
     """Call a function of the C library that returns 0; raises `OSError` when it does not."""
-    # Not every image has it, and most cases need none of this.
     import ctypes
 
-    library = ctypes.CDLL(None, use_errno=True)
     encoded = [os.fsencode(one) if isinstance(one, str) else one for one in arguments]
-    if getattr(library, name)(*encoded) != 0:
+    if getattr(_library(), name)(*encoded) != 0:
         number = ctypes.get_errno()
         paths = " ".join(one for one in arguments if isinstance(one, str))
         raise OSError(number, f"{name} {paths}: {os.strerror(number)}")
+
+
+@lru_cache(maxsize=1)
+def _library() -> Any:
+    # Not every image has it, and most cases need none of this.
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
@@ -62,24 +69,25 @@ def bind(source: str, target: str) -> None:
     mount(source, target, flags=MS_BIND | MS_REC)
 
 
-def forbid_writing(path: str, but: Sequence[str] = ()) -> None:
-    """Make a mount read-only, and whatever is mounted below it, but what lies in the folders `but`.
+def forbid_writing(paths: Sequence[str], but: Sequence[str] = ()) -> None:
+    """Make mounts read-only, with whatever is mounted below, but what lies in the folders `but`.
 
     Anybody who writes there gets EROFS, root too.
     """
     with open("/proc/self/mountinfo", "rb") as stream:
         points = {_unescaped(line.split(b" ")[4]) for line in stream}
-    top = os.path.realpath(path)
+    tops = [os.path.realpath(path) for path in paths]
     for one in sorted(points):
-        if is_under(one, top) and not any(is_under(one, folder) for folder in but):
+        if any(is_under(one, top) for top in tops) and not any(is_under(one, top) for top in but):
             kept = os.statvfs(one).f_flag
             flags = sum(new for old, new in _KEPT.items() if kept & old)
             mount("", one, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
 
 
 def _unescaped(name: bytes) -> str:
-    for code in (b"040", b"011", b"012", b"134"):
-        name = name.replace(b"\\" + code, bytes([int(code, 8)]))
+    if b"\\" in name:
+        for code in (b"040", b"011", b"012", b"134"):
+            name = name.replace(b"\\" + code, bytes([int(code, 8)]))
     return os.fsdecode(name)
 
 
@@ -91,12 +99,13 @@ def seal(read_only: Sequence[str], writable: Sequence[str]) -> None:
     for folder in filter(os.path.isdir, writable):
         bind(folder, folder)
     kept = [*(os.path.realpath(one) for one in writable), *_KERNEL]
+    sealed = []
     for folder in filter(os.path.isdir, read_only):
-        if any(is_under(folder, one) for one in writable):
-            continue
-        if folder != "/":
-            bind(folder, folder)
-        forbid_writing(folder, kept)
+        if not any(is_under(folder, one) for one in writable):
+            if folder != "/":
+                bind(folder, folder)
+            sealed.append(folder)
+    forbid_writing(sealed, kept)
 
 
 def fill(folder: str) -> BinaryIO:

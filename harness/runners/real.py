@@ -1,4 +1,4 @@
-"""What the runners of real worlds share: the job that is sent to the agent, and its answer."""
+"""What the runners of real worlds share: the errand that an agent gets, and its answer."""
 
 from __future__ import annotations
 
@@ -20,30 +20,39 @@ _PAGE = 4096
 _FILLED = 16 * _PAGE
 
 
-def job_of(case: Case, interrupt: str | None) -> dict[str, Any]:
-    """The job that the agent does, as JSON values; `interrupt` is for the tripwire."""
-    call = case.call
-    return {
-        "script": case.script,
-        "cwd": case.cwd,
-        "relative": case.relative,
-        "arguments": list(case.arguments),
-        "defaults": dict(BARE_ENVIRONMENT),
-        "variables": {**case.tree.environment, **case.variables},
-        "call": None if call is None else driver.encode(call.function, call.arguments),
-        "interrupt": interrupt,
-        "timeout": case.timeout,
-        "user": case.user,
-        "umask": case.umask,
-        "read_only": list(case.read_only),
-        "writable": list(case.writable),
-        "full": [mount.path for mount in case.mounts if mount.size == 0],
-    }
+@dataclass(frozen=True)
+class Errand:
+    """What an agent gets: the job as JSON values, the tree as a tar, and its helpers' sources."""
+
+    job: dict[str, Any]
+    tree: bytes
+    helpers: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, case: Case, interrupt: str | None) -> Errand:
+        """The errand of a case; `interrupt` is for the tripwire."""
+        call = case.call
+        job = {
+            "script": case.script,
+            "cwd": case.cwd,
+            "relative": case.relative,
+            "arguments": list(case.arguments),
+            "defaults": dict(BARE_ENVIRONMENT),
+            "variables": {**case.tree.environment, **case.variables},
+            "call": None if call is None else driver.encode(call.function, call.arguments),
+            "interrupt": interrupt,
+            "timeout": case.timeout,
+            "user": case.user,
+            "umask": case.umask,
+            "read_only": list(case.read_only),
+            "writable": list(case.writable),
+            "full": [mount.path for mount in case.mounts if mount.size == 0],
+        }
+        return cls(job, case.tree.to_tar(), _helpers())
 
 
 @lru_cache(maxsize=1)
-def helpers() -> Mapping[str, bytes]:
-    """What runs beside the script: file name → source."""
+def _helpers() -> Mapping[str, bytes]:
     modules = {"driver.py": driver, "tripwire.py": tripwire}
     return {name: Path(str(module.__file__)).read_bytes() for name, module in modules.items()}
 

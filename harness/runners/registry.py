@@ -17,13 +17,24 @@ def _fake(_image: str) -> Runner:
     return FakeRunner()
 
 
+def _sandbox(_image: str) -> Runner:
+    from harness.runners.sandbox import SandboxRunner
+
+    named = os.environ.get("HARNESS_PYTHON")
+    return SandboxRunner(named) if named else SandboxRunner()
+
+
 def _container(image: str) -> Runner:
     from harness.runners.container import ContainerRunner
 
     return ContainerRunner(image=image)
 
 
-RUNNERS: Mapping[str, Callable[[str], Runner]] = {"fake": _fake, "container": _container}
+RUNNERS: Mapping[str, Callable[[str], Runner]] = {
+    "fake": _fake,
+    "sandbox": _sandbox,
+    "container": _container,
+}
 
 
 def open_runner(name: str, image: str | None = None) -> Runner:

@@ -1,4 +1,4 @@
-"""The fake runner and real containers do the same in every case of the whole matrix."""
+"""The fake runner, sandboxes and real containers do the same in every case of the whole matrix."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.parity import Disparity, Pair
+from harness.parity import Comparison, Disparity
 from harness.runners.container import ContainerRunner
 from harness.runners.fake import FakeRunner
+from harness.runners.sandbox import SandboxRunner
 from harness.step import StepRef, load
 
 STEP = Path(__file__).parents[2] / "dummy_training"
@@ -18,20 +19,22 @@ STEP = Path(__file__).parents[2] / "dummy_training"
 def compare(ref: StepRef, image: str, ids: tuple[str, ...]) -> list[Disparity]:
     # A container waits for its engine more than for a processor.
     jobs = 2 * (os.cpu_count() or 1)
-    pair = Pair(ref, FakeRunner(), ContainerRunner(image), jobs)
-    return [one for case in pair.run(ids) for one in case]
+    runners = (FakeRunner(), SandboxRunner(), ContainerRunner(image))
+    return [one for case in Comparison(ref, runners, jobs).run(ids) for one in case]
 
 
 @pytest.mark.timeout(1200)
-def test_both_runners_do_the_same_in_every_case(engine: str) -> None:
+def test_all_runners_do_the_same_in_every_case(engine: str, sandbox: SandboxRunner) -> None:
     ref = StepRef(STEP)
     ids = load(ref).matrix.ids
     assert len(ids) > 1_200
     assert compare(ref, engine, ids) == []
 
 
-def test_a_difference_between_the_runners_is_found(engine: str, tmp_path: Path) -> None:
-    # Real containers have an /etc/passwd, the fake file system has none.
+def test_a_difference_between_the_runners_is_found(
+    engine: str, sandbox: SandboxRunner, tmp_path: Path
+) -> None:
+    # Sandboxes and containers have an /etc/passwd, the fake file system has none.
     script = tmp_path / "script.py"
     script.write_text(
         "import os, sys\n"
@@ -40,4 +43,4 @@ def test_a_difference_between_the_runners_is_found(engine: str, tmp_path: Path) 
     )
     found = compare(StepRef(STEP, script), engine, ("special=nothing-anywhere",))
     assert {"exit code", "standard output", "findings"} <= {one.what for one in found}
-    assert ("4", "5") in [(one.second, one.first) for one in found]
+    assert ("5", "4", "4") in [one.got for one in found]

@@ -159,6 +159,12 @@ Path("/tmp/x").write_bytes("\\u00e9".encode())
 caught(Path("/tmp/x").read_text)
 caught(open("/tmp/x").read)
 caught(sys.stdout.write, "\\u00e9\\n")
+accented = "/tmp/\\u00e9"
+caught(write, accented)
+caught(os.mkdir, accented + "1")
+caught(Path(accented + "2").write_text, "x")
+caught(os.rename, "/tmp/x", accented + "3")
+print(os.path.exists(accented), Path(accented).exists(), os.path.isdir(accented + "1"))
 """
 _PLAIN_C = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 _ASCII = (
@@ -167,11 +173,15 @@ _ASCII = (
     "ascii",
     "ascii",
     *["UnicodeEncodeError", "UnicodeDecodeError", "UnicodeDecodeError", "UnicodeEncodeError"],
+    *["UnicodeEncodeError"] * 4,
+    "False False False",
 )
 _UTF8 = (
     "utf-8 surrogateescape utf-8",
     "utf-8 backslashreplace",
     *["utf-8", "utf-8", "done", "done", "done", "é", "done"],
+    *["done"] * 4,
+    "True True True",
 )
 
 SAMPLES = (
@@ -411,6 +421,12 @@ SAMPLES = (
         _ENCODINGS,
         _UTF8,
         {"variables": {"LANG": "C", "LC_ALL": "C"}},
+    ),
+    Sample(
+        "a locale that is not there",
+        _ENCODINGS,
+        _UTF8,
+        {"variables": {"LANG": "xx_XX.UTF-8"}},
     ),
     Sample(
         "UTF-8 mode in plain C",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.case import Call, Interrupt, Mount, Outcome
+from harness.case import BARE_ENVIRONMENT, Call, Interrupt, Mount, Outcome
 from harness.errors import RunnerCannot
 from harness.jobs import PROCESSING, TRAINING
 from harness.runners.fake import FakeRunner
@@ -108,8 +108,7 @@ def test_the_script_sees_its_world_and_nothing_else() -> None:
 def test_the_environment_is_the_jobs_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
     source = "import os; print(sorted(os.environ))"
-    bare = ["HOME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"]
-    assert run(source).stdout == f"{bare}\n"
+    assert run(source).stdout == f"{sorted(BARE_ENVIRONMENT)}\n"
     training = run(source, Tree.for_job(TRAINING), variables={"LEVEL": "3"}).stdout
     assert "'SM_CHANNELS'" in training
     assert "'LEVEL'" in training
@@ -273,6 +272,8 @@ def test_the_end_of_a_process_cleans_up(name: str) -> None:
     "source",
     [
         "import subprocess; subprocess.run(['true'])",
+        "import subprocess; subprocess.run(['true'], capture_output=True)",
+        "import os; os.popen('true')",
         "import os; os.system('true')",
         "import os; os.fork()",
         "import os; os.execv('/bin/true', ['true'])",

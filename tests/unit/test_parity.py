@@ -1,4 +1,4 @@
-"""Parity: whatever two runners do differently is told, and nothing else."""
+"""Parity: whatever runners do differently is told, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from harness.case import Case, Outcome
-from harness.parity import Disparity, Pair, disparities
+from harness.parity import Comparison, Disparity, disparities
 from harness.report.parity import show
 from harness.runners.fake import FakeRunner
 from harness.step import StepRef
@@ -39,7 +39,7 @@ class OtherRunner:
 
 
 def found(change: Callable[[Outcome], Outcome], case: str = CASE) -> tuple[Disparity, ...]:
-    return disparities(COPIER, FakeRunner(), OtherRunner(change), case)
+    return disparities(COPIER, (FakeRunner(), FakeRunner(), OtherRunner(change)), case)
 
 
 def with_copy(outcome: Outcome, **changes: object) -> Outcome:
@@ -65,7 +65,7 @@ def test_dates_and_tracebacks_in_the_log_do_not_count() -> None:
         return replace(outcome, stderr="2023-01-02 03:04:06 begin\n" + outcome.stderr)
 
     case = "text=absent,older_copy=absent"
-    assert disparities(COPIER, OtherRunner(earlier), OtherRunner(later), case) == ()
+    assert disparities(COPIER, (OtherRunner(earlier), OtherRunner(later)), case) == ()
 
 
 @pytest.mark.parametrize(
@@ -86,26 +86,34 @@ def test_every_difference_is_told(change: Callable[[Outcome], Outcome], what: st
     assert what in [one.what for one in found(change)]
 
 
-def test_a_pair_goes_through_cases_in_order() -> None:
+def test_the_last_of_three_is_told_apart() -> None:
+    (told,) = found(lambda outcome: replace(outcome, stdout="more\n"))
+    assert told.got == ("[]", "[]", "['more']")
+
+
+def test_a_comparison_goes_through_cases_in_order() -> None:
     ids = ("text=short,older_copy=absent", CASE)
-    assert list(Pair(COPIER, FakeRunner(), OtherRunner(), jobs=1).run(ids[:0])) == []
-    assert list(Pair(COPIER, FakeRunner(), FakeRunner(), jobs=2).run(ids)) == [(), ()]
+    runners = (FakeRunner(), FakeRunner(), FakeRunner())
+    assert list(Comparison(COPIER, runners, jobs=1).run(ids[:0])) == []
+    assert list(Comparison(COPIER, runners, jobs=2).run(ids)) == [(), ()]
 
 
-def test_disparities_are_shown_with_both_sides() -> None:
-    def both() -> object:
+def test_disparities_are_shown_with_all_sides() -> None:
+    def all_of_them() -> object:
         yield ()
-        yield (Disparity("b", "exit code", "0", "1"),)
+        yield (Disparity("b", "exit code", ("0", "0", "1")),)
 
     out = io.StringIO()
     console = Console(file=out, width=200)
-    assert show(console, ("fake", "container"), ("a", "b"), both()) == 1  # type: ignore[arg-type]
+    names = ("fake", "sandbox", "container")
+    assert show(console, names, ("a", "b"), all_of_them()) == 1  # type: ignore[arg-type]
     assert out.getvalue().splitlines() == [
-        "2 cases, fake and container runner",
+        "2 cases, fake, sandbox and container runner",
         "",
         "b",
         "  exit code",
         "    fake       0",
+        "    sandbox    0",
         "    container  1",
         "1 cases the same, 1 different",
     ]

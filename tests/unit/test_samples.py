@@ -5,11 +5,19 @@ from __future__ import annotations
 import pytest
 
 from harness.runners.fake import FakeRunner
+from harness.runners.sandbox import SandboxRunner
 from tests.unit.samples import SAMPLES, Sample
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_in_the_fake_file_system(sample: Sample) -> None:
     outcome = FakeRunner().run(sample.case)
+    assert (outcome.stderr, outcome.exit_code) == ("", 0)
+    assert outcome.stdout.splitlines() == list(sample.says)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_in_a_sandbox(sandbox: SandboxRunner, sample: Sample) -> None:
+    outcome = sandbox.run(sample.case)
     assert (outcome.stderr, outcome.exit_code) == ("", 0)
     assert outcome.stdout.splitlines() == list(sample.says)

@@ -38,10 +38,7 @@ def test_its_suite_finds_what_is_wrong(tmp_path: Path) -> None:
     assert ids == ["data=absent", "data=sample", "data=no_words", "data=accents"]
     wrong = tmp_path / "wrong.py"
     wrong.write_text(script.read_text().replace(".split()", ""))
-    found = [
-        bool(prove(StepRef(ref.path, wrong), FakeRunner(), one).findings)
-        for one in ids
-    ]
+    found = [bool(prove(StepRef(ref.path, wrong), FakeRunner(), one).findings) for one in ids]
     assert found == [False, True, False, True]
 
 

@@ -1,0 +1,493 @@
+"""The sandbox runner: real processes, and nothing of this machine is changed by them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.case import Call, Case, Interrupt, Mount, Outcome
+from harness.errors import Exit, RunnerCannot, RunnerUnavailable, WrongUse
+from harness.jobs import PROCESSING
+from harness.runners import mounts
+from harness.runners.fake import FakeRunner
+from harness.runners.registry import open_runner
+from harness.runners.sandbox import SandboxRunner
+from harness.runners.sandbox_world import in_the_way
+from harness.tree import Tree
+from tests.unit.worlds import OUTPUT, SCRIPT, case_of
+
+NOBODY = 65534
+HARNESS = Path(sys.executable).with_name("harness")
+
+
+def after(outcome: Outcome) -> Tree:
+    assert outcome.after is not None, outcome.stderr
+    return outcome.after
+
+
+def new_paths(outcome: Outcome) -> set[str]:
+    return {path for path, _ in after(outcome) if path not in outcome.before}
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("", 0),
+        ("import sys; sys.exit(3)", 3),
+        ("raise ValueError('no')", 1),
+        ("not python", 1),
+        ("import os; os._exit(5)", 5),
+        ("import os; os.abort()", 134),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137),
+        ("import subprocess, sys; sys.exit(subprocess.call(['sh', '-c', 'exit 4']))", 4),
+    ],
+)
+def test_exit_codes(sandbox: SandboxRunner, source: str, code: int) -> None:
+    assert sandbox.run(case_of(source)).exit_code == code
+
+
+def test_a_script_that_hangs_is_an_outcome(sandbox: SandboxRunner) -> None:
+    began = time.monotonic()
+    outcome = sandbox.run(
+        case_of("print('here', flush=True)\nimport time; time.sleep(60)", timeout=0.5)
+    )
+    assert (outcome.exit_code, outcome.stdout) == (None, "here\n")
+    assert time.monotonic() - began < 20
+
+
+SUBPROCESS = """
+import mmap, sqlite3, subprocess, sys
+print(subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True).stdout)
+with open("/tmp/mapped", "w+b") as stream:
+    stream.truncate(100)
+    with mmap.mmap(stream.fileno(), 100) as mapped:
+        mapped[0:3] = b"abc"
+    stream.seek(0)
+    print(stream.read(3))
+with sqlite3.connect("/tmp/base.db") as base:
+    base.execute("create table t (n integer)")
+    base.execute("insert into t values (3)")
+    print(base.execute("select n from t").fetchall())
+"""
+
+
+def test_what_the_fake_refuses_works_in_a_sandbox(sandbox: SandboxRunner) -> None:
+    case = case_of(SUBPROCESS)
+    with pytest.raises(RunnerCannot, match="--runner sandbox"):
+        FakeRunner().run(case)
+    outcome = sandbox.run(case)
+    assert outcome.stderr == ""
+    assert outcome.stdout.splitlines() == ["42", "", "b'abc'", "[(3,)]"]
+    assert {"/tmp/mapped", "/tmp/base.db"} <= new_paths(outcome)
+
+
+def test_the_script_sees_its_world(sandbox: SandboxRunner) -> None:
+    case = case_of(
+        """
+        import os, sys
+        print(__file__, sys.argv[1:], os.getcwd(), os.environ["LEVEL"], os.getuid())
+        print(oct(os.stat("/opt/ml/code/data").st_mode), os.stat("/opt/ml/code/data").st_mtime)
+        print(os.readlink("/opt/ml/code/link"), os.lstat("/opt/ml/code/link").st_mtime)
+        print(os.stat("/opt/ml/code").st_mtime)
+        """,
+        arguments=("--level", "3"),
+        variables={"LEVEL": "3"},
+        cwd="/tmp",
+    )
+    tree = case.tree.with_file("/opt/ml/code/data", b"", mode=0o640)
+    outcome = sandbox.run(case.with_tree(tree.with_symlink("/opt/ml/code/link", "data")))
+    assert outcome.stderr == ""
+    assert outcome.stdout.splitlines() == [
+        f"{SCRIPT} ['--level', '3'] /tmp 3 0",
+        "0o100640 1704164645.0",
+        "data 1704164645.0",
+        "1704164645.0",
+    ]
+
+
+def test_the_environment_is_the_jobs_and_no_other(
+    sandbox: SandboxRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
+    bare = ["HOME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"]
+    assert sandbox.run(case_of("import os; print(sorted(os.environ))")).stdout == f"{bare}\n"
+
+
+def test_the_tree_comes_back_as_it_was(sandbox: SandboxRunner) -> None:
+    tree = (
+        Tree.for_job(PROCESSING, (OUTPUT,))
+        .with_channel("model", {"a.bin": b"a"})
+        .with_symlink("/opt/ml/link", "code")
+        .with_file("/opt/ml/odd", b"odd", mode=0o4711)
+        .with_device("/opt/ml/null")
+        .with_fifo("/opt/ml/fifo")
+    )
+    outcome = sandbox.run(case_of("open('/opt/ml/null', 'w').write('gone')", tree))
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    assert after(outcome).entries == outcome.before.entries
+
+
+def test_what_is_written_anywhere_comes_back_and_touches_nothing_here(
+    sandbox: SandboxRunner,
+) -> None:
+    mark = f"sandbox-test-{os.getpid()}"
+    outside = [f"{folder}/{mark}" for folder in ("", "/etc", "/var", "/var/log", "/srv", "/home")]
+    outside += [f"/opt/other/{mark}", f"/dev/shm/{mark}", f"/var/tmp/{mark}", f"/tmp/{mark}"]
+    outcome = sandbox.run(
+        case_of(
+            f"""
+            import os
+            for path in {outside}:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                open(path, "w").write("x")
+            open("/etc/passwd", "a").write("more")
+            for folder in ("/usr", "/usr/bin", "/proc/sys"):
+                try:
+                    open(folder + "/{mark}", "w")
+                except OSError as error:
+                    print(error.strerror)
+            """
+        )
+    )
+    assert outcome.stderr == ""
+    assert {*outside, "/etc/passwd"} <= new_paths(outcome)
+    assert outcome.stdout.splitlines()[:2] == ["Read-only file system"] * 2
+    assert [path for path in outside if os.path.lexists(path)] == []
+    assert "more" not in Path("/etc/passwd").read_text().splitlines()
+
+
+def test_this_machine_is_out_of_reach(sandbox: SandboxRunner) -> None:
+    outcome = sandbox.run(
+        case_of(
+            """
+            import os, stat
+            print(len([name for name in os.listdir("/proc") if name.isdigit()]) < 4)
+            def caught(name, function, *arguments):
+                try:
+                    function(*arguments)
+                except OSError as error:
+                    print(name, "refused")
+                else:
+                    print(name, "done")
+            caught("device", os.mknod, "/tmp/disk", stat.S_IFBLK | 0o600, os.makedev(8, 0))
+            caught("setting", open, "/proc/sys/kernel/hostname", "w")
+            caught("trigger", open, "/proc/sysrq-trigger", "w")
+            caught("first process", os.readlink, "/proc/1/fd/0")
+            caught("its root", os.listdir, "/proc/1/root")
+            import ctypes
+            libc = ctypes.CDLL(None)
+            print(libc.mount(b"tmpfs", b"/mnt", b"tmpfs", 0, None))
+            print(libc.mount(None, b"/usr", None, 32 | 4096, None))
+            os.kill(-1, 0)
+            """
+        )
+    )
+    assert outcome.stdout.splitlines() == [
+        "True",
+        "device refused",
+        "setting refused",
+        "trigger refused",
+        "first process refused",
+        "its root refused",
+        "-1",
+        "-1",
+    ]
+
+
+def test_another_interpreter_can_be_named(
+    sandbox: SandboxRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = getattr(sys, "_base_executable", sys.executable)
+    monkeypatch.setenv("HARNESS_PYTHON", other)
+    runner = open_runner("sandbox")
+    runner.prepare()
+    outcome = runner.run(case_of("import sys; print(sys.prefix == sys.base_prefix, sys.prefix)"))
+    assert outcome.stdout == f"True {sys.base_prefix}\n"
+    assert outcome.stderr == ""
+    with pytest.raises(WrongUse, match="HARNESS_PYTHON"):
+        SandboxRunner("/no/such/python").prepare()
+
+
+def test_a_tree_may_not_cover_the_interpreter(sandbox: SandboxRunner) -> None:
+    tree = case_of("").tree.with_file(f"{sys.prefix}/x", b"x")
+    with pytest.raises(RunnerCannot, match="HARNESS_PYTHON"):
+        sandbox.run(case_of("", tree))
+    for path, way in (("/srv/python", "/srv/python"), ("/srv", "/srv"), ("/srv/x", None)):
+        case = Case(tree=Tree().with_file(path, b""))
+        assert in_the_way(case, ("/srv/python",)) == way
+
+
+def test_the_devices_are_not_this_machines(sandbox: SandboxRunner) -> None:
+    before = Path("/dev/null").stat().st_mode
+    outcome = sandbox.run(
+        case_of("import os\nos.chmod('/dev/null', 0o600)\nopen('/dev/null', 'w').write('x')")
+    )
+    assert (outcome.exit_code, Path("/dev/null").stat().st_mode) == (0, before)
+
+
+def test_one_case_does_not_see_what_another_left(sandbox: SandboxRunner) -> None:
+    sandbox.run(case_of("open('/tmp/left', 'w').close()"))
+    source = "import os; print(os.path.exists('/tmp/left'))"
+    assert sandbox.run(case_of(source)).stdout == "False\n"
+
+
+def test_a_function_call_answers(sandbox: SandboxRunner) -> None:
+    call = Call("double", {"number": 21})
+    outcome = sandbox.run(case_of("def double(number):\n    return 2 * number\n", call=call))
+    assert outcome.returned == {"returned": 42}
+
+
+def test_a_mount_is_a_file_system_of_its_own_with_an_end(sandbox: SandboxRunner) -> None:
+    case = case_of(
+        f"""
+        import os
+        print(os.stat("{OUTPUT}").st_dev != os.stat("/opt/ml").st_dev)
+        open("{OUTPUT}/large", "wb").write(bytes(200_000))
+        """,
+        mounts=(Mount(OUTPUT, size=64 * 1024),),
+    )
+    outcome = sandbox.run(case)
+    assert outcome.stdout == "True\n"
+    assert "No space left on device" in outcome.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, 137)])
+@pytest.mark.parametrize("share", [0.1, 0.9])
+@pytest.mark.parametrize("user", [0, 1234])
+def test_a_signal_falls_in_mid_run(
+    sandbox: SandboxRunner, number: signal.Signals, code: int, share: float, user: int
+) -> None:
+    source = """
+        def write(number):
+            open(f"/tmp/{number}", "w").close()
+        for number in range(50):
+            write(number)
+    """
+    outcome = sandbox.run(case_of(source, interrupt=Interrupt(number, share), user=user))
+    written = sum(path.startswith("/tmp/") for path, _ in after(outcome))
+    assert outcome.exit_code == code
+    assert written in (range(1, 15) if share < 0.5 else range(35, 50))
+
+
+DAEMON = """
+import subprocess, sys
+subprocess.Popen(["sleep", "{seconds}"], start_new_session=True)
+{then}
+"""
+
+
+def running(word: str) -> list[str]:
+    """The processes of this machine whose command line has this word."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                command = (folder / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if word.encode() in command:
+                found.append(folder.name)
+    return found
+
+
+def mount_points() -> list[str]:
+    """Where something is mounted on this machine, but for what its Docker engine does meanwhile."""
+    points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return [point for point in points if "docker" not in point]
+
+
+def wait_until(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_what_is_started_and_not_waited_for_ends_with_the_script(sandbox: SandboxRunner) -> None:
+    seconds = f"5{os.getpid()}"
+    outcome = sandbox.run(case_of(DAEMON.format(seconds=seconds, then="")))
+    assert (outcome.exit_code, running(seconds)) == (0, [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_check_leaves_nothing(
+    sandbox: SandboxRunner, tmp_path: Path, number: signal.Signals
+) -> None:
+    seconds = f"6{os.getpid()}"
+    script = tmp_path / "slow.py"
+    script.write_text(DAEMON.format(seconds=seconds, then="import time; time.sleep(300)"))
+    command = [str(HARNESS), "check", "--script", str(script), "--runner", "sandbox", "--jobs", "2"]
+    before = mount_points()
+    with subprocess.Popen(command, stdout=-3, stderr=subprocess.PIPE, text=True) as check:
+        assert wait_until(lambda: len(running(seconds)) > 0)
+        check.send_signal(number)
+        _, said = check.communicate(timeout=60)
+    assert check.returncode == Exit.INTERRUPTED
+    assert "nothing is left running" in said
+    assert wait_until(lambda: running(seconds) == [])
+    assert mount_points() == before
+
+
+def test_a_killed_worker_takes_its_world_along(sandbox: SandboxRunner) -> None:
+    seconds = f"7{os.getpid()}"
+    case = case_of(DAEMON.format(seconds=seconds, then="import time; time.sleep(300)"))
+    worker = os.fork()
+    if worker == 0:
+        try:
+            sandbox.run(case)
+        finally:
+            os._exit(0)
+    assert wait_until(lambda: len(running(seconds)) > 0)
+    os.kill(worker, signal.SIGKILL)
+    os.waitpid(worker, 0)
+    assert wait_until(lambda: running(seconds) == [])
+
+
+def refuse(name: str, *_arguments: Any) -> None:
+    if name == "unshare":
+        raise PermissionError(1, "unshare: Operation not permitted")
+
+
+def test_a_system_without_namespaces_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mounts, "call", refuse)
+    with pytest.raises(RunnerUnavailable, match=r"not permitted[\s\S]*--runner container"):
+        SandboxRunner().prepare()
+
+
+def test_another_system_than_linux_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(RunnerUnavailable, match="needs Linux; this is darwin"):
+        SandboxRunner().prepare()
+
+
+def as_nobody(function: Callable[[], object]) -> Any:
+    """What a function returns to the user nobody, in a process of its own."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+                # As any program that nobody starts.
+                set_dumpable = 4
+                mounts.call("prctl", set_dumpable, 1, 0, 0, 0)
+            answer: object = function()
+        except RunnerUnavailable as error:
+            answer = error
+        except BaseException:
+            answer = traceback.format_exc()
+        with os.fdopen(write_end, "wb") as stream:
+            stream.write(pickle.dumps(answer))
+        os._exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as stream:
+        data = stream.read()
+    os.waitpid(child, 0)
+    answer = pickle.loads(data)
+    if isinstance(answer, RunnerUnavailable):
+        pytest.skip(str(answer))
+    assert not isinstance(answer, str), answer
+    return answer
+
+
+def pythons() -> list[str]:
+    """The interpreters that nobody may run."""
+    named = [sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"]
+    return [one for one in named if as_nobody(lambda one=one: (os.access(one, os.X_OK),))[0]]  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module")
+def nobodys() -> Callable[[Case], Outcome]:
+    found = pythons()
+    if not found:
+        pytest.skip("there is no Python that the user nobody may run")
+
+    def run(case: Case) -> Outcome:
+        runner = SandboxRunner(found[0])
+
+        def prepared() -> Outcome:
+            runner.prepare()
+            outcome = runner.run(case)
+            # A job cannot be sent to another process.
+            return replace(outcome, before=Tree(outcome.before.entries))
+
+        outcome = as_nobody(prepared)
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    return run
+
+
+def test_nobody_is_root_in_a_sandbox(nobodys: Callable[[Case], Outcome]) -> None:
+    tree = case_of("").tree.with_fifo("/opt/ml/code/f").with_device("/opt/ml/code/d")
+    outcome = nobodys(
+        case_of(
+            f"""
+            import os, socket, subprocess
+            print(os.getuid(), os.getgid(), os.getpid() < 10)
+            open("{OUTPUT}/x", "w").write("x")
+            open("/etc/elsewhere", "w").write("x")
+            open("/opt/ml/code/d", "w").write("gone")
+            print(subprocess.run(["sh", "-c", "exit 3"]).returncode)
+            print([name for _, name in socket.if_nameindex()])
+            """,
+            tree,
+        )
+    )
+    assert (outcome.stderr, outcome.exit_code) == ("", 0)
+    assert outcome.stdout.splitlines() == ["0 0 True", "3", "['lo']"]
+    assert {f"{OUTPUT}/x", "/etc/elsewhere"} <= new_paths(outcome)
+    written, before = after(outcome).without(OUTPUT).entries, outcome.before.without(OUTPUT).entries
+    assert {path: written.get(path) for path in before} == before
+    assert not os.path.lexists("/etc/elsewhere")
+
+
+def test_nobody_can_be_another_user(nobodys: Callable[[Case], Outcome]) -> None:
+    source = f"""
+        import os
+        print(os.getuid(), os.geteuid(), os.getgid())
+        open("{OUTPUT}/x", "w").write("x")
+        try:
+            os.setuid(0)
+        except OSError as error:
+            print(type(error).__name__)
+    """
+    outcome = nobodys(case_of(source, user=1234))
+    assert (outcome.stderr, outcome.exit_code) == ("", 0)
+    assert outcome.stdout.splitlines() == ["1234 1234 1234", "OSError"]
+
+
+def test_nobody_has_read_only_folders_and_full_ones(nobodys: Callable[[Case], Outcome]) -> None:
+    source = f"""
+        import errno
+        for path in ("/opt/ml/code/x", "{OUTPUT}/x", "/tmp/x"):
+            try:
+                with open(path, "w") as stream:
+                    stream.write("x")
+            except OSError as error:
+                print(path, errno.errorcode[error.errno])
+    """
+    case = case_of(
+        source,
+        mounts=(Mount(OUTPUT, 0),),
+        read_only=("/",),
+        writable=(OUTPUT, "/tmp"),
+    )
+    outcome = nobodys(case)
+    assert outcome.stdout.splitlines() == ["/opt/ml/code/x EROFS", f"{OUTPUT}/x ENOSPC"]
+    assert "/tmp/x" in after(outcome)
