@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,6 +82,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
+@lru_cache(maxsize=2)
 def _with_lines(text: str) -> Any:
     # JSON is YAML, but for tabs between its tokens; in its strings there are none.
     return YAML().load(text.replace("\t", " "))

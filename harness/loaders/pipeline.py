@@ -112,40 +112,36 @@ def read(path: Path, ask: Ask) -> Contract:
     """Read the step that is asked for, or the only one; raises `WrongContract` or `WrongUse`."""
     file = json_file.read(path)
     found = _picked(file, ask.step)
-    folder = path.parent if ask.code is None else ask.code
-    known = parameters(file)
-    is_training = found.step.type == "Training"
+    try:
+        launch = _launch(file, found)
+    except NoScript as error:
+        raise file.wrong(found.where, str(error), "name a step that runs one") from None
     where = (*found.where, "Arguments")
-    if is_training:
-        training = file.validated(_Training, where)
-        inputs, outputs = _channels(training), _training_outputs(training)
-    else:
-        processing = file.validated(_Processing, where)
-        inputs, outputs = _processing_places(file, where, processing, known)
-    launch = _launch(file, found)
-    name = launch.script or _script_beside(file, found, launch, folder, ask.script)
-    environment = _environment(file, where, known)
+    known = parameters(file)
+    folder = path.parent if ask.code is None else ask.code
+    script = launch.script or _script_beside(file, found, launch, folder, ask.script)
+    inputs, outputs = _places(file, found, known)
     given = Given(
         profile=launch.profile,
         arguments=launch.arguments,
-        environment=environment,
+        environment=_environment(file, where, known),
         hyperparameters=launch.hyperparameters,
         code=launch.code,
     )
-    code = {name: one for name, one in inputs.items() if not launch.is_code(one.mounts[0])}
-    if not outputs:
-        raise file.wrong(where, "the step has no output, so that nothing can be proved of it")
     return Contract(
         name=found.step.name,
-        entry_point=Path(name).name,
-        inputs=code,
+        entry_point=Path(script).name,
+        inputs={name: one for name, one in inputs.items() if not launch.is_code(one.mounts[0])},
         outputs=outputs,
         arguments=launch.declared,
         environment=Environment(
-            optional={name: "" if isinstance(v, Open) else v for name, v in environment.items()}
+            optional={
+                name: "" if isinstance(value, Open) else value
+                for name, value in given.environment.items()
+            }
         ),
         exit_codes=_EXIT_CODES,
-        folder=Path(name).parent,
+        folder=Path(script).parent,
         warnings=tuple(_left_open(file, found, given)),
         given=given,
     )
@@ -269,9 +265,16 @@ def _training_outputs(training: _Training) -> dict[str, Output]:
     return outputs
 
 
-def _processing_places(
-    file: JsonFile, where: Where, processing: _Processing, known: Mapping[str, str | None]
+def _places(
+    file: JsonFile, found: _Found, known: Mapping[str, str | None]
 ) -> tuple[dict[str, Input], dict[str, Output]]:
+    """What the job mounts, its code too, and what it takes away."""
+    where = (*found.where, "Arguments")
+    if found.step.type == "Training":
+        training = file.validated(_Training, where)
+        return _channels(training), _training_outputs(training)
+    processing = file.validated(_Processing, where)
+
     def place(at: Where) -> str:
         path = resolved(file, at, known, "LocalPath")
         if isinstance(path, Open) or not path.startswith("/"):
@@ -283,7 +286,7 @@ def _processing_places(
         at = (*where, "ProcessingInputs", number)
         if one.input_name in inputs:
             raise file.wrong((*at, "InputName"), f"two inputs are named {one.input_name}")
-        key = "S3Input" if one.s3_input else "DatasetDefinition"
+        key = "DatasetDefinition" if one.dataset_definition else "S3Input"
         if one.s3_input is None and one.dataset_definition is None:
             raise file.wrong((*at, key), "is required and missing")
         inputs[one.input_name] = Input(required=True, mounts=(place((*at, key, "LocalPath")),))
@@ -295,6 +298,11 @@ def _processing_places(
         if output.output_name in outputs:
             raise file.wrong((*at, "OutputName"), f"two outputs are named {output.output_name}")
         outputs[output.output_name] = Output(path=place((*at, "S3Output", "LocalPath")))
+    if not outputs:
+        raise file.wrong(
+            (*where, "ProcessingOutputConfig", "Outputs"),
+            "there is none, so that nothing can be proved of the step",
+        )
     return inputs, outputs
 
 
