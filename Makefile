@@ -9,7 +9,7 @@ STEP_IMAGE ?= dummy-training:local
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check check-container test smoke lint image clean
+.PHONY: help setup sdks check check-container test smoke lint image clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,20 @@ $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "setup: $(PYTHON) cannot make virtual environments; install its venv package (Debian: apt-get install python3-venv)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+sdks: .venv-sdk2/ready .venv-sdk3/ready ## Make the environments of the SageMaker SDKs, for tests of pipelines
+
+# The two versions cannot share an environment.
+.venv-sdk2/ready: tests/sdk/requirements-v2.txt
+	$(PYTHON) -m venv .venv-sdk2
+	.venv-sdk2/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.venv-sdk3/ready: tests/sdk/requirements-v3.txt tests/sdk/requirements-v3-parts.txt
+	$(PYTHON) -m venv .venv-sdk3
+	.venv-sdk3/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	.venv-sdk3/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement tests/sdk/requirements-v3-parts.txt
 	@touch $@
 
 check: setup ## Prove dummy_training in a fake file system (no Docker)
@@ -51,5 +65,5 @@ image: base-image ## Build the step's image
 	DOCKER_BUILDKIT=0 docker build --quiet --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(STEP_IMAGE) --file docker/Dockerfile dummy_training
 
 clean: ## Remove what the other targets have made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-sdk2 .venv-sdk3 .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

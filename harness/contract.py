@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
+Texts = Annotated[tuple[str, ...], Field(strict=False)]
 FileName = Annotated[str, Field(pattern=r"^[^/]+$")]
 
 
@@ -35,9 +36,13 @@ class Input(Strict):
 
 
 class Output(Strict):
-    """An output folder, and the files that the step may write in it (none named: any)."""
+    """An output folder, and the files that the step may write in it (none named: any).
+
+    On success a `required` one holds something; others may stay empty.
+    """
 
     path: AbsolutePath
+    required: bool = True
     description: str = ""
     files: tuple[FileName, ...] = Field(default=(), strict=False)
 
@@ -45,8 +50,29 @@ class Output(Strict):
 class Environment(Strict):
     """Environment variables: the names that must be set, and the optional ones' defaults."""
 
-    required: tuple[str, ...] = Field(default=(), strict=False)
+    required: Texts = ()
     optional: Mapping[str, str] = {}
+
+
+class Open(Strict):
+    """A value that only a run of the pipeline knows; `name` is what the samples call it."""
+
+    name: str
+    expression: str
+
+
+class Given(Strict):
+    """How a job starts the script, where the contract was read from the job itself.
+
+    `profile` is the type of job. What it says here is set in every run; `hyperparameters` are as
+    the job stores them. `code` is the folder of the script where the profile has another.
+    """
+
+    profile: str
+    arguments: tuple[str | Open, ...] = ()
+    environment: Mapping[str, str | Open] = {}
+    hyperparameters: Mapping[str, str | Open] = {}
+    code: AbsolutePath | None = None
 
 
 class Contract(Strict):
@@ -54,8 +80,9 @@ class Contract(Strict):
 
     `framework_requirements` are the packages that the entry point imports: name → version.
     `waivers` are promises that this step need not keep, each with the reason: a report shows them.
-    A loader adds the `origin`, the file it was read from, the `folder` of the entry point, and
-    `warnings`.
+    A loader adds the `origin`, the file it was read from, the `folder` of the entry point, where a
+    `suite` may lie and where the `samples` do, `warnings`, and what the job has `given`, if the
+    origin is one.
     """
 
     name: str
@@ -71,7 +98,10 @@ class Contract(Strict):
     waivers: Mapping[str, Annotated[str, Field(min_length=1)]] = {}
     folder: Path = Field(default=Path(), exclude=True)
     origin: Path = Field(default=Path(), exclude=True)
+    suite: Path = Field(default=Path(), exclude=True)
+    samples: Path = Field(default=Path(), exclude=True)
     warnings: tuple[str, ...] = Field(default=(), exclude=True)
+    given: Given | None = Field(default=None, exclude=True)
 
     @property
     def script(self) -> Path:
@@ -85,7 +115,7 @@ class Contract(Strict):
 
 
 # What a loader adds, and no file holds.
-ADDED = ("folder", "origin", "warnings")
+ADDED = ("folder", "origin", "suite", "samples", "warnings", "given")
 
 
 def schema() -> dict[str, Any]:
@@ -93,4 +123,6 @@ def schema() -> dict[str, Any]:
     document = Contract.model_json_schema()
     for name in ADDED:
         del document["properties"][name]
+    for name in (Given.__name__, Open.__name__):
+        del document["$defs"][name]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}

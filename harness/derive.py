@@ -7,6 +7,9 @@ or at its default. What is present comes from the samples beside the contract:
 - `samples/environment.json`: values of the required variables
 - `samples/arguments.json`: values of the arguments, which are given in every case
 
+The samples of a step in a pipeline definition are in `samples/STEP`, and what the definition itself
+gives, arguments and variables, is given in every case.
+
 The step must succeed with all that is required and then leave something in every output; without it
 must fail, and name what is missing. A case that lacks a sample is not proven, and says so.
 """
@@ -15,48 +18,55 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from harness import jobs
 from harness.archives import PYTORCH, model_archive
 from harness.case import Case
-from harness.contract import Contract, Input
-from harness.errors import WrongContract
+from harness.contract import Contract, Input, Open
+from harness.errors import WrongContract, WrongUse
 from harness.expectation import Expectation, Says
-from harness.jobs import PROCESSING, TRAINING, Job
+from harness.jobs import PROCESSING, TRAINING, Job, Request
 from harness.matrix import Axis, Edit, Suite, as_it_is
-from harness.tree import Tree
+from harness.tree import Tree, is_under
 
-SAMPLES = "samples"
 _MODEL = "model.tar.gz"
 _NAMES_A_MODEL = re.compile(r"model(_artifacts?)?(_input)?")
-_CODE = {"training": "/opt/ml/code", "processing": "/opt/ml/processing/input/code"}
 _NOT_SAMPLES = ("__pycache__", ".gitkeep", ".DS_Store")
 
 
-def derived(contract: Contract, script: bytes) -> Suite:
-    """The suite; raises `WrongContract` when a file of samples cannot be read."""
-    samples = contract.origin.parent / SAMPLES
-    job = _job(contract)
-    code = _CODE[job.name]
-    given = _values(samples / "environment.json")
-    tree = Tree.for_job(job, contract.output_folders)
+def derived(contract: Contract, script: bytes, profile: Job | None = None) -> Suite:
+    """The suite of a step that is run as this type of job, or as the one that its mounts tell.
+
+    Raises `WrongContract` when a file of samples cannot be read, and `WrongUse` when the job cannot
+    mount an input.
+    """
+    job = profile or _job(contract)
+    if profile is not None:
+        _must_mount(job, contract)
+    samples = contract.samples
+    values = _values(samples / "environment.json")
+    request, unknown = _request(job, contract, values)
+    code = contract.given.code if contract.given and contract.given.code else job.code
+    tree = Tree.for_job(job, contract.output_folders, request)
     start = Case(
         tree=tree.with_code({contract.entry_point: script}, at=code),
         script=f"{code}/{contract.entry_point}",
-        cwd=code,
-        arguments=_arguments(contract, _values(samples / "arguments.json")),
+        cwd=job.working_directory,
+        arguments=job.arguments(request),
     )
     files = {name: _files(samples, name, one) for name, one in contract.inputs.items()}
     inputs = [
         _input_axis(job, name, one, files[name] or {}) for name, one in contract.inputs.items()
     ]
     variables = [
-        *(_variable(name, "unset", "set", given.get(name, "")) for name in _required(contract)),
+        *(_variable(name, "unset", "set", values.get(name, "")) for name in _required(contract)),
         *(
             _variable(name, "unset", "default", default)
             for name, default in contract.environment.optional.items()
+            if not contract.given or name not in contract.given.environment
         ),
     ]
 
@@ -65,9 +75,9 @@ def derived(contract: Contract, script: bytes) -> Suite:
             if choices[name] == "present" and found is None:
                 return f"put files into {samples / name}/"
         for name in _required(contract):
-            if choices[name] == "set" and name not in given:
+            if choices[name] == "set" and name not in values:
                 return f"give {name} a value in {samples / 'environment.json'}"
-        return ""
+        return unknown
 
     return Suite(
         start,
@@ -75,6 +85,40 @@ def derived(contract: Contract, script: bytes) -> Suite:
         lambda case: _expected(contract, case.choices),
         unproven=unproven,
     )
+
+
+def _request(job: Job, contract: Contract, values: Mapping[str, str]) -> tuple[Request, str]:
+    """What the job is asked for, and which sample is missing that it would take, "" if none is."""
+    samples = contract.samples
+    arguments = _values(samples / "arguments.json")
+    given = contract.given
+    if given is None:
+        named = dict(_named(contract, arguments))
+        if job.arguments_from != "job":
+            return Request(script=contract.entry_point, hyperparameters=named), ""
+        words = [word for name, one in named.items() for word in (f"--{name}", one)]
+        return Request(script=contract.entry_point, arguments=tuple(words)), ""
+    missing: list[str] = []
+
+    def known(value: str | Open, of: Mapping[str, str], file: str) -> str:
+        if isinstance(value, str):
+            return value
+        if value.name not in of:
+            missing.append(f"give {value.name} a value in {samples / file}: {value.expression}")
+        return of.get(value.name, "")
+
+    request = Request(
+        script=contract.entry_point,
+        arguments=tuple(known(word, arguments, "arguments.json") for word in given.arguments),
+        environment={
+            name: known(one, values, "environment.json") for name, one in given.environment.items()
+        },
+        hyperparameters={
+            name: known(one, arguments, "arguments.json")
+            for name, one in given.hyperparameters.items()
+        },
+    )
+    return request, missing[0] if missing else ""
 
 
 def _expected(contract: Contract, choices: Mapping[str, str]) -> Expectation:
@@ -87,7 +131,8 @@ def _expected(contract: Contract, choices: Mapping[str, str]) -> Expectation:
     ]
     missing += [name for name in _required(contract) if choices[name] == "unset"]
     if not missing:
-        return Expectation(holds=contract.output_folders, explained=False)
+        holds = tuple(output.path for output in contract.outputs.values() if output.required)
+        return Expectation(holds=holds, explained=False)
     names = " or ".join(dict.fromkeys(missing))
     pattern = "|".join(re.escape(name) for name in dict.fromkeys(missing))
     named = Says("missing-part", pattern, f"names what is missing: {names}")
@@ -95,9 +140,25 @@ def _expected(contract: Contract, choices: Mapping[str, str]) -> Expectation:
 
 
 def _job(contract: Contract) -> Job:
+    if contract.given is not None:
+        return jobs.profile(contract.given.profile)
     mounts = [mount for one in contract.inputs.values() for mount in one.mounts]
     trained = [mount.startswith(f"{TRAINING.channels}/") for mount in mounts]
     return TRAINING if trained and all(trained) else PROCESSING
+
+
+def _must_mount(job: Job, contract: Contract) -> None:
+    """Raise `WrongUse` when an input lies where only other jobs mount any."""
+    others = {jobs.profile(name).mounts for name in jobs.built_in()} - {job.mounts}
+    for name, one in contract.inputs.items():
+        fits = any(is_under(mount, job.mounts) for mount in one.mounts)
+        elsewhere = any(is_under(mount, other) for mount in one.mounts for other in others)
+        if elsewhere and not fits:
+            raise WrongUse(
+                f"a {job.name} job mounts inputs below {job.mounts}; the mounts of {name} are "
+                f"{', '.join(one.mounts)}",
+                "name another --profile, or add the mount to the contract",
+            )
 
 
 def _input_axis(job: Job, name: str, one: Input, files: Mapping[str, bytes]) -> Axis:
@@ -117,7 +178,9 @@ def _input_axis(job: Job, name: str, one: Input, files: Mapping[str, bytes]) -> 
 
 def _variable(name: str, without: str, within: str, value: str) -> Axis:
     def edit(case: Case) -> Case:
-        return replace(case, variables={**case.variables, name: value})
+        environment = {**case.tree.request.environment, name: value}
+        tree = case.tree.asked(environment=environment)
+        return replace(case, tree=tree, variables={**case.variables, name: value})
 
     return Axis(name, {without: as_it_is, within: edit})
 
@@ -153,11 +216,10 @@ def _values(path: Path) -> Mapping[str, str]:
     return values
 
 
-def _arguments(contract: Contract, given: Mapping[str, str]) -> tuple[str, ...]:
-    words: list[str] = []
+def _named(contract: Contract, given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The declared arguments that have a sample: name without dashes, value."""
     for name in contract.arguments:
         for spelled in (name, name.lstrip("-")):
             if spelled in given:
-                words += [f"--{name.lstrip('-')}", given[spelled]]
+                yield name.lstrip("-"), given[spelled]
                 break
-    return tuple(words)

@@ -1,142 +1,198 @@
 """What a SageMaker job puts into its container: mounts, config files, environment.
 
-Source: the service's API reference and the training toolkit. A training job mounts its channels
-below `/opt/ml/input/data` and describes them in `/opt/ml/input/config` and `SM_*` variables. A
-processing job mounts everything below `/opt/ml/processing`, describes it in `/opt/ml/config`, and
-sets no variable of its own.
+A job type is data, `harness/profiles/NAME.yaml`, or a file of the same form.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
 
-_REGION = "arn:aws:sagemaker:eu-west-1:123456789012"
-_HOST = "algo-1"
-_INSTANCE = "ml.m5.xlarge"
+from harness import yaml_file
+from harness.contract import AbsolutePath, Strict, Texts
+from harness.errors import WrongUse
+from harness.placeholders import Names, Scope, as_text, filled, unknown
 
-Config = Mapping[str, object]
+_FOLDER = Path(__file__).with_name("profiles")
+# The training toolkit keeps hyperparameters that begin so to itself.
+_TOOLKIT = "sagemaker_"
+_CHANNEL = frozenset(("channel", "CHANNEL", "channel_folder"))
+_OUTPUT = frozenset(("output", "output_folder"))
+_HYPERPARAMETER = frozenset(("hyperparameter", "HYPERPARAMETER", "HYPERPARAMETER_WORD", "value"))
 
 
 @dataclass(frozen=True)
-class Job:
+class Request:
+    """What a job is asked for: its channels, output folders, script, and what that is given.
+
+    `hyperparameters` are as the service stores them: texts, which framework estimators encode as
+    JSON. `arguments` are those of the script; a training job makes them of its hyperparameters.
+    """
+
+    channels: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    script: str = ""
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def decoded(self) -> Mapping[str, Any]:
+        """The script's hyperparameters as the toolkit reads them, its own left out."""
+        return {
+            name: _decoded(value)
+            for name, value in self.hyperparameters.items()
+            if not name.startswith(_TOOLKIT)
+        }
+
+
+class Job(Strict):
     """One type of job.
 
-    `channels` is the folder that holds one folder per channel, `folders` are there before the
-    script starts, `config` gives path → JSON value and `environment` the variables, both for the
-    channels and output folders that the job has.
+    Its inputs are mounted below `mounts`, a channel at a folder of `channels`. The script lies in
+    `code` and is started in `working_directory`. `folders` and `files` are there before it starts,
+    and if the job `makes_outputs` the declared output folders too. `arguments_from` says whether
+    the script's arguments are the job's own, or which program makes them of its hyperparameters.
+    `config` gives path → JSON value and `environment` the variables; their texts, and those of
+    `files`, may hold placeholders, for what `Request` tells and for the profile's own `values`.
     """
 
     name: str
-    channels: str
-    folders: tuple[str, ...]
-    config: Callable[[Sequence[str], Sequence[str]], Config]
-    environment: Callable[[Sequence[str]], Mapping[str, str]]
-    # Whether the service makes the declared output folders before the script starts.
+    description: str = ""
+    mounts: AbsolutePath
+    channels: AbsolutePath
+    code: AbsolutePath
+    working_directory: AbsolutePath
+    folders: Texts = ()
     makes_outputs: bool
+    arguments_from: Literal["job", "training-toolkit", "model-trainer"]
+    values: Mapping[str, Any] = {}
+    files: Mapping[AbsolutePath, str] = {}
+    config: Mapping[AbsolutePath, Any] = {}
+    environment: Mapping[str, Any] = {}
 
     def mount(self, channel: str) -> str:
         """Where the job mounts a channel."""
         return f"{self.channels}/{channel}"
 
-
-def _training_config(channels: Sequence[str], _outputs: Sequence[str]) -> Config:
-    described = {
-        "TrainingInputMode": "File",
-        "S3DistributionType": "FullyReplicated",
-        "RecordWrapperType": "None",
-    }
-    return {
-        "/opt/ml/input/config/hyperparameters.json": {},
-        "/opt/ml/input/config/inputdataconfig.json": dict.fromkeys(channels, described),
-        "/opt/ml/input/config/resourceconfig.json": {
-            "current_host": _HOST,
-            "hosts": [_HOST],
-            "network_interface_name": "eth0",
-            "current_instance_type": _INSTANCE,
-            "current_group_name": "homogeneousCluster",
-            "instance_groups": [
-                {
-                    "instance_group_name": "homogeneousCluster",
-                    "instance_type": _INSTANCE,
-                    "hosts": [_HOST],
-                }
-            ],
-        },
-    }
-
-
-def _training_environment(channels: Sequence[str]) -> Mapping[str, str]:
-    variables = {
-        "TRAINING_JOB_NAME": "step-under-test",
-        "TRAINING_JOB_ARN": f"{_REGION}:training-job/step-under-test",
-        "SM_MODEL_DIR": "/opt/ml/model",
-        "SM_INPUT_DIR": "/opt/ml/input",
-        "SM_INPUT_CONFIG_DIR": "/opt/ml/input/config",
-        "SM_OUTPUT_DIR": "/opt/ml/output",
-        "SM_OUTPUT_DATA_DIR": "/opt/ml/output/data",
-        "SM_CHANNELS": json.dumps(list(channels)),
-        "SM_HPS": "{}",
-        "SM_HOSTS": json.dumps([_HOST]),
-        "SM_CURRENT_HOST": _HOST,
-        "SM_NUM_CPUS": "4",
-        "SM_NUM_GPUS": "0",
-    }
-    for name in channels:
-        variables[f"SM_CHANNEL_{name.upper()}"] = TRAINING.mount(name)
-    return variables
-
-
-def _processing_config(channels: Sequence[str], outputs: Sequence[str]) -> Config:
-    def s3(name: str, path: str, mode: str) -> Config:
-        return {"S3Uri": f"s3://bucket/{name}", "LocalPath": path, "S3UploadMode": mode}
-
-    return {
-        "/opt/ml/config/processingjobconfig.json": {
-            "ProcessingJobArn": f"{_REGION}:processing-job/step-under-test",
-            "ProcessingJobName": "step-under-test",
-            "AppSpecification": {"ImageUri": "step:latest", "ContainerEntrypoint": ["python3"]},
-            "Environment": {},
-            "ProcessingInputs": [
-                {"InputName": name, "S3Input": s3(name, PROCESSING.mount(name), "File")}
-                for name in channels
-            ],
-            "ProcessingOutputConfig": {
-                "Outputs": [
-                    {"OutputName": f"output-{n}", "S3Output": s3(f"output-{n}", path, "EndOfJob")}
-                    for n, path in enumerate(outputs, 1)
-                ]
+    def written(self, request: Request) -> Mapping[str, bytes]:
+        """The files of a job that was asked for this: absolute path → bytes."""
+        scope = self._scope(request)
+        return {
+            **{path: as_text(filled(text, scope)).encode() for path, text in self.files.items()},
+            **{
+                path: json.dumps(filled(value, scope)).encode()
+                for path, value in self.config.items()
             },
-            "ProcessingResources": {
-                "ClusterConfig": {
-                    "InstanceCount": 1,
-                    "InstanceType": _INSTANCE,
-                    "VolumeSizeInGB": 30,
-                    "VolumeKmsKeyId": None,
-                }
+        }
+
+    def variables(self, request: Request) -> Mapping[str, str]:
+        """The environment variables of a job that was asked for this."""
+        own = filled(self.environment, self._scope(request))
+        return {**request.environment, **{name: as_text(value) for name, value in own.items()}}
+
+    def arguments(self, request: Request) -> tuple[str, ...]:
+        """The arguments that the script gets."""
+        if self.arguments_from == "job":
+            return request.arguments
+        words: list[str] = []
+        if self.arguments_from == "model-trainer":
+            for name, value in request.decoded.items():
+                words += [f"--{name}", as_text(value)]
+        else:
+            for name, value in sorted(request.decoded.items()):
+                words += [f"-{name}" if len(name) == 1 else f"--{name}", _toolkit_word(value)]
+        return tuple(words)
+
+    def _scope(self, request: Request) -> Scope:
+        submitted = request.hyperparameters.get(f"{_TOOLKIT}submit_directory")
+        return Scope(
+            {
+                "code": self.code,
+                "channels": list(request.channels),
+                "outputs": list(request.outputs),
+                "script": request.script,
+                "module": request.script.removesuffix(".py"),
+                "arguments": list(self.arguments(request)),
+                "environment": dict(request.environment),
+                "hyperparameters": dict(request.hyperparameters),
+                "decoded_hyperparameters": dict(request.decoded),
+                **self.values,
+                **({"submit_directory": _decoded(submitted)} if submitted else {}),
             },
-            "RoleArn": "arn:aws:iam::123456789012:role/step",
-            "StoppingCondition": {"MaxRuntimeInSeconds": 86400},
-        },
-        "/opt/ml/config/resourceconfig.json": {"current_host": _HOST, "hosts": [_HOST]},
-    }
+            {
+                _CHANNEL: [
+                    {"channel": name, "CHANNEL": name.upper(), "channel_folder": self.mount(name)}
+                    for name in request.channels
+                ],
+                _OUTPUT: [
+                    {"output": f"output-{number}", "output_folder": folder}
+                    for number, folder in enumerate(request.outputs, 1)
+                ],
+                _HYPERPARAMETER: [
+                    {
+                        "hyperparameter": name,
+                        "HYPERPARAMETER": name.upper(),
+                        "HYPERPARAMETER_WORD": name.replace("-", "_").upper(),
+                        "value": "" if value is None else as_text(value),
+                    }
+                    for name, value in request.decoded.items()
+                ],
+            },
+        )
+
+    def names(self) -> Names:
+        """The names that placeholders of this profile may have."""
+        return self._scope(Request()).names
 
 
-TRAINING = Job(
-    name="training",
-    channels="/opt/ml/input/data",
-    folders=("/opt/ml/code", "/opt/ml/input/data", "/opt/ml/model", "/opt/ml/output/data"),
-    config=_training_config,
-    environment=_training_environment,
-    makes_outputs=False,
-)
+def built_in() -> tuple[str, ...]:
+    """The names of the profiles that the harness brings."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
-PROCESSING = Job(
-    name="processing",
-    channels="/opt/ml/processing/input",
-    folders=("/opt/ml/processing/input", "/opt/ml/output"),
-    config=_processing_config,
-    environment=lambda _channels: {},
-    makes_outputs=True,
-)
+
+def profile(name_or_file: str) -> Job:
+    """The job type of this name, or that a file holds.
+
+    Raises `WrongUse` when there is none, and `WrongContract` when a file is wrong.
+    """
+    if name_or_file in built_in():
+        return read(_FOLDER / f"{name_or_file}.yaml")
+    path = Path(name_or_file)
+    if not path.is_file():
+        names = ", ".join(built_in())
+        raise WrongUse(
+            f"there is no profile {name_or_file!r}", f"name one of {names}, or a file of that form"
+        )
+    return read(path)
+
+
+def read(path: Path) -> Job:
+    """The job type that a file holds; raises `WrongContract` with file, line and key."""
+    document = yaml_file.read(path)
+    job = yaml_file.validated(Job, path, document)
+    for part in ("files", "config", "environment"):
+        for where, what in unknown(getattr(job, part), job.names()):
+            raise yaml_file.wrong(path, document, (part, *where), what)
+    return job
+
+
+def _decoded(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _toolkit_word(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}={one}" for name, one in sorted(value.items()))
+    return str(value)
+
+
+TRAINING = profile("training")
+PROCESSING = profile("processing")

@@ -7,19 +7,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from harness import loaders
+from harness import jobs, loaders
 from harness.case import Case, Finding, Outcome, Result
 from harness.contract import Contract
 from harness.derive import derived
-from harness.errors import WrongContract
+from harness.errors import WrongContract, WrongUse
 from harness.expectation import Expectation
-from harness.loaders import own
 from harness.matrix import Change, Matrix, Suite
 from harness.modules import blaming, execute
 from harness.promises import Circumstance, Evidence, Usual, circumstances, judge
 from harness.runners import Runner
 
-SUITE_FILE = "conformance.py"
 _TAIL_LINES = 12
 
 
@@ -29,13 +27,16 @@ class StepRef:
 
     `path` is its contract, or the folder that this lies in. `script` is another file that takes the
     entry point's place, under the entry point's name; `code` the folder of the entry point. With
-    `pairwise` not all combinations are tried, but every pair of choices.
+    `pairwise` not all combinations are tried, but every pair of choices. `step` is its name in a
+    file of several, and `profile` the type of job that a derived suite is run as.
     """
 
     path: Path
     script: Path | None = None
     code: Path | None = None
     pairwise: bool = False
+    step: str | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,11 @@ class Step:
 @lru_cache(maxsize=8)
 def load(ref: StepRef) -> Step:
     """Read a step's contract, script and suite; raises `WrongContract`."""
-    contract = loaders.load(ref.path, ref.code)
+    contract = loaders.load(ref.path, ref.code, ref.step, ref.script)
     source = loaders.read_script(ref.script or contract.script)
+    suite = _suite(contract, source, ref.profile)
     under = {one.name: _change(contract, one) for one in circumstances(contract)}
-    return Step(contract, Matrix(_suite(contract, source), under, pairwise=ref.pairwise))
+    return Step(contract, Matrix(suite, under, pairwise=ref.pairwise))
 
 
 def _change(contract: Contract, one: Circumstance) -> Change:
@@ -122,19 +124,18 @@ def _with_hash_seed(case: Case, seed: str) -> Case:
     return replace(case, variables={**case.variables, "PYTHONHASHSEED": seed})
 
 
-def _suite(contract: Contract, source: bytes) -> Suite:
-    path = contract.origin.with_name(suite_name(contract.origin))
+def _suite(contract: Contract, source: bytes, profile: str | None) -> Suite:
+    path = contract.suite
     if not path.is_file():
-        return derived(contract, source)
+        return derived(contract, source, jobs.profile(profile) if profile else None)
+    if profile is not None:
+        raise WrongUse(
+            f"--profile {profile}: {path} says itself as which jobs the step is run",
+            "leave --profile out; it is for steps that have no suite of their own",
+        )
     hint = "mend it; `suite(contract, script)` returns a harness.matrix.Suite"
     with blaming(path, "the suite cannot be loaded", hint):
         suite = execute(path).suite(contract, source)
     if not isinstance(suite, Suite):
         raise WrongContract(f"{path}: suite() returned a {type(suite).__name__}", hint)
     return suite
-
-
-def suite_name(contract: Path) -> str:
-    """The name of the suite beside a contract: `conformance.py`, or `NAME.conformance.py`."""
-    name = contract.name.partition(".")[0]
-    return SUITE_FILE if contract.name == own.FILE_NAME else f"{name}.{SUITE_FILE}"

@@ -8,14 +8,13 @@ harness and a runner: what goes into a world and what comes out of it takes the 
 from __future__ import annotations
 
 import io
-import json
 import posixpath
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
-from harness.jobs import Job
+from harness.jobs import Job, Request
 
 Kind = Literal["file", "directory", "symlink", "fifo", "device"]
 
@@ -70,13 +69,17 @@ class Tree:
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     job: Job | None = None
-    channels: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
+    request: Request = field(default_factory=Request)
 
     @classmethod
-    def for_job(cls, job: Job, outputs: tuple[str, ...] = ()) -> Tree:
-        """The world a job finds before any input is there; `outputs` are its output folders."""
-        tree = cls(job=job, outputs=outputs)
+    def for_job(
+        cls, job: Job, outputs: tuple[str, ...] = (), request: Request | None = None
+    ) -> Tree:
+        """The world a job finds before any input is there; `outputs` are its output folders.
+
+        `request` is what else the job was asked for.
+        """
+        tree = cls(job=job, request=replace(request or Request(), outputs=outputs))
         for folder, mode in _EVERYWHERE.items():
             tree = tree.with_directory(folder, mode=mode)
         for folder in (*job.folders, *(outputs if job.makes_outputs else ())):
@@ -86,14 +89,18 @@ class Tree:
     @property
     def environment(self) -> Mapping[str, str]:
         """The variables that the job sets."""
-        return self.job.environment(self.channels) if self.job else {}
+        return self.job.variables(self.request) if self.job else {}
 
     def with_channel(self, name: str, files: Mapping[str, bytes] | None = None) -> Tree:
         """A tree whose job also has the channel `name`, holding `files`: relative name → bytes."""
         if self.job is None:
             raise ValueError("only a tree made by Tree.for_job knows where channels are mounted")
         tree = self.with_files(self.job.mount(name), files or {})
-        return replace(tree, channels=(*self.channels, name))._described()
+        return tree.asked(channels=(*self.request.channels, name))
+
+    def asked(self, **changes: Any) -> Tree:
+        """A tree whose job was also asked for this: fields of `harness.jobs.Request`."""
+        return replace(self, request=replace(self.request, **changes))._described()
 
     def with_code(self, files: Mapping[str, bytes], at: str = "/opt/ml/code") -> Tree:
         """A tree that also holds the user's code; `files`: relative name → bytes."""
@@ -102,8 +109,8 @@ class Tree:
     def _described(self) -> Tree:
         assert self.job is not None
         tree = self
-        for path, value in self.job.config(self.channels, self.outputs).items():
-            tree = tree.with_file(path, json.dumps(value).encode())
+        for path, data in self.job.written(self.request).items():
+            tree = tree.with_file(path, data)
         return tree
 
     def with_entry(self, path: str, entry: Entry) -> Tree:

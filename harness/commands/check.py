@@ -13,9 +13,9 @@ from harness.commands.options import (
     Reading,
     cases_option,
     expression_option,
-    found,
     jobs_option,
     picked,
+    profile_option,
     program,
     reading_options,
     runner_options,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @steps_argument
 @reading_options
 @runner_options
+@profile_option
 @expression_option
 @cases_option
 @jobs_option
@@ -52,6 +53,7 @@ def check(
     reading: Reading,
     runner: str,
     image: str | None,
+    profile: str | None,
     expression: str | None,
     cases: tuple[str, ...],
     jobs: int | None,
@@ -73,21 +75,19 @@ def check(
     from harness.session import default_jobs
     from harness.step import load
 
-    every_step = found(steps)
-    if reading.script is not None and len(every_step) > 1:
-        raise click.UsageError("--script takes the place of one step's entry point: name one step")
-    refs = [reading.ref(step, pairwise=pairwise) for step in every_step]
+    sources = reading.found(steps)
+    refs = [reading.ref(one, profile=profile, pairwise=pairwise) for one in sources]
     matrices = [load(ref).matrix for ref in refs]
     every = tuple(one for matrix in matrices for one in (*matrix.ids, *matrix.unproven))
     chosen = set(picked(every, expression, cases))
     undertakings = []
-    for step, ref, matrix in zip(every_step, refs, matrices, strict=True):
+    for source, ref, matrix in zip(sources, refs, matrices, strict=True):
         plan = Plan(
             step=load(ref).contract.name,
             runner=runner,
             ids=tuple(one for one in matrix.ids if one in chosen),
             total=len(matrix.ids),
-            replay=_replay_words(step, reading, runner, image),
+            replay=_replay_words(reading.words(source), runner, image, profile),
             waivers=load(ref).contract.waivers,
             unproven={one: why for one, why in matrix.unproven.items() if one in chosen},
         )
@@ -101,12 +101,14 @@ def check(
     sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)
 
 
-def _replay_words(step: Path, reading: Reading, runner: str, image: str | None) -> tuple[str, ...]:
+def _replay_words(
+    step: tuple[str, ...], runner: str, image: str | None, profile: str | None
+) -> tuple[str, ...]:
     return (
         program(),
         "replay",
-        str(step),
-        *reading.words(),
+        *step,
+        *(("--profile", profile) if profile else ()),
         *(("--runner", runner) if runner != "fake" else ()),
         *(("--image", image) if image else ()),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.options import EPILOG, Reading, found, reading_options, steps_argument
+from harness.commands.options import EPILOG, Reading, reading_options, steps_argument
 from harness.errors import Exit
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def lint(steps: tuple[Path, ...], reading: Reading, form: str) -> None:
     from harness.report.lint import render
 
     problems: list[Problem] = []
-    for step in found(steps):
-        contract = reading.contract(step)
+    for source in reading.found(steps):
+        contract = reading.contract(source)
         path = reading.script or contract.script
         problems += find(contract, path, loaders.read_script(path))
     click.echo(render(problems, form), nl=False)

@@ -11,6 +11,7 @@ from harness.commands.options import (
     Reading,
     expression_option,
     picked,
+    profile_option,
     reading_options,
     step_argument,
 )
@@ -19,10 +20,12 @@ from harness.commands.options import (
 @click.command("list", epilog=EPILOG)
 @step_argument
 @reading_options
+@profile_option
 @expression_option
-def list_cases(step: Path, reading: Reading, expression: str | None) -> None:
+def list_cases(step: Path, reading: Reading, profile: str | None, expression: str | None) -> None:
     """Print the id of every case of STEP, one a line."""
     from harness.step import load
 
-    for case_id in picked(load(reading.ref(step)).matrix.ids, expression):
+    ref = reading.ref(reading.the_one(step), profile=profile)
+    for case_id in picked(load(ref).matrix.ids, expression):
         click.echo(case_id)

@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from harness.contract import Contract
+    from harness.loaders import Source
     from harness.step import StepRef
 
 EPILOG = (
@@ -30,37 +31,78 @@ class Reading:
 
     script: Path | None = None
     code: Path | None = None
+    step: str | None = None
 
-    def contract(self, step: Path) -> Contract:
+    def found(self, steps: tuple[Path, ...]) -> list[Source]:
+        """The steps that the arguments name, once people know which are passed over.
+
+        Raises `WrongContract`, and `WrongUse` when `--step` picks none.
+        """
+        from harness import loaders
+
+        found = []
+        for step in steps or (DEFAULT_STEP,):
+            for one in loaders.find(step, self.step):
+                if one.unfit:
+                    click.echo(f"warning: {one.step} is passed over: {one.unfit}", err=True)
+                else:
+                    found.append(one)
+        if self.script is not None and len(found) > 1:
+            raise click.UsageError(
+                "--script takes the place of one step's entry point: name one step"
+            )
+        return found
+
+    def the_one(self, step: Path) -> Source:
+        """The one step that an argument names; raises as `found` does."""
+        found = self.found((step,))
+        if len(found) > 1:
+            names = ", ".join(one.step or one.path.name for one in found)
+            raise click.UsageError(
+                f"{step} holds several steps: {names}; pick one with --step NAME"
+            )
+        return found[0]
+
+    def contract(self, source: Source) -> Contract:
         """The contract of a step, once people have been told of its warnings."""
         from harness import loaders
 
-        contract = loaders.load(step, self.code)
+        contract = loaders.load(source.path, self.code, source.step, self.script)
         for warning in contract.warnings:
             click.echo(f"warning: {warning}", err=True)
         return contract
 
-    def ref(self, step: Path, *, pairwise: bool = False) -> StepRef:
+    def ref(self, source: Source, *, profile: str | None = None, pairwise: bool = False) -> StepRef:
         """The step as it is sent to other processes; raises `WrongContract`."""
         from harness.step import StepRef
 
-        self.contract(step)
+        self.contract(source)
         return StepRef(
-            step.resolve(),
+            source.path.resolve(),
             self.script and self.script.resolve(),
             self.code and self.code.resolve(),
             pairwise,
+            source.step,
+            _resolved(profile),
         )
 
-    def words(self) -> tuple[str, ...]:
-        """The same options for a command line that is to be pasted."""
+    def words(self, source: Source) -> tuple[str, ...]:
+        """The step and these options for a command line that is to be pasted."""
         return (
+            str(source.path),
+            *(("--step", source.step) if source.step else ()),
             *(("--script", str(self.script)) if self.script else ()),
             *(("--code", str(self.code)) if self.code else ()),
         )
 
 
+def _resolved(profile: str | None) -> str | None:
+    """A profile's file as an absolute path; a profile's name as it is."""
+    return str(Path(profile).resolve()) if profile and Path(profile).is_file() else profile
+
+
 _READING = (
+    click.option("--step", "picked_step", metavar="NAME", help="Which step of a file of several."),
     click.option(
         "--code",
         type=click.Path(path_type=Path),
@@ -74,14 +116,21 @@ _READING = (
         help="Another script in the entry point's place, under the entry point's name.",
     ),
 )
+profile_option = click.option(
+    "--profile",
+    metavar="NAME|FILE",
+    help="The type of job that a step without a suite is run as.",
+)
 
 
 def reading_options(command: Command) -> Command:
     """The options of `Reading`, which the command gets as `reading`."""
 
     @functools.wraps(command)
-    def collected(*, script: Path | None, code: Path | None, **others: Any) -> Any:
-        return command(reading=Reading(script, code), **others)
+    def collected(
+        *, script: Path | None, code: Path | None, picked_step: str | None, **others: Any
+    ) -> Any:
+        return command(reading=Reading(script, code, picked_step), **others)
 
     return _with(collected, *_READING)
 
@@ -135,13 +184,6 @@ def _with(command: Command, *decorators: Callable[[Command], Command]) -> Comman
     for decorate in decorators:
         command = decorate(command)
     return command
-
-
-def found(steps: tuple[Path, ...]) -> list[Path]:
-    """The steps that the arguments name, folders of steps opened; raises `WrongContract`."""
-    from harness import loaders
-
-    return [one for step in steps or (DEFAULT_STEP,) for one in loaders.find(step)]
 
 
 def picked(

@@ -15,6 +15,7 @@ from harness.commands.options import (
     image_option,
     jobs_option,
     picked,
+    profile_option,
     reading_options,
     step_argument,
 )
@@ -32,6 +33,7 @@ from harness.errors import Exit
     help="A runner to compare (repeatable).  [default: fake, sandbox, container]",
 )
 @image_option
+@profile_option
 @expression_option
 @cases_option
 @jobs_option
@@ -40,6 +42,7 @@ def parity(
     reading: Reading,
     runners: tuple[str, ...],
     image: str | None,
+    profile: str | None,
     expression: str | None,
     cases: tuple[str, ...],
     jobs: int | None,
@@ -56,7 +59,7 @@ def parity(
     names = runners or ("fake", "sandbox", "container")
     if len(set(names)) < 2:
         raise click.UsageError("name two runners or more: --runner fake --runner sandbox")
-    ref = reading.ref(step)
+    ref = reading.ref(reading.the_one(step), profile=profile)
     ids = picked(load(ref).matrix.ids, expression, cases)
     opened = tuple(open_runner(name, image) for name in names)
     comparison = Comparison(ref, opened, jobs or default_jobs())

@@ -11,6 +11,7 @@ from harness.commands.options import (
     DEFAULT_STEP,
     EPILOG,
     Reading,
+    profile_option,
     reading_options,
     runner_options,
 )
@@ -21,6 +22,7 @@ from harness.errors import Exit
 @click.argument("step_and_case", nargs=-1, required=True, metavar="[STEP] CASE")
 @reading_options
 @runner_options
+@profile_option
 @click.option(
     "--keep",
     type=click.Path(path_type=Path),
@@ -32,6 +34,7 @@ def replay(
     reading: Reading,
     runner: str,
     image: str | None,
+    profile: str | None,
     keep: Path | None,
 ) -> None:
     """Run one CASE of STEP and show all that the script said and did."""
@@ -42,7 +45,8 @@ def replay(
     if len(step_and_case) > 2 or Path(step_and_case[-1]).is_dir():
         raise click.UsageError("name one case: harness replay [STEP] CASE")
     step = Path(step_and_case[0]) if len(step_and_case) == 2 else DEFAULT_STEP
-    trial = try_case(reading.ref(step), open_runner(runner, image), step_and_case[-1])
+    ref = reading.ref(reading.the_one(step), profile=profile)
+    trial = try_case(ref, open_runner(runner, image), step_and_case[-1])
     if keep is not None:
         keep_world(keep, trial)
     show(trial, keep)

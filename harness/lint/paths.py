@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from harness.contract import Contract
+from harness.jobs import TRAINING, Request
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem
 from harness.tree import is_under
@@ -43,11 +44,15 @@ def undeclared_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
 def unused_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
     """Each declared path that no text of the script leads to.
 
-    A folder above it counts, since the rest may be put together at run time.
+    A folder above it counts, since the rest may be put together at run time, and so does a
+    variable that a training job sets to it. Where every job has an output, it need not be used.
     """
     used = [posixpath.normpath(one.value) for one in facts.texts if _PATH.fullmatch(one.value)]
+    variables = _training_variables(contract)
+    used += [variables[one.value] for one in facts.texts if one.value in variables]
+    free = {one.path for one in contract.outputs.values() if contract.given and not one.required}
     for path, name in _declared(contract).items():
-        if any(is_under(one, path) or is_under(path, one) for one in used):
+        if path in free or any(is_under(one, path) or is_under(path, one) for one in used):
             continue
         yield Problem(
             "H102",
@@ -57,6 +62,18 @@ def unused_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
             1,
             1,
         )
+
+
+def _training_variables(contract: Contract) -> Mapping[str, str]:
+    """The paths that a training job with the contract's channels tells through variables."""
+    mounts = [mount for one in contract.inputs.values() for mount in one.mounts]
+    channels = tuple(
+        posixpath.basename(mount)
+        for mount in mounts
+        if posixpath.dirname(mount) == TRAINING.channels
+    )
+    variables = TRAINING.variables(Request(channels=channels))
+    return {name: value for name, value in variables.items() if _PATH.fullmatch(value)}
 
 
 def _declared(contract: Contract) -> Mapping[str, str]:

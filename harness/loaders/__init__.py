@@ -6,45 +6,91 @@ line and the key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contract import Contract
-from harness.errors import WrongContract
-from harness.loaders import cursus, own, script_contract
+from harness.errors import WrongContract, WrongUse
+from harness.loaders import cursus, own, pipeline, script_contract
+from harness.loaders.ask import Ask, Loader, one
 
-# Each says whether a file is of its kind, and reads it.
-LOADERS: Sequence[tuple[Callable[[Path], bool], Callable[[Path], Contract]]] = (
-    (own.matches, own.read),
-    (cursus.matches, cursus.read),
-    (script_contract.matches, script_contract.read),
+LOADERS: Sequence[Loader] = (
+    Loader(own.matches, one(own.read)),
+    Loader(cursus.matches, one(cursus.read)),
+    Loader(script_contract.matches, one(script_contract.read)),
+    Loader(pipeline.matches, pipeline.read, pipeline.steps),
 )
-_KINDS = f"a {own.FILE_NAME}, a NAME{cursus.SUFFIX}, or a Python file with a script contract"
+SUITE_FILE = "conformance.py"
+_SAMPLES = "samples"
+_KINDS = (
+    f"a {own.FILE_NAME}, a NAME{cursus.SUFFIX}, a Python file with a script contract, "
+    "or the JSON of a pipeline definition"
+)
 
 
-def find(path: Path) -> list[Path]:
-    """The steps that a path names: itself, or those that lie in a folder that is none.
+@dataclass(frozen=True)
+class Source:
+    """Where a contract is read from: its file or folder, and which step of a file of several.
 
-    These are the folder's `NAME.step.yaml` files and the folders in it that hold a `contract.yaml`.
-    Raises `WrongContract` when it holds none.
+    `unfit` says why it is no step that can be proved; "" if it is one.
     """
-    if not path.is_dir() or (path / own.FILE_NAME).is_file():
-        return [path]
-    inside = [one.parent for one in path.glob(f"*/{own.FILE_NAME}")]
-    found = sorted([*path.glob(f"*{cursus.SUFFIX}"), *inside])
-    if not found:
+
+    path: Path
+    step: str | None = None
+    unfit: str = ""
+
+
+def find(path: Path, step: str | None = None) -> list[Source]:
+    """The steps that a path names: itself, those of a pipeline, or those that lie in a folder.
+
+    A folder that is no step holds `NAME.step.yaml` files, `NAME.pipeline.json` files and folders
+    with a `contract.yaml`. With `step`, only the one of that name. Raises `WrongContract` when
+    there is none, and `WrongUse` when none has the name.
+    """
+    if path.is_dir() and not (path / own.FILE_NAME).is_file():
+        return _in_folder(path, step)
+    loader = _loader(path) if path.is_file() else None
+    if loader is None or loader.steps is None:
+        if step is not None:
+            raise WrongUse(f"{path} holds one step, so that --step {step} has none to pick from")
+        return [Source(path)]
+    if step is not None:
+        return [Source(path, step)]
+    held = loader.steps(path)
+    if not any(not one.unfit for one in held):
+        # Reading it says what is wrong.
+        return [Source(path)]
+    return [Source(path, one.name, one.unfit) for one in held]
+
+
+def _in_folder(folder: Path, step: str | None) -> list[Source]:
+    inside = [file.parent for file in folder.glob(f"*/{own.FILE_NAME}")]
+    single = [*folder.glob(f"*{cursus.SUFFIX}"), *inside]
+    named = {path: path.name.removesuffix(cursus.SUFFIX) for path in sorted(single)}
+    sources = [(name, Source(path)) for path, name in named.items()]
+    for path in sorted(folder.glob(f"*.pipeline{pipeline.SUFFIX}")):
+        sources += [(one.step or path.name, one) for one in find(path)]
+    if not sources:
         raise WrongContract(
-            f"{path} is not a step: it has no {own.FILE_NAME}",
+            f"{folder} is not a step: it has no {own.FILE_NAME}",
             f"name {_KINDS}, or a folder of steps",
         )
-    return found
+    picked = [source for name, source in sources if step in (None, name)]
+    if not picked:
+        names = ", ".join(name for name, _ in sources)
+        raise WrongUse(f"{folder} has no step {step!r}", f"it has: {names}")
+    return picked
 
 
-def load(path: Path, code: Path | None = None) -> Contract:
+def load(
+    path: Path, code: Path | None = None, step: str | None = None, script: Path | None = None
+) -> Contract:
     """The contract at `path`: a file, or the folder of a step.
 
-    `code` is the folder of the entry point where that does not lie beside the contract. Raises
-    `WrongContract`.
+    `code` is the folder of the entry point where that does not lie beside the contract, `step` the
+    name of one in a file of several, and `script` what will take the entry point's place. Raises
+    `WrongContract`, and `WrongUse` when there is no such step.
     """
     file = path / own.FILE_NAME if path.is_dir() else path
     if not file.is_file():
@@ -53,12 +99,32 @@ def load(path: Path, code: Path | None = None) -> Contract:
             what or f"there is no contract {path}",
             f"name {_KINDS}, or the folder of a step",
         )
-    for matches, read in LOADERS:
-        if matches(file):
-            contract = read(file)
-            folder = file.parent / contract.folder if code is None else code
-            return contract.model_copy(update={"folder": folder, "origin": file})
-    raise WrongContract(f"{file} is no contract that can be read", f"name {_KINDS}")
+    loader = _loader(file)
+    if loader is None:
+        raise WrongContract(f"{file} is no contract that can be read", f"name {_KINDS}")
+    contract = loader.read(file, Ask(step, code, script))
+    added = {
+        "folder": file.parent / contract.folder if code is None else code,
+        "origin": file,
+        "suite": file.with_name(_suite_name(file, contract.name, loader.steps is not None)),
+        "samples": file.parent / _SAMPLES / (contract.name if loader.steps else ""),
+    }
+    return contract.model_copy(update=added)
+
+
+def _suite_name(file: Path, step: str, is_one_of_several: bool) -> str:
+    """`conformance.py`, `NAME.conformance.py`, or for a file of several `NAME.STEP.conformance.py`.
+
+    NAME is that of the file, less all that comes after its first dot.
+    """
+    if file.name == own.FILE_NAME:
+        return SUITE_FILE
+    name = file.name.partition(".")[0]
+    return f"{name}.{step}.{SUITE_FILE}" if is_one_of_several else f"{name}.{SUITE_FILE}"
+
+
+def _loader(file: Path) -> Loader | None:
+    return next((one for one in LOADERS if one.matches(file)), None)
 
 
 def read_script(path: Path) -> bytes:

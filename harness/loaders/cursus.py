@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness import yaml_file
 from harness.contract import AbsolutePath, Contract, Environment, Input, Output
-from harness.loaders import yaml_file
 
 SUFFIX = ".step.yaml"
 _SECTION = "contract"

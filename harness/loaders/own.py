@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness import yaml_file
 from harness.contract import ADDED, Contract
-from harness.loaders import yaml_file
 from harness.promises.all import PROMISES
 
 FILE_NAME = "contract.yaml"
@@ -21,7 +21,7 @@ def read(path: Path) -> Contract:
     document = yaml_file.read(path)
     for name in ADDED:
         if name in document:
-            raise yaml_file.wrong(path, document, (name,), "is not a key of a contract")
+            raise yaml_file.wrong(path, document, (name,), "is not a key that is known here")
     contract = yaml_file.validated(Contract, path, document)
     known = [promise.name for promise in PROMISES]
     for name in contract.waivers:

@@ -134,7 +134,7 @@ def test_replay_shows_a_case_and_keeps_its_world(tmp_path: Path) -> None:
         (("check", str(STEPS.parent / "step")), "has no contract.yaml"),
         (("check", "no/such/step"), "there is no contract"),
         (("check", COPIER, "--script", "no/such.py"), "No such file"),
-        (("check", COPIER, "--runner", "nonesuch"), "fake, container"),
+        (("check", COPIER, "--runner", "nonesuch"), "fake, sandbox, container"),
         (("check", COPIER, "--json", "/no/such/folder/x.json"), "--json"),
         (("check", COPIER, "--jobs", "0"), "--jobs"),
         (("check", COPIER, "--nonesuch"), "No such option"),

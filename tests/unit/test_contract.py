@@ -91,7 +91,7 @@ def test_what_is_not_yaml_or_no_mapping(tmp_path: Path, text: str, line: int) ->
 
 def test_not_utf_8(tmp_path: Path) -> None:
     (tmp_path / "contract.yaml").write_bytes(b"name: caf\xe9\n")
-    with pytest.raises(WrongContract, match="cannot be read"):
+    with pytest.raises(WrongContract, match="1: is not UTF-8"):
         loaders.load(tmp_path)
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from harness import loaders
 from harness.cli import cli
-from harness.contract import Contract, Input
+from harness.contract import ADDED, Contract, Input
 from harness.errors import WrongContract
 
 COPIER = Path(__file__).parent / "steps" / "copier"
@@ -109,6 +109,8 @@ def test_a_step_interface(tmp_path: Path) -> None:
         framework_requirements={"pandas": ">=2"},
         folder=tmp_path / "scripts",
         origin=tmp_path / "train.step.yaml",
+        suite=tmp_path / "train.conformance.py",
+        samples=tmp_path / "samples",
     )
     assert found.output_folders == ("/opt/ml/model",)
     assert found.environment.required == ("REGION",)
@@ -211,11 +213,7 @@ def test_other_files_are_no_contract(tmp_path: Path) -> None:
 def test_the_schema_knows_every_key_of_our_contracts() -> None:
     schema = json.loads(CliRunner().invoke(cli, ["schema"]).output)
     assert schema["additionalProperties"] is False
-    assert set(schema["properties"]) == set(Contract.model_fields) - {
-        "folder",
-        "origin",
-        "warnings",
-    }
+    assert set(schema["properties"]) == set(Contract.model_fields) - set(ADDED)
     assert set(schema["required"]) == {"name", "entry_point", "outputs", "exit_codes"}
 
 
@@ -238,4 +236,4 @@ def test_the_commands_take_any_contract_and_say_its_warnings(tmp_path: Path) -> 
     assert "copier: 23 cases" in ran.stdout
     linted = CliRunner().invoke(cli, ["lint", str(interface), "--code", str(COPIER)])
     assert linted.exit_code == 1
-    assert "copier.py:8:1: H401" in linted.stdout
+    assert "copier.py:12:1: H401" in linted.stdout

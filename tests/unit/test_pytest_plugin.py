@@ -90,7 +90,7 @@ def test_a_wrong_contract_is_an_error_of_the_collection(
     contract.write_text(contract.read_text() + "colour: red\n")
     done = pytester.runpytest_subprocess("copier/conformance.py")
     done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*contract.yaml:15: colour: is not a key of a contract*"])
+    done.stdout.fnmatch_lines(["*contract.yaml:15: colour: is not a key that is known here*"])
 
 
 def test_an_unknown_runner_is_an_error(pytester: pytest.Pytester, copier: Path) -> None:

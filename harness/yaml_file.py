@@ -15,24 +15,37 @@ from harness.errors import WrongContract
 M = TypeVar("M", bound=BaseModel)
 
 
+def text_of(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark; raises `WrongContract`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WrongContract(f"{path}: cannot be read: {error.strerror}", "name a file") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise WrongContract(f"{path}:{line}: is not UTF-8: {error.reason}", "save it so") from None
+
+
 def read(path: Path) -> Any:
     """The mapping that a file holds; its parts know their lines. Raises `WrongContract`."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongContract(f"{path}: cannot be read: {error}") from error
+    text = text_of(path)
     try:
         document = YAML().load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise WrongContract(
-            f"{path}:{line}: is not YAML: {error.problem or error.context}", "mend that line"
-        ) from None
-    except YAMLError as error:
-        raise WrongContract(f"{path}: is not YAML: {error}", "mend the file") from None
+        problem = str(error.problem or error.context).splitlines()[0]
+        raise WrongContract(f"{path}:{line}: is not YAML: {problem}", "mend that line") from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WrongContract(f"{path}:1: is not YAML: {first}", "mend the file") from None
     if not isinstance(document, dict):
-        raise WrongContract(f"{path}:1: a contract is a mapping, `key: value`", "see the README")
+        held = "nothing" if document is None else f"a {type(document).__name__}"
+        raise WrongContract(
+            f"{path}:1: holds {held}, and not a mapping, `key: value`", "see the README"
+        )
     return document
 
 
@@ -45,7 +58,7 @@ def validated(model: type[M], path: Path, document: Any, below: Sequence[str] = 
         return model.model_validate(part)
     except ValidationError as error:
         first = error.errors()[0]
-        raise wrong(path, document, (*below, *first["loc"]), _sentence(first)) from None
+        raise wrong(path, document, (*below, *first["loc"]), sentence(first)) from None
 
 
 def wrong(path: Path, document: Any, where: Sequence[int | str], what: str) -> WrongContract:
@@ -71,9 +84,10 @@ def line_of(document: Any, where: Sequence[int | str]) -> int:
     return line
 
 
-def _sentence(error: Any) -> str:
+def sentence(error: Any) -> str:
+    """What pydantic says of one wrong value, in our words."""
     if error["type"] == "extra_forbidden":
-        return "is not a key of a contract"
+        return "is not a key that is known here"
     if error["type"] == "missing":
         return "is required and missing"
     got = repr(error["input"])

@@ -1,0 +1,79 @@
+"""The contracts of the definitions here: what both versions of the SDK must come to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness import loaders
+from harness.contract import Contract, Given, Input, Open, Output
+
+HERE = Path(__file__).parent
+STEPS = HERE / "steps"
+VERSIONS = ("v2", "v3")
+
+_EXECUTION = Open(name="execution", expression='{"Get": "Execution.PipelineExecutionId"}')
+_LEVEL = Open(name="LEVEL", expression='{"Get": "Parameters.Level"}')
+_TRAINING: Mapping[str, Given] = {
+    "v2": Given(
+        profile="training",
+        environment={"SEED": "7"},
+        hyperparameters={
+            "epochs": "3",
+            "optimizer": '"adam"',
+            "batch-size": "8",
+            "sagemaker_program": '"train.py"',
+            "sagemaker_container_log_level": "20",
+            "sagemaker_region": '"eu-west-1"',
+        },
+    ),
+    "v3": Given(
+        profile="model-trainer",
+        environment={"SEED": "7"},
+        hyperparameters={"epochs": "3", "optimizer": "adam", "batch-size": "8"},
+    ),
+}
+
+
+def given(version: str) -> Mapping[str, Given]:
+    """What the job of each step gives its script."""
+    return {
+        "Prepare": Given(
+            profile="processing",
+            arguments=("--unit", "words", "--execution", _EXECUTION),
+            environment={"UNIT": "words", "LEVEL": _LEVEL},
+        ),
+        "Train": _TRAINING[version],
+        "Evaluate": Given(profile="framework-processing", arguments=("--threshold", "0.3")),
+    }
+
+
+def assert_contracts(definition: Path, version: str) -> None:
+    """The definition's steps are the expected contracts."""
+    found = {name: loaders.load(definition, STEPS, name) for name in given(version)}
+    assert [one.step for one in loaders.find(definition) if not one.unfit] == list(found)
+    assert {name: _given(one) for name, one in found.items()} == given(version)
+    prepare, train, evaluate = found.values()
+    assert prepare.inputs == {"raw": _mounted("/opt/ml/processing/input/raw")}
+    assert train.inputs == {"train": _mounted("/opt/ml/input/data/train")}
+    assert evaluate.inputs == {"model": _mounted("/opt/ml/processing/input/model")}
+    assert prepare.outputs == {"clean": Output(path="/opt/ml/processing/output/clean")}
+    assert train.outputs == {
+        "model": Output(path="/opt/ml/model"),
+        "output_data": Output(path="/opt/ml/output/data", required=False),
+    }
+    assert evaluate.outputs == {"report": Output(path="/opt/ml/processing/output/report")}
+    for name, one in found.items():
+        assert one.script == STEPS / f"{name.lower()}.py"
+
+
+def _mounted(path: str) -> Input:
+    return Input(required=True, mounts=(path,))
+
+
+def _given(contract: Contract) -> Given:
+    """What the job gives, less where the SDK has put the code, which differs from run to run."""
+    assert contract.given is not None
+    hyperparameters = dict(contract.given.hyperparameters)
+    hyperparameters.pop("sagemaker_submit_directory", None)
+    return contract.given.model_copy(update={"hyperparameters": hyperparameters})

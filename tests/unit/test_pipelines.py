@@ -1,0 +1,338 @@
+"""Pipeline definitions: recorded ones become contracts, wrong ones are named with line and key."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from harness import loaders
+from harness.cli import cli
+from harness.contract import Open
+from harness.errors import HarnessError, WrongContract, WrongUse
+from harness.lint import lint
+from harness.step import StepRef, load
+from tests.sdk.expected import HERE, STEPS, VERSIONS, assert_contracts
+
+
+@pytest.fixture
+def document() -> Any:
+    """The content of the definition that the SDK 2 has made."""
+    return json.loads((HERE / "definition_v2.json").read_text())
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Callable[[Any], Path]:
+    def write(document: Any) -> Path:
+        shutil.copytree(STEPS / "samples", tmp_path / "samples", dirs_exist_ok=True)
+        path = tmp_path / "steps.pipeline.json"
+        text = document if isinstance(document, str) else json.dumps(document, indent=1)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_recorded_definition(version: str) -> None:
+    assert_contracts(HERE / f"definition_{version}.json", version)
+
+
+def run(*words: str) -> Any:
+    return CliRunner().invoke(cli, [*words, "--code", str(STEPS)])
+
+
+def test_check_takes_every_step_and_tells_which_it_passes_over(
+    document: Any, put: Callable[[Any], Path]
+) -> None:
+    ran = run("check", str(put(document)), "--jobs", "1")
+    assert ran.exit_code == 0, ran.output
+    assert [line.split()[0] for line in ran.stdout.splitlines()[-4:]] == [
+        "Prepare",
+        "Train",
+        "Evaluate",
+        "3",
+    ]
+    assert "warning: BuiltIn is passed over: " in ran.stderr
+    assert "the argument execution is known only when the pipeline runs" in ran.stderr
+    assert "the variable LEVEL is known only when the pipeline runs" in ran.stderr
+
+
+def test_step_picks_one_for_every_command(document: Any, put: Callable[[Any], Path]) -> None:
+    path = str(put(document))
+    assert run("list", path, "--step", "Train").stdout.split() == [
+        "train=absent",
+        "train=empty",
+        "train=present",
+    ]
+    shown = run("replay", path, "train=present", "--step", "Train")
+    assert shown.exit_code == 0, shown.output
+    assert run("lint", path, "--step", "Evaluate").exit_code == 0
+    checked = run("check", path, "--step", "Evaluate", "--jobs", "1")
+    assert "Evaluate: 3 cases" in checked.stdout
+    alone = run("check", str(Path(path).parent), "--step", "Evaluate", "--jobs", "1")
+    assert "3 passed" in alone.stdout
+
+
+@pytest.mark.parametrize("command", ["list", "parity"])
+def test_a_command_on_one_step_asks_which(
+    command: str, document: Any, put: Callable[[Any], Path]
+) -> None:
+    ran = run(command, str(put(document)))
+    assert ran.exit_code == 2
+    assert "holds several steps: Prepare, Train, Evaluate; pick one with --step" in ran.output
+
+
+def test_no_such_step(document: Any, put: Callable[[Any], Path]) -> None:
+    path = put(document)
+    with pytest.raises(WrongUse, match=r"no step 'Trian'") as caught:
+        loaders.load(path, STEPS, "Trian")
+    assert caught.value.hint == "it has: Prepare, Train, Evaluate, BuiltIn"
+    with pytest.raises(WrongUse, match="pick one with --step"):
+        loaders.load(path, STEPS)
+    with pytest.raises(WrongUse, match="has no step 'Trian'"):
+        loaders.find(path.parent, "Trian")
+    with pytest.raises(WrongUse, match="holds one step"):
+        loaders.find(STEPS.parents[1] / "unit" / "steps" / "copier" / "contract.yaml", "copier")
+    with pytest.raises(WrongContract, match="runs no Python script"):
+        loaders.load(path, STEPS, "BuiltIn")
+
+
+def test_the_only_step_needs_no_name(document: Any, put: Callable[[Any], Path]) -> None:
+    document["Steps"] = document["Steps"][:1]
+    assert loaders.load(put(document), STEPS).name == "Prepare"
+    assert "prepare" not in run("list", str(put(document))).stdout
+    assert run("list", str(put(document))).exit_code == 0
+
+
+def test_what_the_job_gives_is_set_in_every_case(document: Any, put: Callable[[Any], Path]) -> None:
+    path = put(document)
+    matrix = load(StepRef(path, code=STEPS, step="Prepare")).matrix
+    assert matrix.ids == ("raw=absent", "raw=empty", "raw=present")
+    case, _ = matrix.case("raw=present")
+    assert case.arguments == ("--unit", "words", "--execution", "abc123")
+    assert case.environment["UNIT"] == "words"
+    assert case.environment["LEVEL"] == "high"
+    assert case.script == "/opt/ml/processing/input/code/prepare.py"
+    train, _ = load(StepRef(path, code=STEPS, step="Train")).matrix.case("train=present")
+    assert train.arguments == ("--batch-size", "8", "--epochs", "3", "--optimizer", "adam")
+    assert train.environment["SM_HP_OPTIMIZER"] == "adam"
+    assert train.environment["SEED"] == "7"
+    config = train.tree.get("/opt/ml/input/config/hyperparameters.json")
+    assert config is not None
+    assert json.loads(config.data)["sagemaker_program"] == '"train.py"'
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("arguments.json", "give execution a value in"),
+        ("environment.json", "give LEVEL a value in"),
+    ],
+)
+def test_what_is_left_open_and_has_no_sample_is_not_proven(
+    document: Any, put: Callable[[Any], Path], file: str, says: str
+) -> None:
+    path = put(document)
+    (path.parent / "samples" / "Prepare" / file).unlink()
+    matrix = load(StepRef(path, code=STEPS, step="Prepare")).matrix
+    assert matrix.ids == ()
+    assert all(says in why and "Get" in why for why in matrix.unproven.values())
+    ran = run("check", str(path), "--step", "Prepare", "--jobs", "1")
+    assert ran.exit_code == 1
+    assert "3 not proven" in ran.stdout
+
+
+def test_the_steps_conform_to_lint() -> None:
+    for version in VERSIONS:
+        for name in ("Prepare", "Train", "Evaluate"):
+            contract = loaders.load(HERE / f"definition_{version}.json", STEPS, name)
+            assert lint(contract, contract.script, contract.script.read_bytes()) == ()
+
+
+def test_a_script_that_the_definition_does_not_name(tmp_path: Path) -> None:
+    definition = HERE / "definition_v3.json"
+    with pytest.raises(WrongContract, match=r"sm_train\.sh starts a script") as caught:
+        loaders.load(definition, tmp_path, "Train")
+    assert "name it with --script" in caught.value.hint
+    (tmp_path / "fit.py").write_text("")
+    assert loaders.load(definition, tmp_path, "Train").entry_point == "fit.py"
+    (tmp_path / "more.py").write_text("")
+    with pytest.raises(WrongContract, match=r"sm_train\.sh starts a script"):
+        loaders.load(definition, tmp_path, "Train")
+    (tmp_path / "tra_in.py").write_text("")
+    assert loaders.load(definition, tmp_path, "Train").entry_point == "tra_in.py"
+    other = Path("elsewhere/my.py")
+    assert loaders.load(definition, tmp_path, "Train", other).entry_point == "my.py"
+
+
+def arguments(document: Any, step: int = 0) -> Any:
+    return document["Steps"][step]["Arguments"]
+
+
+def test_expressions(document: Any, put: Callable[[Any], Path]) -> None:
+    join = {"On": "-", "Values": ["a", {"Get": "Parameters.Epochs"}, 5, True]}
+    arguments(document)["Environment"] = {
+        "TEXT": "x",
+        "DEFAULT": {"Get": "Parameters.Epochs"},
+        "JOIN": {"Std:Join": join},
+        "OPEN": {"Std:Join": {"On": "", "Values": ["a", {"Get": "Steps.Train.Something"}]}},
+        "JSON": {"Std:JsonGet": {"PropertyFile": {}, "Path": "a"}},
+    }
+    given = loaders.load(put(document), STEPS, "Prepare").given
+    assert given is not None
+    values = dict(given.environment)
+    opened = {name: values.pop(name) for name in ("OPEN", "JSON")}
+    assert values == {"TEXT": "x", "DEFAULT": "3", "JOIN": "a-3-5-true"}
+    assert all(isinstance(one, Open) for one in opened.values())
+
+
+def test_code_elsewhere_in_the_image(document: Any, put: Callable[[Any], Path]) -> None:
+    arguments(document)["AppSpecification"] = {
+        "ImageUri": "x",
+        "ContainerEntrypoint": ["python3", "-u", "/opt/program/prepare.py", "--unit", "words"],
+        "ContainerArguments": ["--execution=5"],
+    }
+    path = put(document)
+    contract = loaders.load(path, STEPS, "Prepare")
+    assert list(contract.arguments) == ["--unit", "--execution"]
+    case, _ = load(StepRef(path, code=STEPS, step="Prepare")).matrix.case("raw=absent")
+    assert case.script == "/opt/program/prepare.py"
+    assert case.arguments == ("--unit", "words", "--execution=5")
+
+
+def test_a_body_of_a_loop_counts(document: Any, put: Callable[[Any], Path]) -> None:
+    inner = document["Steps"].pop(0)
+    loop = {"Name": "Loop", "Type": "ForEach", "Arguments": {"ForEachBody": [inner]}}
+    document["Steps"].append(loop)
+    assert loaders.load(put(document), STEPS, "Prepare").entry_point == "prepare.py"
+
+
+def spoil_steps(document: Any) -> None:
+    document["Steps"] = {}
+
+
+def spoil_name(document: Any) -> None:
+    del document["Steps"][0]["Name"]
+
+
+def spoil_twins(document: Any) -> None:
+    document["Steps"][1]["Name"] = "Prepare"
+
+
+def spoil_app(document: Any) -> None:
+    del arguments(document)["AppSpecification"]
+
+
+def spoil_entry_point(document: Any) -> None:
+    arguments(document)["AppSpecification"]["ContainerEntrypoint"] = "python3"
+
+
+def spoil_local_path(document: Any) -> None:
+    arguments(document)["ProcessingInputs"][0]["S3Input"]["LocalPath"] = {"Get": "Parameters.Level"}
+
+
+def spoil_input(document: Any) -> None:
+    del arguments(document)["ProcessingInputs"][0]["S3Input"]
+
+
+def spoil_output(document: Any) -> None:
+    del arguments(document)["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["LocalPath"]
+
+
+def spoil_outputs(document: Any) -> None:
+    arguments(document)["ProcessingOutputConfig"]["Outputs"] = []
+
+
+def spoil_variable(document: Any) -> None:
+    arguments(document)["Environment"]["UNIT"] = ["words"]
+
+
+def spoil_parameter(document: Any) -> None:
+    arguments(document)["Environment"]["UNIT"] = {"Get": "Parameters.Nonesuch"}
+
+
+def spoil_operator(document: Any) -> None:
+    arguments(document)["Environment"]["UNIT"] = {"Fn::Join": []}
+
+
+def spoil_join(document: Any) -> None:
+    arguments(document)["Environment"]["UNIT"] = {"Std:Join": {"On": ""}}
+
+
+def spoil_parameters(document: Any) -> None:
+    document["Parameters"][0]["DefaultValue"] = [3]
+
+
+def spoil_twin_inputs(document: Any) -> None:
+    arguments(document)["ProcessingInputs"][1]["InputName"] = "raw"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (spoil_steps, "Steps: a pipeline definition has a list of steps here"),
+        (spoil_name, "Steps.0.Name: is required and missing"),
+        (spoil_twins, "Steps.0.Name: two steps are named Prepare"),
+        (spoil_app, "Steps.0.Arguments.AppSpecification: is required and missing"),
+        (spoil_entry_point, "Steps.0.Arguments.AppSpecification.ContainerEntrypoint: input should"),
+        (spoil_local_path, "ProcessingInputs.0.S3Input.LocalPath: is not an absolute path"),
+        (spoil_input, "ProcessingInputs.0.S3Input: is required and missing"),
+        (spoil_output, "Outputs.0.S3Output.LocalPath: is required and missing"),
+        (spoil_outputs, "Steps.0.Arguments.ProcessingOutputConfig.Outputs: there is none"),
+        (spoil_variable, "Steps.0.Arguments.Environment.UNIT: is neither a text nor an expression"),
+        (spoil_parameter, "Environment.UNIT: there is no parameter Nonesuch"),
+        (spoil_operator, "Environment.UNIT: Fn::Join is no expression"),
+        (spoil_join, "Environment.UNIT.Std:Join.Values: is required and missing"),
+        (spoil_parameters, "Parameters.0.DefaultValue"),
+        (spoil_twin_inputs, "ProcessingInputs.1.InputName: two inputs are named raw"),
+    ],
+)
+def test_a_wrong_definition_is_named_with_file_line_and_key(
+    document: Any, put: Callable[[Any], Path], spoil: Callable[[Any], None], says: str
+) -> None:
+    spoil(document)
+    path = put(document)
+    with pytest.raises(WrongContract) as caught:
+        loaders.load(path, STEPS, "Prepare")
+    file, line, rest = caught.value.what.split(":", 2)
+    assert file == str(path)
+    assert says in rest
+    key = says.split(":")[0].rpartition(".")[2]
+    lines = path.read_text().splitlines()
+    # A key that is missing has the line of what lacks it.
+    assert key in lines[int(line) - 1] or "missing" in says or key.isdigit()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", ":1: is not JSON"),
+        ("[]", ":1: holds no JSON object"),
+        ('{"Steps": [\n}', ":2: is not JSON"),
+        ('{"Steps": [],\n\t"Steps": []}', ":2: Steps: is there twice"),
+        ('{"Steps": []}', ":1: Steps: none of them is a Processing or a Training step"),
+        ('{"Steps": [\n3]}', ":2: Steps.0: input should be"),
+        ('{\n\t"Steps": [\n\t\t{"Name": 3}]}', ":3: Steps.0.Name"),
+        ("[" * 100_000, ":1: is nested too deeply"),
+    ],
+)
+def test_what_is_no_definition(put: Callable[[Any], Path], text: str, says: str) -> None:
+    path = put(text)
+    with pytest.raises(HarnessError) as caught:
+        loaders.load(path)
+    assert f"{path}{says}" in caught.value.what
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(b'{"Steps":\n "\xff"}')
+    with pytest.raises(WrongContract, match=r"x\.json:2: is not UTF-8"):
+        loaders.load(path)
+    path.write_bytes(b"\xef\xbb\xbf" + (HERE / "definition_v2.json").read_bytes())
+    assert loaders.load(path, STEPS, "Train").name == "Train"

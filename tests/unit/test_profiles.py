@@ -1,0 +1,279 @@
+"""Job types as data: what each puts into a world, and what is said of a wrong profile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness import jobs
+from harness.cli import cli
+from harness.errors import WrongContract, WrongUse
+from harness.jobs import PROCESSING, TRAINING, Request
+from harness.placeholders import Scope, filled
+from harness.step import StepRef, load
+from harness.tree import Tree
+
+COPIER = Path(__file__).parent / "steps" / "copier"
+OUTPUT = "/opt/ml/processing/output/copy"
+ASKED = Request(
+    script="train.py",
+    environment={"REGION": "eu-west-1"},
+    hyperparameters={
+        "epochs": "3",
+        "batch-size": "8",
+        "optimizer": '"adam"',
+        "nothing": "null",
+        "sagemaker_program": '"train.py"',
+        "sagemaker_submit_directory": '"s3://here/sourcedir.tar.gz"',
+    },
+)
+# Every variable that the training toolkit is known to set, for one channel and the above.
+TOOLKIT = """
+    SM_MODEL_DIR SM_CHANNEL_TRAIN SM_CHANNELS SM_HPS SM_HP_EPOCHS SM_OUTPUT_DATA_DIR SM_INPUT_DIR
+    SM_INPUT_CONFIG_DIR SM_OUTPUT_DIR SM_HOSTS SM_CURRENT_HOST SM_NUM_CPUS SM_NUM_GPUS SM_MODULE_DIR
+    SM_MODULE_NAME SM_USER_ARGS SM_TRAINING_ENV SM_USER_ENTRY_POINT SM_RESOURCE_CONFIG
+    SM_INPUT_DATA_CONFIG SM_NETWORK_INTERFACE_NAME SM_LOG_LEVEL SM_FRAMEWORK_PARAMS
+    SM_OUTPUT_INTERMEDIATE_DIR TRAINING_JOB_NAME TRAINING_JOB_ARN REGION
+"""
+
+
+def content(tree: Tree, path: str) -> object:
+    entry = tree.get(path)
+    assert entry is not None
+    return json.loads(entry.data)
+
+
+def test_a_training_job() -> None:
+    tree = Tree.for_job(TRAINING, request=ASKED).with_channel("train")
+    variables = tree.environment
+    assert set(TOOLKIT.split()) <= set(variables)
+    assert variables["SM_CHANNELS"] == '["train"]'
+    assert variables["SM_CHANNEL_TRAIN"] == "/opt/ml/input/data/train"
+    assert (variables["SM_MODULE_NAME"], variables["SM_MODULE_DIR"]) == (
+        "train",
+        "s3://here/sourcedir.tar.gz",
+    )
+    assert json.loads(variables["SM_HPS"]) == {
+        "epochs": 3,
+        "batch-size": 8,
+        "optimizer": "adam",
+        "nothing": None,
+    }
+    assert (variables["SM_HP_OPTIMIZER"], variables["SM_HP_NOTHING"]) == ("adam", "")
+    # As the toolkit does it: sorted, and every value as Python prints it.
+    words = ["--batch-size", "8", "--epochs", "3", "--nothing", "None", "--optimizer", "adam"]
+    assert json.loads(variables["SM_USER_ARGS"]) == words
+    assert TRAINING.arguments(ASKED) == tuple(words)
+    described = json.loads(variables["SM_TRAINING_ENV"])
+    assert described["channel_input_dirs"] == {"train": "/opt/ml/input/data/train"}
+    assert described["hyperparameters"]["optimizer"] == "adam"
+    config = "/opt/ml/input/config"
+    assert content(tree, f"{config}/hyperparameters.json") == ASKED.hyperparameters
+    assert content(tree, f"{config}/inputdataconfig.json") == {
+        "train": {
+            "ContentType": "application/octet-stream",
+            "TrainingInputMode": "File",
+            "S3DistributionType": "FullyReplicated",
+            "RecordWrapperType": "None",
+        }
+    }
+    assert json.loads(variables["SM_INPUT_DATA_CONFIG"]) == content(
+        tree, f"{config}/inputdataconfig.json"
+    )
+    resources = content(tree, f"{config}/resourceconfig.json")
+    assert isinstance(resources, dict)
+    assert set(resources) == {
+        "current_host",
+        "hosts",
+        "network_interface_name",
+        "current_instance_type",
+        "current_group_name",
+        "instance_groups",
+    }
+
+
+def test_a_processing_job() -> None:
+    request = Request(script="copy.py", arguments=("--n", "1"), environment={"A": "b"})
+    tree = Tree.for_job(PROCESSING, (OUTPUT,), request).with_channel("text")
+    assert tree.environment == {"A": "b"}
+    assert OUTPUT in tree
+    config = content(tree, "/opt/ml/config/processingjobconfig.json")
+    assert isinstance(config, dict)
+    assert config["AppSpecification"] == {
+        "ImageUri": "step:latest",
+        "ContainerEntrypoint": ["python3", "/opt/ml/processing/input/code/copy.py"],
+        "ContainerArguments": ["--n", "1"],
+    }
+    assert config["Environment"] == {"A": "b"}
+    assert [one["InputName"] for one in config["ProcessingInputs"]] == ["text"]
+    assert config["ProcessingInputs"][0]["S3Input"]["LocalPath"] == "/opt/ml/processing/input/text"
+    outputs = config["ProcessingOutputConfig"]["Outputs"]
+    assert [one["S3Output"]["LocalPath"] for one in outputs] == [OUTPUT]
+    assert set(config) == {
+        "ProcessingJobArn",
+        "ProcessingJobName",
+        "AppSpecification",
+        "Environment",
+        "ProcessingInputs",
+        "ProcessingOutputConfig",
+        "ProcessingResources",
+        "RoleArn",
+        "StoppingCondition",
+    }
+    assert content(tree, "/opt/ml/config/resourceconfig.json") == {
+        "current_host": "algo-1",
+        "hosts": ["algo-1"],
+    }
+
+
+def test_a_framework_processing_job_runs_a_folder_through_a_shell_script() -> None:
+    tree = Tree.for_job(jobs.profile("framework-processing"), request=Request(script="copy.py"))
+    entry = tree.get("/opt/ml/processing/input/entrypoint/runproc.sh")
+    assert entry is not None
+    assert entry.data.endswith(b'\npython3 copy.py "$@"\n')
+
+
+def test_a_model_trainer_job_has_its_code_and_drivers_as_channels() -> None:
+    job = jobs.profile("model-trainer")
+    tree = Tree.for_job(job, request=ASKED).with_channel("train")
+    assert json.loads(tree.environment["SM_CHANNELS"]) == ["code", "sm_drivers", "train"]
+    assert tree.environment["SM_HP_BATCH_SIZE"] == "8"
+    assert tree.environment["SM_ENTRY_SCRIPT"] == "train.py"
+    assert job.arguments(ASKED)[:4] == ("--epochs", "3", "--batch-size", "8")
+    config = content(tree, "/opt/ml/input/config/inputdataconfig.json")
+    assert isinstance(config, dict)
+    assert set(config) == {"code", "sm_drivers", "train"}
+
+
+@pytest.mark.parametrize("name", jobs.built_in())
+def test_every_profile_that_is_brought_fills_without_anything_asked(name: str) -> None:
+    job = jobs.profile(name)
+    assert job.name == name
+    assert job.description
+    for data in job.written(Request()).values():
+        assert b"$channel" not in data
+    assert not any("$" in value for value in job.variables(Request()).values())
+
+
+def test_placeholders() -> None:
+    group = frozenset(("x", "X"))
+    scope = Scope({"n": [1], "t": "text"}, {group: [{"x": "a", "X": "A"}, {"x": "b", "X": "B"}]})
+    assert filled("$n", scope) == [1]
+    assert filled("${t}s $n $$t", scope) == "texts [1] $t"
+    assert filled({"k_$X": "$x", "z": 3}, scope) == {"k_A": "a", "k_B": "b", "z": 3}
+    assert filled([{"of": "$x"}, "$t"], scope) == [{"of": "a"}, {"of": "b"}, "text"]
+    assert filled({"$x": ["$X"]}, scope) == {"a": ["A"], "b": ["B"]}
+
+
+def profile_of(tmp_path: Path, **changes: str) -> Path:
+    """A profile file; each change replaces a line, or adds one."""
+    lines = {
+        "name": "name: mine",
+        "mounts": "mounts: /data",
+        "channels": "channels: /data",
+        "code": "code: /program",
+        "working_directory": "working_directory: /program",
+        "makes_outputs": "makes_outputs: true",
+        "arguments_from": "arguments_from: job",
+        "environment": "environment: {CHANNEL_$CHANNEL: $channel_folder}",
+        **changes,
+    }
+    path = tmp_path / "mine.yaml"
+    path.write_text("\n".join(line for line in lines.values() if line) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"mounts": "mounts: data"}, ":2: mounts: string should match"),
+        ({"code": ""}, ":1: code: is required and missing"),
+        ({"makes_outputs": "makes_outputs: 1"}, ":6: makes_outputs: input should be a valid bool"),
+        ({"arguments_from": "arguments_from: me"}, ":7: arguments_from: input should be 'job'"),
+        ({"more": "colour: red"}, ":9: colour: is not a key that is known here"),
+        ({"environment": "environment: {A: $nonesuch}"}, ":8: environment.A: there is no $nonesuc"),
+        ({"environment": "environment: {A: $channel}"}, ":8: environment.A: there is no $channel"),
+        ({"environment": "environment: {A: 5 $}"}, ":8: environment.A: a dollar sign that"),
+        ({"config": "config: {/x: [$output, {a: $z}]}"}, ":9: config./x.1.a: there is no $z"),
+        ({"config": "config: {x: 1}"}, ":9: config.x"),
+        ({"name": "name: [a"}, "is not YAML"),
+        ({"name": "name: mine\nname: again"}, ":2: is not YAML"),
+    ],
+)
+def test_a_wrong_profile_is_named_with_file_line_and_key(
+    tmp_path: Path, changes: dict[str, str], says: str
+) -> None:
+    path = profile_of(tmp_path, **changes)
+    with pytest.raises(WrongContract) as caught:
+        jobs.profile(str(path))
+    assert caught.value.what.startswith(str(path))
+    assert says in caught.value.what
+    ran = CliRunner().invoke(cli, ["list", str(interface(tmp_path)), "--profile", str(path)])
+    assert isinstance(ran.exception, WrongContract)
+    assert ran.exception.exit_code == 2
+
+
+def test_no_such_profile() -> None:
+    with pytest.raises(WrongUse, match="framework-processing, model-trainer, processing, training"):
+        jobs.profile("nonesuch")
+
+
+def interface(tmp_path: Path, mounts: str = "/opt/ml/processing/input/text") -> Path:
+    path = tmp_path / "copier.step.yaml"
+    path.write_text(
+        "contract:\n"
+        "  entry_point: copier.py\n"
+        f"  inputs: {{text: {{path: {mounts}, required: true}}}}\n"
+        "  outputs: {copy: {path: /opt/ml/processing/output/copy}}\n"
+        "  arguments: {epochs: how many}\n"
+    )
+    (tmp_path / "copier.py").write_text("")
+    (tmp_path / "samples").mkdir(exist_ok=True)
+    (tmp_path / "samples" / "arguments.json").write_text('{"epochs": "3"}')
+    return path
+
+
+def test_a_profile_overrides_the_job_of_a_derived_suite(tmp_path: Path) -> None:
+    step = interface(tmp_path)
+    case, _ = load(StepRef(step)).matrix.case("text=empty")
+    assert (case.script, case.cwd) == ("/opt/ml/processing/input/code/copier.py", "/")
+    case, _ = load(StepRef(step, profile="framework-processing")).matrix.case("text=empty")
+    assert case.cwd == "/opt/ml/processing/input/code"
+    assert "/opt/ml/processing/input/text" in case.tree
+    assert case.arguments == ("--epochs", "3")
+    case, _ = load(
+        StepRef(interface(tmp_path, "/opt/ml/input/data/text"), profile="model-trainer")
+    ).matrix.case("text=empty")
+    assert case.environment["SM_HP_EPOCHS"] == "3"
+    assert case.arguments == ("--epochs", "3")
+    assert case.script == "/opt/ml/input/data/code/copier.py"
+
+
+def test_a_profile_of_ones_own(tmp_path: Path) -> None:
+    path = profile_of(tmp_path)
+    ref = StepRef(interface(tmp_path, "/data/text"), profile=str(path))
+    case, _ = load(ref).matrix.case("text=empty")
+    assert case.script == "/program/copier.py"
+    assert case.environment["CHANNEL_TEXT"] == "/data/text"
+
+
+def test_a_profile_that_cannot_mount_an_input_is_wrong_use(tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match=r"mounts inputs below /opt/ml/input/data; .* of text"):
+        load(StepRef(interface(tmp_path), profile="training"))
+
+
+def test_a_suite_says_its_jobs_itself() -> None:
+    for command in ("list", "check", "parity"):
+        ran = CliRunner().invoke(cli, [command, str(COPIER), "--profile", "training"])
+        assert isinstance(ran.exception, WrongUse), ran.output
+        assert "conformance.py says itself" in str(ran.exception)
+
+
+def test_replay_words_hold_the_profile(tmp_path: Path) -> None:
+    command = ["check", str(interface(tmp_path)), "--profile", "framework-processing"]
+    ran = CliRunner().invoke(cli, [*command, "--jobs", "1", "--case", "text=empty"])
+    assert ran.exit_code == 1
+    assert "--profile framework-processing text=empty" in ran.output
