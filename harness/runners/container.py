@@ -2,7 +2,8 @@
 
 Needs a Docker engine that answers, here or anywhere: the tree goes in and out as a tar, nothing is
 mounted from this machine. The image needs `python3` (3.8 or newer) and nothing of the harness. The
-container has no network, runs as root as SageMaker's do, and is removed whatever happens.
+container has no network, runs as root as SageMaker's do, and is removed whatever happens; the
+script itself runs as the user that the case says.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def compare(ref: StepRef, image: str, ids: tuple[str, ...]) -> list[Disparity]:
     return [one for case in Comparison(ref, runners, jobs).run(ids) for one in case]
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 def test_all_runners_do_the_same_in_every_case(engine: str, sandbox: SandboxRunner) -> None:
     ref = StepRef(STEP)
     ids = load(ref).matrix.ids

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.runners.sandbox import SandboxRunner
+
 HARNESS = Path(sys.executable).with_name("harness")
 STEPS = Path(__file__).parent / "steps"
 COPIER = str(STEPS / "copier")
@@ -171,6 +173,32 @@ def test_a_script_that_the_fake_runner_cannot_judge_is_3(tmp_path: Path) -> None
     done = harness("check", COPIER, "--script", str(script))
     assert done.returncode == 3
     assert "--runner container" in done.stderr
+
+
+def test_what_the_fake_runner_cannot_judge_a_sandbox_can(
+    sandbox: SandboxRunner, tmp_path: Path
+) -> None:
+    script = tmp_path / "forks.py"
+    source = (STEPS / "copier" / "copier.py").read_text()
+    script.write_text("import subprocess\nsubprocess.run(['true'], check=True)\n" + source)
+    done = harness("check", COPIER, "--script", str(script), "--runner", "sandbox")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "copier: 9 cases, sandbox runner\n" in done.stdout
+
+
+def test_parity_of_two_runners(sandbox: SandboxRunner) -> None:
+    done = harness("parity", COPIER, "--runner", "fake", "--runner", "sandbox")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "9 cases, fake and sandbox runner",
+        "9 cases the same, 0 different",
+    ]
+
+
+def test_parity_needs_two_runners() -> None:
+    done = harness("parity", COPIER, "--runner", "fake", "--runner", "fake")
+    assert done.returncode == 2
+    assert "name two runners or more" in done.stderr
 
 
 def test_no_docker_engine_is_3_with_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:

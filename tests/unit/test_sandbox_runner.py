@@ -208,8 +208,8 @@ def test_this_machine_is_out_of_reach(sandbox: SandboxRunner) -> None:
 def test_another_interpreter_can_be_named(
     sandbox: SandboxRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = getattr(sys, "_base_executable", sys.executable)
-    monkeypatch.setenv("HARNESS_PYTHON", other)
+    other = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")
+    monkeypatch.setenv("HARNESS_PYTHON", str(other))
     runner = open_runner("sandbox")
     runner.prepare()
     outcome = runner.run(case_of("import sys; print(sys.prefix == sys.base_prefix, sys.prefix)"))
