@@ -10,7 +10,7 @@ import bz2
 import lzma
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.archives.build import Dialect, gzipped, model_archive, tar
 from harness.archives.member import Member, directory, file, hardlink, sparse, symlink
@@ -86,6 +86,7 @@ def _packed(data: bytes) -> Layout:
 def _layouts() -> dict[str, Layout]:
     plain = tar(PYTORCH)
     embedded = (*PYTORCH, file("././/hyperparameters.json", _OWN))
+    twice = file("hyperparameters.json", _OWN)
     return {
         "tensorflow": _from(TENSORFLOW),
         "pytorch": _from(PYTORCH),
@@ -125,8 +126,17 @@ def _layouts() -> dict[str, Layout]:
                 file("..dots", b"5"),
                 file("code/...", b"6"),
                 file("star*?[x]", b"7"),
+                file(".hidden", b"8"),
+                file("._model.pth", b"9"),
+                file("code/__pycache__/inference.cpython-311.pyc", b"10"),
+                file("README", b"11"),
+                file("ends with a dot.", b"12"),
             )
         ),
+        "decomposed-unicode-names": _from((*PYTORCH, file("mode\u0300le.bin", b"x"))),
+        "line-ends": _from((*PYTORCH, file("dos.txt", b"one\r\ntwo\r\n"), file("cr", b"\r\n"))),
+        # More than any buffer, and no multiple of one.
+        "large-member": _from((file("shard.bin", _weights(8, 2_500_007)), *PYTORCH)),
         "odd-modes": _from(
             (
                 file("read-only", b"1", mode=0o400),
@@ -184,6 +194,11 @@ def _layouts() -> dict[str, Layout]:
                 file("modèle.bin", b"x"),
             ),
             "pax-path",
+        ),
+        "embedded-twice": Layout(
+            model_archive((twice, *PYTORCH, replace(twice, name=f"./{twice.name}"))),
+            (twice, *PYTORCH),
+            _OWN,
         ),
         "pax-path-embedded": Layout(model_archive(embedded, "pax-path"), embedded, _OWN),
         "gzip-stored-name": _packed(gzipped(plain, file_name="model.tar", mtime=1_600_000_000)),
