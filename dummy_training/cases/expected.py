@@ -73,7 +73,8 @@ def no_hyperparameters(
 
 _MALFORMED = (
     r"malform|invalid|not (?:a |an )?(?:valid|json|well|proper|pars|read|object|utf)|pars(?:e|ing)"
-    r"|decod|broken|corrupt|damaged|unreadable|illegal|bad\b|garbled|wrong|problem|expect|odd|strange|unusual|fail|error"
+    r"|decod|broken|corrupt|damaged|unreadable|illegal|bad\b|garbled|wrong|problem|expect"
+    r"|odd|strange|unusual|fail|error"
 )
 
 
