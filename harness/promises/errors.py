@@ -58,7 +58,7 @@ _TOLD = re.compile(
 )
 # A line that is only about what happened, and no sentence in the imperative.
 _HAPPENED = re.compile(
-    r"""\b(?:
+    r"""^\W*(?!embed|exceed|feed|need|proceed|speed)\w+ed\b | \bclean(?:ed|ing)?[ ]?up\b | \b(?:
         abort\w* | bye | complete[ds]? | crash\w* | died? | done | end(?:ed|ing|s) | exit\w* |
         finish\w* | quit\w* | rc | return(?:ed|ing|s) | shut\w* | status | stop(?:ped|ping|s) |
         terminat\w* | un\w*success\w* |
