@@ -102,6 +102,12 @@ def hyperparameters(world: World) -> Iterator[Special]:
             kept(linked, linked=own),
             channels(model_archive((*linked, link))),
         )
+    once = file("hyperparameters.json", own)
+    yield world.case(
+        "embedded-twice-comes-out-once",
+        kept((once, *PLAIN)),
+        channels(model_archive((once, *PLAIN, file("./hyperparameters.json", own)))),
+    )
     given = f"{PROCESSED_AT}/{HYPERPARAMETERS}/hyperparameters.json"
     not_a_file: Mapping[str, TreeEdit] = {
         "directory": lambda tree: tree.with_directory(given),

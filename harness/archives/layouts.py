@@ -10,7 +10,7 @@ import bz2
 import lzma
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.archives.build import Dialect, gzipped, model_archive, tar
 from harness.archives.member import Member, directory, file, hardlink, sparse, symlink
@@ -86,7 +86,6 @@ def _packed(data: bytes) -> Layout:
 def _layouts() -> dict[str, Layout]:
     plain = tar(PYTORCH)
     embedded = (*PYTORCH, file("././/hyperparameters.json", _OWN))
-    twice = file("hyperparameters.json", _OWN)
     return {
         "tensorflow": _from(TENSORFLOW),
         "pytorch": _from(PYTORCH),
@@ -194,11 +193,6 @@ def _layouts() -> dict[str, Layout]:
                 file("modèle.bin", b"x"),
             ),
             "pax-path",
-        ),
-        "embedded-twice": Layout(
-            model_archive((twice, *PYTORCH, replace(twice, name=f"./{twice.name}"))),
-            (twice, *PYTORCH),
-            _OWN,
         ),
         "pax-path-embedded": Layout(model_archive(embedded, "pax-path"), embedded, _OWN),
         "gzip-stored-name": _packed(gzipped(plain, file_name="model.tar", mtime=1_600_000_000)),

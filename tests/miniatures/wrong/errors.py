@@ -144,4 +144,21 @@ MINIATURES = (
         finds="exit-code: hangs",
         cases="model-is-a-fifo",
     ),
+    wrong(
+        "last-line-tells-what-failed",
+        "The last line has a verb of advice in it, and only tells what failed.",
+        (
+            '        log.error("%s", advice(error))\n',
+            '        log.error("Failed to create the archive")\n',
+        ),
+        finds="error-advice: no-advice",
+        cases="bad-text",
+    ),
+    wrong(
+        "last-line-points-to-the-log",
+        "The last line of the log says that there is more in the log.",
+        ('        log.error("%s", advice(error))\n', '        log.error("Aborted, see the log")\n'),
+        finds="error-advice: no-advice",
+        cases="bad-text",
+    ),
 )

@@ -254,7 +254,7 @@ MINIATURES = (
             "        if member.name == HYPERPARAMETERS:\n            continue\n",
         ),
         finds="output: member-twice",
-        cases="archive-embedded-twice",
+        cases="embedded-twice-comes-out-once",
     ),
     wrong(
         "provided-fifo-hangs",
