@@ -68,6 +68,8 @@ _HAPPENED = re.compile(
     _FLAGS,
 )
 _LEVEL = re.compile(r"^.*?\b(?:CRITICAL|FATAL|ERROR|WARN(?:ING)?|INFO)\b\W*(?:[\w.…]+:\W*)*")
+# A message of fewer letters may stand in any line by chance.
+_TELLING = 10
 _WORD = re.compile(r"[^\W\d_]{2,}")
 # Paths, file names and identifiers, whose parts are no advice: "model.tar.gz", "/opt/ml/model".
 _NAMES = re.compile(r"[^\s:]*(?:/|_|\w\.\w)[^\s:]*?(?=[.,;:!?)]*(?:[\s:]|$))")
@@ -139,17 +141,17 @@ def is_advice(line: str, message: str) -> bool:
     sentence in it begins with what to do. Any other line is judged by what is known of it: words
     of advice, words of failure; in doubt for the script, since nobody can list every verb.
     """
-    if _FRAME.match(line) or line.startswith(("  ", "\t")):
+    if _FRAME.match(line):
         return False
     plain = _TOLD.sub("…", _NAMES.sub("…", line))
-    if _EXCEPTION.match(line) or (message and message in line):
+    if _EXCEPTION.match(line) or (len(message) >= _TELLING and message in line):
         return bool(_AFTER_STOP.search(plain))
     if _LABEL.search(plain) or _ANYWHERE.search(plain) or _AFTER_MARK.search(plain):
         return True
     said = _LEVEL.sub("", plain)
     if _TELLS.search(_NAMES.sub("…", line)) or _HAPPENED.search(said):
         return False
-    return len(_WORD.findall(said)) > 1
+    return not line.startswith((" ", "\t")) and len(_WORD.findall(said)) > 1
 
 
 def error_text(stderr: str) -> str:
@@ -180,10 +182,14 @@ def _fails(evidence: Evidence) -> bool:
 
 
 def _last_exception(stderr: str) -> str:
-    for line in reversed(error_text(stderr).splitlines()):
-        if _EXCEPTION.match(line):
-            return line.partition(": ")[2].strip()
-    return ""
+    """The message of the exception that ends the last traceback, whatever its class is named."""
+    last, in_frame = "", False
+    for line in stderr.splitlines():
+        if _FRAME.match(line):
+            in_frame = True
+        elif (in_frame and not line.startswith((" ", "\t"))) or _EXCEPTION.match(line):
+            last, in_frame = line, False
+    return last.partition(": ")[2].strip() or last
 
 
 def _end(text: str) -> str:

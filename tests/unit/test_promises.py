@@ -116,12 +116,22 @@ def test_another_end_is_found_and_its_content_not_judged(code: int | None, key: 
     assert found(WRITES, outcome(None, code)) == [("exit-code", key)]
 
 
+ENDS_IN_A_CLASS_OF_ITS_OWN = """\
+the step failed
+Traceback (most recent call last):
+  File "/opt/ml/code/copier.py", line 1, in <module>
+    main()
+__main__.NoText: text.txt must be in the channel
+"""
+
+
 @pytest.mark.parametrize(
     ("stderr", "promise", "key"),
     [
         (SAID.replace("no text.txt", "no"), "error-named", "no-file"),
         (SAID.replace("Put it into the channel.\n", ""), "error-advice", "no-advice"),
         ("text.txt is missing: add it\n", "error-traceback", "no-traceback"),
+        (ENDS_IN_A_CLASS_OF_ITS_OWN, "error-advice", "no-advice"),
     ],
 )
 def test_what_an_error_lacks_is_found(stderr: str, promise: str, key: str) -> None:
@@ -165,6 +175,7 @@ EXCEPTION = "no model.tar.gz in /opt/ml/code"
         "[ERROR] dummy_training.main: please pack the model anew",
         "CRITICAL|2024-01-01T00:00:00|step.py:31|Provide hyperparameters.json",
         "2026-11-24 09:19:05,825 - ERROR - Remediation: the archive has to be rebuilt",
+        "  2. re-upload the model",
         "ERROR - Hint: validate with `python -m json.tool`",
         "ERROR - Hint: build with `tar -C model -czf model.tar.gz .`",
         "ERROR - ACTION REQUIRED: avoid links that leave the archive",
