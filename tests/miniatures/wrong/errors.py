@@ -155,6 +155,17 @@ MINIATURES = (
         cases="bad-text",
     ),
     wrong(
+        "full-disk-blamed-on-the-archive",
+        "Whatever goes wrong with a file is called an invalid archive.",
+        (
+            "        with reading(model) as old:\n            copy_members(old, new)\n",
+            "        try:\n            with reading(model) as old:\n                copy_members(old, new)\n"
+            "        except OSError as error:\n            raise refusal('INVALID_ARCHIVE', str(error))\n",
+        ),
+        finds="error-named: no-own-fault",
+        cases="full-disk",
+    ),
+    wrong(
         "last-line-points-to-the-log",
         "The last line of the log says that there is more in the log.",
         ('        log.error("%s", advice(error))\n', '        log.error("Aborted, see the log")\n'),
