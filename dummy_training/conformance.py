@@ -162,7 +162,8 @@ def expect(case: Case) -> Expectation:
         return kept(content, marks, ignored=bool(found))
     if found:
         return injected(content, provided(found), marks)
-    return no_hyperparameters(path, folder, marks)
+    channel = chosen["hyperparameters_channel"] == "empty"
+    return no_hyperparameters(path, folder, marks, channel=channel)
 
 
 def suite(contract: Contract, script: bytes) -> Suite:

@@ -21,7 +21,8 @@ DEFAULT_TIMEOUT = 20.0
 class Call:
     """A call of one of the script's functions instead of a run of the script.
 
-    `arguments` are passed by name: JSON values and `PurePosixPath`s, which arrive as `Path`s.
+    `arguments` are passed by name, those named "0", "1" and so on by position: JSON values and
+    `PurePosixPath`s, which arrive as `Path`s.
     """
 
     function: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -12,8 +13,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from harness.case import Result
 from harness.errors import HarnessError
@@ -21,6 +24,8 @@ from harness.runners import Runner
 from harness.signals import undisturbed
 from harness.step import StepRef, prove
 
+# Seconds in which a worker that is told to stop takes down what it has started.
+_GRACE = 5.0
 # Enough to keep the workers busy while results are taken in order.
 _AHEAD_PER_WORKER = 8
 
@@ -84,11 +89,27 @@ def _workers(jobs: int) -> Iterator[Executor]:
         yield executor
     except BaseException:
         # Whoever stops early does not wait for cases that hang.
-        for worker in multiprocessing.active_children():
-            worker.terminate()
+        _end(multiprocessing.active_children())
         raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _end(workers: Sequence[BaseProcess]) -> None:
+    """Have the workers take down what they have started and end; kill those that do not.
+
+    A worker that is stopped within the pool's own code may lose the exception, or the lock that the
+    others wait for: then they would wait for ever.
+    """
+    for worker in workers:
+        worker.terminate()
+    left = {worker.sentinel: worker for worker in workers}
+    deadline = time.monotonic() + _GRACE
+    while left and (seconds := deadline - time.monotonic()) > 0:
+        for sentinel in connection.wait(list(left), seconds):
+            del left[cast(int, sentinel)]
+    for worker in left.values():
+        worker.kill()
 
 
 class _Stopped(BaseException):

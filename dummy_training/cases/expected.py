@@ -17,17 +17,23 @@ OUTPUT = "/opt/ml/processing/output/model"
 WRITTEN = f"{OUTPUT}/model.tar.gz"
 
 
+# Words by which a line names an input. The contract has assignments marked, not worded.
+_INPUT_WORDS = {"model": r"model(?!\w*/)", "hyperparameters": r"hyper[ _-]?param\w*(?!\w*/)"}
+
+
 def assigned(what: str, folder: str, *, channel: bool) -> Says:
-    """The log marks the folder that was assigned, on the same line."""
+    """The log marks what was assigned: the input or its folder, and the mark, on one line."""
     mark = "[Input Channel]" if channel else "[SOURCE Fallback]"
     end = r"(?:/(?:model\.tar\.gz|hyperparameters\.json)?)?(?![\w/-])"
-    line = rf"^(?=.*{re.escape(mark)}).*{re.escape(folder)}{end}"
-    return Says(f"{what}-mark", line, f"a line with {mark} and {folder}")
+    line = rf"^(?=.*{re.escape(mark)}).*(?:{re.escape(folder)}{end}|(?<![/\w]){_INPUT_WORDS[what]})"
+    return Says(f"{what}-mark", line, f"a line with {mark}, and {what} or {folder}")
 
 
 def searched(path: str) -> Says:
-    """The error names a place that was searched: the file itself."""
-    return Says("searched-place", rf"{re.escape(path)}(?![\w/-])", f"names {path}")
+    """The error names a place that was searched: the file itself, or its folder."""
+    folder = re.escape(path.rpartition("/")[0])
+    places = rf"{re.escape(path)}(?![\w/-])|{folder}/?(?![\w/-]|\.\w)"
+    return Says("searched-place", places, f"names {path}")
 
 
 def failure(error: tuple[Says, ...], log: tuple[Says, ...] = ()) -> Expectation:
@@ -37,7 +43,7 @@ def failure(error: tuple[Says, ...], log: tuple[Says, ...] = ()) -> Expectation:
 
 CHANNEL_WINS = Says(
     "channel-wins",
-    r"\b(?:channels?|sources?|fall-?backs?|empty)\b",
+    r"\b(?:channels?|sources?|fall-?backs?|empty|mount(?:s|ed)?|exists|precedence|consult\w*)\b",
     "says that the channel exists, so that SOURCE folders were not consulted",
 )
 
@@ -50,8 +56,10 @@ def no_model(
     return failure((*places, *((CHANNEL_WINS,) if channel else ())), marks)
 
 
-def no_hyperparameters(path: str, folder: str, marks: tuple[Says, ...] = ()) -> Expectation:
-    """There are none anywhere: the error names the archive and the assigned folder."""
+def no_hyperparameters(
+    path: str, folder: str, marks: tuple[Says, ...] = (), *, channel: bool = False
+) -> Expectation:
+    """There are none anywhere: the error names both places, and says when a channel was empty."""
     of_archive = Says(
         "searched-archive", rf"{re.escape(path)}|\bmodel\.tar\.gz\b", f"names the archive {path}"
     )
@@ -60,18 +68,36 @@ def no_hyperparameters(path: str, folder: str, marks: tuple[Says, ...] = ()) -> 
         rf"{re.escape(folder)}(?:/(?:hyperparameters\.json)?)?(?![\w/-])",
         f"names {folder}/hyperparameters.json",
     )
-    return failure((of_archive, of_folder), marks)
+    return failure((of_archive, of_folder, *((CHANNEL_WINS,) if channel else ())), marks)
+
+
+_MALFORMED = (
+    r"malform|invalid|not (?:a |an )?(?:valid|json|well|proper|pars|read|object|utf)|pars(?:e|ing)"
+    r"|decod|broken|corrupt|damaged|unreadable|illegal|bad\b|garbled|wrong|problem|expect"
+    r"|odd|strange|unusual|fail|error"
+)
 
 
 def kept(
-    content: tuple[Member, ...], marks: tuple[Says, ...] = (), *, ignored: bool = False
+    content: tuple[Member, ...],
+    marks: tuple[Says, ...] = (),
+    *,
+    ignored: bool = False,
+    malformed: bool = False,
+    linked: bytes | None = None,
 ) -> Expectation:
-    """The archive's own hyperparameters stay; provided ones are ignored, with the reason."""
+    """The archive's own hyperparameters stay; provided ones are ignored, with the reason.
+
+    Malformed ones stay with a warning. Where they are a link to a file with the bytes `linked`,
+    they become a regular file with these bytes.
+    """
     log = [*marks, Says("kept", r"already|embedded|kept|keep|preserv", "says which are kept")]
+    if malformed:
+        log.append(Says("malformed", _MALFORMED, "warns that those of the archive are malformed"))
     if ignored:
         unused = r"ignor|disregard|skip|not (?:be )?used|unused"
         log.append(Says("ignored", unused, "warns that the provided ones are ignored"))
-    return Expectation(writes={WRITTEN: Archive(content)}, log=tuple(log))
+    return Expectation(writes={WRITTEN: Archive(content, linked)}, log=tuple(log))
 
 
 _PUT = r"inject|insert|includ|\badd|\bput|cop(?:y|ied)|writ|not in|missing|lack|absent|without"

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from harness.archives import directory, file, model_archive, symlink
+from harness.archives import directory, file, hardlink, model_archive, symlink
 from harness.case import Call
 from harness.expectation import Archive, Content, Expectation, Raises, Returns, Says
 from harness.matrix import Special
 from harness.tree import Tree
 
-from .expected import CODE, HYPERPARAMETERS, MODEL
+from .expected import CODE, HYPERPARAMETERS, MODEL, searched
 from .world import (
+    OLDER,
     PLAIN,
     PLAIN_ARCHIVE,
     PROVIDED,
@@ -36,6 +37,7 @@ def functions(world: World) -> Iterator[Special]:
     source = f"{place}/model.tar.gz"
     with_model = at(source, PLAIN_ARCHIVE)
     with_given = at(given, PROVIDED)
+    older_there = at(target, OLDER)
     decoys = channels(TRAINED_ARCHIVE, b'{"from": "a channel"}')
 
     def call(
@@ -56,6 +58,9 @@ def functions(world: World) -> Iterator[Special]:
     def is_path(text: str) -> Returns:
         return Returns({"path": text})
 
+    def by_position(arguments: Mapping[str, object]) -> Mapping[str, object]:
+        return {str(number): value for number, value in enumerate(arguments.values())}
+
     paths = {
         "input_paths": {MODEL: place, HYPERPARAMETERS: "/srv/given"},
         "output_paths": {"model_output": "/srv/out"},
@@ -73,6 +78,15 @@ def functions(world: World) -> Iterator[Special]:
         writes={target: Archive(PLAIN, PROVIDED)},
     )
     yield call(
+        "main-by-position",
+        "main",
+        by_position(paths),
+        is_path(target),
+        with_model,
+        with_given,
+        writes={target: Archive(PLAIN, PROVIDED)},
+    )
+    yield call(
         "main-keeps-embedded",
         "main",
         paths,
@@ -85,7 +99,7 @@ def functions(world: World) -> Iterator[Special]:
         "main-without-model",
         "main",
         paths,
-        Raises("FileNotFoundError", re.escape(source)),
+        Raises("FileNotFoundError", searched(source).pattern),
         with_given,
         decoys,
     )
@@ -162,6 +176,8 @@ def functions(world: World) -> Iterator[Special]:
         directory("empty"),
         file("code/inference.py", b"run()\n"),
         symlink("code/latest.py", "inference.py"),
+        file("code/run.sh", b"#!/bin/sh\n", mode=0o751, mtime=1_500_000_000.0),
+        hardlink("again.py", "code/inference.py"),
         file("weights.bin", b"\x00\x01" * 500),
     )
     extract = {"tar_path": path(source), "extract_path": path("/srv/into")}
@@ -176,6 +192,10 @@ def functions(world: World) -> Iterator[Special]:
             "/srv/into/code": Content("directory"),
             "/srv/into/code/inference.py": Content(data=b"run()\n"),
             "/srv/into/code/latest.py": Content("symlink", target="inference.py"),
+            "/srv/into/code/run.sh": Content(
+                data=b"#!/bin/sh\n", mode=0o751, mtime=1_500_000_000.0
+            ),
+            "/srv/into/again.py": Content(data=b"run()\n"),
             "/srv/into/weights.bin": Content(data=b"\x00\x01" * 500),
         },
         log=tuple(
@@ -184,10 +204,26 @@ def functions(world: World) -> Iterator[Special]:
         ),
     )
     yield call(
+        "extract-by-position",
+        "extract_tarfile",
+        by_position(extract),
+        Returns(None),
+        at(source, model_archive(tree[:1])),
+        writes={"/srv/into/empty": Content("directory")},
+    )
+    yield call(
         "extract-nothing",
         "extract_tarfile",
         extract,
         Raises("FileNotFoundError"),
+        folder("/srv/into"),
+    )
+    yield call(
+        "extract-text",
+        "extract_tarfile",
+        extract,
+        Raises("Exception"),
+        at(source, b"no archive\n" * 100),
         folder("/srv/into"),
     )
     for name in ("parent-name", "symlink-escape"):
@@ -208,6 +244,8 @@ def functions(world: World) -> Iterator[Special]:
         tree = tree.with_files("/srv/tree", {"a.bin": b"a" * 3000, "code/b.py": b"b()\n"})
         tree = tree.with_directory("/srv/tree/empty", mode=0o750)
         tree = tree.with_symlink("/srv/tree/code/link.py", "b.py")
+        tree = tree.with_symlink("/srv/tree/latest", "code")
+        tree = tree.with_file("/srv/tree/.hidden", b"h")
         return tree.with_file("/srv/tree/code/run.sh", b"#!/bin/sh\n", mode=0o751)
 
     owned = {"uid": 0, "gid": 0, "uname": "root", "gname": "root"}
@@ -218,15 +256,36 @@ def functions(world: World) -> Iterator[Special]:
         symlink("code/link.py", "b.py", **owned),  # type: ignore[arg-type]
         file("code/run.sh", b"#!/bin/sh\n", mode=0o751, **owned),  # type: ignore[arg-type]
         directory("empty", mode=0o750, **owned),  # type: ignore[arg-type]
+        symlink("latest", "code", **owned),  # type: ignore[arg-type]
+        file(".hidden", b"h", **owned),  # type: ignore[arg-type]
+    )
+    create = {"output_tar_path": path(target), "source_dir": path("/srv/tree")}
+    yield call(
+        "create-by-position",
+        "create_tarfile",
+        by_position(create),
+        Returns(None),
+        laid_out,
+        older_there,
+        writes={target: Archive(packed)},
     )
     yield call(
         "create",
         "create_tarfile",
-        {"output_tar_path": path(target), "source_dir": path("/srv/tree")},
+        create,
         Returns(None),
         laid_out,
         writes={target: Archive(packed)},
         log=(Says("ratio", r"ratio\D*\d", "tells the compression ratio"),),
+    )
+
+    yield call(
+        "create-below-a-file",
+        "create_tarfile",
+        {**create, "output_tar_path": path(f"{given}/model.tar.gz")},
+        Raises("Exception"),
+        laid_out,
+        with_given,
     )
 
     work = {
@@ -242,6 +301,16 @@ def functions(world: World) -> Iterator[Special]:
         is_path(target),
         with_model,
         with_given,
+        writes={target: Archive(PLAIN, PROVIDED)},
+    )
+    yield call(
+        "process-by-position",
+        process,
+        by_position(work),
+        is_path(target),
+        with_model,
+        with_given,
+        older_there,
         writes={target: Archive(PLAIN, PROVIDED)},
     )
     alone = {**work, "hyperparams_path": None}
@@ -268,6 +337,13 @@ def functions(world: World) -> Iterator[Special]:
         "ensure-there", "ensure_directory", {"directory": path(new)}, Returns(True), folder(new)
     )
     yield call(
+        "ensure-is-a-file",
+        "ensure_directory",
+        {"directory": path(given)},
+        Returns(False),
+        with_given,
+    )
+    yield call(
         "ensure-below-a-file",
         "ensure_directory",
         {"directory": path(f"{given}/below")},
@@ -289,5 +365,21 @@ def functions(world: World) -> Iterator[Special]:
         Returns(None),
         old_file,
         writes={"/srv/copies/new/copy.json": Content(data=PROVIDED, mode=0o640, mtime=dated)},
+    )
+    yield call(
+        "copy-by-position",
+        "copy_file",
+        by_position(copy),
+        Returns(None),
+        with_given,
+        writes={"/srv/copies/new/copy.json": Content(data=PROVIDED)},
+    )
+    yield call(
+        "copy-a-folder",
+        "copy_file",
+        copy,
+        Raises("OSError"),
+        folder(given),
+        folder("/srv/copies/new"),
     )
     yield call("copy-nothing", "copy_file", copy, Raises("FileNotFoundError"))

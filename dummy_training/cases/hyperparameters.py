@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from harness.archives import file, model_archive
+from harness.archives import file, hardlink, model_archive, symlink
 from harness.matrix import Special
 
-from .expected import CODE, MODEL, error_code, failure, injected, kept, no_hyperparameters
+from .expected import (
+    CODE,
+    HYPERPARAMETERS,
+    MODEL,
+    error_code,
+    failure,
+    injected,
+    kept,
+    no_hyperparameters,
+    searched,
+)
 from .world import (
     PLAIN,
     PLAIN_ARCHIVE,
@@ -15,6 +25,7 @@ from .world import (
     PROVIDED,
     TRAINED,
     TRAINED_ARCHIVE,
+    TreeEdit,
     World,
     at,
     channels,
@@ -24,18 +35,22 @@ from .world import (
 
 def hyperparameters(world: World) -> Iterator[Special]:
     """Which hyperparameters are good, and which are looked at."""
-    invalid = {
+    # What no reader of JSON takes, and what some do but is no object in UTF-8.
+    malformed = {
         "malformed": b'{"epochs": 3',
         "empty": b"",
         "only-spaces": b" \n",
-        "array": b'[{"epochs": 3}]',
-        "string": b'"epochs"',
-        "number": b"3",
-        "null": b"null",
         "two-objects": b'{"epochs": 3}{"epochs": 4}',
         "single-quotes": b"{'epochs': 3}",
         "trailing-comma": b'{"epochs": 3,}',
         "latin-1": '{"name": "caf\u00e9"}'.encode("latin-1"),
+    }
+    invalid = {
+        **malformed,
+        "array": b'[{"epochs": 3}]',
+        "string": b'"epochs"',
+        "number": b"3",
+        "null": b"null",
         "utf-16": '{"epochs": 3}'.encode("utf-16"),
         "utf-32": '{"epochs": 3}'.encode("utf-32"),
     }
@@ -65,7 +80,55 @@ def hyperparameters(world: World) -> Iterator[Special]:
         )
     for name, data in {**odd, **invalid}.items():
         content = (file("hyperparameters.json", data, mode=0o640), *PLAIN)
-        yield world.case(f"embedded-{name}-kept", kept(content), channels(model_archive(content)))
+        yield world.case(
+            f"embedded-{name}-kept",
+            kept(content, malformed=name in malformed),
+            channels(model_archive(content)),
+        )
+    content = (file("hyperparameters.json", malformed["malformed"]), *PLAIN)
+    yield world.case(
+        "embedded-malformed-kept-over-provided",
+        kept(content, ignored=True, malformed=True),
+        channels(model_archive(content), PROVIDED),
+    )
+    own = b'{"trained": "linked"}\n'
+    linked = (*PLAIN, file("code/own.json", own))
+    for kind, link in (
+        ("symlink", symlink("hyperparameters.json", "code/own.json")),
+        ("hard-link", hardlink("hyperparameters.json", "code/own.json")),
+    ):
+        yield world.case(
+            f"embedded-as-a-{kind}-becomes-a-file",
+            kept(linked, linked=own),
+            channels(model_archive((*linked, link))),
+        )
+    once = file("hyperparameters.json", own)
+    yield world.case(
+        "embedded-twice-comes-out-once",
+        kept((once, *PLAIN)),
+        channels(model_archive((once, *PLAIN, file("./hyperparameters.json", own)))),
+    )
+    given = f"{PROCESSED_AT}/{HYPERPARAMETERS}/hyperparameters.json"
+    not_a_file: Mapping[str, TreeEdit] = {
+        "directory": lambda tree: tree.with_directory(given),
+        "fifo": lambda tree: tree.with_fifo(given),
+    }
+    for name, edit in not_a_file.items():
+        yield world.case(
+            f"provided-is-a-{name}",
+            failure((searched(given),)),
+            channels(PLAIN_ARCHIVE),
+            edit,
+            older,
+            timeout=10.0,
+        )
+        yield world.case(
+            f"provided-is-a-{name}-but-ignored",
+            kept(TRAINED),
+            channels(TRAINED_ARCHIVE),
+            edit,
+            timeout=10.0,
+        )
     lookalikes = (
         *PLAIN,
         file("code/hyperparameters.json", b"{}"),

@@ -98,7 +98,7 @@ def places(world: World) -> Iterator[Special]:
     )
     yield world.case(
         "first-hyperparameters-mount-empty-second-filled",
-        no_hyperparameters(f"{processed[0]}/model.tar.gz", trained[1]),
+        no_hyperparameters(f"{processed[0]}/model.tar.gz", trained[1], channel=True),
         model_at(processed[0]),
         folder(trained[1]),
         given_at(processed[1]),

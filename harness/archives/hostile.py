@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,6 +47,14 @@ def _broken() -> dict[str, Hostile]:
         "bad-length": Hostile(_flip(whole, -4), INVALID, "the length in the trailer is wrong"),
         "bad-crc-of-second-gzip-member": Hostile(
             _flip(gzipped(plain, cuts=(5_000,)), -8), INVALID, "a checksum is wrong"
+        ),
+        "truncated-plain-tar": Hostile(
+            plain[: 512 + 512 + 1000], INVALID, "it is not packed, and ends within a member"
+        ),
+        "truncated-bzip2": Hostile(bz2.compress(plain)[:-20], INVALID, "the end is missing"),
+        "truncated-xz": Hostile(lzma.compress(plain)[:-20], INVALID, "the end is missing"),
+        "flipped-byte-bzip2": Hostile(
+            _flip(bz2.compress(plain), 5_000), INVALID, "one byte is wrong"
         ),
         "empty-file": Hostile(b"", INVALID, "it is empty"),
         "text": Hostile(b"<html>Not Found</html>\n" * 50, INVALID, "it is text"),

@@ -125,8 +125,17 @@ def _layouts() -> dict[str, Layout]:
                 file("..dots", b"5"),
                 file("code/...", b"6"),
                 file("star*?[x]", b"7"),
+                file(".hidden", b"8"),
+                file("._model.pth", b"9"),
+                file("code/__pycache__/inference.cpython-311.pyc", b"10"),
+                file("README", b"11"),
+                file("ends with a dot.", b"12"),
             )
         ),
+        "decomposed-unicode-names": _from((*PYTORCH, file("mode\u0300le.bin", b"x"))),
+        "line-ends": _from((*PYTORCH, file("dos.txt", b"one\r\ntwo\r\n"), file("cr", b"\r\n"))),
+        # More than any buffer, and no multiple of one.
+        "large-member": _from((file("shard.bin", _weights(8, 2_500_007)), *PYTORCH)),
         "odd-modes": _from(
             (
                 file("read-only", b"1", mode=0o400),

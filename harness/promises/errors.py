@@ -19,14 +19,16 @@ _FRAME = re.compile(r'^.*File ".*", line \d+')
 _EXCEPTION = re.compile(r"^\s*(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Found)\b")
 # Words that tell people what to do, wherever they stand in a line …
 _STRONG = r"""
-    add | adjust | allow | ask | attach | change | check | choose | clean | configure |
-    contact | convert | copy | correct | create | delete | download | ensure | expand | export
-    | fetch | fill | fix | free | give | grant | increase | inspect | install | investigate |
-    keep | make | mend | mount | move | must | needs? | pack | please | provide | put |
+    add | adjust | allow | ask | attach | avoid | bundle | change | check | choose | clean |
+    configure | consult | contact | convert | copy | correct | create | delete | download |
+    edit | enlarge | ensure | exclude | expand | export | extend | fetch | fill | fix | free |
+    generate | give | grant | ha(?:s|ve)[ ]to | increase | inspect | install | investigate |
+    keep | make | mend | mount | move | must | needs? | ought | pack | please | provide | put |
     rebuild | recheck | recreate | redownload | reexport | regenerate | remake | remove |
-    rename | repack | repackage | repair | replace | rerun | resave | resend | restart |
-    restore | retry | reupload | review | rewrite | save | see | set | should | shrink | strip
-    | submit | supply | try | unset | update | upload | use | verify | wait | re-\w+
+    rename | repack | repackage | repair | replace | request | rerun | resave | resend |
+    restart | restore | retry | reupload | review | rewrite | save | see | set | should |
+    shrink | specify | strip | submit | supply | switch | try | unset | update | upload | use |
+    validate | verify | wait | re-\w+
 """
 # … and words that do so only where they begin a sentence.
 _WEAK = "drop|find|look|name|omit|open|pass|place|point|read|report|run|send|start|store|write"
@@ -34,7 +36,41 @@ _VERBS = rf"(?:{_STRONG}|{_WEAK}|to|then)\b"
 _FLAGS = re.IGNORECASE | re.VERBOSE
 _ANYWHERE = re.compile(rf"\b(?:{_STRONG})\b", _FLAGS)
 _AFTER_STOP = re.compile(rf"[.;!?)\u2013\u2014]\s+{_VERBS}", _FLAGS)
-_AFTER_MARK = re.compile(rf"(?:^|[.:;!?)\]\u2013\u2014-]\s+){_VERBS}", _FLAGS)
+_AFTER_MARK = re.compile(rf"(?:^|[.:;!?)\]>|\u2013\u2014\u2192-]\s+){_VERBS}", _FLAGS)
+# What announces advice, in whatever words it then comes.
+_LABEL = re.compile(
+    r"""\b(?:
+        action(?:s|[ ]required)? | advice | fix | hints? | next[ ]steps? | remed(?:y|iation) |
+        recommend\w* | (?:re)?solution | suggest\w* | tips? | to-?do | troubleshooting |
+        what[ ]to[ ]do | how[ ]to[ ]\w+ | workaround
+    )\b\s*(?:[:=>\u2013\u2014\u2192-]+)\s*["'\w`(…]""",
+    _FLAGS,
+)
+# The same words in what only tells of a failure: "failed to create", "check failed", "see log".
+_TOLD = re.compile(
+    r"""
+    \b(?:fail(?:s|ed)|failure|unable|could[ ]not|couldn't|cannot|can't|did[ ]not|didn't)
+        (?:[ ]to)?(?:[ ]be)?[ ]\w+
+    | \b(?!and|or|then)\w+[ ](?:has[ ]|have[ ])?(?:failed|failure)\b
+    | \bsee[ ](?:the[ ])?(?:above|below|details|errors?|logs?|trace(?:back)?)\b
+    """,
+    _FLAGS,
+)
+# A line that is only about what happened, and no sentence in the imperative.
+_HAPPENED = re.compile(
+    r"""^\W*(?!embed|exceed|feed|need|proceed|speed)\w+ed\b | \bclean(?:ed|ing)?[ ]?up\b | \b(?:
+        abort\w* | bye | complete[ds]? | crash\w* | died? | done | end(?:ed|ing|s) | exit\w* |
+        finish\w* | quit\w* | rc | return(?:ed|ing|s) | shut\w* | status | stop(?:ped|ping|s) |
+        terminat\w* | un\w*success\w* |
+        is | are | was | were | has | have | had | does | did | got | found | raised | occurred |
+        happened | caught | contains? | holds? | leaves? | points?
+    )\b""",
+    _FLAGS,
+)
+_LEVEL = re.compile(r"^.*?\b(?:CRITICAL|FATAL|ERROR|WARN(?:ING)?|INFO)\b\W*(?:[\w.…]+:\W*)*")
+# A message of fewer letters may stand in any line by chance.
+_TELLING = 10
+_WORD = re.compile(r"[^\W\d_]{2,}")
 # Paths, file names and identifiers, whose parts are no advice: "model.tar.gz", "/opt/ml/model".
 _NAMES = re.compile(r"[^\s:]*(?:/|_|\w\.\w)[^\s:]*?(?=[.,;:!?)]*(?:[\s:]|$))")
 
@@ -102,14 +138,20 @@ def is_advice(line: str, message: str) -> bool:
     """Whether a line says what to do; `message` is that of the exception told before.
 
     The end of a traceback, or a line that only tells the exception again, is none, unless a
-    sentence in it begins with what to do.
+    sentence in it begins with what to do. Any other line is judged by what is known of it: words
+    of advice, words of failure; in doubt for the script, since nobody can list every verb.
     """
     if _FRAME.match(line):
         return False
-    if _EXCEPTION.match(line) or (message and message in line):
-        return bool(_AFTER_STOP.search(_NAMES.sub("…", line)))
-    plain = _NAMES.sub("…", line)
-    return bool(_ANYWHERE.search(plain) or _AFTER_MARK.search(plain))
+    plain = _TOLD.sub("…", _NAMES.sub("…", line))
+    if _EXCEPTION.match(line) or (len(message) >= _TELLING and message in line):
+        return bool(_AFTER_STOP.search(plain))
+    if _LABEL.search(plain) or _ANYWHERE.search(plain) or _AFTER_MARK.search(plain):
+        return True
+    said = _LEVEL.sub("", plain)
+    if _TELLS.search(_NAMES.sub("…", line)) or _HAPPENED.search(said):
+        return False
+    return not line.startswith((" ", "\t")) and len(_WORD.findall(said)) > 1
 
 
 def error_text(stderr: str) -> str:
@@ -140,10 +182,14 @@ def _fails(evidence: Evidence) -> bool:
 
 
 def _last_exception(stderr: str) -> str:
-    for line in reversed(error_text(stderr).splitlines()):
-        if _EXCEPTION.match(line):
-            return line.partition(": ")[2].strip()
-    return ""
+    """The message of the exception that ends the last traceback, whatever its class is named."""
+    last, in_frame = "", False
+    for line in stderr.splitlines():
+        if _FRAME.match(line):
+            in_frame = True
+        elif (in_frame and not line.startswith((" ", "\t"))) or _EXCEPTION.match(line):
+            last, in_frame = line, False
+    return last.partition(": ")[2].strip() or last
 
 
 def _end(text: str) -> str:

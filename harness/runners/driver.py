@@ -18,7 +18,7 @@ import sys
 import traceback
 import types
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 Answer = Dict[str, Any]
 ANSWER = "harness-call: "
@@ -47,7 +47,7 @@ def perform(script: str, source: bytes, call: str) -> Answer:
         return {"missing": True}
     arguments = {key: _from_json(value) for key, value in wanted["arguments"].items()}
     try:
-        return {"returned": _to_json(function(**arguments))}
+        return {"returned": _to_json(function(*_by_position(arguments), **arguments))}
     except BaseException as error:
         traceback.print_exc()
         return _raised(error)
@@ -62,6 +62,13 @@ def split(stdout: str) -> Tuple[str, Optional[Answer]]:
         return head, json.loads(answer)
     except ValueError:
         return stdout, None
+
+
+def _by_position(arguments: Dict[str, Any]) -> List[Any]:
+    """Take out the arguments that are named "0", "1" and so on, in this order."""
+    return [
+        arguments.pop(str(number)) for number in range(len(arguments)) if str(number) in arguments
+    ]
 
 
 def _raised(error: BaseException) -> Answer:

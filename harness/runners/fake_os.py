@@ -22,6 +22,7 @@ from harness.runners.fake_files import Rules
 
 _BLOCK = 4096
 _STANDARD = (1, 2)
+_TMPFILE: int = getattr(os, "O_TMPFILE", 0)  # macOS has none
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"write": os.write}
 
@@ -53,7 +54,13 @@ class Completion:
             setattr(self._os, name, getattr(self, name))
 
     def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: Any = None) -> int:
-        """As pyfakefs, but leaves the mode of a file that is there, and obeys the umask."""
+        """As pyfakefs, but leaves the mode of a file that is there, and obeys the umask.
+
+        A file without a name would be given one, which stays if the process ends before it closes
+        the file. As on a file system without `O_TMPFILE`, `tempfile` makes a file and unlinks it.
+        """
+        if _TMPFILE and flags & _TMPFILE == _TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), path)
         if dir_fd is not None:
             with self._rules.opening():
                 return self._real_open(path, flags, mode, dir_fd=dir_fd)

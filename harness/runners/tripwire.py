@@ -2,7 +2,9 @@
 
 Time is no measure: a fast step is over before a timer fires. Instead the function calls of the
 main thread are counted. A rehearsal tells at which call the script first creates something and at
-which it last renames something (or ends); the signal is then sent at a share of that stretch.
+which it last renames something (or ends); the signal is then sent at a share of that stretch, as
+soon as the script reads or writes: that is where a real step spends its time. Between the call
+that makes a temporary file and the `try` that tidies it up is a moment that no script can cover.
 
 Runs on Python 3.8 and newer with the standard library alone, as
 `python tripwire.py rehearse POINTS SCRIPT [ARGUMENT...]` (writes the two counts to the file POINTS)
@@ -12,17 +14,22 @@ or `python tripwire.py CALL:SIGNAL - SCRIPT [ARGUMENT...]`.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import runpy
 import sys
+import tempfile
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_WORK = {"write", "read", "readinto", "compress", "decompress", "fsync", "sendfile"}
+# So many calls later the signal comes even if the script neither reads nor writes.
+_PATIENCE = 300
 _CREATES = ("os.mkdir", "os.link", "os.symlink")
 
 
 class Tripwire:
-    """Counts calls, notes the effects it is told of, and fires once, at call number `at`.
+    """Counts calls, notes the effects it is told of, and fires once, at or soon after call `at`.
 
     `first` and `last` are call counts: of the first effect, and of the last rename.
     """
@@ -34,6 +41,7 @@ class Tripwire:
         self.last: Optional[int] = None
         self._at = at
         self._fire = fire
+        self._waited = 0
         self._noted: Dict[int, Callable[[], None]] = {}
 
     def start(self) -> None:
@@ -65,15 +73,43 @@ class Tripwire:
         last = self.calls if self.last is None else self.last
         return [self.first, max(self.first, last)]
 
-    def _count(self, frame: Any, event: str, _arg: Any) -> None:
+    def _count(self, frame: Any, event: str, arg: Any) -> None:
         if event in ("call", "c_call"):
             self.calls += 1
+            renames = False
             if event == "call" and id(frame.f_code) in self._noted:
                 self._noted[id(frame.f_code)]()
-            if self.calls == self._at:
-                sys.setprofile(None)
-                if self._fire is not None:
-                    self._fire()
+                renames = self.last == self.calls
+            if self._at is not None and self.calls >= self._at:
+                if _inside(frame, tempfile):
+                    return
+                self._waited += 1
+                if self._waited > _PATIENCE or renames or _works(frame, event, arg):
+                    sys.setprofile(None)
+                    if self._fire is not None:
+                        self._fire()
+
+
+def _inside(frame: Any, module: Any) -> bool:
+    """Whether a function of this module is running.
+
+    Within `tempfile`, a file may be made whose name the script has not been told yet.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename == module.__file__:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _works(frame: Any, event: str, arg: Any) -> bool:
+    """Whether this call reads, writes, packs or renames, and is no line of the log."""
+    name = frame.f_code.co_name if event == "call" else arg.__name__
+    if name in ("rename", "replace") and getattr(arg, "__module__", None) == "posix":
+        return True
+    if name not in _WORK or getattr(arg, "__self__", None) in (sys.stdout, sys.stderr):
+        return False
+    return not _inside(frame, logging)
 
 
 def call_number(points: List[int], share: float) -> int:

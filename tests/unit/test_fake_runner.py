@@ -354,6 +354,38 @@ def test_a_kill_cannot_be_handled() -> None:
     assert new_paths(outcome) == [f"{OUTPUT}/part"]
 
 
+MAKES_A_FILE = f"""
+import os, signal, sys, tempfile
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+handle, draft = tempfile.mkstemp(dir={OUTPUT!r})
+target = os.path.join({OUTPUT!r}, "part".replace("p", "P"))
+try:
+    with os.fdopen(handle, "wb") as stream:
+        for _ in range(20):
+            stream.write(b"x" * 1000)
+    os.replace(draft, target)
+except BaseException:
+    os.unlink(draft)
+    raise
+"""
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.6, 1.0])
+def test_a_signal_leaves_a_script_the_time_to_learn_of_its_file(share: float) -> None:
+    outcome = run(MAKES_A_FILE, interrupt=Interrupt(signal.SIGTERM, share))
+    assert outcome.exit_code == 143
+    assert new_paths(outcome) == []
+
+
+def test_a_file_without_a_name_is_gone_with_the_script() -> None:
+    source = (
+        "import tempfile\nkept = tempfile.TemporaryFile()\nkept.write(b'x')\nraise SystemExit(3)"
+    )
+    outcome = run(source)
+    assert outcome.exit_code == 3
+    assert new_paths(outcome) == []
+
+
 def test_a_script_that_does_nothing_is_not_interrupted() -> None:
     assert run("", interrupt=Interrupt(signal.SIGTERM, 0.5)).exit_code == 0
 
@@ -372,6 +404,7 @@ def odd(): return object()
     ("call", "answer"),
     [
         (Call("double", {"number": 4}), {"returned": 8}),
+        (Call("double", {"0": 4}), {"returned": 8}),
         (Call("odd"), {"returned": {"type": "object"}}),
         (Call("absent"), {"missing": True}),
         (Call("ends"), {"raised": ["SystemExit", "BaseException"], "message": "4"}),

@@ -116,12 +116,22 @@ def test_another_end_is_found_and_its_content_not_judged(code: int | None, key: 
     assert found(WRITES, outcome(None, code)) == [("exit-code", key)]
 
 
+ENDS_IN_A_CLASS_OF_ITS_OWN = """\
+the step failed
+Traceback (most recent call last):
+  File "/opt/ml/code/copier.py", line 1, in <module>
+    main()
+__main__.NoText: text.txt must be in the channel
+"""
+
+
 @pytest.mark.parametrize(
     ("stderr", "promise", "key"),
     [
         (SAID.replace("no text.txt", "no"), "error-named", "no-file"),
         (SAID.replace("Put it into the channel.\n", ""), "error-advice", "no-advice"),
         ("text.txt is missing: add it\n", "error-traceback", "no-traceback"),
+        (ENDS_IN_A_CLASS_OF_ITS_OWN, "error-advice", "no-advice"),
     ],
 )
 def test_what_an_error_lacks_is_found(stderr: str, promise: str, key: str) -> None:
@@ -164,6 +174,23 @@ EXCEPTION = "no model.tar.gz in /opt/ml/code"
         "ERROR:root:Hint: upload model.tar.gz again",
         "[ERROR] dummy_training.main: please pack the model anew",
         "CRITICAL|2024-01-01T00:00:00|step.py:31|Provide hyperparameters.json",
+        "2026-11-24 09:19:05,825 - ERROR - Remediation: the archive has to be rebuilt",
+        "  2. re-upload the model",
+        "ERROR - Hint: validate with `python -m json.tool`",
+        "ERROR - Hint: build with `tar -C model -czf model.tar.gz .`",
+        "ERROR - ACTION REQUIRED: avoid links that leave the archive",
+        "ERROR - What to do: exclude that member",
+        "ERROR - \u2192 Enlarge the volume.",
+        "CRITICAL - Next step \u2192 purge the disk",
+        "Troubleshooting: consult the runbook",
+        "Resolution: members stay inside the archive",
+        "Sanitize the archive.",
+        "Please contact the team that owns this pipeline",
+        "the archive should be called model.tar.gz",
+        '{"level": "ERROR", "msg": "Fix: rename the model"}',
+        "\x1b[31mERROR\x1b[0m | __main__:run:12 - Action: re-upload the model",
+        "Verify the S3 upload completed, then run the pipeline again.",
+        "Failed to create the archive; free some disk space.",
     ],
 )
 def test_lines_that_say_what_to_do(line: str) -> None:
@@ -183,6 +210,16 @@ def test_lines_that_say_what_to_do(line: str) -> None:
         "2025-11-18 16:00:01 - ERROR - the step has failed",
         "  - /opt/ml/code/model.tar.gz",
         "done",
+        "ERROR - Failed to create the archive",
+        "ERROR - Could not open the archive",
+        "ERROR - Check failed",
+        "ERROR - Processing aborted due to an error, see log.",
+        "2026-11-24 09:19:05,825 - ERROR - Exiting with code 1",
+        "2026-11-24 09:19:05,825 - ERROR - " + "=" * 60,
+        "ERROR - UNSAFE_MEMBER",
+        "ERROR - Dummy training failed.",
+        "INFO - Cleaned up.",
+        "ERROR - the archive is a folder",
     ],
 )
 def test_lines_that_do_not(line: str) -> None:

@@ -315,4 +315,61 @@ MINIATURES = (
         finds="exit-code: 0-for-1",
         cases=("bad-symlink-absolute", "bad-parent-name", "bad-fifo"),
     ),
+    wrong(
+        "large-members-cut",
+        "No more than the first MiB of a member is copied.",
+        (
+            "        header.size = member.size if data else 0\n",
+            "        header.size = min(member.size, 1 << 20) if data else 0\n",
+        ),
+        finds="output: wrong-bytes",
+        cases="archive-large-member",
+    ),
+    wrong(
+        "hidden-files-dropped",
+        "Files whose names begin with a dot are left out.",
+        (
+            MEMBER,
+            MEMBER.replace("HYPERPARAMETERS:", "HYPERPARAMETERS or name[0] == '.' != name[:2]:"),
+        ),
+        finds="output: member-missing",
+        cases="archive-odd-names",
+    ),
+    wrong(
+        "names-recomposed",
+        "Names are brought into the composed form of Unicode, which other programs do not look up.",
+        (
+            MEMBER,
+            MEMBER.replace(
+                "clean(member)", "__import__('unicodedata').normalize('NFC', clean(member))"
+            ),
+        ),
+        finds="output: member-missing",
+        cases="archive-decomposed-unicode-names",
+    ),
+    wrong(
+        "line-ends-changed",
+        "Text files get the line ends of Unix.",
+        (
+            "        header.size = member.size if data else 0\n",
+            "        if data and b'\\0' not in (text := data.read()) and len(text) < 100:\n"
+            "            text = text.replace(b'\\r\\n', b'\\n')\n"
+            "            data, header.size = io.BytesIO(text), len(text)\n"
+            "        else:\n"
+            "            header.size = member.size if data else 0\n"
+            "            data and data.seek(0)\n",
+        ),
+        finds="output: wrong-bytes",
+        cases="archive-line-ends",
+    ),
+    wrong(
+        "only-gzip-read-to-the-end",
+        "The end of the archive, with its checksum, is looked at only when it is gzip.",
+        (
+            "            while stream.read(MB):\n",
+            "            while start[:2] == b'\\x1f\\x8b' and stream.read(MB):\n",
+        ),
+        finds="exit-code: 0-for-1",
+        cases="bad-truncated-xz",
+    ),
 )

@@ -144,4 +144,32 @@ MINIATURES = (
         finds="exit-code: hangs",
         cases="model-is-a-fifo",
     ),
+    wrong(
+        "last-line-tells-what-failed",
+        "The last line has a verb of advice in it, and only tells what failed.",
+        (
+            '        log.error("%s", advice(error))\n',
+            '        log.error("Failed to create the archive")\n',
+        ),
+        finds="error-advice: no-advice",
+        cases="bad-text",
+    ),
+    wrong(
+        "full-disk-blamed-on-the-archive",
+        "Whatever goes wrong with a file is called an invalid archive.",
+        (
+            "        with reading(model) as old:\n            copy_members(old, new)\n",
+            "        try:\n            with reading(model) as old:\n                copy_members(old, new)\n"
+            "        except OSError as error:\n            raise refusal('INVALID_ARCHIVE', str(error))\n",
+        ),
+        finds="error-named: no-own-fault",
+        cases="full-disk",
+    ),
+    wrong(
+        "last-line-points-to-the-log",
+        "The last line of the log says that there is more in the log.",
+        ('        log.error("%s", advice(error))\n', '        log.error("Aborted, see the log")\n'),
+        finds="error-advice: no-advice",
+        cases="bad-text",
+    ),
 )

@@ -203,4 +203,54 @@ MINIATURES = (
         finds="functions: copy_file-wrong",
         cases="call-copy-nothing",
     ),
+    wrong(
+        "parameters-in-another-order",
+        "process_model_with_hyperparameters takes its parameters in another order.",
+        (
+            "def process_model_with_hyperparameters(model_path, hyperparams_path, output_dir):",
+            "def process_model_with_hyperparameters(model_path, output_dir, hyperparams_path):",
+        ),
+        finds="functions: process_model_with_hyperparameters-wrong",
+        cases="call-process-by-position",
+    ),
+    wrong(
+        "ensure-takes-a-file",
+        "ensure_directory is content with a file in the folder's place.",
+        (
+            "        Path(directory).mkdir(parents=True, exist_ok=True)\n",
+            "        if not Path(directory).exists():\n            Path(directory).mkdir(parents=True)\n",
+        ),
+        finds="functions: ensure_directory-wrong",
+        cases="call-ensure-is-a-file",
+    ),
+    wrong(
+        "copy-swallows-errors",
+        "copy_file only logs what goes wrong.",
+        (
+            "    shutil.copy2(str(src), str(dst))\n",
+            "    try:\n        shutil.copy2(str(src), str(dst))\n    except OSError:\n        log.exception('not copied')\n",
+        ),
+        finds="functions: copy_file-wrong",
+        cases="call-copy-a-folder",
+    ),
+    wrong(
+        "extract-swallows-errors",
+        "extract_tarfile only logs that the archive cannot be read.",
+        (
+            "    members = survey(tar_path)[0]\n    log_contents(members)\n    refuse_unsafe(members)\n    if not ensure_directory(extract_path):",
+            "    try:\n        members = survey(tar_path)[0]\n    except ValueError:\n        return log.exception('not extracted')\n    log_contents(members)\n    refuse_unsafe(members)\n    if not ensure_directory(extract_path):",
+        ),
+        finds="functions: extract_tarfile-wrong",
+        cases="call-extract-text",
+    ),
+    wrong(
+        "create-swallows-errors",
+        "create_tarfile only logs that the archive cannot be made.",
+        (
+            "    with writing(Path(output_tar_path)) as tar:\n",
+            "    if not ensure_directory(Path(output_tar_path).parent):\n        return log.error('not created')\n    with writing(Path(output_tar_path)) as tar:\n",
+        ),
+        finds="functions: create_tarfile-wrong",
+        cases="call-create-below-a-file",
+    ),
 )

@@ -219,4 +219,61 @@ MINIATURES = (
         finds="log: no-injected",
         cases=product(**BOTH),
     ),
+    wrong(
+        "malformed-kept-in-silence",
+        "Malformed hyperparameters in the archive are kept, and nobody is told.",
+        ('log.warning("the model\'s own hyperparameters are odd: %s"', 'log.debug("%s"'),
+        finds="log: no-malformed",
+        cases=("embedded-malformed-kept", "embedded-malformed-kept-over-provided"),
+    ),
+    wrong(
+        "embedded-hard-link-stays-one",
+        "Hyperparameters that are a hard link stay one, which few readers follow.",
+        (
+            '        header.type, header.linkname, header.size = tarfile.REGTYPE, "", len(content)\n',
+            "        header.size = 0 if header.islnk() else len(content)\n        content = b'' if header.islnk() else content\n",
+        ),
+        finds="output: wrong-type",
+        cases="embedded-as-a-hard-link-becomes-a-file",
+    ),
+    wrong(
+        "embedded-symlink-stays-one",
+        "Hyperparameters that are a symbolic link stay one.",
+        (
+            '        header.type, header.linkname, header.size = tarfile.REGTYPE, "", len(content)\n',
+            "        header.size = 0 if header.issym() else len(content)\n        content = b'' if header.issym() else content\n",
+        ),
+        finds="output: wrong-type",
+        cases="embedded-as-a-symlink-becomes-a-file",
+    ),
+    wrong(
+        "embedded-twice-stays-twice",
+        "hyperparameters.json and ./hyperparameters.json both come out, under one name.",
+        (
+            "        if name == HYPERPARAMETERS:\n            continue\n",
+            "        if member.name == HYPERPARAMETERS:\n            continue\n",
+        ),
+        finds="output: member-twice",
+        cases="embedded-twice-comes-out-once",
+    ),
+    wrong(
+        "provided-fifo-hangs",
+        "Hyperparameters that are a FIFO are opened, which blocks for ever.",
+        (
+            '    if not stat.S_ISREG(status.st_mode):\n        raise refusal("INVALID_HYPERPARAMETERS"',
+            '    if stat.S_ISDIR(status.st_mode):\n        raise refusal("INVALID_HYPERPARAMETERS"',
+        ),
+        finds="exit-code: hangs",
+        cases="provided-is-a-fifo",
+    ),
+    wrong(
+        "ignored-ones-read",
+        "Provided hyperparameters that are ignored are read all the same.",
+        (
+            "        if hyperparameters is not None:\n            log.warning",
+            "        if hyperparameters is not None:\n            Path(hyperparameters).read_bytes()\n            log.warning",
+        ),
+        finds="exit-code: 1-for-0",
+        cases="provided-is-a-directory-but-ignored",
+    ),
 )

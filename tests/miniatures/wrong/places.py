@@ -210,4 +210,14 @@ MINIATURES = (
         finds="error-named: no-channel-wins",
         cases=product(model_channel="empty", **GIVEN),
     ),
+    wrong(
+        "empty-hyperparameters-channel-not-explained",
+        "The error does not say that the empty channel of the hyperparameters won.",
+        (
+            "    more = remark(settings, HYPERPARAMETERS_CHANNELS, HYPERPARAMETERS_SOURCES)\n",
+            '    more = ""\n',
+        ),
+        finds="error-named: no-channel-wins",
+        cases="first-hyperparameters-mount-empty-second-filled",
+    ),
 )

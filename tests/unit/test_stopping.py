@@ -1,0 +1,29 @@
+"""Whoever stops a session early does not wait for a worker that never ends."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from harness import session
+
+
+def stubborn(case_id: str) -> str:
+    """At once for the first case; else deaf to a stop, as one that lost it, for a minute."""
+    if case_id != "first":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(60)
+    return case_id
+
+
+def test_a_worker_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_GRACE", 0.5)
+    monkeypatch.setattr(session, "_AHEAD_PER_WORKER", 1)
+    results = session.in_order(stubborn, ["first", "second", "third", "fourth"], 2)
+    assert next(results) == "first"
+    time.sleep(1)  # the second case begins
+    started = time.monotonic()
+    results.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - started < 20
