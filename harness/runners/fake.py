@@ -57,9 +57,9 @@ class FakeRunner:
         rehearsal = _in_child(case, tripwire.Tripwire())
         if rehearsal.report is None or rehearsal.report.points is None:
             return _outcome(case, rehearsal)
-        at = tripwire.call_number(rehearsal.report.points, case.interrupt.at)
+        window = tripwire.window(rehearsal.report.points, case.interrupt.at)
         number = case.interrupt.signal
-        return _outcome(case, _in_child(case, tripwire.Tripwire(at, _sender(number))))
+        return _outcome(case, _in_child(case, tripwire.Tripwire(window, _sender(number))))
 
     def close(self) -> None:
         """Nothing is left behind."""

@@ -100,8 +100,8 @@ def run(case: Case, ask: Callable[[str | None], Answer]) -> Outcome:
     points = rehearsal.ended["points"]
     if points is None:
         return _outcome(case, rehearsal)
-    at = tripwire.call_number(points, case.interrupt.at)
-    return _outcome(case, ask(f"{at}:{int(case.interrupt.signal)}"))
+    begin, end = tripwire.window(points, case.interrupt.at)
+    return _outcome(case, ask(f"{begin}:{end}:{int(case.interrupt.signal)}"))
 
 
 def _outcome(case: Case, answer: Answer) -> Outcome:

@@ -1,14 +1,15 @@
 """Sends a script a signal in mid-run, at a point that is the same from run to run.
 
 Time is no measure: a fast step is over before a timer fires. Instead the function calls of the
-main thread are counted. A rehearsal tells at which call the script first creates something and at
-which it last renames something (or ends); the signal is then sent at a share of that stretch, as
-soon as the script reads or writes: that is where a real step spends its time. Between the call
-that makes a temporary file and the `try` that tidies it up is a moment that no script can cover.
+main thread are counted. A rehearsal tells at which call the script first creates something (or
+begins) and at which it last renames something (or last reads or writes, or ends); the signal is
+then sent at a share of that stretch, as soon as the script reads or writes: that is where a real
+step spends its time. Between the call that makes a temporary file and the `try` that tidies it up
+is a moment that no script can cover.
 
 Runs on Python 3.8 and newer with the standard library alone, as
 `python tripwire.py rehearse POINTS SCRIPT [ARGUMENT...]` (writes the two counts to the file POINTS)
-or `python tripwire.py CALL:SIGNAL - SCRIPT [ARGUMENT...]`.
+or `python tripwire.py FROM:UNTIL:SIGNAL - SCRIPT [ARGUMENT...]`.
 """
 
 from __future__ import annotations
@@ -23,25 +24,28 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _WORK = {"write", "read", "readinto", "compress", "decompress", "fsync", "sendfile"}
-# So many calls later the signal comes even if the script neither reads nor writes.
-_PATIENCE = 300
 _CREATES = ("os.mkdir", "os.link", "os.symlink")
 
 
 class Tripwire:
-    """Counts calls, notes the effects it is told of, and fires once, at or soon after call `at`.
+    """Counts calls, notes the effects it is told of, and fires once, within a window of calls.
 
-    `first` and `last` are call counts: of the first effect, and of the last rename.
+    `first`, `last` and `worked` are call counts: of the first effect, of the last rename, and of
+    the last call that read or wrote something.
     """
 
-    def __init__(self, at: Optional[int] = None, fire: Optional[Callable[[], None]] = None) -> None:
-        """Without `at` it only counts; `fire` is called, without arguments, at that call."""
+    def __init__(
+        self,
+        window: Optional[Tuple[int, int]] = None,
+        fire: Optional[Callable[[], None]] = None,
+    ) -> None:
+        """Without a window it only counts; `fire` is called, without arguments, within it."""
         self.calls = 0
         self.first: Optional[int] = None
         self.last: Optional[int] = None
-        self._at = at
+        self.worked: Optional[int] = None
+        self._window = window
         self._fire = fire
-        self._waited = 0
         self._noted: Dict[int, Callable[[], None]] = {}
 
     def start(self) -> None:
@@ -66,12 +70,11 @@ class Tripwire:
         self.created()
         self.last = self.calls
 
-    def points(self) -> Optional[List[int]]:
-        """The stretch to interrupt, as two call counts; None when nothing was created."""
-        if self.first is None:
-            return None
-        last = self.calls if self.last is None else self.last
-        return [self.first, max(self.first, last)]
+    def points(self) -> List[int]:
+        """The stretch to interrupt, as two call counts."""
+        first = self.first or 0
+        ends = (one for one in (self.last, self.worked) if one is not None and one >= first)
+        return [first, next(ends, self.calls)]
 
     def _count(self, frame: Any, event: str, arg: Any) -> None:
         if event in ("call", "c_call"):
@@ -80,14 +83,15 @@ class Tripwire:
             if event == "call" and id(frame.f_code) in self._noted:
                 self._noted[id(frame.f_code)]()
                 renames = self.last == self.calls
-            if self._at is not None and self.calls >= self._at:
-                if _inside(frame, tempfile):
-                    return
-                self._waited += 1
-                if self._waited > _PATIENCE or renames or _works(frame, event, arg):
-                    sys.setprofile(None)
-                    if self._fire is not None:
-                        self._fire()
+            works = renames or _works(frame, event, arg)
+            if works:
+                self.worked = self.calls
+            if self._window is None or self.calls < self._window[0] or _inside(frame, tempfile):
+                return
+            if works or self.calls >= self._window[1]:
+                sys.setprofile(None)
+                if self._fire is not None:
+                    self._fire()
 
 
 def _inside(frame: Any, module: Any) -> bool:
@@ -112,10 +116,10 @@ def _works(frame: Any, event: str, arg: Any) -> bool:
     return not _inside(frame, logging)
 
 
-def call_number(points: List[int], share: float) -> int:
-    """The call to fire at: `share` of the way between the two points, and after the first."""
+def window(points: List[int], share: float) -> Tuple[int, int]:
+    """The calls to fire within: from `share` of the way between the two points on."""
     first, last = points
-    return max(first + 1, round(first + (last - first) * share))
+    return max(first + 1, round(first + (last - first) * share)), last
 
 
 def main() -> None:
@@ -128,8 +132,8 @@ def main() -> None:
         wire = Tripwire()
         sys.addaudithook(lambda event, args: _note(wire, event, args))
     else:
-        call, number = mode.split(":")
-        wire = Tripwire(int(call), lambda: os.kill(os.getpid(), int(number)))
+        begin, end, number = map(int, mode.split(":"))
+        wire = Tripwire((begin, end), lambda: os.kill(os.getpid(), number))
     wire.start()
     try:
         runpy.run_path(script, run_name="__main__")

@@ -386,8 +386,19 @@ def test_a_file_without_a_name_is_gone_with_the_script() -> None:
     assert new_paths(outcome) == []
 
 
-def test_a_script_that_does_nothing_is_not_interrupted() -> None:
-    assert run("", interrupt=Interrupt(signal.SIGTERM, 0.5)).exit_code == 0
+@pytest.mark.parametrize(
+    "source",
+    [
+        # Writes over what is there: nothing is created, nothing renamed.
+        "open('/opt/ml/code/script.py', 'r+').write('x')",
+        "from pathlib import Path\nPath('/opt/ml/code/script.py').read_text()",
+        # Leaves its work to others: nothing that is read or written can be seen.
+        "for number in range(50):\n    abs(number)",
+    ],
+)
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+def test_a_script_is_interrupted_whatever_it_does(source: str, share: float) -> None:
+    assert run(source, interrupt=Interrupt(signal.SIGTERM, share)).exit_code == 143
 
 
 FUNCTIONS = """
