@@ -52,7 +52,6 @@ import time
 import traceback
 import typing
 import urllib.parse
-import urllib.request
 import uuid
 import warnings
 import zipfile
