@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 FileName = Annotated[str, Field(pattern=r"^[^/]+$")]
+# A Python file, with folders before it or without.
+EntryPoint = Annotated[str, Field(pattern=r"(^|/)[^/]*[^/.][^/]*$")]
+Reason = Annotated[str, Field(min_length=1)]
+# It is part of the ids of cases, `NAME=CHOICE,NAME=CHOICE`.
+Name = Annotated[str, Field(pattern=r"^[^=,]+$")]
+ExitCode = Annotated[int, Field(ge=0, le=255)]
 
 
 class Strict(BaseModel):
@@ -50,8 +56,8 @@ class Output(Strict):
 class Environment(Strict):
     """Environment variables: the names that must be set, and the optional ones' defaults."""
 
-    required: Texts = ()
-    optional: Mapping[str, str] = {}
+    required: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    optional: Mapping[Name, str] = {}
 
 
 class Open(Strict):
@@ -85,17 +91,17 @@ class Contract(Strict):
     origin is one.
     """
 
-    name: str
+    name: Annotated[str, Field(min_length=1)]
     description: str = ""
     entry_point: FileName
-    inputs: Mapping[str, Input] = {}
+    inputs: Mapping[Name, Input] = {}
     outputs: Mapping[str, Output] = Field(min_length=1)
     arguments: Mapping[str, str] = {}
     environment: Environment = Environment()
-    exit_codes: Mapping[int, str] = Field(min_length=1)
+    exit_codes: Mapping[ExitCode, str] = Field(min_length=1)
     error_codes: Mapping[str, str] = {}
     framework_requirements: Mapping[str, str] = {}
-    waivers: Mapping[str, Annotated[str, Field(min_length=1)]] = {}
+    waivers: Mapping[str, Reason] = {}
     folder: Path = Field(default=Path(), exclude=True)
     origin: Path = Field(default=Path(), exclude=True)
     suite: Path = Field(default=Path(), exclude=True)
@@ -116,13 +122,3 @@ class Contract(Strict):
 
 # What a loader adds, and no file holds.
 ADDED = ("folder", "origin", "suite", "samples", "warnings", "given")
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a `contract.yaml`, for editors."""
-    document = Contract.model_json_schema()
-    for name in ADDED:
-        del document["properties"][name]
-    for name in (Given.__name__, Open.__name__):
-        del document["$defs"][name]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}

@@ -29,7 +29,7 @@ class JsonFile:
 
     def at(self, where: Sequence[int | str]) -> str:
         """The place of the value at the keys `where`, for a message: file, line and keys."""
-        dotted = ".".join(str(key) for key in where)
+        dotted = ".".join(str(key) for key in where if key != yaml_file.KEY)
         return f"{self.path}:{_line_of(self.text, where)}: {dotted}"
 
     def wrong(self, where: Sequence[int | str], what: str, hint: str = "") -> WrongContract:

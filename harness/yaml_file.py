@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,20 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from harness.errors import WrongContract
 
 M = TypeVar("M", bound=BaseModel)
+
+# How pydantic marks that a key itself is wrong, and the types of values in the words of a file.
+KEY = "[key]"
+_SHOULD_BE: Mapping[str, str] = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "string_type": "a text",
+    "tuple_type": "a list",
+}
 
 
 def text_of(path: Path) -> str:
@@ -40,9 +54,12 @@ def read(path: Path) -> Any:
         raise WrongContract(f"{path}:{line}: is not YAML: {problem}", "mend that line") from None
     except (YAMLError, ValueError, RecursionError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WrongContract(f"{path}:1: is not YAML: {first}", "mend the file") from None
+        # A character that YAML does not allow is told by its position.
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        raise WrongContract(f"{path}:{line}: is not YAML: {first}", "mend the file") from None
     if not isinstance(document, dict):
-        held = "nothing" if document is None else f"a {type(document).__name__}"
+        kinds = {type(None): "nothing", str: "a text"}
+        held = "a list" if isinstance(document, list) else kinds.get(type(document), "one value")
         raise WrongContract(
             f"{path}:1: holds {held}, and not a mapping, `key: value`", "see the README"
         )
@@ -63,7 +80,7 @@ def validated(model: type[M], path: Path, document: Any, below: Sequence[str] = 
 
 def wrong(path: Path, document: Any, where: Sequence[int | str], what: str) -> WrongContract:
     """The error about the value at the keys `where`."""
-    dotted = ".".join(str(key) for key in where)
+    dotted = ".".join(str(key) for key in where if key != KEY)
     message = f"{path}:{line_of(document, where)}: {dotted}: {what}"
     return WrongContract(message, "mend that key; the README lists them")
 
@@ -86,9 +103,14 @@ def line_of(document: Any, where: Sequence[int | str]) -> int:
 
 def sentence(error: Any) -> str:
     """What pydantic says of one wrong value, in our words."""
-    if error["type"] == "extra_forbidden":
+    kind = error["type"]
+    if kind == "extra_forbidden":
         return "is not a key that is known here"
-    if error["type"] == "missing":
+    if kind == "missing":
         return "is required and missing"
-    got = repr(error["input"])
-    return f"{error['msg'][0].lower()}{error['msg'][1:]}, got {got[:60]}"
+    got = f", got {error['input']!r:.60}"
+    if kind in _SHOULD_BE:
+        said = f"should be {_SHOULD_BE[kind]}"
+    else:
+        said = f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"as a key, {said}{got}" if KEY in error["loc"] else f"{said}{got}"

@@ -12,6 +12,6 @@ def schema() -> None:
     """Print the JSON Schema of a contract.yaml, for editors."""
     import json
 
-    from harness.contract import schema as of_contract
+    from harness.loaders.own import schema as of_contract
 
     click.echo(json.dumps(of_contract(), indent=2))

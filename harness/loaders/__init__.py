@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from harness import yaml_file
 from harness.contract import Contract
 from harness.errors import WrongContract, WrongUse
 from harness.loaders import cursus, own, pipeline, script_contract
@@ -102,7 +105,15 @@ def load(
     loader = _loader(file)
     if loader is None:
         raise WrongContract(f"{file} is no contract that can be read", f"name {_KINDS}")
-    contract = loader.read(file, Ask(step, code, script))
+    try:
+        contract = loader.read(file, Ask(step, code, script))
+    except ValidationError as error:
+        # A part that its own form takes, and that is none that a contract can have.
+        first = error.errors()[0]
+        key = ".".join(str(one) for one in first["loc"])
+        raise WrongContract(
+            f"{file}:1: {key}: {yaml_file.sentence(first)}", "mend what this is made of"
+        ) from None
     added = {
         "folder": file.parent / contract.folder if code is None else code,
         "origin": file,

@@ -12,10 +12,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness import yaml_file
-from harness.contract import AbsolutePath, Contract, Environment, Input, Output
+from harness.contract import AbsolutePath, Contract, EntryPoint, Environment, Input, Output, Reason
+from harness.loaders.checks import Where, wrong_parts
 
 SUFFIX = ".step.yaml"
 _SECTION = "contract"
+# The key here of what our contracts name otherwise.
+_OURS: Mapping[int | str, str] = {"environment": "env_vars"}
 _EXIT_CODES = {0: "the step did its work", 1: "the step failed"}
 
 Scalar = str | int | float | bool | None
@@ -46,7 +49,7 @@ class _Variables(_Part):
 
 
 class _Section(_Part):
-    entry_point: str
+    entry_point: EntryPoint
     source_dir: str | None = None
     description: str = ""
     inputs: Mapping[str, _Input] = {}
@@ -55,6 +58,7 @@ class _Section(_Part):
     job_arguments: tuple[_JobArgument, ...] = Field(default=(), strict=False)
     env_vars: _Variables = _Variables()
     framework_requirements: Mapping[str, Scalar] = {}
+    waivers: Mapping[str, Reason] = {}
 
 
 def matches(path: Path) -> bool:
@@ -69,9 +73,18 @@ def read(path: Path) -> Contract:
         raise yaml_file.wrong(path, document, (_SECTION,), "is required and missing")
     section = yaml_file.validated(_Section, path, document, (_SECTION,))
     warnings = tuple(
-        f"{path}:{yaml_file.line_of(document, where)}: {'.'.join(where)}: is not known here"
+        yaml_file.wrong(path, document, where, "is not known here").what
         for where in _unknown(section, (_SECTION,))
     )
+    contract = _contract(path, section, warnings)
+    for where, what in wrong_parts(contract):
+        raise yaml_file.wrong(
+            path, document, (_SECTION, _OURS.get(where[0], where[0]), *where[1:]), what
+        )
+    return contract
+
+
+def _contract(path: Path, section: _Section, warnings: tuple[str, ...]) -> Contract:
     flags = {one.flag: f"from {one.source}" for one in section.job_arguments}
     return Contract(
         name=path.name.removesuffix(SUFFIX),
@@ -88,6 +101,7 @@ def read(path: Path) -> Contract:
         framework_requirements={
             name: _text(one) for name, one in section.framework_requirements.items()
         },
+        waivers=section.waivers,
         folder=Path(section.source_dir or ".") / Path(section.entry_point).parent,
         warnings=warnings,
     )
@@ -103,17 +117,22 @@ def _inputs(section: _Section) -> Iterator[tuple[str, Input]]:
             yield f"{name}.{channel}", Input(required=one.required, mounts=mounts)
 
 
-def _unknown(part: _Part, where: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _unknown(part: _Part, where: Where) -> Iterator[Where]:
     for name in part.model_extra or {}:
         yield (*where, name)
     for name in type(part).model_fields:
-        value = getattr(part, name)
-        inner = value if isinstance(value, Mapping) else {}
-        for key, one in inner.items():
-            if isinstance(one, _Part):
-                yield from _unknown(one, (*where, name, str(key)))
-        if isinstance(value, _Part):
-            yield from _unknown(value, (*where, name))
+        yield from _unknown_in(getattr(part, name), (*where, name))
+
+
+def _unknown_in(value: object, where: Where) -> Iterator[Where]:
+    if isinstance(value, _Part):
+        yield from _unknown(value, where)
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _unknown_in(one, (*where, str(key)))
+    elif isinstance(value, tuple):
+        for number, one in enumerate(value):
+            yield from _unknown_in(one, (*where, number))
 
 
 def _text(value: Scalar) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from harness import yaml_file
-from harness.contract import ADDED, Contract
-from harness.promises.all import PROMISES
+from harness.contract import ADDED, Contract, Given, Open
+from harness.loaders.checks import PROMISE_NAMES, wrong_parts
 
 FILE_NAME = "contract.yaml"
+_EXIT_CODE = r"^(0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])$"
 
 
 def matches(path: Path) -> bool:
@@ -23,9 +25,25 @@ def read(path: Path) -> Contract:
         if name in document:
             raise yaml_file.wrong(path, document, (name,), "is not a key that is known here")
     contract = yaml_file.validated(Contract, path, document)
-    known = [promise.name for promise in PROMISES]
-    for name in contract.waivers:
-        if name not in known:
-            what = f"is no promise; they are: {', '.join(known)}"
-            raise yaml_file.wrong(path, document, ("waivers", name), what)
+    for where, what in wrong_parts(contract):
+        raise yaml_file.wrong(path, document, where, what)
     return contract
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of these files, for editors.
+
+    It takes what `read` takes, and refuses what that refuses, but for a name that is given twice.
+    """
+    document = Contract.model_json_schema()
+    for name in ADDED:
+        del document["properties"][name]
+    for model in (Given, Open):
+        del document["$defs"][model.__name__]
+    document["properties"]["exit_codes"]["propertyNames"] = {"pattern": _EXIT_CODE}
+    document["properties"]["waivers"]["propertyNames"] = {"enum": list(PROMISE_NAMES)}
+    for node in (document, *document["$defs"].values()):
+        for part in node["properties"].values():
+            if "patternProperties" in part:
+                part["additionalProperties"] = False
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}

@@ -2,19 +2,33 @@
 
 The file is executed, since any object will do: a dataclass, a pydantic model, a plain class with
 `entry_point`, `expected_input_paths`, `expected_output_paths` and, if it has them,
-`expected_arguments`, `required_env_vars`, `optional_env_vars`, `framework_requirements` and
-`description`.
+`expected_arguments`, `required_env_vars`, `optional_env_vars`, `framework_requirements`,
+`description` and `waivers` (promise → reason).
 """
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.contract import AbsolutePath, Contract, Environment, Input, Output
+from harness import yaml_file
+from harness.contract import (
+    AbsolutePath,
+    Contract,
+    EntryPoint,
+    Environment,
+    Input,
+    Output,
+    Reason,
+    Texts,
+)
 from harness.errors import WrongContract
+from harness.loaders.checks import wrong_parts
 from harness.modules import blaming, execute
 
 _NEEDED = ("entry_point", "expected_input_paths", "expected_output_paths")
@@ -24,14 +38,23 @@ _EXIT_CODES = {0: "the step did its work", 1: "the step failed"}
 class _Attributes(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True)
 
-    entry_point: str
+    entry_point: EntryPoint
     expected_input_paths: dict[str, AbsolutePath]
     expected_output_paths: dict[str, AbsolutePath] = Field(min_length=1)
     expected_arguments: dict[str, Any] = {}
-    required_env_vars: tuple[str, ...] = Field(default=(), strict=False)
+    required_env_vars: Texts = ()
     optional_env_vars: dict[str, Any] = {}
     framework_requirements: dict[str, Any] = {}
     description: str = ""
+    waivers: dict[str, Reason] = {}
+
+
+# The attribute here of what our contracts name otherwise.
+_OURS: Mapping[tuple[int | str, ...], str] = {
+    ("environment", "required"): "required_env_vars",
+    ("environment", "optional"): "optional_env_vars",
+    ("waivers",): "waivers",
+}
 
 
 def matches(path: Path) -> bool:
@@ -43,22 +66,27 @@ def read(path: Path) -> Contract:
     """Execute the file and read its one contract; raises `WrongContract`."""
     hint = "mend it, or run the harness where what it imports is installed"
     with blaming(path, "the script contract cannot be executed", hint):
-        names = vars(execute(path))
-    name, found = _the_one(path, names)
-    values = {
-        one: value
-        for one in _Attributes.model_fields
-        if (value := getattr(found, one, None)) is not None
-    }
+        name, found = _the_one(path, vars(execute(path)))
+        values = {
+            one: value
+            for one in _Attributes.model_fields
+            if (value := getattr(found, one, None)) is not None
+        }
     try:
         attributes = _Attributes.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in (name, *first["loc"]))
-        raise WrongContract(
-            f"{path}:{_line(path, name)}: {key}: {first['msg']}, got {first['input']!r:.60}",
-            "mend that attribute",
-        ) from None
+        raise _wrong(path, (name, *first["loc"]), yaml_file.sentence(first)) from None
+    contract = _contract(path, attributes)
+    for where, what in wrong_parts(contract):
+        attribute, rest = next(
+            (one, where[len(ours) :]) for ours, one in _OURS.items() if where[: len(ours)] == ours
+        )
+        raise _wrong(path, (name, attribute, *rest), what)
+    return contract
+
+
+def _contract(path: Path, attributes: _Attributes) -> Contract:
     return Contract(
         name=path.stem,
         description=attributes.description,
@@ -74,15 +102,22 @@ def read(path: Path) -> Contract:
         ),
         exit_codes=_EXIT_CODES,
         framework_requirements=_texts(attributes.framework_requirements),
+        waivers=attributes.waivers,
         folder=Path(attributes.entry_point).parent,
     )
+
+
+def _wrong(path: Path, where: tuple[int | str, ...], what: str) -> WrongContract:
+    dotted = ".".join(str(key) for key in where if key != yaml_file.KEY)
+    line = _line(path, str(where[0]), [str(key) for key in where[1:]])
+    return WrongContract(f"{path}:{line}: {dotted}: {what}", "mend that attribute")
 
 
 def _the_one(path: Path, names: dict[str, Any]) -> tuple[str, Any]:
     found = {
         name: value
         for name, value in names.items()
-        if not isinstance(value, type) and all(hasattr(value, one) for one in _NEEDED)
+        if not isinstance(value, type | ModuleType) and _has_all(value)
     }
     # The same object under two names is one contract, and the first is its name.
     one_each = {id(value): (name, value) for name, value in reversed(found.items())}
@@ -97,12 +132,50 @@ def _the_one(path: Path, names: dict[str, Any]) -> tuple[str, Any]:
     )
 
 
-def _line(path: Path, name: str) -> int:
-    """The line that assigns `name`."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line.startswith((f"{name} ", f"{name}=", f"{name}:")):
-            return number
-    return 1
+def _has_all(value: Any) -> bool:
+    return all(hasattr(value, one) for one in _NEEDED)
+
+
+def _line(path: Path, name: str, keys: Sequence[str]) -> int:
+    """The line of the value that `keys` lead to in the object `name`, or of the nearest to it.
+
+    Looked for in what is assigned to `name`; in an object made elsewhere, in the whole file.
+    """
+    tree = ast.parse(path.read_bytes())
+    assigned = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and any(isinstance(one, ast.Name) and one.id == name for one in _targets(node))
+    ]
+    line = assigned[-1].lineno if assigned else 1
+    scope: ast.AST = assigned[-1] if assigned else tree
+    for key in keys:
+        found = _named(scope, key) or _named(tree, key)
+        if found is None:
+            break
+        line, scope = found.lineno, found
+    return line
+
+
+def _named(scope: ast.AST, key: str) -> ast.expr | None:
+    """The value that has this name in an argument, an assignment or a dictionary below `scope`."""
+    for node in ast.walk(scope):
+        if isinstance(node, ast.keyword) and node.arg == key:
+            return node.value
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            for target in _targets(node):
+                if key in (getattr(target, "id", None), getattr(target, "attr", None)):
+                    return node.value
+        if isinstance(node, ast.Dict):
+            for one, value in zip(node.keys, node.values, strict=True):
+                if isinstance(one, ast.Constant) and one.value == key:
+                    return value
+    return None
+
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> Sequence[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
 
 
 def _texts(values: dict[str, Any]) -> dict[str, str]:

@@ -184,8 +184,8 @@ def test_any_object_with_the_attributes_will_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        ('"/opt/ml/processing/input/data"', '"data"', ":15: CONTRACT.expected_input_paths.data: "),
-        ('entry_point="prepare.py"', "entry_point=3", ":15: CONTRACT.entry_point: "),
+        ('"/opt/ml/processing/input/data"', '"data"', ":17: CONTRACT.expected_input_paths.data: "),
+        ('entry_point="prepare.py"', "entry_point=3", ":16: CONTRACT.entry_point: "),
         ('required_env_vars=["REGION"]', "required_env_vars=[3]", "CONTRACT.required_env_vars.0"),
         ("CONTRACT = ScriptContract(", "import no_such_module\nX = dict(", ":15: the script"),
         ("    description=", "    nothing", ":24: the script contract cannot be executed: Syn"),

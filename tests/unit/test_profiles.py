@@ -191,7 +191,7 @@ def profile_of(tmp_path: Path, **changes: str) -> Path:
     [
         ({"mounts": "mounts: data"}, ":2: mounts: string should match"),
         ({"code": ""}, ":1: code: is required and missing"),
-        ({"makes_outputs": "makes_outputs: 1"}, ":6: makes_outputs: input should be a valid bool"),
+        ({"makes_outputs": "makes_outputs: 1"}, ":6: makes_outputs: should be true or fa"),
         ({"arguments_from": "arguments_from: me"}, ":7: arguments_from: input should be 'job'"),
         ({"more": "colour: red"}, ":9: colour: is not a key that is known here"),
         ({"environment": "environment: {A: $nonesuch}"}, ":8: environment.A: there is no $nonesuc"),
