@@ -77,6 +77,7 @@ def _differences(
     try:
         with tarfile.open(fileobj=io.BytesIO(payload), mode="r:") as tar:
             infos = tar.getmembers()
+            yield from _end(payload[tar.offset :])
             yield from _members(tar, infos, members, injected)
     except Exception as error:
         yield ArchiveDifference(
@@ -92,6 +93,16 @@ def _after_the_end(rest: bytes) -> ArchiveDifference:
     key = "several-gzip-members" if rest.startswith(_GZIP_MAGIC) else "bytes-after-the-end"
     got = f"{len(rest)} bytes after it, which begin with {rest[:8]!r}"
     return ArchiveDifference(key, "", "a single gzip member with nothing after it", got)
+
+
+def _end(rest: bytes) -> Iterator[ArchiveDifference]:
+    """What is wrong with the end of a tar: POSIX wants two blocks of zeros, and no more follows."""
+    if len(rest) < 2 * tarfile.BLOCKSIZE:
+        got = f"{len(rest)} bytes"
+        yield ArchiveDifference("tar-without-end", "", "two blocks of zeros at the end", got)
+    elif rest.strip(b"\0"):
+        got = f"{rest.strip(bytes(1))[:8]!r} behind it"
+        yield ArchiveDifference("tar-after-the-end", "", "nothing but zeros behind the end", got)
 
 
 def _members(

@@ -152,6 +152,7 @@ def _layouts() -> dict[str, Layout]:
             (
                 file("epoch", b"1", mtime=0.0),
                 file("old", b"2", mtime=1.0),
+                file("older than the epoch", b"2", mtime=-86_400.0),
                 file("future", b"3", mtime=4_102_444_800.0),
                 directory("dated", mtime=1_234_567_890.0),
                 file("dated/inside", b"4", mtime=1_400_000_000.0),

@@ -372,4 +372,27 @@ MINIATURES = (
         finds="exit-code: 0-for-1",
         cases="bad-truncated-xz",
     ),
+    wrong(
+        "tar-without-its-end",
+        "The tar lacks the two blocks of zeros that end it, so that nobody can tell it from a cut one.",
+        (
+            "        self.size += len(data)\n        self.raw.write(self.compressor.compress(data))\n",
+            "        self.size += len(data)\n        end = len(data) >= 1024 and not data.strip(b'\\0')\n        self.raw.write(self.compressor.compress(b'' if end else data))\n",
+        ),
+        finds="output: tar-without-end",
+        cases="archive-pytorch",
+    ),
+    wrong(
+        "something-behind-the-end-of-the-tar",
+        "Something lies behind the end of the tar, where only some readers look.",
+        (
+            FINISH,
+            FINISH.replace(
+                "            packer.finish",
+                "            packer.write(b'behind' * 256)\n            packer.finish",
+            ),
+        ),
+        finds="output: tar-after-the-end",
+        cases="archive-pytorch",
+    ),
 )
