@@ -58,8 +58,8 @@ def test_main_returns_the_path_of_the_output(tmp_path: Path) -> None:
     written = step.main(**paths(tmp_path))
     assert written == tmp_path / "out" / "model.tar.gz"
     assert contents(written.read_bytes()) == [
-        ("model.pth", b"weights" * 100),
         (HYPERPARAMETERS, GIVEN),
+        ("model.pth", b"weights" * 100),
     ]
 
 
