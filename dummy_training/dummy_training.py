@@ -61,6 +61,7 @@ SOURCE_DIR = "/opt/ml/code"
 OUTPUT_DIR = "/opt/ml/processing/output/model"
 
 _CHUNK = 1 << 18
+_SMALL_CHUNK = 1 << 13  # Where the rest is likely to be read again.
 _KERNEL_COPY = 1 << 26  # Bytes that are copied at once, between which a signal can come.
 _COMPRESSION_LEVEL = 1
 _STOPPED = 128 + signal.SIGTERM
@@ -86,7 +87,7 @@ _ENCODING: Dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
 _GZIP_MAGIC = b"\x1f\x8b"
 # Deflate, no flags, no time (so that bytes are reproducible), unknown system.
 _GZIP_HEADER = _GZIP_MAGIC + b"\x08" + bytes(6) + b"\xff"
-_FHCRC, _FEXTRA, _FNAME, _FCOMMENT = 2, 4, 8, 16  # Flags in a gzip header.
+_FHCRC, _FEXTRA, _FNAME, _FCOMMENT, _FRESERVED = 2, 4, 8, 16, 0xE0  # Flags in a gzip header.
 _TRAILER = struct.Struct("<II")  # CRC-32 and length, modulo 2**32.
 _GZIP_WBITS = 16 + zlib.MAX_WBITS
 _CRC32_POLYNOMIAL = 0xEDB88320
@@ -252,14 +253,14 @@ class _Archive:
         self.links: Dict[str, str] = {}
         self.obstacle = ""
         self.flags = 0  # Of the gzip header.
-        self.ends: List[int] = []  # Where each gzip member ends in the file.
-        self.follows = False  # Something follows the last one.
+        self.end = 0  # Of its first gzip member, in the file; 0 when it is packed otherwise.
+        self.follows = False  # Something follows that member.
         self.crc = self.size = 0  # Of all that was unpacked.
 
     def __iter__(self) -> Iterator[_Entry]:
         return self._entries(self._unpack())
 
-    def unpacked_ahead(self) -> Iterator[_Entry]:
+    def ahead(self) -> Iterator[_Entry]:
         """Iterate while a thread of its own unpacks."""
         return self._entries(_ahead(self._unpack()))
 
@@ -268,10 +269,9 @@ class _Archive:
         if not stat.S_ISREG(self.path.stat().st_mode):
             raise StepError("INVALID_ARCHIVE", f"{self.path} is not a regular file")
         with self.path.open("rb") as raw:
-            head, file = raw.read(10), raw
+            head, file = raw.read(6), raw
             raw.seek(0)
             if head.startswith(_GZIP_MAGIC):
-                self.flags = head[3] if len(head) > 3 else 0
                 yield from self._gunzip(raw)
                 return
             if head.startswith(b"BZh"):
@@ -286,27 +286,31 @@ class _Archive:
 
     def _gunzip(self, raw: IO[bytes]) -> Iterator[bytes]:
         """Unpack each gzip member; zeros after one are skipped, and anything else is ignored."""
-        rest = _GZIP_MAGIC
-        while rest == _GZIP_MAGIC:
-            inflate = _fast_zlib.decompressobj(_GZIP_WBITS)
+        head = raw.read(4)
+        while head.startswith(_GZIP_MAGIC):
+            self.flags = head[3] if len(head) > 3 else 0
+            if self.flags & _FRESERVED:
+                raise ValueError("unknown flags in a gzip header")
+            raw.seek(-len(head), io.SEEK_CUR)
+            inflate, size = _fast_zlib.decompressobj(_GZIP_WBITS), _SMALL_CHUNK
             while not inflate.eof:
-                packed = inflate.unconsumed_tail or raw.read(_CHUNK)
+                packed = inflate.unconsumed_tail or raw.read(size)
                 if not packed:
                     raise EOFError("the compressed data ends too early")
-                chunk = inflate.decompress(packed, _CHUNK)
+                chunk, size = inflate.decompress(packed, _CHUNK), min(2 * size, _CHUNK)
                 self.crc = _fast_zlib.crc32(chunk, self.crc)
                 self.size += len(chunk)
                 if chunk:
                     yield chunk
-            self.ends.append(raw.seek(raw.tell() - len(inflate.unused_data)))
-            rest = raw.read(_CHUNK)
-            self.follows = bool(rest)
+            end = raw.seek(-len(inflate.unused_data), io.SEEK_CUR)
+            self.end = self.end or end
+            rest = b"\0"
             while rest and not rest.strip(b"\0"):
-                rest = raw.read(_CHUNK)
-            raw.seek(raw.tell() - len(rest.lstrip(b"\0")))
-            rest = raw.read(2)
-            raw.seek(raw.tell() - len(rest))
-        if rest:
+                rest = raw.read(_SMALL_CHUNK)
+                self.follows = self.follows or bool(rest)
+            raw.seek(-len(rest.lstrip(b"\0")), io.SEEK_CUR)
+            head = raw.read(4)
+        if head:
             logger.warning("Garbage after the gzip data of %s is ignored", self.path)
 
     def _entries(self, chunks: Iterator[bytes]) -> Iterator[_Entry]:
@@ -608,14 +612,14 @@ def _splice(out: IO[bytes], archive: _Archive, chosen: _Chosen) -> None:
     """Write an archive's bytes on, after the provided hyperparameters if those were chosen."""
     with archive.path.open("rb") as raw:
         if chosen.data is None:
-            _copy_range(raw, out, 0, archive.ends[0])
+            _copy_range(raw, out, 0, archive.end)
             return
         _skip_gzip_header(raw, archive.flags)
         entry = b"".join(_member_bytes(chosen.member, [chosen.data]))
         deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
         # A full flush ends the block at a byte, without ending the stream.
         out.write(_GZIP_HEADER + deflate.compress(entry) + deflate.flush(zlib.Z_FULL_FLUSH))
-        _copy_range(raw, out, raw.tell(), archive.ends[0] - _TRAILER.size)
+        _copy_range(raw, out, raw.tell(), archive.end - _TRAILER.size)
     crc = crc32_combine(zlib.crc32(entry), archive.crc, archive.size)
     out.write(_TRAILER.pack(crc, (len(entry) + archive.size) & 0xFFFFFFFF))
 
@@ -686,7 +690,7 @@ class _Contents(_Totals):
     data: Optional[bytes] = None  # … and their bytes, unless they are a link or too large.
     several = False
     blocked = False  # Members lie below a folder of that name.
-    doubles = False  # Others of that name lie in folders.
+    doubles = False  # Others lie in folders: a link may lead from there to the root.
 
     def take(self, member: _Member, data: Optional[Iterable[bytes]]) -> None:
         """Note a member of the archive."""
@@ -735,7 +739,7 @@ def _keep_embedded(archive: _Archive, contents: _Contents, provided: Optional[Pa
             HYPERPARAMETERS_FILE,
         )
     at, found, data = contents.kept_at, contents.kept, contents.data
-    if found is None or not found.has_data() or _is_shadowed(archive, contents):
+    if found is None or not found.has_data() or (contents.doubles and archive.links):
         at, found = _file_behind(archive, HYPERPARAMETERS_FILE, contents.members)
         data = None
     if found is None:
@@ -784,11 +788,6 @@ def _json_problem(data: bytes) -> Optional[str]:
     return None if isinstance(value, dict) else "it is not a JSON object"
 
 
-def _is_shadowed(archive: _Archive, contents: _Contents) -> bool:
-    """Whether a member in a folder may be written over the one at the root, through a link."""
-    return contents.doubles and bool(archive.links)
-
-
 def _file_behind(archive: _Archive, name: str, before: int) -> Tuple[int, Optional[_Member]]:
     """The file that a name means, through links, as of the member number `before`; its number."""
     for _ in range(_MOST_LINKS_IN_A_PATH):
@@ -814,13 +813,13 @@ def _data_of(archive: _Archive, number: int) -> Iterator[bytes]:
 
 def _obstacle(archive: _Archive, contents: _Contents) -> str:
     """What keeps the compressed bytes of an archive from being taken over; empty when nothing."""
-    if len(archive.ends) != 1 or archive.follows:
+    if not archive.end or archive.follows:
         return "the packing, which is not one gzip member and nothing else"
     if contents.kept is not None and archive.flags & _FHCRC:
         return "the checksum in the gzip header, which few readers know"
     if contents.several or (contents.kept is not None and not contents.kept.isreg()):
         return f"{HYPERPARAMETERS_FILE}, of which there are several, or which is a link"
-    if _is_shadowed(archive, contents):
+    if contents.doubles and archive.links:
         return f"a link through which {HYPERPARAMETERS_FILE} may be written"
     return archive.obstacle
 
@@ -1056,7 +1055,7 @@ def _write_output(out: IO[bytes], archive: _Archive, contents: _Contents, chosen
     obstacle = _obstacle(archive, contents)
     if obstacle:
         logger.info("The archive is written anew because of %s", obstacle)
-        entries = _Archive(archive.path).unpacked_ahead()
+        entries = _Archive(archive.path).ahead()
         _write_archive(out, _rewritten(archive, entries, contents, chosen))
     else:
         logger.info("The archive is %s", "copied" if chosen.data is None else "spliced")
