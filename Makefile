@@ -9,7 +9,7 @@ STEP_IMAGE ?= dummy-training:local
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sdks check check-container test smoke lint image clean
+.PHONY: help setup sdks check check-container test smoke bench lint image clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test: setup ## Run every test; those in containers where a Docker engine answers
 smoke: setup image ## Run the built image under compose
 	HARNESS_IMAGE=$(BASE_IMAGE) HARNESS_REQUIRE_DOCKER=1 $(BIN)/pytest tests/smoke $(ARGS)
 
+bench: setup
+	$(BIN)/python -m tests.bench.step $(ARGS)
+
 lint: setup ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,5 +68,5 @@ image: base-image ## Build the step's image
 	DOCKER_BUILDKIT=0 docker build --quiet --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(STEP_IMAGE) --file docker/Dockerfile dummy_training
 
 clean: ## Remove what the other targets have made
-	rm -rf $(VENV) .venv-sdk2 .venv-sdk3 .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-sdk2 .venv-sdk3 .cache .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

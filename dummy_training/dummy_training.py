@@ -1,17 +1,30 @@
 """Packages a pretrained model: makes sure that its archive holds hyperparameters, and writes it on.
 
 Reads `model.tar.gz`, puts `hyperparameters.json` at its root unless it is there already, and writes
-the result as `/opt/ml/processing/output/model/model.tar.gz`. Every other member keeps its place,
-type, mode, times, owner, link target and bytes. Works as a SageMaker processing or training step;
-needs nothing but Python 3.8 or newer. Memory does not grow with the archive: its members lie in a
-temporary folder, headers in one file and bytes in another.
+the result as `/opt/ml/processing/output/model/model.tar.gz`. Every other member keeps its type,
+mode, times, owner, link target and bytes. Works as a SageMaker processing or training step; needs
+nothing but Python 3.8 or newer, and is faster where `isal` can be imported.
+
+The archive is read once from front to back, with every check there is. What that tells decides how
+the output is written; `_obstacle` says what stands against the first two ways:
+
+- *copy*: the hyperparameters are in it, and nothing needs a change: the verified file is copied.
+- *splice*: they are not, and nothing else needs a change. The output is one gzip member: a deflate
+  block with the tar entry of `hyperparameters.json`, then the compressed bytes of the input as they
+  are, then the checksum of both. Nothing is compressed anew.
+- *rewrite*: everything else, such as names to be normalised, several gzip members, bytes after the
+  end, a plain, bzip2 or xz tar. The input is read again, and written anew member by member, while
+  one thread unpacks, one makes the tar, and one packs it.
+
+Neither memory nor temporary files grow with the archive. `extract_tarfile` and `create_tarfile` are
+for other programs; the step itself has no need of a folder with the members.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
-import gzip
 import io
 import json
 import logging
@@ -21,11 +34,18 @@ import re
 import shutil
 import signal
 import stat
+import struct
 import sys
 import tarfile
 import traceback
+import zlib
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+
+try:
+    from isal import isal_zlib as _fast_zlib
+except ImportError:
+    _fast_zlib = zlib
 
 MODEL_FILE = "model.tar.gz"
 HYPERPARAMETERS_FILE = "hyperparameters.json"
@@ -40,25 +60,42 @@ HYPERPARAMETERS_CHANNELS = (
 SOURCE_DIR = "/opt/ml/code"
 OUTPUT_DIR = "/opt/ml/processing/output/model"
 
-_CHUNK = 1 << 20
-_COMPRESSION_LEVEL = 6
+_CHUNK = 1 << 18
+_SMALL_CHUNK = 1 << 13  # Where the rest is likely to be read again.
+_KERNEL_COPY = 1 << 26  # Bytes that are copied at once, between which a signal can come.
+_COMPRESSION_LEVEL = 1
 _STOPPED = 128 + signal.SIGTERM
 _LARGEST_EXTENDED_HEADER = 1 << 24
 _LARGEST_JSON = 1 << 24
 _MOST_LINKS_IN_A_PATH = 40  # As Linux has it.
 # The pax records that go on with a member beside those that tarfile derives from its attributes.
 # Others only make GNU tar print warnings.
-_KEPT_RECORDS = re.compile(r"atime|ctime|comment|SCHILY\.(xattr|acl)\..+|RHT\.security\.selinux")
-_ENCODING: Dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
-_FIELDS = (
-    *("name", "mode", "uid", "gid", "size", "mtime", "linkname", "uname", "gname"),
-    *("pax_headers", "offset_data"),
+_KEPT_RECORDS = r"comment|SCHILY\.(xattr|acl)\..+|RHT\.security\.selinux"
+_KEPT = re.compile(rf"atime|ctime|{_KEPT_RECORDS}")
+# The pax records, with their values, that every reader of the output takes as it should.
+_SOUND = re.compile(
+    rf"({_KEPT_RECORDS}|path|linkpath|uname|gname|GNU\.sparse\.name)=.*"
+    r"|[amc]time=-?[0-9]+(\.[0-9]+)?|(uid|gid|size|GNU\.sparse\.realsize)=[0-9]+"
+    r"|GNU\.sparse\.major=1|GNU\.sparse\.minor=0",
+    re.DOTALL,
 )
+_SOUND_TYPES = (
+    *(tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE),
+    *(tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE),
+)
+_ENCODING: Dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
+_GZIP_MAGIC = b"\x1f\x8b"
+# Deflate, no flags, no time (so that bytes are reproducible), unknown system.
+_GZIP_HEADER = _GZIP_MAGIC + b"\x08" + bytes(6) + b"\xff"
+_FHCRC, _FEXTRA, _FNAME, _FCOMMENT, _FRESERVED = 2, 4, 8, 16, 0xE0  # Flags in a gzip header.
+_TRAILER = struct.Struct("<II")  # CRC-32 and length, modulo 2**32.
+_GZIP_WBITS = 16 + zlib.MAX_WBITS
+_CRC32_POLYNOMIAL = 0xEDB88320
 
 logger = logging.getLogger(__name__)
 
-# A member to be written, and its bytes if it has any.
-_Entry = Tuple[tarfile.TarInfo, Optional[IO[bytes]]]
+# A member, and its bytes if it has any, in chunks that must be taken before the next member.
+_Entry = Tuple[tarfile.TarInfo, Optional[Iterable[bytes]]]
 
 
 class StepError(ValueError):
@@ -80,6 +117,8 @@ class HyperparametersNotFoundError(FileNotFoundError):
 class _Member(tarfile.TarInfo):
     """A member whose broken headers are errors, and which is written as it was read."""
 
+    odd = False  # Readers may differ about its pax header.
+
     @classmethod
     def fromtarfile(cls, archive):
         try:
@@ -94,85 +133,96 @@ class _Member(tarfile.TarInfo):
             raise tarfile.ReadError(f"a header that claims {self.size} bytes")
         return super()._proc_member(archive)
 
+    def _proc_pax(self, archive):
+        member = super()._proc_pax(archive)
+        known = archive.pax_headers
+        if self.type == tarfile.XGLTYPE:
+            records = known
+        else:
+            own = member.pax_headers.items()
+            records = {key: text for key, text in own if known.get(key) != text}
+        # Repeated, malformed and superfluous records are those that make a difference.
+        member.odd = member.odd or self.size != sum(map(_record_size, records.items()))
+        return member
+
     def get_info(self):
         info = super().get_info()
         if info["name"] == "./":
             info["name"] = "."
         return info
 
-    def tobuf(self, format=tarfile.PAX_FORMAT, *encoding):
+    def tobuf(self, format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"):
         if all(map(_is_utf8, (self.name, self.linkname, self.uname, self.gname))):
-            return super().tobuf(format, *encoding)
+            return super().tobuf(format, encoding, errors)
         # pax names are UTF-8, and GNU tar warns of `hdrcharset`: write other bytes in GNU format,
         # after a pax header with what GNU format lacks.
         plain = self.changed(name="x", linkname="", uname="", gname="", type=tarfile.REGTYPE)
-        extended = plain.tobuf(tarfile.PAX_FORMAT, *encoding)[: -tarfile.BLOCKSIZE]
-        return extended + super().tobuf(tarfile.GNU_FORMAT, *encoding)
+        extended = plain.tobuf(tarfile.PAX_FORMAT)[: -tarfile.BLOCKSIZE]
+        return extended + super().tobuf(tarfile.GNU_FORMAT, encoding, errors)
 
     def changed(self, **changes: Any) -> _Member:
-        other = _Member()
-        for field in (*_FIELDS, "type"):
-            setattr(other, field, changes.get(field, getattr(self, field)))
+        other = copy.copy(self)
+        for field, value in changes.items():
+            setattr(other, field, value)
         return other
 
     def has_data(self) -> bool:
         return self.isreg() or self.type not in tarfile.SUPPORTED_TYPES
 
 
-class _Bytes(io.RawIOBase):
-    """The unpacked bytes of a file, read once from front to back; `seek` goes forward only."""
+class _Stream:
+    """The chunks of an archive as a file for tarfile; `seek` goes forward only."""
 
-    def __init__(self, raw: IO[bytes], path: Path) -> None:
-        self._file: Any = raw
+    def __init__(self, chunks: Iterator[bytes], path: Path) -> None:
+        self._chunks = chunks
         self._path = path
+        self._chunk = b""
+        self._used = 0
         self._at = 0
-        magic = raw.read(6)
-        raw.seek(0)
-        if magic.startswith(b"\x1f\x8b"):
-            self._file = gzip.GzipFile(fileobj=raw, mode="rb")
-        elif magic.startswith(b"BZh"):
-            import bz2  # Not every Python is built with it.
 
-            self._file = bz2.BZ2File(raw)
-        elif magic == b"\xfd7zXZ\x00":
-            import lzma
-
-            self._file = lzma.LZMAFile(raw)  # noqa: SIM115
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        with _reading(self._path):
-            data = self._read(len(buffer))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def _read(self, size: int) -> bytes:
-        try:
-            return self._file.read1(size)
-        except gzip.BadGzipFile as error:
-            if not (self._at and str(error).startswith("Not a gzipped file")):
-                raise
-            logger.warning("Garbage after the gzip data of %s is ignored", self._path)
-            self._file = io.BytesIO()
-            return b""
-
-    def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
-        target = position + (self._at if whence == io.SEEK_CUR else 0)
-        if target < self._at or whence == io.SEEK_END:
-            raise tarfile.ReadError("the data of members overlap")
-        while self._at < target and self.read(min(_CHUNK, target - self._at)):
-            pass
+    def tell(self) -> int:
         return self._at
 
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+    def piece(self, size: int) -> bytes:
+        """The next bytes, at most `size`, as they come; none at the end."""
+        if self._used == len(self._chunk):
+            with _reading(self._path):
+                self._chunk, self._used = next(self._chunks, b""), 0
+        data = self._chunk[self._used : self._used + size]
+        self._used += len(data)
+        self._at += len(data)
+        return data
+
+    def read(self, size: int) -> bytes:
+        data = more = self.piece(size)
+        while more and len(data) < size:
+            more = self.piece(size - len(data))
+            data += more
+        return data
+
+    def seek(self, position: int) -> None:
+        if position < self._at:
+            raise tarfile.ReadError("the data of members overlap")
+        while self._at < position and self.piece(position - self._at):
+            pass
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(_CHUNK), b"")
+
+
+def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Have a thread of its own make each chunk while the one before is used."""
+    from concurrent.futures import ThreadPoolExecutor  # Not needed by a splice.
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, chunks, b"")
+        while True:
+            chunk = coming.result()
+            if not chunk:
+                return
+            coming = pool.submit(next, chunks, b"")
+            yield chunk
 
 
 @contextlib.contextmanager
@@ -194,44 +244,118 @@ class _Archive:
 
     Iterating yields each member and its bytes (None for what has none), names normalised: no
     leading `./`, no `..`; a `..` is taken by its text, and refused where it leaves the archive by
-    its text or through a symbolic link. Nothing is remembered but the symbolic links.
+    its text or through a symbolic link. Nothing is remembered but the symbolic links, and in
+    `obstacle` why the tar cannot be taken over as it is; empty when it can.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._links: Dict[str, str] = {}
+        self.links: Dict[str, str] = {}
+        self.obstacle = ""
+        self.flags = 0  # Of the gzip header.
+        self.end = 0  # Of its first gzip member, in the file; 0 when it is packed otherwise.
+        self.follows = False  # Something follows that member.
+        self.crc = self.size = 0  # Of all that was unpacked.
 
     def __iter__(self) -> Iterator[_Entry]:
+        return self._entries(self._unpack())
+
+    def ahead(self) -> Iterator[_Entry]:
+        """Iterate while a thread of its own unpacks."""
+        return self._entries(_ahead(self._unpack()))
+
+    def _unpack(self) -> Iterator[bytes]:
+        """The unpacked bytes, in chunks that are never empty."""
         if not stat.S_ISREG(self.path.stat().st_mode):
             raise StepError("INVALID_ARCHIVE", f"{self.path} is not a regular file")
-        with self.path.open("rb") as raw, self._unpacked(raw) as stream:
+        with self.path.open("rb") as raw:
+            head, file = raw.read(6), raw
+            raw.seek(0)
+            if head.startswith(_GZIP_MAGIC):
+                yield from self._gunzip(raw)
+                return
+            if head.startswith(b"BZh"):
+                import bz2  # Not every Python is built with it.
+
+                file = bz2.BZ2File(raw)
+            elif head.startswith(b"\xfd7zXZ\0"):
+                import lzma
+
+                file = lzma.LZMAFile(raw)  # noqa: SIM115
+            yield from _chunks(file)
+
+    def _gunzip(self, raw: IO[bytes]) -> Iterator[bytes]:
+        """Unpack each gzip member; zeros after one are skipped, and anything else is ignored."""
+        head = raw.read(4)
+        while head.startswith(_GZIP_MAGIC):
+            self.flags = head[3] if len(head) > 3 else 0
+            if self.flags & _FRESERVED:
+                raise ValueError("unknown flags in a gzip header")
+            raw.seek(-len(head), io.SEEK_CUR)
+            inflate, size = _fast_zlib.decompressobj(_GZIP_WBITS), _SMALL_CHUNK
+            while not inflate.eof:
+                packed = inflate.unconsumed_tail or raw.read(size)
+                if not packed:
+                    raise EOFError("the compressed data ends too early")
+                chunk, size = inflate.decompress(packed, _CHUNK), min(2 * size, _CHUNK)
+                self.crc = _fast_zlib.crc32(chunk, self.crc)
+                self.size += len(chunk)
+                if chunk:
+                    yield chunk
+            end = raw.seek(-len(inflate.unused_data), io.SEEK_CUR)
+            self.end = self.end or end
+            rest = b"\0"
+            while rest and not rest.strip(b"\0"):
+                rest = raw.read(_SMALL_CHUNK)
+                self.follows = self.follows or bool(rest)
+            raw.seek(-len(rest.lstrip(b"\0")), io.SEEK_CUR)
+            head = raw.read(4)
+        if head:
+            logger.warning("Garbage after the gzip data of %s is ignored", self.path)
+
+    def _entries(self, chunks: Iterator[bytes]) -> Iterator[_Entry]:
+        stream: Any = _Stream(chunks, self.path)
+        with _reading(self.path):
+            tar = tarfile.TarFile(fileobj=stream, tarinfo=_Member, **_ENCODING)
+        # Without a first member, older Pythons would look for the next one before the begin.
+        while tar.firstmember is not None or tar.offset:
             with _reading(self.path):
-                tar = tarfile.TarFile(fileobj=stream, tarinfo=_Member, **_ENCODING)
-            # Without a first member, older Pythons would look for the next one before the begin.
-            while tar.firstmember is not None or tar.offset:
-                with _reading(self.path):
-                    member = tar.next()
-                    if member is None:
-                        break
-                    tar.members.clear()
-                    _settle_header(member)
-                self._check_safe(member)
-                yield member, tar.extractfile(member) if member.has_data() else None
-            self._drain(stream)
-        for link in self._links:
+                member = tar.next()
+                if member is None:
+                    break
+                tar.members.clear()
+                sound, before = _is_sound(member), (member.name, member.linkname, member.size)
+                _settle_header(member)
+            self._check_safe(member)
+            if not sound or before != (member.name, member.linkname, member.size):
+                self.obstacle = self.obstacle or f"the header of {_shown(before[0])}"
+            yield member, self._data(tar, stream, member) if member.has_data() else None
+        self._drain(stream, tar.offset)
+        for link in self.links:
             self.resolve(link)
 
-    def _unpacked(self, raw: IO[bytes]) -> io.BufferedReader:
-        return io.BufferedReader(_Bytes(raw, self.path), 1 << 16)
+    def _data(self, tar: tarfile.TarFile, stream: _Stream, member: _Member) -> Iterator[bytes]:
+        source = tar.extractfile(member).read if member.issparse() else stream.piece
+        left = member.size
+        while left:
+            with _reading(self.path):
+                chunk = source(min(left, _CHUNK))
+                if not chunk:
+                    raise tarfile.ReadError("unexpected end of data")
+            left -= len(chunk)
+            yield chunk
 
-    def _drain(self, stream: IO[bytes]) -> None:
+    def _drain(self, stream: _Stream, end: int) -> None:
         """Read what follows the last member: only the end of the stream proves its checksum."""
-        chunk, follows = stream.read(_CHUNK), False
+        chunk, follows = stream.piece(_CHUNK), False
         while chunk:
             follows = follows or bool(chunk.strip(b"\0"))
-            chunk = stream.read(_CHUNK)
+            chunk = stream.piece(_CHUNK)
+        length = stream.tell() - end
         if follows:
             logger.warning("Data after the end of the archive %s is ignored", self.path)
+        if follows or length < 2 * tarfile.BLOCKSIZE or length % tarfile.BLOCKSIZE:
+            self.obstacle = self.obstacle or "the end of the tar"
 
     def _check_safe(self, member: _Member) -> None:
         """Normalise the names of a member; raises UNSAFE_MEMBER."""
@@ -247,13 +371,13 @@ class _Archive:
         elif member.islnk():
             target, member.linkname = member.linkname, _normalised(member.linkname, name)
             self.resolve(target)
-            target = self._links.get(self.place(member.linkname))
+            target = self.links.get(self.place(member.linkname))
             if target is not None:
                 self._add_link(member.name, target)
 
     def _add_link(self, name: str, target: str) -> None:
         place = self.place(name)
-        self._links[place] = target
+        self.links[place] = target
         self.resolve(place)
 
     def place(self, path: str) -> str:
@@ -262,7 +386,7 @@ class _Archive:
 
     def resolve(self, path: str) -> str:
         """Follow a path through the archive's symbolic links; raises UNSAFE_MEMBER."""
-        if not self._links and ".." not in path:
+        if not self.links and ".." not in path:
             return path
         at: List[str] = []
         hops_left = _MOST_LINKS_IN_A_PATH
@@ -276,7 +400,7 @@ class _Archive:
                     raise _unsafe(path, "leads out of the archive")
                 at.pop()
                 continue
-            target = self._links.get("/".join((*at, part)))
+            target = self.links.get("/".join((*at, part)))
             if target is None or not hops_left:
                 at.append(part)
                 continue
@@ -285,6 +409,18 @@ class _Archive:
             hops_left -= 1
             to_go.extend(target.split("/")[::-1])
         return "/".join(at)
+
+
+def _is_sound(member: _Member) -> bool:
+    """Whether every reader takes the header, as it is, for what tarfile says."""
+    if member.odd or member.type not in _SOUND_TYPES or member.name in ("", "."):
+        return False
+    records = member.pax_headers
+    if records.get("path", "").endswith("/") and not member.isdir():
+        return False
+    return all(
+        _SOUND.fullmatch(f"{key}={text}") and _is_utf8(text) for key, text in records.items()
+    )
 
 
 def _settle_header(member: _Member) -> None:
@@ -306,7 +442,7 @@ def _settle_header(member: _Member) -> None:
         member.size = 0
     # A record has priority over its attribute when it is written, so none may stay that says what
     # an attribute says; but for the time, whose text is more exact than a float.
-    kept = {key: text for key, text in records.items() if _KEPT_RECORDS.fullmatch(key)}
+    kept = {key: text for key, text in records.items() if _KEPT.fullmatch(key)}
     member.pax_headers = {key: text for key, text in kept.items() if _is_utf8(text)}
     with contextlib.suppress(KeyError, ValueError):
         if float(records["mtime"]) == member.mtime:
@@ -345,6 +481,12 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
+def _record_size(record: Tuple[str, str]) -> int:
+    """The length of a pax record, which begins with that length."""
+    size = 3 + sum(len(text.encode(**_ENCODING)) for text in record)
+    return size + len(str(size + len(str(size))))
+
+
 def _log_contents(archive: _Archive) -> Iterator[_Entry]:
     """Log each member on its way, and their total size."""
     logger.info("Tar file contents before extraction:")
@@ -354,99 +496,6 @@ def _log_contents(archive: _Archive) -> Iterator[_Entry]:
         total += member.size
         yield member, data
     logger.info("Total size in tar: %.2fMB", total / 1024 / 1024)
-
-
-def _copy(source: IO[bytes], target: IO[bytes], size: int, path: Path) -> None:
-    """Copy exactly `size` bytes of a member of the archive at `path`."""
-    with _reading(path):
-        while size:
-            chunk = source.read(min(size, _CHUNK))
-            if not chunk:
-                raise tarfile.ReadError("unexpected end of data")
-            target.write(chunk)
-            size -= len(chunk)
-
-
-# --- Keeping members between reading and writing ------------------------------------------------
-
-
-class _Spool:
-    """An archive's members in a folder: headers in one file, bytes in another, order kept."""
-
-    def __init__(self, scratch: _Scratch) -> None:
-        self._path = scratch.headers
-        self._data = scratch.data.open("w+b")
-        self._headers = scratch.headers.open("w")
-        self._count = 0
-        self.kept: Optional[_Member] = None  # The hyperparameters that count: the last ones …
-        self.kept_at = -1  # … and their place in the order.
-        self.blocked = False  # Members lie below a folder of that name.
-
-    def __enter__(self) -> _Spool:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        with self._data, self._headers:
-            pass
-
-    def add(self, member: _Member, data: Optional[IO[bytes]], path: Path) -> None:
-        """Append a member of the archive at `path`."""
-        member.offset_data = self._data.tell()
-        if data is not None:
-            _copy(data, self._data, member.size, path)
-        values = [member.type.decode("latin-1"), *(getattr(member, one) for one in _FIELDS)]
-        self._headers.write(json.dumps(values) + "\n")
-        if member.name == HYPERPARAMETERS_FILE:
-            self.kept, self.kept_at = member, self._count
-        self.blocked = self.blocked or member.name.startswith(HYPERPARAMETERS_FILE + "/")
-        self._count += 1
-
-    def data(self, member: _Member) -> IO[bytes]:
-        """The file that holds the bytes of a member, at their begin."""
-        self._data.seek(member.offset_data)
-        return self._data
-
-    def entries(self, archive: _Archive) -> Iterator[_Entry]:
-        """What is to be written: every member, but only those hyperparameters that count."""
-        for index, member in enumerate(self._members()):
-            if member.name == HYPERPARAMETERS_FILE:
-                if index != self.kept_at:
-                    continue
-                member = self.kept
-            elif member.linkname == HYPERPARAMETERS_FILE and member.islnk():
-                # It means those of its time, which may be left out.
-                earlier = None
-                if index < self.kept_at:
-                    earlier = self.file_behind(HYPERPARAMETERS_FILE, archive, index)
-                if earlier is not None:
-                    member = earlier.changed(name=member.name)
-            yield member, self.data(member) if member.has_data() else None
-
-    def file_behind(
-        self, name: str, archive: _Archive, before: Optional[int] = None
-    ) -> Optional[_Member]:
-        """The file that a name means, through links, as of the member number `before`."""
-        before = self._count if before is None else before
-        for _ in range(_MOST_LINKS_IN_A_PATH):
-            place, found, at = archive.resolve(name), None, 0
-            for index, member in enumerate(self._members()):
-                if index < before and archive.place(member.name) == place:
-                    found, at = member, index
-            if found is None or not found.islnk():
-                return found if found is not None and found.has_data() else None
-            name, before = found.linkname, at
-        return None
-
-    def _members(self) -> Iterator[_Member]:
-        self._headers.flush()
-        with self._path.open() as headers:
-            for line in headers:
-                member = _Member()
-                kind, *values = json.loads(line)
-                member.type = kind.encode("latin-1")
-                for field, value in zip(_FIELDS, values):  # noqa: B905 - Python 3.8
-                    setattr(member, field, value)
-                yield member
 
 
 # --- Writing archives ---------------------------------------------------------------------------
@@ -459,96 +508,268 @@ class _Run:
     stopped = False
 
 
-class _Scratch:
-    """Names everything temporary before it is made, so that `clear` removes it at any moment."""
-
-    def __init__(self, output: Path) -> None:
-        token = os.urandom(8).hex()
-        # Not tempfile.gettempdir(), which tries folders by making files there.
-        places = [os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")] + ["/tmp", "/var/tmp"]
-        roots = [Path(one).absolute() for one in places if one and os.access(one, os.W_OK)]
-        self.folder = (roots[0] if roots else output.parent) / f"dummy_training-{token}"
-        self.headers = self.folder / "headers"
-        self.data = self.folder / "data"
-        self.output = output
-        self.partial = output.with_name(f".{output.name}-{token}")
-
-    def commit(self) -> None:
-        """Put the output into its place, as the last thing that is done."""
-        self._clear_folder()
-        _Run.commits = True
-        try:
-            if _Run.stopped:  # Python drops exceptions that a signal raises within `__del__`.
-                sys.exit(_STOPPED)
-            self.partial.replace(self.output)
-        except BaseException:
-            _Run.commits = False
-            raise
-
-    def clear(self) -> None:
-        """Remove what is there of it."""
-        self._clear_folder()
-        with contextlib.suppress(OSError):
-            self.partial.unlink()
-
-    def _clear_folder(self) -> None:
-        for path in (self.headers, self.data):
-            with contextlib.suppress(OSError):
-                path.unlink()
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
-
-
-def _atomically(output: Path, build: Callable[[_Scratch], None]) -> None:
-    """Let `build` write `scratch.partial`, then make it the output; leave nothing else behind."""
-    scratch = _Scratch(output)
+def _atomically(output: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Let `write` fill a file beside the output, then put it there; leave nothing else behind."""
+    partial = output.with_name(f".{output.name}-{os.urandom(8).hex()}")
     try:
         try:
-            build(scratch)
-            scratch.commit()
+            with partial.open("xb") as out:
+                write(out)
+                out.flush()
+                os.fsync(out.fileno())
+            _commit(partial, output)
         finally:
-            scratch.clear()
+            _remove(partial)
     finally:
         # Again, since the one SIGTERM may have come while the first was at work.
-        scratch.clear()
+        _remove(partial)
 
 
-def _write_archive(path: Path, entries: Callable[[tarfile.TarFile], Iterator[_Entry]]) -> None:
-    """Write a new tar.gz: one gzip member without name or time, so that bytes are reproducible."""
-    total, files = 0, 0
-    with path.open("xb") as out:
-        with _gzip(out) as zipped, _tar(zipped) as tar:
-            for member, data in entries(tar):
-                tar.addfile(member, data)
-                tar.members.clear()
-                total += member.size
-                files += not member.isdir()
-        out.flush()
-        os.fsync(out.fileno())
-    packed = path.stat().st_size
-    logger.info("Tar creation summary:")
-    logger.info("  Files added: %d", files)
-    logger.info("  Total uncompressed size: %.2fMB", total / 1024 / 1024)
-    logger.info("  Compressed tar size: %.2fMB", packed / 1024 / 1024)
-    logger.info("  Compression ratio: %.2f%%", 100 * packed / total if total else 100)
+def _commit(partial: Path, output: Path) -> None:
+    """Put the output into its place, as the last thing that is done."""
+    _Run.commits = True
+    try:
+        if _Run.stopped:  # Python drops exceptions that a signal raises within `__del__`.
+            sys.exit(_STOPPED)
+        partial.replace(output)
+    except BaseException:
+        _Run.commits = False
+        raise
 
 
-def _gzip(out: IO[bytes]) -> gzip.GzipFile:
-    return gzip.GzipFile("", "wb", _COMPRESSION_LEVEL, out, mtime=0)
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
-def _tar(out: IO[bytes]) -> tarfile.TarFile:
-    return tarfile.TarFile(
-        mode="w",
-        fileobj=out,
-        format=tarfile.PAX_FORMAT,
-        tarinfo=_Member,
-        copybufsize=_CHUNK,
-        **_ENCODING,
-    )
+class _Totals:
+    """What the members of an archive add up to."""
+
+    files = 0
+    size = 0
+
+    def add(self, member: tarfile.TarInfo) -> None:
+        """Count a member."""
+        self.files += not member.isdir()
+        self.size += member.size
+
+    def log(self, packed: int) -> None:
+        """Tell of an archive that was written, `packed` bytes of it."""
+        logger.info("Tar creation summary:")
+        logger.info("  Files added: %d", self.files)
+        logger.info("  Total uncompressed size: %.2fMB", self.size / 1024 / 1024)
+        logger.info("  Compressed tar size: %.2fMB", packed / 1024 / 1024)
+        logger.info("  Compression ratio: %.2f%%", 100 * packed / self.size if self.size else 100)
+
+
+def _member_bytes(member: tarfile.TarInfo, data: Optional[Iterable[bytes]]) -> Iterator[bytes]:
+    """A member as it lies in a tar; data that became longer meanwhile is cut."""
+    yield member.tobuf()
+    left = 0 if data is None else member.size
+    for chunk in data or ():
+        yield chunk[:left]
+        left -= min(left, len(chunk))
+        if not left:
+            break
+    if left:
+        raise OSError(f"unexpected end of data of {_shown(member.name)}")
+    yield bytes(-member.size % tarfile.BLOCKSIZE)
+
+
+def _tar_bytes(entries: Iterable[_Entry], totals: _Totals) -> Iterator[bytes]:
+    """A whole tar, in chunks that are worth a change of thread."""
+    pieces: List[bytes] = []
+    length = written = 0
+    for member, data in entries:
+        totals.add(member)
+        for piece in _member_bytes(member, data):
+            pieces.append(piece)
+            length += len(piece)
+            if length >= _CHUNK:
+                yield b"".join(pieces)
+                pieces, length, written = [], 0, written + length
+    pieces.append(bytes(2 * tarfile.BLOCKSIZE))
+    pieces.append(bytes(-(written + length + len(pieces[-1])) % tarfile.RECORDSIZE))
+    yield b"".join(pieces)
+
+
+def _write_archive(out: IO[bytes], entries: Iterable[_Entry]) -> None:
+    """Write members as a new tar.gz of one gzip member; a thread of its own takes them."""
+    totals, crc, size = _Totals(), 0, 0
+    deflate = _fast_zlib.compressobj(_COMPRESSION_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    out.write(_GZIP_HEADER)
+    for chunk in _ahead(_tar_bytes(entries, totals)):
+        crc, size = _fast_zlib.crc32(chunk, crc), size + len(chunk)
+        out.write(deflate.compress(chunk))
+    out.write(deflate.flush() + _TRAILER.pack(crc, size & 0xFFFFFFFF))
+    totals.log(out.tell())
+
+
+# --- Taking an archive over as it is ------------------------------------------------------------
+
+
+def _splice(out: IO[bytes], archive: _Archive, chosen: _Chosen) -> None:
+    """Write an archive's bytes on, after the provided hyperparameters if those were chosen."""
+    with archive.path.open("rb") as raw:
+        if chosen.data is None:
+            _copy_range(raw, out, 0, archive.end)
+            return
+        _skip_gzip_header(raw, archive.flags)
+        entry = b"".join(_member_bytes(chosen.member, [chosen.data]))
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        # A full flush ends the block at a byte, without ending the stream.
+        out.write(_GZIP_HEADER + deflate.compress(entry) + deflate.flush(zlib.Z_FULL_FLUSH))
+        _copy_range(raw, out, raw.tell(), archive.end - _TRAILER.size)
+    crc = crc32_combine(zlib.crc32(entry), archive.crc, archive.size)
+    out.write(_TRAILER.pack(crc, (len(entry) + archive.size) & 0xFFFFFFFF))
+
+
+def _skip_gzip_header(raw: IO[bytes], flags: int) -> None:
+    raw.seek(len(_GZIP_HEADER))
+    if flags & _FEXTRA:
+        raw.seek(int.from_bytes(raw.read(2), "little"), io.SEEK_CUR)
+    for text in (_FNAME, _FCOMMENT):
+        while flags & text and raw.read(1) != b"\0":
+            pass
+    if flags & _FHCRC:
+        raw.seek(2, io.SEEK_CUR)
+
+
+def _copy_range(raw: IO[bytes], out: IO[bytes], start: int, end: int) -> None:
+    """Copy bytes of one file on to the other, in the kernel where that can do it."""
+    out.flush()
+    # A file of a fake file system has no number that the kernel knows.
+    real = isinstance(raw, io.BufferedReader) and isinstance(out, io.BufferedWriter)
+    if real and hasattr(os, "copy_file_range"):
+        with contextlib.suppress(OSError):  # Not between these file systems; or as below.
+            copied = 1
+            while copied and start < end:
+                size = min(end - start, _KERNEL_COPY)
+                copied = os.copy_file_range(raw.fileno(), out.fileno(), size, start)
+                start += copied
+    raw.seek(start)
+    while start < end:
+        chunk = raw.read(min(end - start, _CHUNK))
+        if not chunk:
+            raise OSError(f"{raw.name} became shorter while it was read")
+        out.write(chunk)
+        start += len(chunk)
+
+
+def crc32_combine(first: int, second: int, length: int) -> int:
+    """The CRC-32 of two byte strings in a row, from that of each and the second one's length."""
+    # To append a byte of zeros is to multiply by x**8, modulo the polynomial; bit 31 stands for 1.
+    factor, power = 1 << 31, 1 << 23
+    while length:
+        if length & 1:
+            factor = _multiply(factor, power)
+        power = _multiply(power, power)
+        length >>= 1
+    return _multiply(factor, first) ^ second
+
+
+def _multiply(one: int, other: int) -> int:
+    """The product of two polynomials over GF(2), modulo that of CRC-32."""
+    product = 0
+    for bit in range(31, -1, -1):
+        if one >> bit & 1:
+            product ^= other
+        other = other >> 1 ^ (_CRC32_POLYNOMIAL if other & 1 else 0)
+    return product
 
 
 # --- Hyperparameters ----------------------------------------------------------------------------
+
+
+class _Contents(_Totals):
+    """What counts of an archive's members for the hyperparameters, gathered while they pass."""
+
+    members = 0
+    kept: Optional[_Member] = None  # The hyperparameters that count: the last ones …
+    kept_at = -1  # … their place in the order …
+    data: Optional[bytes] = None  # … and their bytes, unless they are a link or too large.
+    several = False
+    blocked = False  # Members lie below a folder of that name.
+    doubles = False  # Others lie in folders: a link may lead from there to the root.
+
+    def take(self, member: _Member, data: Optional[Iterable[bytes]]) -> None:
+        """Note a member of the archive."""
+        self.add(member)
+        if member.name == HYPERPARAMETERS_FILE:
+            self.several = self.kept is not None
+            self.kept, self.kept_at, self.data = member, self.members, None
+            if data is not None and member.size <= _LARGEST_JSON:
+                self.data = b"".join(data)
+        self.blocked = self.blocked or member.name.startswith(HYPERPARAMETERS_FILE + "/")
+        self.doubles = self.doubles or member.name.endswith("/" + HYPERPARAMETERS_FILE)
+        self.members += 1
+
+
+class _Chosen(NamedTuple):
+    """The hyperparameters for the output: a member, and where its bytes are."""
+
+    member: _Member
+    data: Optional[bytes]  # Those of an input, …
+    at: int = -1  # … or else of the archive's member with this number.
+
+
+def _choose(archive: _Archive, contents: _Contents, provided: Optional[Path]) -> _Chosen:
+    """Take the archive's own hyperparameters, or else the provided ones."""
+    if contents.kept is not None or contents.blocked:
+        return _keep_embedded(archive, contents, provided)
+    logger.info("HYPERPARAMETERS NOT IN MODEL")
+    if provided is None:
+        raise HyperparametersNotFoundError(
+            f"Hyperparameters not found: {archive.path} holds no {HYPERPARAMETERS_FILE}, "
+            "and none was provided"
+        )
+    return _inject(provided)
+
+
+def _keep_embedded(archive: _Archive, contents: _Contents, provided: Optional[Path]) -> _Chosen:
+    """Settle on the hyperparameters that are in the model; raises INVALID_HYPERPARAMETERS."""
+    logger.info("HYPERPARAMETERS ALREADY IN MODEL")
+    if provided is None:
+        logger.info("The original %s is kept; no input is needed", HYPERPARAMETERS_FILE)
+    else:
+        logger.warning(
+            "The provided hyperparameters %s are IGNORED: the model already contains %s, "
+            "and the original is kept",
+            provided,
+            HYPERPARAMETERS_FILE,
+        )
+    at, found, data = contents.kept_at, contents.kept, contents.data
+    if found is None or not found.has_data() or (contents.doubles and archive.links):
+        at, found = _file_behind(archive, HYPERPARAMETERS_FILE, contents.members)
+        data = None
+    if found is None:
+        raise StepError(
+            "INVALID_HYPERPARAMETERS",
+            f"{HYPERPARAMETERS_FILE} in {archive.path} is a folder, or a link to no file in it",
+        )
+    if found.size > _LARGEST_JSON:
+        problem: Optional[str] = "it is too large to be looked at"
+    else:
+        problem = _json_problem(b"".join(_data_of(archive, at)) if data is None else data)
+    if problem:
+        logger.warning("The original %s is kept as it is: %s", HYPERPARAMETERS_FILE, problem)
+    return _Chosen(found.changed(name=HYPERPARAMETERS_FILE, type=tarfile.REGTYPE), None, at)
+
+
+def _inject(provided: Path) -> _Chosen:
+    """Take the provided hyperparameters; raises INVALID_HYPERPARAMETERS."""
+    logger.info("Adding %s from %s", HYPERPARAMETERS_FILE, provided)
+    status = provided.stat()
+    problem = None if stat.S_ISREG(status.st_mode) else "it is not a regular file"
+    data = b"" if problem else provided.read_bytes()
+    problem = problem or _json_problem(data)
+    if problem:
+        raise StepError("INVALID_HYPERPARAMETERS", f"{provided} cannot be injected: {problem}")
+    member = _Member(HYPERPARAMETERS_FILE)
+    member.size, member.mtime = len(data), int(status.st_mtime)
+    member.mode = stat.S_IMODE(status.st_mode)
+    member.uname = member.gname = "root"
+    return _Chosen(member, data)
 
 
 def _json_problem(data: bytes) -> Optional[str]:
@@ -567,62 +788,69 @@ def _json_problem(data: bytes) -> Optional[str]:
     return None if isinstance(value, dict) else "it is not a JSON object"
 
 
-def _keep_embedded(spool: _Spool, archive: _Archive, provided: Optional[Path]) -> None:
-    """Settle on the hyperparameters that are in the model; raises INVALID_HYPERPARAMETERS."""
-    logger.info("HYPERPARAMETERS ALREADY IN MODEL")
-    if provided is None:
-        logger.info("The original %s is kept; no input is needed", HYPERPARAMETERS_FILE)
-    else:
-        logger.warning(
-            "The provided hyperparameters %s are IGNORED: the model already contains %s, "
-            "and the original is kept",
-            provided,
-            HYPERPARAMETERS_FILE,
-        )
-    found = spool.file_behind(HYPERPARAMETERS_FILE, archive)
-    if found is None:
-        raise StepError(
-            "INVALID_HYPERPARAMETERS",
-            f"{HYPERPARAMETERS_FILE} in {archive.path} is a folder, or a link to no file in it",
-        )
-    spool.kept = found.changed(name=HYPERPARAMETERS_FILE, type=tarfile.REGTYPE)
-    if found.size > _LARGEST_JSON:
-        problem: Optional[str] = "it is too large to be looked at"
-    else:
-        problem = _json_problem(spool.data(found).read(found.size))
-    if problem:
-        logger.warning("The original %s is kept as it is: %s", HYPERPARAMETERS_FILE, problem)
+def _file_behind(archive: _Archive, name: str, before: int) -> Tuple[int, Optional[_Member]]:
+    """The file that a name means, through links, as of the member number `before`; its number."""
+    for _ in range(_MOST_LINKS_IN_A_PATH):
+        place, found, at = archive.resolve(name), None, -1
+        for index, (member, _data) in enumerate(_Archive(archive.path)):
+            if index == before:
+                break
+            if archive.place(member.name) == place:
+                found, at = member, index
+        if found is None or not found.islnk():
+            return at, found if found is not None and found.has_data() else None
+        name, before = found.linkname, at
+    return -1, None
 
 
-def _inject(spool: _Spool, provided: Path) -> None:
-    """Add the provided hyperparameters to the model; raises INVALID_HYPERPARAMETERS."""
-    logger.info("Adding %s from %s", HYPERPARAMETERS_FILE, provided)
-    status = provided.stat()
-    problem = None if stat.S_ISREG(status.st_mode) else "it is not a regular file"
-    data = b"" if problem else provided.read_bytes()
-    problem = problem or _json_problem(data)
-    if problem:
-        raise StepError("INVALID_HYPERPARAMETERS", f"{provided} cannot be injected: {problem}")
-    member = _Member(HYPERPARAMETERS_FILE)
-    member.size, member.mtime = len(data), int(status.st_mtime)
-    member.mode = stat.S_IMODE(status.st_mode)
-    member.uname = member.gname = "root"
-    spool.add(member, io.BytesIO(data), provided)
-    logger.info("Injected %s (%d bytes)", HYPERPARAMETERS_FILE, len(data))
+def _data_of(archive: _Archive, number: int) -> Iterator[bytes]:
+    """The bytes of one member, for which the archive is read again up to there."""
+    for index, (_, data) in enumerate(_Archive(archive.path)):
+        if index == number:
+            yield from data or ()
+            return
 
 
-def _settle_hyperparameters(spool: _Spool, archive: _Archive, provided: Optional[Path]) -> None:
-    """Make sure that the members hold hyperparameters: their own, or else the provided ones."""
-    if spool.kept is not None or spool.blocked:
-        _keep_embedded(spool, archive, provided)
-        return
-    logger.info("HYPERPARAMETERS NOT IN MODEL")
-    if provided is None:
-        raise HyperparametersNotFoundError(
-            f"Hyperparameters not found: {archive.path} holds no {HYPERPARAMETERS_FILE}, "
-            "and none was provided"
-        )
-    _inject(spool, provided)
+def _obstacle(archive: _Archive, contents: _Contents) -> str:
+    """What keeps the compressed bytes of an archive from being taken over; empty when nothing."""
+    if not archive.end or archive.follows:
+        return "the packing, which is not one gzip member and nothing else"
+    if contents.kept is not None and archive.flags & _FHCRC:
+        return "the checksum in the gzip header, which few readers know"
+    if contents.several or (contents.kept is not None and not contents.kept.isreg()):
+        return f"{HYPERPARAMETERS_FILE}, of which there are several, or which is a link"
+    if contents.doubles and archive.links:
+        return f"a link through which {HYPERPARAMETERS_FILE} may be written"
+    return archive.obstacle
+
+
+def _rewritten(
+    archive: _Archive, entries: Iterable[_Entry], contents: _Contents, chosen: _Chosen
+) -> Iterator[_Entry]:
+    """What is to be written: every member, but only those hyperparameters that count."""
+    earlier = ""  # The first link to hyperparameters that are left out: it gets their bytes.
+    for index, (member, data) in enumerate(entries):
+        if member.name == HYPERPARAMETERS_FILE:
+            earlier = ""
+            if index != contents.kept_at:
+                continue
+            if chosen.at != index:
+                data = _data_of(archive, chosen.at)
+            member = chosen.member
+        elif (
+            member.linkname == HYPERPARAMETERS_FILE and member.islnk() and index < contents.kept_at
+        ):
+            if earlier:
+                member = member.changed(linkname=earlier)
+            else:
+                at, found = _file_behind(archive, HYPERPARAMETERS_FILE, index)
+                if found is not None:
+                    earlier = member.name
+                    member, data = found.changed(name=earlier), _data_of(archive, at)
+        yield member, data
+    if chosen.data is not None:
+        # Last, so that nothing else can be written over it.
+        yield chosen.member, [chosen.data]
 
 
 # --- The step's functions -----------------------------------------------------------------------
@@ -669,13 +897,17 @@ def validate_model(input_path: Path) -> bool:
     name), INVALID_ARCHIVE (not a tar archive, or not intact) or UNSAFE_MEMBER (a member that
     reaches out of the archive).
     """
-    logger.info("Validating model: %s", input_path)
-    if not str(input_path).endswith(".tar.gz"):
-        raise StepError("INVALID_FORMAT", f"{input_path} is not named *.tar.gz")
+    _check_name(Path(input_path))
     for _ in _Archive(Path(input_path)):
         pass
     logger.info("Model is valid: %s", input_path)
     return True
+
+
+def _check_name(path: Path) -> None:
+    logger.info("Validating model: %s", path)
+    if not str(path).endswith(".tar.gz"):
+        raise StepError("INVALID_FORMAT", f"{path} is not named *.tar.gz")
 
 
 def extract_tarfile(tar_path: Path, extract_path: Path) -> None:
@@ -695,7 +927,7 @@ def extract_tarfile(tar_path: Path, extract_path: Path) -> None:
         root = root.resolve()
         folders = []
         for member, data in _Archive(Path(tar_path)):
-            _extract_member(root, member, data, archive.path)
+            _extract_member(root, member, data)
             if member.isdir():
                 folders.append(member)
         for folder in reversed(folders):
@@ -706,9 +938,7 @@ def extract_tarfile(tar_path: Path, extract_path: Path) -> None:
     logger.info("Extraction complete: %s", extract_path)
 
 
-def _extract_member(
-    root: Path, member: _Member, data: Optional[IO[bytes]], archive_path: Path
-) -> None:
+def _extract_member(root: Path, member: _Member, data: Optional[Iterable[bytes]]) -> None:
     path = root / member.name
     if path != root:
         _check_inside(root, path.parent, member)
@@ -727,7 +957,7 @@ def _extract_member(
         os.link(target, path)
     elif data is not None:
         with path.open("xb") as target:
-            _copy(data, target, member.size, archive_path)
+            target.writelines(data)
         _set_attributes(path, member)
 
 
@@ -757,21 +987,18 @@ def create_tarfile(output_tar_path: Path, source_dir: Path) -> None:
     logger.info("Creating tar file %s from %s", output_tar_path, source_dir)
     output, source = Path(output_tar_path), Path(source_dir)
 
-    def build(scratch: _Scratch) -> None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        own = (output, scratch.partial)
-        _write_archive(scratch.partial, lambda tar: _tree_entries(tar, source, own))
-
     try:
-        _atomically(output, build)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        _atomically(output, lambda out: _write_archive(out, _tree_entries(source, output, out)))
     except Exception:
         logger.exception("Error creating %s", output_tar_path)
         raise
 
 
-def _tree_entries(tar: tarfile.TarFile, source: Path, own: Tuple[Path, ...]) -> Iterator[_Entry]:
+def _tree_entries(source: Path, output: Path, out: IO[bytes]) -> Iterator[_Entry]:
+    tar = tarfile.TarFile(mode="w", fileobj=io.BytesIO(), tarinfo=_Member, **_ENCODING)
     for path in _walk(source):
-        if path in own:
+        if path in (output, Path(out.name)):
             continue
         member = tar.gettarinfo(str(path), arcname=str(path.relative_to(source)))
         if member is None or member.isdev():
@@ -779,7 +1006,7 @@ def _tree_entries(tar: tarfile.TarFile, source: Path, own: Tuple[Path, ...]) -> 
         logger.info("Adding: %s (%.2fMB)", _shown(member.name), member.size / 1024 / 1024)
         if member.isreg():
             with path.open("rb") as data:
-                yield member, data
+                yield member, _chunks(data)
         else:
             yield member, None
 
@@ -810,22 +1037,32 @@ def process_model_with_hyperparameters(
         raise FileNotFoundError(f"Model file not found: {model}")
     if model.resolve() == output.parent.resolve() / output.name:
         raise ValueError(f"The output would overwrite the input {model}")
-    validate_model(model)
-
-    def build(scratch: _Scratch) -> None:
-        scratch.folder.mkdir(0o700)
-        with _Spool(scratch) as spool:
-            archive = _Archive(model)
-            for member, data in _log_contents(archive):
-                spool.add(member, data, model)
-            _settle_hyperparameters(spool, archive, provided)
-            if not ensure_directory(output.parent):
-                raise OSError(f"The output directory {output.parent} cannot be created")
-            _write_archive(scratch.partial, lambda _: spool.entries(archive))
-
-    _atomically(output, build)
+    _check_name(model)
+    archive, contents = _Archive(model), _Contents()
+    for member, data in _log_contents(archive):
+        contents.take(member, data)
+    logger.info("Model is valid: %s", model)
+    chosen = _choose(archive, contents, provided)
+    if not ensure_directory(output.parent):
+        raise OSError(f"The output directory {output.parent} cannot be created")
+    _atomically(output, lambda out: _write_output(out, archive, contents, chosen))
     logger.info("Processed model: %s", output)
     return output
+
+
+def _write_output(out: IO[bytes], archive: _Archive, contents: _Contents, chosen: _Chosen) -> None:
+    """Copy, splice or rewrite; see the docstring of the module."""
+    obstacle = _obstacle(archive, contents)
+    if obstacle:
+        logger.info("The archive is written anew because of %s", obstacle)
+        entries = _Archive(archive.path).ahead()
+        _write_archive(out, _rewritten(archive, entries, contents, chosen))
+    else:
+        logger.info("The archive is %s", "copied" if chosen.data is None else "spliced")
+        _splice(out, archive, chosen)
+        if chosen.data is not None:
+            contents.add(chosen.member)
+        contents.log(out.tell())
 
 
 def ensure_directory(directory: Path) -> bool:
@@ -949,8 +1186,8 @@ def _advice(error: BaseException) -> str:
         return "use an instance type with more memory"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
-            "make room, or use a larger volume: the temporary folder needs the size of the "
-            "unpacked model, and the output folder that of the packed one"
+            "make room, or use a larger volume: the output folder needs the size of the packed "
+            "model, beside what is there already"
         )
     if isinstance(error, PermissionError):
         return "check that the user of the step may read the inputs and write to the output folder"

@@ -246,4 +246,5 @@ def test_sparse_files_of_gnu_tar_come_out_whole(tmp_path: Path) -> None:
     for form in ("gnu", "pax"):
         command = ["tar", f"--format={form}", "-cSzf", "-", "-C", str(sparse.parent), "holes.bin"]
         model = subprocess.run(command, capture_output=True, check=True).stdout
-        assert contents(process(tmp_path / form, model))[0] == ("holes.bin", sparse.read_bytes())
+        out = contents(process(tmp_path / form, model))
+        assert dict(out)["holes.bin"] == sparse.read_bytes()

@@ -52,8 +52,8 @@ def _log(caplog: pytest.LogCaptureFixture) -> None:
 def test_injected_unchanged_at_the_root(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     given = b'\n{ "b":1,\r\n "a" : 1.50, "n": ' + b"9" * 6000 + b"}  \n"
     assert contents(process(tmp_path, targz(WEIGHTS), given)) == [
-        ("model.pth", b"weights"),
         (HYPERPARAMETERS, given),
+        ("model.pth", b"weights"),
     ]
     assert "HYPERPARAMETERS NOT IN MODEL" in caplog.messages
 
@@ -67,7 +67,7 @@ def test_the_injected_file_keeps_mode_and_time(tmp_path: Path) -> None:
     model = tmp_path / "model.tar.gz"
     model.write_bytes(targz(WEIGHTS))
     out = step.process_model_with_hyperparameters(model, given, tmp_path / "out")
-    info = members(out.read_bytes())[-1]
+    info = members(out.read_bytes())[0]
     assert (info.mode, info.mtime, info.uid, info.uname) == (0o640, 1_500_000_000, 0, "root")
 
 
@@ -205,4 +205,4 @@ def test_what_is_no_file_is_an_error(tmp_path: Path, entries: list[object]) -> N
 def test_lookalikes_do_not_count(tmp_path: Path) -> None:
     others = [f"sub/{HYPERPARAMETERS}", "Hyperparameters.json", f"{HYPERPARAMETERS}.bak"]
     out = process(tmp_path, targz(*(member(one, OWN) for one in others)))
-    assert names(members(out)) == [*others, HYPERPARAMETERS]
+    assert names(members(out)) == [HYPERPARAMETERS, *others]

@@ -58,8 +58,8 @@ def test_main_returns_the_path_of_the_output(tmp_path: Path) -> None:
     written = step.main(**paths(tmp_path))
     assert written == tmp_path / "out" / "model.tar.gz"
     assert contents(written.read_bytes()) == [
-        ("model.pth", b"weights" * 100),
         (HYPERPARAMETERS, GIVEN),
+        ("model.pth", b"weights" * 100),
     ]
 
 
@@ -258,12 +258,43 @@ def test_sigterm_ends_it_with_143_and_nothing_left(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hyperparams", "models", "out"]
 
 
+def test_sigterm_while_threads_work_ends_it_soon_and_cleanly(tmp_path: Path) -> None:
+    block = os.urandom(1_000_000)
+    model = targz(*(member(f"./{n}.pth", block) for n in range(20)))
+    put(tmp_path / "models" / "model.tar.gz", model)
+    put(tmp_path / "hyperparams" / HYPERPARAMETERS, GIVEN)
+    older = put(tmp_path / "out" / "model.tar.gz", b"older")
+    done = run(
+        f"""
+        import os, signal, time
+        step.SOURCE_DIR = {str(tmp_path)!r}
+        step.MODEL_CHANNELS = step.HYPERPARAMETERS_CHANNELS = ()
+        step.OUTPUT_DIR = {str(tmp_path / "out")!r}
+        made, chunks = step._tar_bytes, []
+        def tar_bytes(*arguments):
+            for chunk in made(*arguments):
+                chunks.append(1)
+                if len(chunks) == 3:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                yield chunk
+        step._tar_bytes = tar_bytes
+        code = step.run()
+        assert len(chunks) < 10, chunks
+        sys.exit(code)
+        """
+    )
+    assert done.returncode == 143, done.stderr
+    assert older.read_bytes() == b"older"
+    assert tree(tmp_path / "out") == ["model.tar.gz"]
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the Linux /proc")
-def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", ["", "./"], ids=["spliced", "rewritten"])
+def test_memory_does_not_grow_with_the_archive(tmp_path: Path, prefix: str) -> None:
     peaks = []
     for count, size in ((10, 100_000), (10, 10_000_000), (20_000, 10)):
         block = os.urandom(10_000) * (size // 10_000 + 1)
-        model = targz(*(member(f"{n}.bin", block[:size]) for n in range(count)))
+        model = targz(*(member(f"{prefix}{n}.bin", block[:size]) for n in range(count)))
         folder = tmp_path / f"{count}-{size}"
         put(folder / "model.tar.gz", model)
         put(folder / HYPERPARAMETERS, GIVEN)
@@ -283,5 +314,6 @@ def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout))
     small, large, many = peaks
+    assert max(peaks) < 64 * 1024
     assert large < 1.5 * small
     assert many < 1.5 * small

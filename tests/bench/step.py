@@ -1,0 +1,248 @@
+"""What the step costs in each of its ways, beside the pipeline that it replaces and the floor.
+
+    python -m tests.bench.step [--quick] [--runs N] [--only NAME] [--json FILE]
+
+Every command runs as a whole process, start of the interpreter included. The contenders take turns,
+so that a busy machine slows all of them; the numbers are medians. Ratios are to the pipeline that
+extracts, copies and compresses anew at level 9, and to the floor: the fastest check of the same
+file (`igzip -t`), which anything that reads an archive with care must cost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.archives import ALL, QUICK, Archive
+from tests.bench.measure import CommandFailed, Cost, median, run
+
+ROOT = Path(__file__).parents[2]
+STEP = ROOT / "dummy_training" / "dummy_training.py"
+HYPERPARAMETERS = b'{"epochs": 3}\n'
+
+# The pipeline as it was before: extract to a temporary folder, add the file, pack the folder.
+_SEED = """
+import pathlib, shutil, sys, tarfile, tempfile
+model, given, out = map(pathlib.Path, sys.argv[1:])
+with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+    working = pathlib.Path(folder)
+    with tarfile.open(model, "r:*") as tar:
+        tar.extractall(working)
+    target = working / "hyperparameters.json"
+    if not target.exists():
+        shutil.copy2(given, target)
+    with tarfile.open(out / "model.tar.gz", "w:gz") as tar:
+        for item in working.rglob("*"):
+            if item.is_file():
+                tar.add(item, arcname=item.relative_to(working))
+"""
+_STEP = """
+import logging, runpy, sys
+if sys.argv[1] == "zlib":
+    sys.modules["isal"] = None
+logging.basicConfig(level=logging.INFO, format="%(asctime)s - %(levelname)s - %(message)s")
+step = runpy.run_path(sys.argv[2], run_name="step")
+folders = {"model_artifacts_input": sys.argv[3], "hyperparameters_s3_uri": sys.argv[4]}
+step["main"](folders, {"model_output": sys.argv[5]}, {}, None)
+"""
+_PIGZ = """
+set -e
+folder=$(mktemp -d "$3.XXXXXX")
+tar -xzf "$1" -C "$folder"
+cp "$2" "$folder/"
+tar -cf - -C "$folder" . | pigz > "$3/model.tar.gz"
+rm -r "$folder"
+"""
+
+SEED, FLOOR = "seed pipeline", "floor"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A command that is measured, and the output that it leaves (None: none)."""
+
+    name: str
+    command: tuple[str, ...]
+    output: Path | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    archive: str
+    name: str
+    runs: int
+    cost: Cost
+    output: int
+    seed_ratio: float | None = None
+    floor_ratio: float | None = None
+
+
+def contenders(model: Path, scratch: Path) -> Iterator[Contender]:
+    """All that can be run on an archive here; makes the inputs of each way in `scratch`."""
+    given = scratch / "given" / "hyperparameters.json"
+    given.parent.mkdir(parents=True)
+    given.write_bytes(HYPERPARAMETERS)
+    out = scratch / "out"
+    out.mkdir()
+    written = out / "model.tar.gz"
+
+    def step(way: str, source: Path, library: str) -> Contender:
+        arguments = (library, str(STEP), str(source.parent), str(given.parent), str(out))
+        command = (sys.executable, "-c", _STEP, *arguments)
+        return Contender(f"{way}, {library}", command, written)
+
+    # Zeros after the end are harmless, but no splice can have them: the step has to rewrite.
+    padded = scratch / "padded" / "model.tar.gz"
+    padded.parent.mkdir()
+    shutil.copyfile(model, padded)
+    with padded.open("ab") as stream:
+        stream.write(bytes(512))
+    # What has hyperparameters already is what the step made of it.
+    embedded = scratch / "embedded" / "model.tar.gz"
+    embedded.parent.mkdir()
+    run(step("splice", model, "zlib").command, scratch)
+    written.rename(embedded)
+
+    three = (str(model), str(given), str(out))
+    yield floor(model)
+    for way, source in (("splice", model), ("copy", embedded), ("rewrite", padded)):
+        for library in ("isal", "zlib"):
+            yield step(way, source, library)
+    if shutil.which("pigz"):
+        yield Contender("tar | pigz", ("sh", "-c", _PIGZ, "sh", *three), written)
+    yield Contender(SEED, (sys.executable, "-c", _SEED, *three), written)
+
+
+def floor(model: Path) -> Contender:
+    """The fastest check of a gzip file that there is here."""
+    if shutil.which("igzip"):
+        return Contender(f"{FLOOR}: igzip -t", ("igzip", "-t", str(model)))
+    command = f'"{sys.executable}" -m isal.igzip -d -c "$1" > /dev/null'
+    return Contender(f"{FLOOR}: python -m isal.igzip -d", ("sh", "-c", command, "sh", str(model)))
+
+
+def measured(archive: Archive, model: Path, runs: int) -> list[Row]:
+    """Every contender on one archive, in turns."""
+    with tempfile.TemporaryDirectory(dir=model.parent) as folder:
+        scratch = Path(folder)
+        all_of_them = list(contenders(model, scratch))
+        costs: dict[str, list[Cost]] = {one.name: [] for one in all_of_them}
+        sizes: dict[str, int] = {}
+        for _ in range(runs):
+            for one in all_of_them:
+                costs[one.name].append(run(one.command, scratch))
+                if one.output is not None:
+                    sizes[one.name] = one.output.stat().st_size
+                    one.output.unlink()
+    rows = [
+        Row(archive.name, name, runs, median(several), sizes.get(name, 0))
+        for name, several in costs.items()
+    ]
+    seed = next(row for row in rows if row.name == SEED).cost.wall
+    least = next(row for row in rows if row.name.startswith(FLOOR)).cost.wall
+    return [
+        replace(row, seed_ratio=seed / row.cost.wall, floor_ratio=row.cost.wall / least)
+        for row in rows
+    ]
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """The rows for people to read."""
+    made = Table(title="dummy_training", title_justify="left")
+    made.add_column("archive", no_wrap=True)
+    made.add_column("way", no_wrap=True)
+    for title in ("wall s", "CPU s", "MiB", "written / output", "seed / it", "it / floor", "runs"):
+        made.add_column(title, justify="right")
+    for before, row in zip([None, *rows], rows, strict=False):
+        if before is not None and before.archive != row.archive:
+            made.add_section()
+        made.add_row(
+            row.archive if before is None or before.archive != row.archive else "",
+            row.name,
+            f"{row.cost.wall:.2f}",
+            f"{row.cost.cpu:.2f}",
+            f"{row.cost.memory / 2**20:.0f}",
+            f"{row.cost.written / row.output:.3f}" if row.output else "",
+            f"{row.seed_ratio:.1f}",
+            f"{row.floor_ratio:.2f}",
+            str(row.runs),
+        )
+    return made
+
+
+def growth(rows: Sequence[Row]) -> dict[str, float]:
+    """How much longer each way takes for eight times the work; 8 would be linear."""
+    small, large = (
+        {row.name: row.cost.wall for row in rows if row.archive == archive.name}
+        for archive in ALL[:2]
+    )
+    return {name: large[name] / small[name] for name in small if name in large}
+
+
+def machine() -> str:
+    """What the numbers were measured on."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].partition(": ")[2] if names else model
+    return (
+        f"{os.cpu_count()} processors {model}, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, isal {version('isal')}"
+    )
+
+
+@click.command(help=(__doc__ or "").partition("\n")[0])
+@click.option("--quick", is_flag=True, help="Only small archives, once.")
+@click.option("--only", default="", help="Only archives whose name holds this.")
+@click.option("--runs", type=click.IntRange(min=1), help="How often, for every archive.")
+@click.option("--json", "report", type=click.Path(path_type=Path), help="Write the numbers here.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    default=ROOT / ".cache" / "bench",
+    help="The folder for the archives, which are made once.",
+)
+def main(quick: bool, only: str, runs: int | None, report: Path | None, keep: Path) -> None:
+    """Measure, and print the table."""
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    chosen = [one for one in (QUICK if quick else ALL) if only in one.name]
+    if not chosen:
+        raise click.UsageError(f"--only {only!r} selects none of the archives")
+    rows: list[Row] = []
+    for archive in chosen:
+        Console(stderr=True).print(f"measuring {archive.name} …", style="dim")
+        try:
+            rows += measured(archive, archive.make(keep), runs or archive.runs)
+        except CommandFailed as error:
+            raise click.ClickException(str(error)) from error
+    console.print(machine(), highlight=False)
+    console.print(table(rows))
+    grown = growth(rows)
+    if grown:
+        console.print("time for 8 times the work:", highlight=False)
+        for name, factor in grown.items():
+            console.print(f"  {name}: {factor:.1f} times", highlight=False)
+    if not shutil.which("pigz"):
+        console.print("tar | pigz: not measured, there is no pigz", highlight=False)
+    if report is not None:
+        found = {"machine": machine(), "rows": [asdict(row) for row in rows], "growth": grown}
+        report.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
