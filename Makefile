@@ -24,7 +24,7 @@ $(VENV)/ready: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-sdks: .venv-sdk2/ready .venv-sdk3/ready ## Make the environments of the SageMaker SDKs, for tests of pipelines
+sdks: .venv-sdk2/ready .venv-sdk3/ready ## Make the environments of the SageMaker SDKs 2 and 3, which tests use
 
 # The two versions cannot share an environment.
 .venv-sdk2/ready: tests/sdk/requirements-v2.txt
