@@ -4,6 +4,7 @@ Each input is absent, empty or present; each required variable set or not, each 
 or at its default. What is present comes from the samples beside the contract:
 
 - `samples/INPUT/`: the files of an input; a `model.tar.gz` is generated where none is given
+- `samples/code/`: files that lie beside the script, other than the modules that it imports
 - `samples/environment.json`: values of the required variables
 - `samples/arguments.json`: values of the arguments, which are given in every case
 
@@ -25,6 +26,7 @@ from pathlib import Path
 from harness import jobs
 from harness.archives import PYTORCH, model_archive
 from harness.case import Case
+from harness.code_beside import source_folder
 from harness.contract import Contract, Input, Open
 from harness.errors import WrongContract, WrongUse
 from harness.expectation import Expectation, Says
@@ -52,7 +54,7 @@ def derived(contract: Contract, script: bytes, profile: Job | None = None) -> Su
     code = contract.given.code if contract.given and contract.given.code else job.code
     tree = Tree.for_job(job, contract.output_folders, request)
     start = Case(
-        tree=tree.with_code({contract.entry_point: script}, at=code),
+        tree=tree.with_code(source_folder(contract, script), at=code),
         script=f"{code}/{contract.entry_point}",
         cwd=job.working_directory,
         arguments=job.arguments(request),
@@ -79,9 +81,11 @@ def derived(contract: Contract, script: bytes, profile: Job | None = None) -> Su
                 return f"give {name} a value in {samples / 'environment.json'}"
         return unknown
 
+    # Where nothing varies there is one case all the same.
+    alone = Axis("step", {"as-it-is": as_it_is})
     return Suite(
         start,
-        (*inputs, *variables),
+        (*inputs, *variables) or (alone,),
         lambda case: _expected(contract, case.choices),
         unproven=unproven,
     )

@@ -32,6 +32,7 @@ from harness.case import Case
 # A script imports these; modules that are first imported inside the fake world are slow to load.
 from harness.runners import driver, fake_network, preload  # noqa: F401
 from harness.runners.fake_files import Rules, flush, lay_out, limit_names, take_down
+from harness.runners.fake_imports import TreeFinder
 from harness.runners.fake_os import Completion
 from harness.runners.fake_process import begin
 from harness.runners.tripwire import Tripwire
@@ -116,6 +117,7 @@ def live(case: Case, pipe: int, wire: Tripwire | None) -> NoReturn:
     name = case.script
     sys.argv[:] = [name.rpartition("/")[2] if case.relative else name, *case.arguments]
     sys.path.insert(0, folder)
+    sys.meta_path.insert(0, TreeFinder(fs))
     entry = case.tree.get(case.script)
     source = b"" if entry is None else entry.data
     limit_names(sys.getfilesystemencoding())

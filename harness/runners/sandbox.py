@@ -69,7 +69,8 @@ class SandboxRunner:
         try:
             self.run(nothing)
         except RunnerCannot as error:
-            raise RunnerUnavailable(error.what, _advice()) from None
+            reason = error.what.partition(": ")[2]
+            raise RunnerUnavailable(f"no sandbox can be made here: {reason}", _advice()) from None
 
     def run(self, case: Case) -> Outcome:
         """Run one case in a sandbox of its own; raises `RunnerCannot`."""

@@ -57,6 +57,20 @@ def _users_output(tree: Tree) -> Tree:
     return tree.with_file(f"{INPUT}/x", b"x")
 
 
+def _modules(tree: Tree) -> Tree:
+    """A module beside the script, a package, and one that fails."""
+    return tree.with_code(
+        {
+            "helper.py": b"import os\nTHERE = os.path.exists('/opt/ml/code/helper.py')\n",
+            "package/__init__.py": b"",
+            "package/inside.py": b"VALUE = 1\nfrom .text import OWN\n",
+            "package/text.py": b"from pathlib import Path\n"
+            b"OWN = Path(__file__).with_name('inside.py').read_text().split('\\n')[0][6:]\n",
+            "broken.py": b"1 / 0\n",
+        }
+    )
+
+
 def _input(tree: Tree) -> Tree:
     return tree.with_file(f"{INPUT}/x", b"x").with_directory(f"{INPUT}/empty")
 
@@ -449,6 +463,29 @@ SAMPLES = (
         """,
         ("XYZ -32400 9", "9"),
         {"variables": {"TZ": "XYZ-9"}},
+    ),
+    Sample(
+        "modules beside the script",
+        """
+        import helper, package.inside
+        from package import inside
+        print(helper.THERE, inside.OWN, helper.__file__, package.__path__, helper.__name__)
+        try:
+            import nowhere
+        except ModuleNotFoundError as error:
+            print(error)
+        try:
+            import broken
+        except ZeroDivisionError:
+            import traceback
+            print("1 / 0" in traceback.format_exc())
+        """,
+        (
+            "True = 1 /opt/ml/code/helper.py ['/opt/ml/code/package'] helper",
+            "No module named 'nowhere'",
+            "True",
+        ),
+        world=_modules,
     ),
     Sample(
         "the time zone of the world",

@@ -183,15 +183,15 @@ def test_what_the_fake_runner_cannot_judge_a_sandbox_can(
     script.write_text("import subprocess\nsubprocess.run(['true'], check=True)\n" + source)
     done = harness("check", COPIER, "--script", str(script), "--runner", "sandbox")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "copier: 9 cases, sandbox runner\n" in done.stdout
+    assert "copier: 23 cases, sandbox runner\n" in done.stdout
 
 
 def test_parity_of_two_runners(sandbox: SandboxRunner) -> None:
     done = harness("parity", COPIER, "--runner", "fake", "--runner", "sandbox")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "9 cases, fake and sandbox runner",
-        "9 cases the same, 0 different",
+        "23 cases, fake and sandbox runner",
+        "23 cases the same, 0 different",
     ]
 
 

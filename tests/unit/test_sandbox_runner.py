@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from harness.case import Call, Case, Interrupt, Mount, Outcome
+from harness.case import BARE_ENVIRONMENT, Call, Case, Interrupt, Mount, Outcome
 from harness.errors import Exit, RunnerCannot, RunnerUnavailable, WrongUse
 from harness.jobs import PROCESSING
 from harness.runners import mounts
@@ -120,8 +120,8 @@ def test_the_environment_is_the_jobs_and_no_other(
     sandbox: SandboxRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
-    bare = ["HOME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"]
-    assert sandbox.run(case_of("import os; print(sorted(os.environ))")).stdout == f"{bare}\n"
+    bare = f"{sorted(BARE_ENVIRONMENT)}\n"
+    assert sandbox.run(case_of("import os; print(sorted(os.environ))")).stdout == bare
 
 
 def test_the_tree_comes_back_as_it_was(sandbox: SandboxRunner) -> None:

@@ -81,5 +81,5 @@ def test_the_tutorial_runs_as_written(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
     said = [line for line in block.splitlines() if line and not line.startswith("$ ")]
-    assert "word_count: 4 cases, fake runner" in said
+    assert "word_count: 18 cases, fake runner" in said
     assert "no problems" in said

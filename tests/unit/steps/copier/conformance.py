@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from harness.case import Case
-from harness.contract import Contract
-from harness.expectation import Content, Expectation, Says
-from harness.jobs import PROCESSING
-from harness.matrix import Axis, Edit, Special, Suite, as_it_is
-from harness.tree import Tree
+from harness.suite import (
+    PROCESSING,
+    Axis,
+    Case,
+    Content,
+    Contract,
+    Expectation,
+    Says,
+    Special,
+    Suite,
+    as_it_is,
+    channel,
+    suite_of,
+)
 
 COPY = "/opt/ml/processing/output/copy/text.txt"
 TEXTS = {"empty": b"", "short": b"a", "long": b"ab"}
-
-
-def text(data: bytes) -> Edit:
-    """The channel `text` holds this text."""
-    return lambda case: case.with_tree(case.tree.with_channel("text", {"text.txt": data}))
 
 
 def older(case: Case) -> Case:
@@ -23,8 +26,9 @@ def older(case: Case) -> Case:
     return case.with_tree(case.tree.with_file(COPY, b"an older copy"))
 
 
+CHANNELS = {name: channel("text", {"text.txt": text}) for name, text in TEXTS.items()}
 AXES = (
-    Axis("text", {"absent": as_it_is, **{name: text(data) for name, data in TEXTS.items()}}),
+    Axis("text", {"absent": as_it_is, **CHANNELS}),
     Axis("older_copy", {"absent": as_it_is, "present": older}),
 )
 
@@ -38,8 +42,7 @@ def expect(case: Case) -> Expectation:
 
 def suite(contract: Contract, script: bytes) -> Suite:
     """The product of the axes, eight cases, and a special one."""
-    tree = Tree.for_job(PROCESSING, contract.output_folders).with_code({"copier.py": script})
-    start = Case(tree=tree, script="/opt/ml/code/copier.py")
     accents = "é".encode()
     copied = Expectation(writes={COPY: Content(data=accents)})
-    return Suite(start, AXES, expect, [Special("accents", text(accents), copied)])
+    special = [Special("accents", channel("text", {"text.txt": accents}), copied)]
+    return suite_of(PROCESSING, contract, script, AXES, expect, special)

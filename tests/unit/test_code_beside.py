@@ -1,0 +1,107 @@
+"""What comes along with a script: the modules it imports from its folder, and samples of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import loaders
+from harness.code_beside import modules_beside, source_folder
+from harness.runners.fake import FakeRunner
+from harness.step import StepRef, load, prove
+
+FILES = {
+    "steps.py": "import helpers\nfrom package.deep import thing",
+    "helpers.py": "import json, more",
+    "more.py": "import helpers",
+    "other.py": "import never",
+    "never.py": "",
+    "package/__init__.py": "",
+    "package/deep.py": "import lazily",
+    "package/data.json": "{}",
+    "package/__pycache__/deep.cpython-311.pyc": "",
+    "lazily.py": "",
+    "samples/x.txt": "",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def test_imports_are_followed_and_nothing_else_comes(folder: Path) -> None:
+    found = modules_beside(folder, b"import os, steps\nimport samples, yaml")
+    assert sorted(found) == [
+        "helpers.py",
+        "lazily.py",
+        "more.py",
+        "package/__init__.py",
+        "package/data.json",
+        "package/deep.py",
+        "steps.py",
+    ]
+    assert found["helpers.py"] == b"import json, more"
+
+
+def test_imports_within_functions_count(folder: Path) -> None:
+    source = b"def main():\n    try:\n        import more\n    except ImportError:\n        pass\n"
+    assert sorted(modules_beside(folder, source)) == ["helpers.py", "more.py"]
+
+
+@pytest.mark.parametrize("source", [b"", b"import (", b"\0", b"from . import more"])
+def test_what_imports_nothing_has_nothing(folder: Path, source: bytes) -> None:
+    assert modules_beside(folder, source) == {}
+
+
+CONTRACT = """
+contract:
+  entry_point: report.py
+  inputs: {}
+  outputs: {result: {path: /opt/ml/processing/output/result}}
+"""
+SCRIPT = """
+import signal, sys
+from pathlib import Path
+from writer import write_whole
+signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+try:
+    text = (Path(__file__).parent / "words/text.txt").read_text()
+    write_whole(Path("/opt/ml/processing/output/result/report.txt"), text)
+except OSError as error:
+    sys.exit(f"the report failed: {error}")
+"""
+WRITER = """
+def write_whole(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    try:
+        draft.write_text(text)
+        draft.replace(path)
+    finally:
+        if draft.exists():
+            draft.unlink()
+"""
+
+
+def test_a_script_of_several_files_conforms(tmp_path: Path) -> None:
+    (tmp_path / "report.step.yaml").write_text(CONTRACT)
+    (tmp_path / "report.py").write_text(SCRIPT)
+    (tmp_path / "writer.py").write_text(WRITER)
+    (tmp_path / "samples" / "code" / "words").mkdir(parents=True)
+    (tmp_path / "samples" / "code" / "words" / "text.txt").write_text("text")
+    ref = StepRef(tmp_path / "report.step.yaml")
+    contract = loaders.load(ref.path)
+    assert sorted(source_folder(contract, SCRIPT.encode())) == [
+        "report.py",
+        "words/text.txt",
+        "writer.py",
+    ]
+    ids = load(ref).matrix.ids
+    assert len(ids) == 15
+    assert [prove(ref, FakeRunner(), one).findings for one in ids] == [()] * 15
