@@ -154,7 +154,7 @@ def functions(world: World) -> Iterator[Special]:
     yield call(
         "validate", "validate_model", {"input_path": path(source)}, Returns(True), with_model
     )
-    for name in ("model.tar", "model.tgz", "model.zip"):
+    for name in ("model.tar", "model.tgz", "model.zip", "model.gz"):
         other = f"{place}/{name}"
         yield call(
             f"validate-{name.replace('.', '-')}",

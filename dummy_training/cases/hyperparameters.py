@@ -51,6 +51,7 @@ def hyperparameters(world: World) -> Iterator[Special]:
         "string": b'"epochs"',
         "number": b"3",
         "null": b"null",
+        "lone-surrogate": b'{"name": "\xed\xa0\x80"}',
         "utf-16": '{"epochs": 3}'.encode("utf-16"),
         "utf-32": '{"epochs": 3}'.encode("utf-32"),
     }
@@ -85,12 +86,13 @@ def hyperparameters(world: World) -> Iterator[Special]:
             kept(content, malformed=name in malformed),
             channels(model_archive(content)),
         )
-    content = (file("hyperparameters.json", malformed["malformed"]), *PLAIN)
-    yield world.case(
-        "embedded-malformed-kept-over-provided",
-        kept(content, ignored=True, malformed=True),
-        channels(model_archive(content), PROVIDED),
-    )
+    for name in ("malformed", "empty"):
+        content = (file("hyperparameters.json", malformed[name]), *PLAIN)
+        yield world.case(
+            f"embedded-{name}-kept-over-provided",
+            kept(content, ignored=True, malformed=True),
+            channels(model_archive(content), PROVIDED),
+        )
     own = b'{"trained": "linked"}\n'
     linked = (*PLAIN, file("code/own.json", own))
     for kind, link in (

@@ -107,6 +107,8 @@ def places(world: World) -> Iterator[Special]:
         "channel-holds-another-name",
         no_model(processed[0], CODE, channel=False),
         at(f"{processed[0]}/model.tgz", one_archive),
+        at(f"{processed[0]}/other.tar.gz", one_archive),
+        model_at(f"{processed[0]}/sub"),
         model_at(source[0]),
         PROVIDE,
     )

@@ -155,6 +155,9 @@ def _member(
             yield ArchiveDifference("wrong-bytes", name, _tell(member.data), _tell(got))
             return
     if not own:
+        if not info.mode & stat.S_IRUSR:
+            got = f"{info.mode:04o}"
+            yield ArchiveDifference("wrong-mode", name, "what its owner can read", got)
         return
     target = _target(member.kind, member.target)
     if _target(member.kind, info.linkname) != target:

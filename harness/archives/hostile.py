@@ -100,6 +100,14 @@ def _harmful() -> dict[str, Hostile]:
         "hard-link-nested-parent": _unsafe(
             "a link leads out", hardlink("code/link", "code/../../outside")
         ),
+        # The target of a hard link is told from the root, wherever the link is.
+        "hard-link-parent-from-a-folder": _unsafe(
+            "a link leads out", hardlink("code/deep/link", "../outside")
+        ),
+        # Each link alone looks harmless: the way leads through the first one, up to the root.
+        "symlink-by-way-of-another": _unsafe(
+            "a link leads out", symlink("code/up", ".."), symlink("link", "code/up/../outside")
+        ),
         "character-device": _unsafe("it holds a device", special("null", "character-device")),
         "block-device": _unsafe("it holds a device", special("disk", "block-device")),
         "fifo": _unsafe("it holds a FIFO", special("pipe", "fifo")),

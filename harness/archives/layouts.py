@@ -85,6 +85,7 @@ def _packed(data: bytes) -> Layout:
 
 def _layouts() -> dict[str, Layout]:
     plain = tar(PYTORCH)
+    own = (*PYTORCH, file("hyperparameters.json", _OWN))
     embedded = (*PYTORCH, file("././/hyperparameters.json", _OWN))
     return {
         "tensorflow": _from(TENSORFLOW),
@@ -207,6 +208,8 @@ def _layouts() -> dict[str, Layout]:
         "deep": _from((*PYTORCH, file("/".join("abcdefghijklmnopqrstuvwxyz") + "/x", b"deep"))),
         "many-members": _from(tuple(file(f"shard-{n:03}.bin", b"%d" % n) for n in range(300))),
         "plain-tar": _packed(plain),
+        "plain-tar-embedded": Layout(tar(own), own, _OWN),
+        "bzip2-embedded": Layout(bz2.compress(tar(own)), own, _OWN),
         "bzip2": _packed(bz2.compress(plain)),
         "xz": _packed(lzma.compress(plain)),
     }

@@ -395,4 +395,34 @@ MINIATURES = (
         finds="output: tar-after-the-end",
         cases="archive-pytorch",
     ),
+    wrong(
+        "hard-links-seen-from-their-folder",
+        "The target of a hard link is looked for beside it, where it does not lead out.",
+        (
+            'leads_out("", member.linkname, {})',
+            "leads_out(posixpath.dirname(name), member.linkname, {})",
+        ),
+        finds="exit-code: 0-for-1",
+        cases="bad-hard-link-parent-from-a-folder",
+    ),
+    wrong(
+        "links-judged-one-by-one",
+        "Where a link leads by way of another link is not looked at.",
+        (
+            "leads_out(posixpath.dirname(name), member.linkname, links)",
+            "leads_out(posixpath.dirname(name), member.linkname, {})",
+        ),
+        finds="exit-code: 0-for-1",
+        cases="bad-symlink-by-way-of-another",
+    ),
+    wrong(
+        "whole-archives-copied",
+        "An archive that has hyperparameters is copied as it is, whatever packed it.",
+        (
+            "    with writing(output / MODEL) as new:\n        new.addfile(",
+            "    if Path(model).read_bytes()[:3] == b'BZh' and members[-1].name == HYPERPARAMETERS:\n        shutil.copyfile(str(model), str(output / MODEL))\n        return output / MODEL\n    with writing(output / MODEL) as new:\n        new.addfile(",
+        ),
+        finds="output: not-gzip",
+        cases="archive-bzip2-embedded",
+    ),
 )

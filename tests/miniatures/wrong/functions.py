@@ -253,4 +253,11 @@ MINIATURES = (
         finds="functions: create_tarfile-wrong",
         cases="call-create-below-a-file",
     ),
+    wrong(
+        "any-gz-will-do",
+        "validate_model looks at the last ending only.",
+        ('endswith(".tar.gz")', 'endswith(".gz")'),
+        finds="functions: validate_model-wrong",
+        cases="call-validate-model-gz",
+    ),
 )

@@ -276,4 +276,28 @@ MINIATURES = (
         finds="exit-code: 1-for-0",
         cases="provided-is-a-directory-but-ignored",
     ),
+    wrong(
+        "injected-unreadable",
+        "What is injected comes out with no permissions at all.",
+        ("= len(content), 0o644, int(", "= len(content), 0, int("),
+        finds="output: wrong-mode",
+        cases=product(**BOTH),
+    ),
+    wrong(
+        "empty-ones-replaced",
+        "Embedded hyperparameters that are empty count as none, and give way to provided ones.",
+        (
+            "        if defect(content):\n",
+            "        if not content and hyperparameters is not None:\n            content = Path(hyperparameters).read_bytes()\n        if defect(content):\n",
+        ),
+        finds="output: wrong-bytes",
+        cases="embedded-empty-kept-over-provided",
+    ),
+    wrong(
+        "half-a-character-accepted",
+        "Surrogates, which UTF-8 does not have, are let through.",
+        ('content.decode("utf-8")', 'content.decode("utf-8", "surrogatepass")'),
+        finds="exit-code: 0-for-1",
+        cases="provided-lone-surrogate",
+    ),
 )

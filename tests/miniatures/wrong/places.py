@@ -220,4 +220,24 @@ MINIATURES = (
         finds="error-named: no-channel-wins",
         cases="first-hyperparameters-mount-empty-second-filled",
     ),
+    wrong(
+        "any-archive-will-do",
+        "The first .tar.gz in the assigned folder is taken, whatever its name.",
+        (
+            "SCRIPT_DIR / MODEL):\n        if path.exists():\n",
+            "SCRIPT_DIR / MODEL):\n        for path in [path, *sorted(path.parent.glob('*.tar.gz'))][:2]:\n            pass\n        if path.exists():\n",
+        ),
+        finds="exit-code: 0-for-1",
+        cases="channel-holds-another-name",
+    ),
+    wrong(
+        "subfolders-searched",
+        "The model is looked for in the folders of the assigned folder too.",
+        (
+            "SCRIPT_DIR / MODEL):\n        if path.exists():\n",
+            "SCRIPT_DIR / MODEL):\n        path = next(iter(path.parent.glob('*/' + MODEL)), path)\n        if path.exists():\n",
+        ),
+        finds="exit-code: 0-for-1",
+        cases="channel-holds-another-name",
+    ),
 )
