@@ -63,12 +63,14 @@ def derived(contract: Contract, script: bytes, profile: Job | None = None) -> Su
     inputs = [
         _input_axis(job, name, one, files[name] or {}) for name, one in contract.inputs.items()
     ]
+    always = _always_set(job, contract, request)
+    required = [name for name in contract.environment.required if name not in always]
     variables = [
-        *(_variable(name, "unset", "set", values.get(name, "")) for name in _required(contract)),
+        *(_variable(name, "unset", "set", values.get(name, "")) for name in required),
         *(
             _variable(name, "unset", "default", default)
             for name, default in contract.environment.optional.items()
-            if not contract.given or name not in contract.given.environment
+            if name not in always
         ),
     ]
 
@@ -76,7 +78,7 @@ def derived(contract: Contract, script: bytes, profile: Job | None = None) -> Su
         for name, found in files.items():
             if choices[name] == "present" and found is None:
                 return f"put files into {samples / name}/"
-        for name in _required(contract):
+        for name in required:
             if choices[name] == "set" and name not in values:
                 return f"give {name} a value in {samples / 'environment.json'}"
         return unknown
@@ -89,6 +91,14 @@ def derived(contract: Contract, script: bytes, profile: Job | None = None) -> Su
         lambda case: _expected(contract, case.choices),
         unproven=unproven,
     )
+
+
+def _always_set(job: Job, contract: Contract, request: Request) -> frozenset[str]:
+    """The variables that this job sets by itself, such as SM_MODEL_DIR in a training job."""
+    mounts = (mount for one in contract.inputs.values() for mount in one.mounts)
+    channels = tuple(Path(mount).name for mount in mounts if is_under(mount, job.channels))
+    given = frozenset(contract.given.environment) if contract.given else frozenset()
+    return given | frozenset(job.variables(replace(request, channels=channels)))
 
 
 def _request(job: Job, contract: Contract, values: Mapping[str, str]) -> tuple[Request, str]:
@@ -133,7 +143,7 @@ def _expected(contract: Contract, choices: Mapping[str, str]) -> Expectation:
         for says in (name, *one.mounts, *(Path(mount).name for mount in one.mounts), one.file)
         if says
     ]
-    missing += [name for name in _required(contract) if choices[name] == "unset"]
+    missing += [name for name in contract.environment.required if choices.get(name) == "unset"]
     if not missing:
         holds = tuple(output.path for output in contract.outputs.values() if output.required)
         return Expectation(holds=holds, explained=False)
@@ -187,10 +197,6 @@ def _variable(name: str, without: str, within: str, value: str) -> Axis:
         return replace(case, tree=tree, variables={**case.variables, name: value})
 
     return Axis(name, {without: as_it_is, within: edit})
-
-
-def _required(contract: Contract) -> tuple[str, ...]:
-    return contract.environment.required
 
 
 def _files(samples: Path, name: str, one: Input) -> Mapping[str, bytes] | None:

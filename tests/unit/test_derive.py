@@ -197,6 +197,18 @@ def test_a_training_job_is_told_by_its_mounts(step: Path) -> None:
     assert case.environment["SM_CHANNELS"] == '["data"]'
 
 
+def test_variables_that_the_job_sets_are_always_there(step: Path) -> None:
+    text = step.read_text().replace("/opt/ml/processing/input/", "/opt/ml/input/data/")
+    text = text.replace("required: [REGION]", "required: [REGION, SM_MODEL_DIR, SM_CHANNEL_DATA]")
+    step.write_text(text.replace("{DEPTH: 3}", "{DEPTH: 3, SM_NUM_CPUS: 1}"))
+    matrix = load(StepRef(step)).matrix
+    assert "data=present,extra=present,REGION=set,DEPTH=default" in matrix.ids
+    assert matrix.unproven == {}
+    case, _ = matrix.case("data=present,extra=present,REGION=set,DEPTH=default")
+    assert case.environment["SM_MODEL_DIR"] == "/opt/ml/model"
+    assert case.environment["SM_CHANNEL_DATA"] == "/opt/ml/input/data/data"
+
+
 def test_pairwise_covers_every_pair_with_fewer_cases(step: Path) -> None:
     every = product(load(StepRef(step)).matrix.ids)
     thinned = load(StepRef(step, pairwise=True)).matrix.ids
