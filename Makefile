@@ -51,7 +51,7 @@ test: setup ## Run every test; those in containers where a Docker engine answers
 smoke: setup image ## Run the built image under compose
 	HARNESS_IMAGE=$(BASE_IMAGE) HARNESS_REQUIRE_DOCKER=1 $(BIN)/pytest tests/smoke $(ARGS)
 
-bench: setup
+bench: setup ## Measure the step against the pipeline it replaces
 	$(BIN)/python -m tests.bench.step $(ARGS)
 
 lint: setup ## Check style and types
