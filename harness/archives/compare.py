@@ -156,8 +156,8 @@ def _member(
             return
     if not own:
         if not info.mode & stat.S_IRUSR:
-            got = f"{info.mode:04o}"
-            yield ArchiveDifference("wrong-mode", name, "what its owner can read", got)
+            mode = f"{info.mode:04o}"
+            yield ArchiveDifference("wrong-mode", name, "what its owner can read", mode)
         return
     target = _target(member.kind, member.target)
     if _target(member.kind, info.linkname) != target:
