@@ -263,8 +263,11 @@ def lint(steps: tuple[Path, ...], script: Path | None, code: Path | None, form: 
     from harness.lint import lint as find
     from harness.report.lint import render
 
+    found = _found(steps)
+    if script is not None and len(found) > 1:
+        raise click.UsageError("--script takes the place of one step's entry point: name one step")
     problems: list[Problem] = []
-    for step in _found(steps):
+    for step in found:
         contract = _load(step, code)
         path = script or contract.script
         problems += find(contract, path, loaders.read_script(path))
@@ -273,20 +276,26 @@ def lint(steps: tuple[Path, ...], script: Path | None, code: Path | None, form: 
 
 
 @cli.command(epilog=_EPILOG)
-@click.argument("name", required=False, metavar="[PROMISE]")
+@click.argument("name", required=False, metavar="[PROMISE | CODE]")
 def explain(name: str | None) -> None:
-    """Say what a PROMISE means; without one, what each does."""
+    """Say what a PROMISE, or a CODE of lint, means; without one, what each does."""
     from harness.errors import WrongUse
+    from harness.lint.problem import CODES, explained
     from harness.promises.all import PROMISES
 
     known = {promise.name: promise for promise in PROMISES}
     if name is None:
         for promise in PROMISES:
             click.echo(f"{promise.name:20} {promise.sentence}")
+        for code, known_code in CODES.items():
+            click.echo(f"{code:20} {known_code.meaning}")
+    elif (of_code := explained(name)) is not None:
+        click.echo(of_code)
     elif name in known:
         click.echo(known[name].explained())
     else:
-        raise WrongUse(f"there is no promise {name!r}", f"the promises are: {', '.join(known)}")
+        names = ", ".join((*known, *CODES))
+        raise WrongUse(f"there is no promise or code {name!r}", f"they are: {names}")
 
 
 @cli.command(epilog=_EPILOG)
