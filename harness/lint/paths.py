@@ -12,7 +12,9 @@ from harness.lint.facts import Facts
 from harness.lint.problem import Problem
 from harness.tree import is_under
 
-_PATH = re.compile(r"/opt/ml(?:/[^\s:*?\"'<>|]*)?")
+_PATH = re.compile(r"/opt/ml(?:/[^\s:\"'<>|]*)?")
+# The first character that is a wildcard, or a field of a template.
+_PATTERN = re.compile(r"[*?\[{%]")
 # What every job finds or may write without a word in the contract.
 _OF_THE_JOB = (
     "/opt/ml/input/config",
@@ -20,24 +22,27 @@ _OF_THE_JOB = (
     "/opt/ml/output/failure",
     "/opt/ml/output/message",
 )
+# Where the service puts the script: for sys.path, while a file in it is an input.
+_CODE = ("/opt/ml/code", "/opt/ml/processing/input/code")
 
 
 def undeclared_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
     """Each path that is not declared, nor the way to one that is."""
-    declared = _declared(contract)
-    for text in facts.texts:
-        if not _PATH.fullmatch(text.value):
+    declared = (*_declared(contract), *_OF_THE_JOB)
+    for text in facts.texts.every:
+        path = _path(text.value)
+        if path is None or path in _CODE:
             continue
-        path = posixpath.normpath(text.value)
-        if any(is_under(path, one) or is_under(one, path) for one in (*declared, *_OF_THE_JOB)):
+        if any(is_under(path, one) or is_under(one, path) for one in declared):
             continue
-        yield Problem(
+        # What is put together at run time may go on to one that is declared.
+        if not text.whole and any(one.startswith(text.value) for one in declared):
+            continue
+        yield facts.problem(
             "H101",
             f"{path} is not a path that the contract declares",
             "declare it as an input's mount or source, or as an output; or do not use it",
-            facts.script,
-            text.node.lineno,
-            text.node.col_offset + 1,
+            text.node,
         )
 
 
@@ -47,20 +52,20 @@ def unused_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
     A folder above it counts, since the rest may be put together at run time, and so does a
     variable that a training job sets to it. Where every job has an output, it need not be used.
     """
-    used = [posixpath.normpath(one.value) for one in facts.texts if _PATH.fullmatch(one.value)]
+    texts = [one for one in facts.texts.every if one.node not in facts.texts.parts]
+    used = [path for one in texts if (path := _path(one.value)) is not None]
     variables = _training_variables(contract)
-    used += [variables[one.value] for one in facts.texts if one.value in variables]
+    used += [variables[one.value] for one in facts.texts.every if one.value in variables]
     free = {one.path for one in contract.outputs.values() if contract.given and not one.required}
     for path, name in _declared(contract).items():
         if path in free or any(is_under(one, path) or is_under(path, one) for one in used):
             continue
-        yield Problem(
+        if any(one.value.startswith(path) for one in texts):
+            continue
+        yield facts.problem(
             "H102",
             f"{path}, which the contract declares for {name}, is never used",
             "use it, or take it out of the contract",
-            facts.script,
-            1,
-            1,
         )
 
 
@@ -74,6 +79,15 @@ def _training_variables(contract: Contract) -> Mapping[str, str]:
     )
     variables = TRAINING.variables(Request(channels=channels))
     return {name: value for name, value in variables.items() if _PATH.fullmatch(value)}
+
+
+def _path(text: str) -> str | None:
+    """The path that a text is, up to where it becomes a pattern; None where it is none."""
+    if not _PATH.fullmatch(text):
+        return None
+    if pattern := _PATTERN.search(text):
+        text = text[: pattern.start()].rpartition("/")[0]
+    return posixpath.normpath(text)
 
 
 def _declared(contract: Contract) -> Mapping[str, str]:

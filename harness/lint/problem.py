@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem; `line` and `column` begin at 1. `CODES` says what the codes mean."""
+    """One problem; `line` and `column` begin at 1 and count characters. `CODES` explains codes."""
 
     code: str
     message: str
@@ -18,17 +21,94 @@ class Problem:
     column: int
 
 
-CODES = {
-    "H100": "the file is not Python",
-    "H101": "a path below /opt/ml that the contract does not declare",
-    "H102": "a path that the contract declares and the script never uses",
-    "H201": "an environment variable that is read and not declared",
-    "H202": "a required environment variable that is never read",
-    "H301": "a command line argument that is not declared",
-    "H302": "a declared argument that the script does not know",
-    "H401": "no main(input_paths, output_paths, environ_vars, job_args)",
-    "H402": 'no `if __name__ == "__main__":`',
-    "H501": "an archive is extracted without a look at its members",
-    "H502": "a broad except that hides the failure from the exit code",
-    "H601": "an import that the contract's framework_requirements lack",
+@dataclass(frozen=True)
+class Code:
+    """What a code means: in a few words, why it matters, and code that is right."""
+
+    meaning: str
+    why: str
+    right: str
+
+
+CODES: Mapping[str, Code] = {
+    "H100": Code(
+        "the file is not Python",
+        "A file that cannot be parsed cannot be looked at, and would fail at once in the job.",
+        "python -m py_compile step.py",
+    ),
+    "H101": Code(
+        "a path below /opt/ml that the contract does not declare",
+        "Nothing is mounted there unless the contract says so; what is written there is lost.",
+        "inputs:\n  data:\n    required: true\n    mounts: [/opt/ml/processing/input/data]",
+    ),
+    "H102": Code(
+        "a path that the contract declares and the script never uses",
+        "The job mounts data for it that nobody reads, or waits for an output that never comes.",
+        'DATA = "/opt/ml/processing/input/data"',
+    ),
+    "H201": Code(
+        "an environment variable that is read and not declared",
+        "Whoever makes the job reads the contract; a variable that is not in it is never set.",
+        "environment:\n  required: [REGION]\n  optional: {LEVEL: INFO}",
+    ),
+    "H202": Code(
+        "a required environment variable that is never read",
+        "People have to set it for nothing, or the script reads another one in its place.",
+        'region = os.environ["REGION"]',
+    ),
+    "H301": Code(
+        "a command line argument that is not declared",
+        "Whoever makes the job reads the contract; an argument that is not in it is never passed.",
+        "arguments:\n  job-type: training or scoring",
+    ),
+    "H302": Code(
+        "a declared argument that the script does not know",
+        "argparse ends the job with exit code 2 when it is passed one.",
+        'parser.add_argument("--job-type")',
+    ),
+    "H401": Code(
+        "no main(input_paths, output_paths, environ_vars, job_args)",
+        "Tests and pipelines call main with these four, in this order, without a job around it.",
+        "def main(input_paths, output_paths, environ_vars, job_args, logger=None):",
+    ),
+    "H402": Code(
+        'no `if __name__ == "__main__":`',
+        "Without it an import runs the step, or running the file does nothing.",
+        'if __name__ == "__main__":\n    main(INPUTS, OUTPUTS, dict(os.environ), arguments)',
+    ),
+    "H501": Code(
+        "an archive is extracted without a look at its members",
+        "A member named ../../x or /x is written outside the folder, over whatever is there.",
+        'archive.extractall(folder, filter="data")',
+    ),
+    "H502": Code(
+        "a broad except that hides the failure from the exit code",
+        "The service knows a failure by the exit code alone: with 0 the pipeline goes on.",
+        'except Exception:\n    logger.exception("the step failed")\n    sys.exit(1)',
+    ),
+    "H601": Code(
+        "an import that the contract's framework_requirements lack",
+        "The image that the job gets is chosen by them; without the package the import fails.",
+        'framework_requirements:\n  pandas: ">=2"',
+    ),
 }
+
+
+def explained(code: str) -> str | None:
+    """What a code means, for people; None when there is no such code."""
+    if code not in CODES:
+        return None
+    known = CODES[code]
+    right = "\n".join(f"  {line}" for line in known.right.splitlines())
+    silence = f"To let one line be: `# noqa: {code}` at its end, and why."
+    if code == "H100":
+        silence = "It cannot be silenced."
+    return f"{code}\n\n{known.meaning}\n\n{known.why}\n\nRight:\n\n{right}\n\n{silence}"
+
+
+def plain(text: str) -> str:
+    """The text on one line, of a sensible length, with nothing that a terminal cannot show."""
+    shown = "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"

@@ -6,8 +6,10 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
 
-from harness.lint.problem import CODES, Problem
+from harness.lint.problem import CODES, Problem, explained
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -17,10 +19,20 @@ def render(problems: Sequence[Problem], form: str) -> str:
     return FORMS[form](problems)
 
 
+def _relative(file: Path) -> Path:
+    """The file as seen from here, if it is in here: where code scanning looks for it."""
+    absolute, here = file.absolute(), Path.cwd()
+    return absolute.relative_to(here) if absolute.is_relative_to(here) else file
+
+
 def _file(problem: Problem) -> str:
-    path = str(problem.file)
-    relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative
+    # A name that is not UTF-8 cannot be printed as it is.
+    return os.fsencode(_relative(problem.file)).decode(errors="backslashreplace")
+
+
+def _uri(problem: Problem) -> str:
+    file = _relative(problem.file)
+    return file.as_uri() if file.is_absolute() else quote(os.fsencode(file.as_posix()))
 
 
 def _text(problems: Sequence[Problem]) -> str:
@@ -56,7 +68,7 @@ def _sarif(problems: Sequence[Problem]) -> str:
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": _file(one).replace(os.sep, "/")},
+                        "artifactLocation": {"uri": _uri(one)},
                         "region": {"startLine": one.line, "startColumn": one.column},
                     }
                 }
@@ -64,9 +76,22 @@ def _sarif(problems: Sequence[Problem]) -> str:
         }
         for one in problems
     ]
-    rules = [{"id": code, "shortDescription": {"text": text}} for code, text in CODES.items()]
+    rules = [
+        {
+            "id": code,
+            "shortDescription": {"text": one.meaning},
+            "fullDescription": {"text": one.why},
+            "help": {"text": explained(code)},
+        }
+        for code, one in CODES.items()
+    ]
     driver = {"name": "harness lint", "version": version("step-harness"), "rules": rules}
-    run = {"tool": {"driver": driver}, "results": results}
+    # Without a word on it columns would count units of UTF-16.
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+    }
     return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 

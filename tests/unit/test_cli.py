@@ -330,7 +330,7 @@ def test_a_waived_promise_is_not_judged_and_the_report_says_so(tmp_path: Path) -
 
 def test_promises_are_explained() -> None:
     every = harness("explain").stdout
-    assert "scratch-clean        The temporary folders hold" in every
+    assert "scratch-clean            The temporary folders hold" in every
     one = harness("explain", "scratch-clean").stdout
     assert "waivers:\n  scratch-clean: " in one
     wrong = harness("explain", "tidy")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sysconfig
 import textwrap
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from harness import loaders
-from harness.cli import cli
 from harness.contract import Contract
 from harness.lint import lint
 from harness.lint.problem import CODES, Problem
-from harness.report.lint import FORMS, render
 
 TOP = Path(__file__).parents[2]
 SCRIPT = Path("step.py")
@@ -92,7 +88,8 @@ def test_nothing_is_found_in_the_step() -> None:
         ('X = f"{BASE}/input/{3}"', "", ""),
         ('X = Path(BASE, "output", "other")', "H101", "/opt/ml/processing/output/other"),
         ('X = Path(BASE) / "input" / "data" / "part"', "", ""),
-        ('X = Path("/opt/ml") / "code"', "H101", "/opt/ml/code"),
+        ('X = Path("/opt/ml") / "code" / "lib"', "H101", "/opt/ml/code/lib"),
+        ('X = Path("/opt/ml") / "code"', "", ""),
         ('X = "/opt/ml/input/config/resourceconfig.json"', "", ""),
         ('X = "/opt/ml/output/failure"', "", ""),
         ('X = "see /opt/ml/model for more"', "", ""),
@@ -103,7 +100,8 @@ def test_nothing_is_found_in_the_step() -> None:
         ('NAME = "ACCOUNT"\nX = os.environ[NAME]', "H201", "ACCOUNT"),
         ('os.environ["ACCOUNT"] = "1"', "", ""),
         ('X = os.environ["SM_CHANNEL_TRAIN"]', "", ""),
-        ('X = [os.environ[name] for name in ("A", "B")]', "", ""),
+        ('X = [os.environ[name] for name in ("ACCOUNT", "REGION")]', "H201", "ACCOUNT"),
+        ("X = [os.environ[name] for name in argparse.NAMES]", "", ""),
         ('argparse.ArgumentParser().add_argument("--depth")', "H301", "--depth"),
         ('argparse.ArgumentParser().add_argument("-d", "--job-type")', "", ""),
         ("import torch", "H601", "torch"),
@@ -138,7 +136,7 @@ def test_each_problem_is_found_and_its_likeness_is_not(line: str, code: str, say
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
-        ('DATA = Path(BASE) / "input" / "data"', 'DATA = ""', ""),
+        ('DATA = Path(BASE) / "input" / "data"', 'DATA = ""', "H102"),
         ('"/opt/ml/processing"', '"/somewhere"', "H102"),
         ('    region = environ_vars["REGION"]\n', '    region = ""\n', ""),
         ("job_args):", "job_args, extra):", "H401"),
@@ -155,6 +153,45 @@ def test_what_is_missing_is_found(old: str, new: str, code: str) -> None:
     assert (code in codes) if code else codes == set()
 
 
+# For each code a change of the right script that is wrong, and one like it that is right.
+WRONG_AND_RIGHT = {
+    "H100": (("import argparse", "import"), ("import argparse", "import argparse as a, argparse")),
+    "H101": (('"data"\n', '"data"\nX = BASE + "/x"\n'), ('"data"\n', '"data"\nX = "/opt/x"\n')),
+    "H102": (('"output", "result"', '"input"'), ('"output", "result"', '"output"')),
+    "H201": (('getenv("LEVEL")', 'getenv("LEVLE")'), ('getenv("LEVEL")', 'getenv("SM_HOSTS")')),
+    "H202": (
+        ('os.environ["REGION"]', '"eu"'),
+        ('os.environ["REGION"]', '{one: os.environ[one] for one in ("REGION",)}["REGION"]'),
+    ),
+    "H301": (('"-j")', '"-j")\n    parser.add_argument("--x")'), ('"-j")', '"-j", "--x")')),
+    "H302": (("--job_type", "--job"), ("--job_type", "--job-type")),
+    "H401": (("job_args):", "job_args, *, log):"), ("job_args):", "job_args, *, log=None):")),
+    "H402": (('"__main__"', '"main"'), ('__name__ == "__main__"', '"__main__" == __name__')),
+    "H501": (
+        ("return region", "import tarfile; tarfile.open().extractall(); return region"),
+        ("return region", "import tarfile; tarfile.open().extractall(filter='tar'); return 1"),
+    ),
+    "H502": (
+        ("return region, level", "try:\n        f()\n    except Exception as e:\n        print(e)"),
+        ("return region, level", "try:\n        f()\n    except Exception as e:\n        raise e"),
+    ),
+    "H601": (("import pandas", "import polars"), ("import pandas", "import pathlib")),
+}
+
+
+def test_there_is_a_change_for_every_code() -> None:
+    assert WRONG_AND_RIGHT.keys() == CODES.keys()
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_code_is_found_in_what_is_wrong_and_not_in_its_likeness(code: str) -> None:
+    wrong, right = WRONG_AND_RIGHT[code]
+    assert wrong[0] in RIGHT
+    assert right[0] in RIGHT
+    assert code in {one.code for one in found(RIGHT.replace(*wrong))}
+    assert code not in {one.code for one in found(RIGHT.replace(*right))}
+
+
 def test_a_required_variable_that_is_never_read() -> None:
     source = RIGHT.replace('"REGION": os.environ["REGION"], ', "")
     source = source.replace('environ_vars["REGION"]', '""')
@@ -167,7 +204,7 @@ def test_a_declared_argument_that_is_unknown() -> None:
 
 
 def test_a_path_that_is_never_used() -> None:
-    source = RIGHT.replace('"/opt/ml/processing"', '"/opt/ml/processing/input"')
+    source = RIGHT.replace('"output", "result"', '"output", "other"')
     (problem,) = (one for one in found(source) if one.code == "H102")
     assert problem.message.startswith("/opt/ml/processing/output/result, which")
 
@@ -182,7 +219,41 @@ def test_a_problem_says_where_it_is() -> None:
     assert (problem.line, problem.column) == (line + 3, 7)
 
 
+# --- Where it is ---------------------------------------------------------------------------------
+
+
+def place(source: bytes, code: str) -> tuple[int, int]:
+    (problem,) = (one for one in lint(CONTRACT, SCRIPT, source) if one.code == code)
+    return problem.line, problem.column
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "latin-1", "utf-8-sig"])
+def test_columns_count_characters_from_one(coding: str) -> None:
+    name = "latin-1" if coding == "latin-1" else "utf-8"
+    source = f"# coding: {name}\nimport os\nx = 'éàü', os.getenv('ACCOUNT')\n".encode(coding)
+    assert place(source, "H201") == (3, 22)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_in_every_way(end: str) -> None:
+    source = end.join(["import os", "\f", "y = '\f'", "x = '💡', os.getenv('ACCOUNT')", ""])
+    assert place(source.encode(), "H201") == (4, 20)
+
+
+def test_what_cannot_be_parsed_says_where() -> None:
+    assert place("x = 'éé'; y = = 3\n".encode(), "H100") == (1, 15)
+
+
+def test_a_problem_is_told_on_one_line_that_any_terminal_shows() -> None:
+    source = b"import os\nos.getenv('A\\n\\x1b[31m\\udc80')\nos.getenv('%s')\n" % (b"B" * 9_000)
+    (short, long) = (one for one in lint(CONTRACT, SCRIPT, source) if one.code == "H201")
+    assert r"A\n\x1b[31m\udc80 is read" in short.message
+    assert len(long.message) < 400
+
+
 # --- Odd files ----------------------------------------------------------------------------------
+
+NESTED = (b"x = %s1\n", b"if %s1:\n    pass\n", b"def main(a=%s1):\n    pass\n")
 
 
 @pytest.mark.parametrize(
@@ -190,24 +261,69 @@ def test_a_problem_says_where_it_is() -> None:
     [
         b"def f(:\n",
         b"\0\0",
+        b"x = 1\0\n",
         b"\xff\xfe\x00",
+        b"\xef\xbb\xbf# coding: latin-1\n",
+        "x = 1\n".encode("utf-16"),
         b"# -*- coding: no-such -*-\n",
+        b"# -*- coding: hex -*-\n",
+        b"# -*- coding: undefined -*-\nx = 1\n",
         b"x = " + b"(" * 5_000 + b")" * 5_000,
+        *(form % (b"-" * depth) for form in NESTED for depth in (4_000, 100_000)),
+        b"x = " + b"1 + " * 200_000 + b"1",
+        b"if 1:\n\tx = 1\n        y = 2\n",
         b"print 'python 2'\n",
+        b"try:\n    f()\nexcept E, e:\n    pass\n",
+        b"'\\N{no such name}'\n",
+        b"'''",
+        b"\\",
+        b"f() = 1\n",
         "é = 1".encode("latin-1"),
     ],
+    ids=lambda source: repr(source[:30]),
 )
 def test_what_cannot_be_parsed_is_a_problem(source: bytes) -> None:
     (problem,) = lint(CONTRACT, SCRIPT, source)
     assert problem.code == "H100"
+    assert problem.message.startswith(("cannot be parsed: ", "is nested too deeply"))
+    assert not problem.message.endswith(": ")
 
 
 @pytest.mark.parametrize(
     "source",
-    [b"", b"\n", b"#!/bin/sh", b"x = " + b"1 + " * 900 + b"1", b"A = B\nB = A\nprint(A)"],
+    [
+        b"",
+        b"\n",
+        b"\xef\xbb\xbf",
+        b"#!/bin/sh",
+        b"# coding: utf-7\nx = 1\n",
+        b"x = " + b"1 + " * 900 + b"1",
+        b"x = environ_vars" + b".a" * 900,
+        b"A = B\nB = A\nprint(A)\nenviron_vars[A]",
+        b"def f(a, b):\n    f(b, a)\n    environ_vars[a]\nf('x', f)\n",
+        b"A0 = 'x'\n" + b"".join(b"A%d = A%d + A%d\n" % (n + 1, n, n) for n in range(100)),
+        b"import " + b"a" * 5_000,
+        b"import importlib\nimportlib.import_module('a\\0b')\nimportlib.import_module('')",
+        b"'{' .format(1), '{9}{x}{!r}'.format(1), '%' % 1, '%s%s' % 1, f'' + ''.format()",
+        b"(a, *b), c.d, e[0] = x\n(f, g) = (1,)\nos = os.environ = {}\ndel os.environ\n",
+        b"import os, shutil\nos.getenv()\nos.getenv(*a)\nshutil.unpack_archive()\n",
+        b"p.add_argument()\np.add_argument(*a, dest=b)\np.add_argument('-', action='help')\n",
+        b"import tarfile\n().extractall()\nx.extractall(*a)\n",
+        b"try:\n    main()\nexcept ():\n    pass\nexcept (a, *b):\n    pass\n",
+        b"environ_vars[1:2], environ_vars[...]\na in b in environ_vars not in c\n",
+    ],
+    ids=lambda source: repr(source[:30]),
 )
 def test_odd_files_are_no_crash(source: bytes) -> None:
     assert {one.code for one in lint(CONTRACT, SCRIPT, source)} >= {"H401", "H402"}
+
+
+def test_what_python_warns_of_is_no_problem_and_not_said(
+    recwarn: pytest.WarningsRecorder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found("x = '\\d'\nif x is 'a':\n    assert (1, 'x')\n")
+    assert not recwarn.list
+    assert capfd.readouterr() == ("", "")
 
 
 def test_no_crash_on_any_file_of_the_standard_library() -> None:
@@ -218,46 +334,8 @@ def test_no_crash_on_any_file_of_the_standard_library() -> None:
     assert codes <= set(CODES)
 
 
-# --- Reports ------------------------------------------------------------------------------------
-
-SAMPLE = [Problem("H101", "100% wrong:\nthis", "mend, it", Path("a,b.py"), 3, 7)]
-
-
-def test_text() -> None:
-    assert render(SAMPLE, "text") == (
-        "a,b.py:3:7: H101 100% wrong:\nthis\n    mend, it\n1 problem\n"
-    )
-    assert render([], "text") == "no problems\n"
-
-
-def test_json() -> None:
-    (document,) = json.loads(render(SAMPLE, "json"))
-    assert (document["code"], document["line"], document["column"]) == ("H101", 3, 7)
-    assert json.loads(render([], "json")) == []
-
-
-def test_sarif() -> None:
-    document = json.loads(render(SAMPLE, "sarif"))
-    (run,) = document["runs"]
-    (result,) = run["results"]
-    assert document["version"] == "2.1.0"
-    assert result["ruleId"] in [rule["id"] for rule in run["tool"]["driver"]["rules"]]
-    region = result["locations"][0]["physicalLocation"]["region"]
-    assert region == {"startLine": 3, "startColumn": 7}
-
-
-def test_github() -> None:
-    assert render(SAMPLE, "github") == (
-        "::error file=a%2Cb.py,line=3,col=7,title=H101::100%25 wrong:%0Athis: mend, it\n"
-    )
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_the_command_ends_with_1_when_there_is_a_problem(tmp_path: Path, form: str) -> None:
-    wrong = tmp_path / "wrong.py"
-    wrong.write_text(with_line('X = "/opt/ml/model"'))
-    step = str(TOP / "dummy_training")
-    ran = CliRunner().invoke(cli, ["lint", step, "--script", str(wrong), "--format", form])
-    assert ran.exit_code == 1
-    assert "the environment variable REGION is read" in ran.output
-    assert CliRunner().invoke(cli, ["lint", step, "--format", form]).exit_code == 0
+def test_what_lies_beside_the_entry_point_counts_for_a_script_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").touch()
+    contract = CONTRACT.model_copy(update={"folder": tmp_path})
+    assert found(with_line("import helper"), contract) == []
+    assert [one.code for one in found(with_line("import helper"))] == ["H601"]

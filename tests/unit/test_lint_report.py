@@ -1,0 +1,141 @@
+"""What lint says, in each form, and how the command ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import cli
+from harness.lint.problem import CODES, Problem, explained
+from harness.report.lint import FORMS, render
+
+TOP = Path(__file__).parents[2]
+STEP = TOP / "dummy_training"
+
+WRONG = "import os\nx = os.environ['REGION']\n"
+SAMPLE = [Problem("H101", "100% wrong:\nthis", "mend, it", Path("a,b.py"), 3, 7)]
+
+
+def test_text() -> None:
+    assert render(SAMPLE, "text") == (
+        "a,b.py:3:7: H101 100% wrong:\nthis\n    mend, it\n1 problem\n"
+    )
+    assert render([], "text") == "no problems\n"
+
+
+def test_json() -> None:
+    (document,) = json.loads(render(SAMPLE, "json"))
+    assert (document["code"], document["line"], document["column"]) == ("H101", 3, 7)
+    assert json.loads(render([], "json")) == []
+
+
+def test_sarif() -> None:
+    document = json.loads(render(SAMPLE, "sarif"))
+    (run,) = document["runs"]
+    (result,) = run["results"]
+    # Characters, as Python counts them; without a word they would be units of UTF-16.
+    assert run["columnKind"] == "unicodeCodePoints"
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == list(CODES)
+    assert document["version"] == "2.1.0"
+    assert result["ruleId"] == "H101"
+    region = result["locations"][0]["physicalLocation"]["region"]
+    assert region == {"startLine": 3, "startColumn": 7}
+
+
+def test_github() -> None:
+    assert render(SAMPLE, "github") == (
+        "::error file=a%2Cb.py,line=3,col=7,title=H101::100%25 wrong:%0Athis: mend, it\n"
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_command_ends_with_1_when_there_is_a_problem(tmp_path: Path, form: str) -> None:
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(WRONG)
+    step = str(TOP / "dummy_training")
+    ran = CliRunner().invoke(cli, ["lint", step, "--script", str(wrong), "--format", form])
+    assert ran.exit_code == 1
+    assert "the environment variable REGION is read" in ran.output
+    assert CliRunner().invoke(cli, ["lint", step, "--format", form]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "uri"),
+    [
+        ("a b/é%.py", "a%20b/%C3%A9%25.py"),
+        ("/elsewhere/a b.py", "file:///elsewhere/a%20b.py"),
+        (os.fsdecode(b"\xff.py"), "%FF.py"),
+    ],
+)
+def test_sarif_names_files_by_uri(file: str, uri: str) -> None:
+    problem = Problem("H101", "m", "f", Path(file), 1, 1)
+    (result,) = json.loads(render([problem], "sarif"))["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": uri}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_whose_name_is_not_utf_8_can_be_printed(form: str) -> None:
+    problem = Problem("H101", "m", "f", Path(os.fsdecode(b"\xff.py")), 1, 1)
+    assert render([problem], form).encode()
+
+
+def test_files_are_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    inside = Problem("H101", "m", "f", here / "steps/x.py", 1, 1)
+    outside = Problem("H101", "m", "f", tmp_path / "x.py", 1, 1)
+    assert render([inside], "text").startswith("steps/x.py:1:1: ")
+    assert render([outside], "text").startswith(f"{tmp_path}/x.py:1:1: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--format", "xml", str(STEP)],
+        [str(STEP), str(STEP), "--script", str(STEP / "dummy_training.py")],
+        ["--unknown"],
+    ],
+)
+def test_wrong_use_ends_with_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(cli, ["lint", *arguments]).exit_code == 2
+
+
+def test_one_command_takes_contracts_of_every_form(tmp_path: Path) -> None:
+    code = tmp_path / "scripts"
+    code.mkdir()
+    (code / "step.py").write_text("x = '/opt/ml/other'\n")
+    interface = tmp_path / "one.step.yaml"
+    interface.write_text(
+        "contract:\n  entry_point: step.py\n  outputs: {out: {path: /opt/ml/processing/output}}\n"
+    )
+    contract = tmp_path / "two.py"
+    contract.write_text(
+        "class Contract:\n    entry_point = 'step.py'\n    expected_input_paths = {}\n"
+        "    expected_output_paths = {'out': '/opt/ml/processing/output'}\nCONTRACT = Contract()\n"
+    )
+    command = ["lint", str(interface), str(contract), "--code", str(code), "--format", "json"]
+    ran = CliRunner().invoke(cli, command)
+    assert ran.exit_code == 1
+    assert [one["code"] for one in json.loads(ran.output)] == ["H102", "H401", "H402", "H101"] * 2
+    ran = CliRunner().invoke(cli, ["lint", str(STEP), str(interface), "--code", str(tmp_path)])
+    assert ran.exit_code != 0
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_code_is_explained(code: str) -> None:
+    ran = CliRunner().invoke(cli, ["explain", code])
+    assert ran.exit_code == 0
+    known = CODES[code]
+    assert known.meaning in ran.output
+    assert known.why in ran.output
+    assert known.right.splitlines()[0] in ran.output
+    assert f"{code:20} {known.meaning}" in CliRunner().invoke(cli, ["explain"]).output
+
+
+def test_what_is_no_code_is_not_explained() -> None:
+    assert explained("H999") is None
