@@ -134,7 +134,7 @@ def test_each_code_is_explained(code: str) -> None:
     assert known.meaning in ran.output
     assert known.why in ran.output
     assert known.right.splitlines()[0] in ran.output
-    assert f"{code:20} {known.meaning}" in CliRunner().invoke(cli, ["explain"]).output
+    assert f"{code:24} {known.meaning}" in CliRunner().invoke(cli, ["explain"]).output
 
 
 def test_what_is_no_code_is_not_explained() -> None:
