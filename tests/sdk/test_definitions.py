@@ -64,7 +64,7 @@ def test_its_steps_are_proved(definition: Path) -> None:
     command = ["check", str(definition), "--code", str(STEPS), "--jobs", "1"]
     ran = CliRunner().invoke(cli, command)
     assert ran.exit_code == 0, ran.output
-    assert ran.stdout.splitlines()[-1].split() == ["3", "steps", "9", "0", "0", "0"]
+    assert ran.stdout.splitlines()[-1].split() == ["3", "steps", "51", "0", "0", "0"]
 
 
 def _lasting(text: str) -> object:

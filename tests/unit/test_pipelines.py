@@ -65,18 +65,15 @@ def test_check_takes_every_step_and_tells_which_it_passes_over(
 
 def test_step_picks_one_for_every_command(document: Any, put: Callable[[Any], Path]) -> None:
     path = str(put(document))
-    assert run("list", path, "--step", "Train").stdout.split() == [
-        "train=absent",
-        "train=empty",
-        "train=present",
-    ]
+    listed = run("list", path, "--step", "Train").stdout.split()
+    assert listed[:3] == ["train=absent", "train=empty", "train=present"]
     shown = run("replay", path, "train=present", "--step", "Train")
     assert shown.exit_code == 0, shown.output
     assert run("lint", path, "--step", "Evaluate").exit_code == 0
     checked = run("check", path, "--step", "Evaluate", "--jobs", "1")
-    assert "Evaluate: 3 cases" in checked.stdout
+    assert "Evaluate: 17 cases" in checked.stdout
     alone = run("check", str(Path(path).parent), "--step", "Evaluate", "--jobs", "1")
-    assert "3 passed" in alone.stdout
+    assert "17 passed" in alone.stdout
 
 
 @pytest.mark.parametrize("command", ["list", "parity"])
@@ -113,7 +110,7 @@ def test_the_only_step_needs_no_name(document: Any, put: Callable[[Any], Path]) 
 def test_what_the_job_gives_is_set_in_every_case(document: Any, put: Callable[[Any], Path]) -> None:
     path = put(document)
     matrix = load(StepRef(path, code=STEPS, step="Prepare")).matrix
-    assert matrix.ids == ("raw=absent", "raw=empty", "raw=present")
+    assert matrix.ids[:3] == ("raw=absent", "raw=empty", "raw=present")
     case, _ = matrix.case("raw=present")
     assert case.arguments == ("--unit", "words", "--execution", "abc123")
     assert case.environment["UNIT"] == "words"
@@ -145,7 +142,7 @@ def test_what_is_left_open_and_has_no_sample_is_not_proven(
     assert all(says in why and "Get" in why for why in matrix.unproven.values())
     ran = run("check", str(path), "--step", "Prepare", "--jobs", "1")
     assert ran.exit_code == 1
-    assert "3 not proven" in ran.stdout
+    assert "17 not proven" in ran.stdout
 
 
 def test_the_steps_conform_to_lint() -> None:

@@ -9,6 +9,8 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from whole import end_on_sigterm, write_whole
+
 
 def main(
     input_paths: Mapping[str, str],
@@ -19,10 +21,11 @@ def main(
     with tarfile.open(Path(input_paths["model"]) / "model.tar.gz") as archive:
         names = archive.getnames()
     report = Path(output_paths["report"]) / "report.txt"
-    report.write_text(f"{job_args.threshold}: {names}\n")
+    write_whole(report, f"{job_args.threshold}: {names}\n")
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     parser = argparse.ArgumentParser()
     parser.add_argument("--threshold", type=float, required=True)
     try:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from whole import end_on_sigterm, write_whole
+
 RAW = "/opt/ml/processing/input/raw"
 CLEAN = "/opt/ml/processing/output/clean"
 
@@ -25,10 +27,11 @@ def main(
     counted = [text.read_text().split() for text in texts]
     unit = f"{environ_vars['UNIT']} {environ_vars['LEVEL']} {job_args.unit} {job_args.execution}"
     result = Path(output_paths["clean"]) / "counts.txt"
-    result.write_text(f"{unit}: {[len(words) for words in counted]}\n")
+    write_whole(result, f"{unit}: {[len(words) for words in counted]}\n")
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     parser = argparse.ArgumentParser()
     parser.add_argument("--unit", required=True)
     parser.add_argument("--execution", required=True)

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from whole import end_on_sigterm, write_whole
+
 
 def main(
     input_paths: Mapping[str, str],
@@ -28,10 +30,11 @@ def main(
     ):
         raise ValueError(f"the hyperparameters differ: {given}, {told}, {stored}")
     model = {**given, "batch-size": job_args.batch_size, "seed": environ_vars["SEED"]}
-    (Path(output_paths["model"]) / "model.json").write_text(json.dumps(model))
+    write_whole(Path(output_paths["model"]) / "model.json", json.dumps(model))
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     parser = argparse.ArgumentParser()
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--optimizer", required=True)
