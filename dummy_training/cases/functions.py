@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from harness.archives import directory, file, hardlink, model_archive, symlink
-from harness.case import Call
+from harness.case import Call, Mount
 from harness.expectation import Archive, Content, Expectation, Raises, Returns, Says
 from harness.matrix import Special
 from harness.tree import Tree
@@ -48,9 +49,12 @@ def functions(world: World) -> Iterator[Special]:
         *edits: TreeEdit,
         writes: Mapping[str, Archive | Content] | None = None,
         log: tuple[Says, ...] = (),
+        mounts: tuple[Mount, ...] = (),
     ) -> Special:
         expected = Expectation(writes=writes or {}, log=log, call=result)
-        return world.case(f"call-{name}", expected, *edits, call=Call(function, arguments))
+        return world.case(
+            f"call-{name}", expected, *edits, call=Call(function, arguments), mounts=mounts
+        )
 
     def path(text: str) -> PurePosixPath:
         return PurePosixPath(text)
@@ -279,6 +283,16 @@ def functions(world: World) -> Iterator[Special]:
         log=(Says("ratio", r"ratio\D*\d", "tells the compression ratio"),),
     )
 
+    # Neither an older archive is lost nor a new one left in part.
+    yield call(
+        "create-on-a-full-disk",
+        "create_tarfile",
+        create,
+        Raises("OSError"),
+        at("/srv/tree/weights.bin", random.Random(9).randbytes(300_000)),
+        older_there,
+        mounts=(Mount("/srv/out", size=64 * 1024),),
+    )
     yield call(
         "create-below-a-file",
         "create_tarfile",

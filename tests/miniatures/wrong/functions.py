@@ -260,4 +260,14 @@ MINIATURES = (
         finds="functions: validate_model-wrong",
         cases="call-validate-model-gz",
     ),
+    wrong(
+        "create-removes-the-older-one-first",
+        "create_tarfile removes an older archive before the new one is whole.",
+        (
+            "    with writing(Path(output_tar_path)) as tar:\n",
+            "    if Path(output_tar_path).exists():\n        Path(output_tar_path).unlink()\n    with writing(Path(output_tar_path)) as tar:\n",
+        ),
+        finds="nothing-undeclared: removed",
+        cases="call-create-on-a-full-disk",
+    ),
 )
