@@ -57,7 +57,7 @@ def weights(noise: random.Random, size: int) -> bytes:
     return bytes(data)
 
 
-def seed_like(size: int) -> Callable[[], Members]:
+def weights_of(size: int) -> Callable[[], Members]:
     """Seven members of together `size` bytes, as of a model: four large ones, three small."""
 
     def members() -> Members:
@@ -108,13 +108,13 @@ def real_model() -> Members:
 
 
 ALL = (
-    Archive("seed-like 16 MB", seed_like(16_500_000), runs=5),
-    Archive("seed-like 132 MB", seed_like(132_000_000), runs=3),
+    Archive("weights 16 MB", weights_of(16_500_000), runs=5),
+    Archive("weights 132 MB", weights_of(132_000_000), runs=3),
     Archive("real model", real_model, runs=3),
     Archive("10,000 small files", small_files(10_000), runs=3),
     Archive("1 GB", many_weights(1_000_000_000), runs=1),
 )
 QUICK = (
-    Archive("seed-like 4 MB", seed_like(4_000_000), runs=1),
+    Archive("weights 4 MB", weights_of(4_000_000), runs=1),
     Archive("300 small files", small_files(300), runs=1),
 )

@@ -33,7 +33,7 @@ STEP = ROOT / "dummy_training" / "dummy_training.py"
 HYPERPARAMETERS = b'{"epochs": 3}\n'
 
 # The pipeline as it was before: extract to a temporary folder, add the file, pack the folder.
-_SEED = """
+_PLAIN = """
 import pathlib, shutil, sys, tarfile, tempfile
 model, given, out = map(pathlib.Path, sys.argv[1:])
 with tempfile.TemporaryDirectory(dir=out.parent) as folder:
@@ -66,7 +66,7 @@ tar -cf - -C "$folder" . | pigz > "$3/model.tar.gz"
 rm -r "$folder"
 """
 
-SEED, FLOOR = "seed pipeline", "floor"
+PLAIN, FLOOR = "plain pipeline", "floor"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Row:
     runs: int
     cost: Cost
     output: int
-    seed_ratio: float | None = None
+    plain_ratio: float | None = None
     floor_ratio: float | None = None
 
 
@@ -124,7 +124,7 @@ def contenders(model: Path, scratch: Path) -> Iterator[Contender]:
             yield step(way, source, library)
     if shutil.which("pigz"):
         yield Contender("tar | pigz", ("sh", "-c", _PIGZ, "sh", *three), written)
-    yield Contender(SEED, (sys.executable, "-c", _SEED, *three), written)
+    yield Contender(PLAIN, (sys.executable, "-c", _PLAIN, *three), written)
 
 
 def floor(model: Path) -> Contender:
@@ -152,10 +152,10 @@ def measured(archive: Archive, model: Path, runs: int) -> list[Row]:
         Row(archive.name, name, runs, median(several), sizes.get(name, 0))
         for name, several in costs.items()
     ]
-    seed = next(row for row in rows if row.name == SEED).cost.wall
+    plain = next(row for row in rows if row.name == PLAIN).cost.wall
     least = next(row for row in rows if row.name.startswith(FLOOR)).cost.wall
     return [
-        replace(row, seed_ratio=seed / row.cost.wall, floor_ratio=row.cost.wall / least)
+        replace(row, plain_ratio=plain / row.cost.wall, floor_ratio=row.cost.wall / least)
         for row in rows
     ]
 
@@ -165,7 +165,7 @@ def table(rows: Sequence[Row]) -> Table:
     made = Table(title="dummy_training", title_justify="left")
     made.add_column("archive", no_wrap=True)
     made.add_column("way", no_wrap=True)
-    for title in ("wall s", "CPU s", "MiB", "written / output", "seed / it", "it / floor", "runs"):
+    for title in ("wall s", "CPU s", "MiB", "written / output", "plain / it", "it / floor", "runs"):
         made.add_column(title, justify="right")
     for before, row in zip([None, *rows], rows, strict=False):
         if before is not None and before.archive != row.archive:
@@ -177,7 +177,7 @@ def table(rows: Sequence[Row]) -> Table:
             f"{row.cost.cpu:.2f}",
             f"{row.cost.memory / 2**20:.0f}",
             f"{row.cost.written / row.output:.3f}" if row.output else "",
-            f"{row.seed_ratio:.1f}",
+            f"{row.plain_ratio:.1f}",
             f"{row.floor_ratio:.2f}",
             str(row.runs),
         )

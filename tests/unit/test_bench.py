@@ -37,8 +37,8 @@ def test_the_table_has_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found = json.loads(report.read_text())
     names = {row["name"] for row in found["rows"]}
     ways = {f"{way}, {lib}" for way in ("splice", "copy", "rewrite") for lib in ("isal", "zlib")}
-    assert ways | {"seed pipeline"} <= names
+    assert ways | {"plain pipeline"} <= names
     assert any(name.startswith("floor: ") for name in names)
     assert all(name in ran.output for name in names)
-    (seed,) = (row for row in found["rows"] if row["name"] == "seed pipeline")
-    assert seed["seed_ratio"] == 1
+    (plain,) = (row for row in found["rows"] if row["name"] == "plain pipeline")
+    assert plain["plain_ratio"] == 1
