@@ -297,7 +297,10 @@ class _Archive:
                 packed = inflate.unconsumed_tail or raw.read(size)
                 if not packed:
                     raise EOFError("the compressed data ends too early")
-                chunk, size = inflate.decompress(packed, _CHUNK), min(2 * size, _CHUNK)
+                try:
+                    chunk, size = inflate.decompress(packed, _CHUNK), min(2 * size, _CHUNK)
+                except _fast_zlib.error as error:  # In whose words depends on the library.
+                    raise ValueError("the compressed data is damaged") from error
                 self.crc = _fast_zlib.crc32(chunk, self.crc)
                 self.size += len(chunk)
                 if chunk:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +19,10 @@ from harness.session import in_order
 from harness.step import StepRef, Trial, trial
 from harness.tree import Entry, Tree
 
-# What is different from run to run in what a script says: dates, and the tokens of temporary names.
+# What is different from run to run in what a script says: dates, the tokens of temporary names, and
+# the sizes and ratios of what is packed, since another zlib packs otherwise.
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?")
-_TOKEN = re.compile(r"[0-9a-f]{12,}|tmp\w{8}\b")
+_TOKEN = re.compile(r"[0-9a-f]{12,}|tmp\w{8}\b|\b\d+\.\d+(?:\s?[kKMG]i?B\b|\s?%)")
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,22 @@ def _facts(trials: Sequence[Trial]) -> Iterator[tuple[str, list[object]]]:
     outcomes = [one.outcome for one in trials]
     yield "exit code", [one.exit_code for one in outcomes]
     yield "findings", [_broken(one) for one in trials]
-    yield "returned", [one.returned for one in outcomes]
     case, expected = trials[0].case, trials[0].expected
+    full_disk = any(mount.size is not None for mount in case.mounts)
+    yield "returned", [_returned(one, with_message=not full_disk) for one in outcomes]
     if not expected.dies:
         trees = [_after(one) for one in outcomes]
         for path in sorted({path for tree in trees for path in tree.entries}):
             yield path, [_state(tree.get(path)) for tree in trees]
-    full_disk = any(mount.size is not None for mount in case.mounts)
     if case.interrupt is None and not full_disk:
         yield "standard output", [_said(one.stdout) for one in outcomes]
         yield "standard error", [_said(one.stderr) for one in outcomes]
+
+
+def _returned(outcome: Outcome, *, with_message: bool) -> Mapping[str, object] | None:
+    if outcome.returned is None or with_message:
+        return outcome.returned
+    return {key: value for key, value in outcome.returned.items() if key != "message"}
 
 
 def _broken(tried: Trial) -> list[tuple[str, str, str]]:

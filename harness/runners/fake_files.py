@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from pyfakefs import fake_open, fake_pathlib, helpers
 from pyfakefs.fake_file import FakeDirectory, FakeFile
@@ -70,17 +70,30 @@ class Rules:
 
     def enforce(self, blocks: Callable[[str], None]) -> None:
         """Put the rules around pyfakefs's functions; `blocks(path)` is called for an open FIFO."""
+        self._around_errors()
         self._around_folders()
         self._around_removal()
         self._around_attributes()
         self._around_opening(blocks)
 
+    def _around_errors(self) -> None:
+        """Errors of functions that took a `Path` tell it as text."""
+        original = FakeFilesystem.raise_os_error
+
+        def raise_os_error(
+            fs: FakeFilesystem, number: int, path: Any = None, *args: Any
+        ) -> NoReturn:
+            original(fs, number, os.fspath(path) if isinstance(path, os.PathLike) else path, *args)
+
+        _put(FakeFilesystem, raise_os_error)
+
     def _around_folders(self) -> None:
         add, remove = FakeDirectory.add_entry, FakeDirectory.remove_entry
 
-        def add_entry(folder: FakeDirectory, *args: Any, **names: Any) -> None:
-            self.may_change(folder)
-            add(folder, *args, **names)
+        def add_entry(folder: FakeDirectory, thing: FakeFile, *args: Any) -> None:
+            # The error is about what was to be made.
+            self.may_change(folder, os.path.join(str(folder.path), str(thing.name)))
+            add(folder, thing, *args)
             # Adding something to a folder, or removing it, touches the folder.
             folder.st_mtime = time.time()
 
