@@ -19,6 +19,14 @@ from harness.runners.sandbox import SandboxRunner
 
 NEEDS_ENGINE = ("integration", "smoke")
 REQUIRED = os.environ.get("HARNESS_REQUIRE_DOCKER") == "1"
+# What changes how programs speak, and so what tests read of them; some systems set it everywhere.
+_MANNERS = (
+    *("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "PYTEST_ADDOPTS"),
+    *("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "CLICOLOR", "CLICOLOR_FORCE"),
+    *("PYTHONWARNINGS", "PYTHONUTF8", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
+)
+for _name in _MANNERS:
+    os.environ.pop(_name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

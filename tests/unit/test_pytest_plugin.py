@@ -43,8 +43,14 @@ def test_tests_are_selected_as_everywhere(pytester: pytest.Pytester, copier: Pat
     one.assert_outcomes(passed=1)
 
 
-def test_a_failure_tells_all_and_how_to_replay_it(pytester: pytest.Pytester, copier: Path) -> None:
+@pytest.mark.parametrize("ci", [False, True])
+def test_a_failure_tells_all_and_how_to_replay_it(
+    pytester: pytest.Pytester, copier: Path, monkeypatch: pytest.MonkeyPatch, ci: bool
+) -> None:
     spoil(copier)
+    if ci:
+        # There pytest repeats everything in its summary.
+        monkeypatch.setenv("CI", "true")
     done = pytester.runpytest_subprocess("copier/conformance.py", "-x", "-k", "text:long")
     done.assert_outcomes(failed=1, deselected=21)
     done.stdout.fnmatch_lines(
@@ -55,7 +61,7 @@ def test_a_failure_tells_all_and_how_to_replay_it(pytester: pytest.Pytester, cop
             "*got      b'a' (1 bytes)*",
         ]
     )
-    (command,) = (line for line in done.outlines if line.startswith("harness replay"))
+    (command,) = {line for line in done.outlines if line.startswith("harness replay")}
     harness = Path(sys.executable).with_name("harness")
     replayed = subprocess.run(
         f"{harness} {command.removeprefix('harness ')}",
