@@ -1,9 +1,8 @@
 """The far end of the real worlds: lays out a tree, runs the script, takes the tree down.
 
-A container gets it as the `__main__.py` of a zip file, with `job.json`, `tree.tar` and the helpers
-beside it, runs it as `python3 JOB.pyz`, and finds the answer at `ANSWER`. In a sandbox `perform` is
-called in the forked process. The answer is a tar that holds `outcome.json`, `stdout`, `stderr` and
-the tree below `tree/`. Runs on Python 3.8 and newer with the standard library alone.
+`perform` is called in a container or in a sandbox. Its answer is a tar that holds `outcome.json`,
+`stdout`, `stderr` and the tree below `tree/`. Runs on Python 3.8 and newer with the standard
+library alone.
 
 The tree afterwards is everything outside the system's own folders that the case laid out, or that
 was not there, or not like that, when the script started.
@@ -18,10 +17,8 @@ import os
 import signal
 import stat
 import subprocess
-import sys
 import tarfile
 import time
-import zipfile
 from typing import (
     Any,
     Callable,
@@ -32,15 +29,11 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
-    Union,
 )
 
 from harness.runners import mounts
 
 HOME = "/.harness"
-ANSWER = HOME + "/outcome.tar"
-# What runs beside the script, each a file of its own.
-HELPERS = ("driver.py", "tripwire.py")
 # Not looked at: the kernel's folders, and the programs of the image.
 _SYSTEM = ("/proc", "/sys", "/dev", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot")
 _ALSO = ("/dev/shm",)
@@ -48,31 +41,20 @@ _Stamp = Tuple[int, ...]
 Job = Dict[str, Any]
 
 
-def main() -> None:
-    """Do the job in the zip file that this runs from."""
-    with zipfile.ZipFile(sys.argv[0]) as sent:
-        job = json.loads(sent.read("job.json"))
-        tree = sent.read("tree.tar")
-        helpers = {name: sent.read(name) for name in HELPERS}
-    os.unlink(sys.argv[0])
-    job["defaults"].update(os.environ)
-    perform(job, tree, helpers, ANSWER, python=sys.executable)
-
-
 def perform(
     job: Job,
     tree: bytes,
     helpers: Mapping[str, bytes],
-    answer: Union[str, int],
     *,
     python: str,
     hidden: Sequence[str] = (),
     become: Optional[Callable[[int], None]] = None,
-) -> None:
-    """Do a job in the world that this process lives in, and write the answer to a file.
+) -> bytes:
+    """Do a job in the world that this process lives in, and return the answer.
 
-    `answer` is the file's name or descriptor, `python` the interpreter of the script. What lies in
-    the folders `hidden` is no part of the world. `become(user)` makes a process a user's.
+    `helpers` run beside the script, each a file of its own: name → source. `python` is the
+    interpreter of the script. What lies in the folders `hidden` is no part of the world.
+    `become(user)` makes a process a user's.
     """
     os.umask(0o022)
     os.mkdir(HOME)
@@ -91,7 +73,8 @@ def perform(
             open_files.enter_context(mounts.fill(folder))
         before = dict(_stamps(hidden))
         outcome = _run(job, python, become or _become)
-    with open(answer, "wb") as stream, tarfile.open(fileobj=stream, mode="w") as out:
+    answer = io.BytesIO()
+    with tarfile.open(fileobj=answer, mode="w") as out:
         _add(out, "outcome.json", json.dumps(outcome).encode())
         for name in ("stdout", "stderr"):
             with open(os.path.join(HOME, name), "rb") as said:
@@ -101,6 +84,7 @@ def perform(
                 _take_down(out, path, shown[path][1])
             elif path in laid_out or before.get(path) != stamp:
                 _take_down(out, path, None)
+    return answer.getvalue()
 
 
 class _Tar(tarfile.TarFile):
@@ -305,7 +289,3 @@ def _add(out: tarfile.TarFile, name: str, data: bytes) -> None:
     info = tarfile.TarInfo(name)
     info.size = len(data)
     out.addfile(info, io.BytesIO(data))
-
-
-if __name__ == "__main__":
-    main()

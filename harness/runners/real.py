@@ -22,11 +22,10 @@ _FILLED = 16 * _PAGE
 
 @dataclass(frozen=True)
 class Errand:
-    """What an agent gets: the job as JSON values, the tree as a tar, and its helpers' sources."""
+    """What an agent gets: the job as JSON values, and the tree as a tar."""
 
     job: dict[str, Any]
     tree: bytes
-    helpers: Mapping[str, bytes]
 
     @classmethod
     def of(cls, case: Case, interrupt: str | None) -> Errand:
@@ -46,13 +45,15 @@ class Errand:
             "umask": case.umask,
             "read_only": list(case.read_only),
             "writable": list(case.writable),
+            "mounts": [[mount.path, mount_options(case, mount)] for mount in case.mounts],
             "full": [mount.path for mount in case.mounts if mount.size == 0],
         }
-        return cls(job, case.tree.to_tar(), _helpers())
+        return cls(job, case.tree.to_tar())
 
 
 @lru_cache(maxsize=1)
-def _helpers() -> Mapping[str, bytes]:
+def helpers() -> Mapping[str, bytes]:
+    """The sources of what runs beside the script: file name → bytes."""
     modules = {"driver.py": driver, "tripwire.py": tripwire}
     return {name: Path(str(module.__file__)).read_bytes() for name, module in modules.items()}
 

@@ -90,6 +90,7 @@ def _in_sandbox(case: Case, interpreter: Interpreter, interrupt: str | None) -> 
     # Inside, the files of this package are out of reach.
     errand = real.Errand.of(case, interrupt)
     sandbox_world.etc_files()
+    real.helpers()
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as trouble:
         read_end, write_end = os.pipe()
         sys.stdout.flush()
@@ -97,7 +98,7 @@ def _in_sandbox(case: Case, interpreter: Interpreter, interrupt: str | None) -> 
         child = os.fork()
         if child == 0:
             try:
-                sandbox_world.live(case, errand, interpreter, answer.fileno(), _privileged())
+                sandbox_world.live(errand, interpreter, answer.fileno(), _privileged())
             except BaseException as error:
                 told = "".join(traceback.format_exception_only(error))
                 os.write(trouble.fileno(), told.encode("utf-8", "backslashreplace"))

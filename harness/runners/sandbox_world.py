@@ -10,30 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gc
 import os
-import signal
 import socket
-import stat
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NoReturn
 
 from harness.case import Case
-from harness.runners import agent, mounts, real
-from harness.runners.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC
+from harness.runners import agent, mounts, real, world
+from harness.runners.mounts import MS_PRIVATE, MS_RDONLY, MS_REC
 
-_NEW_MOUNTS = 0x00020000
-_NEW_HOSTNAME = 0x04000000
-_NEW_IPC = 0x08000000
-_NEW_USERS = 0x10000000
-_NEW_PROCESSES = 0x20000000
-_NEW_NETWORK = 0x40000000
-_NAMESPACES = _NEW_MOUNTS | _NEW_HOSTNAME | _NEW_IPC | _NEW_PROCESSES | _NEW_NETWORK
-_PR_SET_PDEATHSIG = 1
 _MAKE_NODES = 27
 
 _OLD = "/.old"
@@ -65,27 +54,6 @@ _FILES = {
     "/etc/hostname": f"{_NAME}\n",
     "/etc/resolv.conf": "",
 }
-# Their numbers are Linux's, everywhere.
-_DEVICES = {
-    **{"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)},
-    "tty": (5, 0),
-}
-_DEVICE_LINKS = {
-    "/dev/fd": "/proc/self/fd",
-    "/dev/stdin": "/proc/self/fd/0",
-    "/dev/stdout": "/proc/self/fd/1",
-    "/dev/stderr": "/proc/self/fd/2",
-    "/dev/ptmx": "pts/ptmx",
-}
-# Settings of the kernel, which belong to all.
-_SETTINGS = tuple(
-    f"/proc/{name}"
-    for name in (
-        *("acpi", "bus", "dynamic_debug", "fs", "irq", "mtrr", "scsi", "sys"),
-        "sysrq-trigger",
-    )
-)
-_QUIET = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
 @dataclass(frozen=True)
@@ -96,63 +64,45 @@ class Interpreter:
     folders: tuple[str, ...]
 
 
-def live(
-    case: Case, errand: real.Errand, interpreter: Interpreter, answer: int, privileged: bool
-) -> NoReturn:
-    """Make the case's world, do the errand in it, write the answer to the file `answer`, and end.
+def live(errand: real.Errand, interpreter: Interpreter, answer: int, privileged: bool) -> NoReturn:
+    """Make the errand's world, do the errand in it, write the answer to the file `answer`, and end.
 
     Called in a forked process, which never returns. Without privileges root is a name for whoever
     calls this, in a user namespace.
     """
-    # Collecting garbage would touch, and so copy, all that the parent has.
-    gc.disable()
-    parent = os.getppid()
-    os.setsid()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
     if privileged:
-        mounts.call("unshare", _NAMESPACES)
+        world.enter(partial(mounts.call, "unshare", world.ALL_NAMESPACES))
     else:
-        _rename_user(0, _NAMESPACES)
-    _end_with_parent()
-    if os.getppid() != parent:
-        os._exit(1)
-    if first := os.fork():
-        _, status = os.waitpid(first, 0)
-        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-    _end_with_parent()
-    _build(case, interpreter)
+        world.enter(partial(_rename_user, 0, world.ALL_NAMESPACES))
+    _build(errand, interpreter)
     if privileged:
         # Nodes of devices would lead out of the world.
         capabilities = [one for one in mounts.CONTAINER_CAPABILITIES if one != _MAKE_NODES]
         mounts.limit_capabilities(capabilities)
-    agent.perform(
+    data = agent.perform(
         errand.job,
         errand.tree,
-        errand.helpers,
-        answer,
+        real.helpers(),
         python=interpreter.python,
         hidden=(*SHARED, *interpreter.folders),
         become=None if privileged else _rename_user,
     )
+    with open(answer, "wb") as stream:
+        stream.write(data)
     os._exit(0)
 
 
 def _rename_user(user: int, namespaces: int = 0) -> None:
     """Enter a user namespace in which whoever this is bears the number `user`."""
     uid, gid = os.geteuid(), os.getegid()
-    mounts.call("unshare", _NEW_USERS | namespaces)
+    mounts.call("unshare", world.NEW_USERS | namespaces)
     process = Path("/proc/self")
     (process / "setgroups").write_text("deny")
     (process / "uid_map").write_text(f"{user} {uid} 1")
     (process / "gid_map").write_text(f"{user} {gid} 1")
 
 
-def _end_with_parent() -> None:
-    mounts.call("prctl", _PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-
-
-def _build(case: Case, interpreter: Interpreter) -> None:
+def _build(errand: real.Errand, interpreter: Interpreter) -> None:
     os.umask(0o022)
     mounts.mount("", "/", flags=MS_REC | MS_PRIVATE)
     # Any folder will do: it is covered in this process alone.
@@ -165,16 +115,14 @@ def _build(case: Case, interpreter: Interpreter) -> None:
         os.chmod(path, mode)
     for path, target in _LINKS.items():
         os.symlink(target, path)
-    mounts.mount("proc", "/proc", "proc", _QUIET)
+    mounts.mount("proc", "/proc", "proc", world.QUIET)
     _show(SHARED)
     _make_etc()
-    _make_devices()
+    world.make_devices("", _OLD)
     _cut_off()
     _show(interpreter.folders)
-    mounts.forbid_writing((*SHARED, *interpreter.folders, *_settings()))
-    for mount in case.mounts:
-        os.makedirs(mount.path, exist_ok=True)
-        mounts.mount("tmpfs", mount.path, "tmpfs", _QUIET, real.mount_options(case, mount))
+    mounts.forbid_writing((*SHARED, *interpreter.folders, *world.settings()))
+    world.mount_folders(errand.job["mounts"])
     mounts.call("umount2", _OLD, mounts.MNT_DETACH)
     os.rmdir(_OLD)
 
@@ -208,44 +156,18 @@ def _make_etc() -> None:
             stream.write(data)
 
 
-def _make_devices() -> None:
-    mounts.mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755")
-    for name, numbers in _DEVICES.items():
-        path = f"/dev/{name}"
-        try:
-            os.mknod(path, stat.S_IFCHR, os.makedev(*numbers))
-            os.chmod(path, 0o666)
-        except PermissionError:
-            # Read-only, this machine's own can be used and not changed.
-            Path(path).touch()
-            mounts.bind(_OLD + path, path)
-            mounts.forbid_writing([path])
-    for path, target in _DEVICE_LINKS.items():
-        os.symlink(target, path)
-    for folder in ("/dev/pts", "/dev/shm"):
-        os.mkdir(folder)
-    mounts.mount("tmpfs", "/dev/shm", "tmpfs", _QUIET, "mode=1777")
-    with contextlib.suppress(OSError):
-        options = "newinstance,ptmxmode=0666,mode=620"
-        mounts.mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
-
-
 def _cut_off() -> None:
     """No network, and no way to the settings of this machine."""
     with contextlib.suppress(OSError):
-        mounts.mount("sysfs", "/sys", "sysfs", _QUIET | MS_RDONLY)
+        mounts.mount("sysfs", "/sys", "sysfs", world.QUIET | MS_RDONLY)
     socket.sethostname(_NAME)
     with contextlib.suppress(OSError):
         Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         set_flags, up = 0x8914, 0x1
         fcntl.ioctl(one, set_flags, struct.pack("16sH14x", b"lo", up))
-    for path in _settings():
+    for path in world.settings():
         mounts.bind(path, path)
-
-
-def _settings() -> list[str]:
-    return [path for path in _SETTINGS if os.path.exists(path)]
 
 
 def own_folders(prefixes: Iterable[str]) -> tuple[str, ...]:
