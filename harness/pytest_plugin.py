@@ -36,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="runner for the cases of steps: fake (the default), sandbox or container",
     )
     group.addoption("--harness-image", metavar="NAME", help="image for the container runner")
+    group.addoption(
+        "--harness-isolation",
+        metavar="worker|case",
+        help="whether a container serves a worker for all of its cases (the default), or one case",
+    )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -76,9 +81,8 @@ def _runner(config: pytest.Config) -> Runner:
     from harness.runners.registry import open_runner
 
     if _RUNNER not in config.stash:
-        runner = open_runner(
-            config.getoption("--harness-runner"), config.getoption("--harness-image")
-        )
+        options = ("runner", "image", "isolation")
+        runner = open_runner(*(config.getoption(f"--harness-{one}") for one in options))
         runner.prepare()
         config.stash[_RUNNER] = runner
     return config.stash[_RUNNER]
@@ -160,7 +164,7 @@ class CaseItem(pytest.Item):
             ]
         lines += ["standard error:", *(f"  {line}" for line in result.stderr_tail.splitlines())]
         words = ["harness", "replay", os.path.relpath(self.path.parent), self.name]
-        for option in ("runner", "image"):
+        for option in ("runner", "image", "isolation"):
             value = self.config.getoption(f"--harness-{option}")
             if value not in (None, "fake"):
                 words += [f"--{option}", value]

@@ -53,6 +53,7 @@ def check(
     reading: Reading,
     runner: str,
     image: str | None,
+    isolation: str | None,
     profile: str | None,
     expression: str | None,
     cases: tuple[str, ...],
@@ -87,7 +88,7 @@ def check(
             runner=runner,
             ids=tuple(one for one in matrix.ids if one in chosen),
             total=len(matrix.ids),
-            replay=_replay_words(reading.words(source), runner, image, profile),
+            replay=_replay_words(reading.words(source), runner, image, isolation, profile),
             waivers=load(ref).contract.waivers,
             unproven={one: why for one, why in matrix.unproven.items() if one in chosen},
         )
@@ -96,13 +97,17 @@ def check(
     reports: list[Report] = [TerminalReport(Console(highlight=False))]
     if json_file:
         reports.append(JsonReport(json_file))
-    opened = open_runner(runner, image)
+    opened = open_runner(runner, image, isolation)
     summaries = conduct(undertakings, opened, jobs or default_jobs(), reports, max_fail)
     sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)
 
 
 def _replay_words(
-    step: tuple[str, ...], runner: str, image: str | None, profile: str | None
+    step: tuple[str, ...],
+    runner: str,
+    image: str | None,
+    isolation: str | None,
+    profile: str | None,
 ) -> tuple[str, ...]:
     return (
         program(),
@@ -111,4 +116,5 @@ def _replay_words(
         *(("--profile", profile) if profile else ()),
         *(("--runner", runner) if runner != "fake" else ()),
         *(("--image", image) if image else ()),
+        *(("--isolation", isolation) if isolation else ()),
     )

@@ -154,9 +154,10 @@ def steps_argument(command: Command) -> Command:
 
 
 def runner_options(command: Command) -> Command:
-    """One runner and its image."""
+    """One runner, its image and isolation."""
     return _with(
         command,
+        isolation_option,
         image_option,
         click.option(
             "--runner",
@@ -169,6 +170,11 @@ def runner_options(command: Command) -> Command:
 
 
 image_option = click.option("--image", metavar="NAME", help="Image for the container runner.")
+isolation_option = click.option(
+    "--isolation",
+    metavar="worker|case",
+    help="Whether a container serves a worker for all of its cases (the default), or one case.",
+)
 expression_option = click.option(
     "-k", "expression", metavar="EXPR", help="Only cases whose id matches, as in pytest."
 )

@@ -13,6 +13,7 @@ from harness.commands.options import (
     cases_option,
     expression_option,
     image_option,
+    isolation_option,
     jobs_option,
     picked,
     profile_option,
@@ -33,6 +34,7 @@ from harness.errors import Exit
     help="A runner to compare (repeatable).  [default: fake, sandbox, container]",
 )
 @image_option
+@isolation_option
 @profile_option
 @expression_option
 @cases_option
@@ -42,6 +44,7 @@ def parity(
     reading: Reading,
     runners: tuple[str, ...],
     image: str | None,
+    isolation: str | None,
     profile: str | None,
     expression: str | None,
     cases: tuple[str, ...],
@@ -61,7 +64,7 @@ def parity(
         raise click.UsageError("name two runners or more: --runner fake --runner sandbox")
     ref = reading.ref(reading.the_one(step), profile=profile)
     ids = picked(load(ref).matrix.ids, expression, cases)
-    opened = tuple(open_runner(name, image) for name in names)
+    opened = tuple(open_runner(name, image, isolation) for name in names)
     comparison = Comparison(ref, opened, jobs or default_jobs())
     found = show(Console(highlight=False, soft_wrap=True), names, ids, comparison.run(ids))
     sys.exit(Exit.FINDINGS if found else Exit.CONFORMS)

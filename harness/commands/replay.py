@@ -34,6 +34,7 @@ def replay(
     reading: Reading,
     runner: str,
     image: str | None,
+    isolation: str | None,
     profile: str | None,
     keep: Path | None,
 ) -> None:
@@ -46,7 +47,7 @@ def replay(
         raise click.UsageError("name one case: harness replay [STEP] CASE")
     step = Path(step_and_case[0]) if len(step_and_case) == 2 else DEFAULT_STEP
     ref = reading.ref(reading.the_one(step), profile=profile)
-    trial = try_case(ref, open_runner(runner, image), step_and_case[-1])
+    trial = try_case(ref, open_runner(runner, image, isolation), step_and_case[-1])
     if keep is not None:
         keep_world(keep, trial)
     show(trial, keep)

@@ -27,8 +27,6 @@ from harness.runners import engine, real, serve
 if TYPE_CHECKING:
     from harness.runners.attached import Attached, Reply
 
-# How long a container lives: as long as its worker, or for one case.
-ISOLATIONS = ("worker", "case")
 # For worlds within a container, and folders that are read-only: the agent may mount, the script
 # may not.
 _MAY_MOUNT = {"cap_add": ["SYS_ADMIN"], "security_opt": ["apparmor=unconfined"]}
@@ -40,9 +38,10 @@ _lasting = threading.local()
 
 @dataclass(frozen=True)
 class ContainerRunner:
-    """Runs cases in containers of `image`; `isolation` is one of `ISOLATIONS`.
+    """Runs cases in containers of `image`; `isolation` tells how long they live.
 
-    `session` marks the containers of this run, `host` and `process` tell whose it is.
+    "worker": one serves a worker for all of its cases; "case": each case has its own. `session`
+    marks the containers of this run, `host` and `process` tell whose it is.
     """
 
     image: str

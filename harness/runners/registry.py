@@ -9,36 +9,47 @@ from harness.errors import WrongUse
 from harness.runners import Runner
 
 DEFAULT_IMAGE = "python:3.12-slim"
+# How long a container lives: as long as its worker, or for one case.
+ISOLATIONS = ("worker", "case")
 
 
-def _fake(_image: str) -> Runner:
+def _fake(_image: str, _isolation: str) -> Runner:
     from harness.runners.fake import FakeRunner
 
     return FakeRunner()
 
 
-def _sandbox(_image: str) -> Runner:
+def _sandbox(_image: str, _isolation: str) -> Runner:
     from harness.runners.sandbox import SandboxRunner
 
     named = os.environ.get("HARNESS_PYTHON")
     return SandboxRunner(named) if named else SandboxRunner()
 
 
-def _container(image: str) -> Runner:
+def _container(image: str, isolation: str) -> Runner:
     from harness.runners.container import ContainerRunner
 
-    return ContainerRunner(image=image)
+    return ContainerRunner(image=image, isolation=isolation)
 
 
-RUNNERS: Mapping[str, Callable[[str], Runner]] = {
+RUNNERS: Mapping[str, Callable[[str, str], Runner]] = {
     "fake": _fake,
     "sandbox": _sandbox,
     "container": _container,
 }
 
 
-def open_runner(name: str, image: str | None = None) -> Runner:
-    """The runner with this name; `image` is the container runner's, else HARNESS_IMAGE's."""
+def open_runner(name: str, image: str | None = None, isolation: str | None = None) -> Runner:
+    """The runner with this name.
+
+    `image` is the container runner's, else HARNESS_IMAGE's; `isolation` tells how long its
+    containers live: for a worker (the default) or for a case.
+    """
     if name not in RUNNERS:
         raise WrongUse(f"there is no runner {name!r}", f"the runners are: {', '.join(RUNNERS)}")
-    return RUNNERS[name](image or os.environ.get("HARNESS_IMAGE") or DEFAULT_IMAGE)
+    if isolation not in (None, *ISOLATIONS):
+        raise WrongUse(
+            f"there is no isolation {isolation!r}", f"it is one of: {', '.join(ISOLATIONS)}"
+        )
+    named = image or os.environ.get("HARNESS_IMAGE") or DEFAULT_IMAGE
+    return RUNNERS[name](named, isolation or ISOLATIONS[0])

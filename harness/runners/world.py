@@ -39,6 +39,12 @@ _DEVICE_LINKS = {
     "/dev/stderr": "/proc/self/fd/2",
     "/dev/ptmx": "pts/ptmx",
 }
+# Folders in /dev that are file systems of their own: name, type, flags, options.
+_DEVICE_FOLDERS = (
+    ("shm", "tmpfs", QUIET, "mode=1777,size=64m"),
+    ("pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620"),
+    ("mqueue", "mqueue", QUIET, ""),
+)
 # Settings of the kernel, which belong to all.
 _SETTINGS = tuple(
     "/proc/" + name
@@ -95,12 +101,11 @@ def make_devices(root: str, other: str) -> None:
             mounts.forbid_writing([path])
     for path, target in _DEVICE_LINKS.items():
         os.symlink(target, root + path)
-    for folder in ("/dev/pts", "/dev/shm"):
-        os.mkdir(root + folder)
-    mounts.mount("tmpfs", root + "/dev/shm", "tmpfs", QUIET, "mode=1777")
-    with contextlib.suppress(OSError):
-        options = "newinstance,ptmxmode=0666,mode=620"
-        mounts.mount("devpts", root + "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
+    for name, kind, flags, options in _DEVICE_FOLDERS:
+        os.mkdir(root + "/dev/" + name)
+        # Not every kernel has all, and not everybody may have them.
+        with contextlib.suppress(OSError):
+            mounts.mount(kind, root + "/dev/" + name, kind, flags, options)
 
 
 def mount_folders(folders: Iterable[Sequence[str]]) -> None:

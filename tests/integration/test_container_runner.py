@@ -18,13 +18,14 @@ from docker.models.containers import Container
 from harness.case import Call, Case, Interrupt, Mount, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
 from harness.runners.container import ContainerRunner
+from harness.runners.registry import ISOLATIONS
 from harness.tree import Tree
 from tests.unit.worlds import OUTPUT, SCRIPT, case_of
 
 
-@pytest.fixture(scope="module")
-def runner(engine: str) -> Iterator[ContainerRunner]:
-    runner = ContainerRunner(engine)
+@pytest.fixture(scope="module", params=ISOLATIONS)
+def runner(engine: str, request: pytest.FixtureRequest) -> Iterator[ContainerRunner]:
+    runner = ContainerRunner(engine, request.param)
     runner.prepare()
     yield runner
     runner.close()
@@ -135,11 +136,6 @@ def test_a_tree_with_fifos_devices_and_owners_arrives(runner: ContainerRunner) -
     assert {path for path, _ in left} == {path for path, _ in case_of("", tree).tree}
 
 
-def test_one_case_does_not_see_what_another_left(runner: ContainerRunner) -> None:
-    runner.run(case_of("open('/tmp/left', 'w').close()"))
-    assert runner.run(case_of("import os; print(os.listdir('/tmp'))")).stdout == "[]\n"
-
-
 def test_a_function_call_answers(runner: ContainerRunner) -> None:
     call = Call("double", {"number": 21})
     outcome = runner.run(case_of("def double(number):\n    return 2 * number\n", call=call))
@@ -196,10 +192,15 @@ def test_an_unknown_image_is_unavailable_with_a_hint(engine: str) -> None:
         ContainerRunner("step-harness-has-no-such-image:1").prepare()
 
 
-def test_no_container_is_left_whatever_happens(
-    runner: ContainerRunner, client: docker.DockerClient
+@pytest.mark.parametrize(("isolation", "meanwhile"), [("worker", 1), ("case", 0)])
+def test_no_container_is_left_when_the_runner_is_closed(
+    engine: str, client: docker.DockerClient, isolation: str, meanwhile: int
 ) -> None:
-    runner.run(case_of("raise SystemExit(1)"))
+    runner = ContainerRunner(engine, isolation)
+    for _ in range(2):
+        runner.run(case_of("raise SystemExit(1)"))
+    assert len(_of(client, runner)) == meanwhile
+    runner.close()
     assert _of(client, runner) == []
 
 
@@ -233,14 +234,15 @@ def test_a_new_run_removes_what_a_dead_one_left(engine: str, client: docker.Dock
     dead.close()
 
 
+@pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_an_interrupted_check_leaves_no_container(
-    engine: str, client: docker.DockerClient, tmp_path: Path
+    engine: str, client: docker.DockerClient, tmp_path: Path, isolation: str
 ) -> None:
     script = tmp_path / "slow.py"
     script.write_text("import time\ntime.sleep(300)\n")
     harness = Path(sys.executable).with_name("harness")
     command = [str(harness), "check", "--script", str(script), "--jobs", "2"]
-    command += ["--runner", "container", "--image", engine]
+    command += ["--runner", "container", "--image", engine, "--isolation", isolation]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as check:
