@@ -23,7 +23,6 @@ from typing import (
     Any,
     Callable,
     Dict,
-    Iterator,
     List,
     Mapping,
     Optional,
@@ -31,13 +30,10 @@ from typing import (
     Tuple,
 )
 
-from harness.runners import mounts
+from harness.runners import mounts, stamps
+from harness.runners.stamps import Layer, Look, Stamp
 
 HOME = "/.harness"
-# Not looked at: the kernel's folders, and the programs of the image.
-_SYSTEM = ("/proc", "/sys", "/dev", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot")
-_ALSO = ("/dev/shm",)
-_Stamp = Tuple[int, ...]
 Job = Dict[str, Any]
 
 
@@ -48,13 +44,14 @@ def perform(
     *,
     python: str,
     hidden: Sequence[str] = (),
+    layer: Optional[Layer] = None,
     become: Optional[Callable[[int], None]] = None,
 ) -> bytes:
     """Do a job in the world that this process lives in, and return the answer.
 
     `helpers` run beside the script, each a file of its own: name → source. `python` is the
-    interpreter of the script. What lies in the folders `hidden` is no part of the world.
-    `become(user)` makes a process a user's.
+    interpreter of the script. What lies in the folders `hidden` is no part of the world, which is
+    a `layer` over another one or a whole. `become(user)` makes a process a user's.
     """
     os.umask(0o022)
     os.mkdir(HOME)
@@ -65,13 +62,15 @@ def perform(
     if job["user"]:
         _open_ways(hidden)
     shown = _shown_as(laid_out)
+    mounted = [path for path, _ in job["mounts"]]
+    look = Look((HOME, *hidden), layer, mounted)
     with contextlib.ExitStack() as open_files:
         if job["read_only"]:
             mounts.seal(job["read_only"], [*job["writable"], HOME])
             mounts.limit_capabilities()
         for folder in job["full"]:
             open_files.enter_context(mounts.fill(folder))
-        before = dict(_stamps(hidden))
+        before = look.stamps()
         outcome = _run(job, python, become or _become)
     answer = io.BytesIO()
     with tarfile.open(fileobj=answer, mode="w") as out:
@@ -79,10 +78,10 @@ def perform(
         for name in ("stdout", "stderr"):
             with open(os.path.join(HOME, name), "rb") as said:
                 _add(out, name, said.read())
-        for path, stamp in _stamps(hidden):
+        for path, stamp in look.stamps().items():
             if path in shown and shown[path][0] == stamp:
                 _take_down(out, path, shown[path][1])
-            elif path in laid_out or before.get(path) != stamp:
+            elif path in laid_out or (before.get(path) or look.beneath(path)) != stamp:
                 _take_down(out, path, None)
     return answer.getvalue()
 
@@ -138,7 +137,7 @@ def _open_ways(folders: Sequence[str]) -> None:
 
 def _shown_as(
     laid_out: Mapping[str, tarfile.TarInfo],
-) -> Dict[str, Tuple[_Stamp, tarfile.TarInfo]]:
+) -> Dict[str, Tuple[Stamp, tarfile.TarInfo]]:
     """What is not quite as the tree has it: how it looks, and what it stands for."""
     found = {}
     for path, member in laid_out.items():
@@ -147,7 +146,7 @@ def _shown_as(
         if not member.issym():
             same = same and stat.S_IMODE(status.st_mode) == member.mode
         if not same:
-            found[path] = _stamp(status), member
+            found[path] = stamps.of(status), member
     return found
 
 
@@ -232,32 +231,6 @@ def _read_points(path: str) -> Optional[List[int]]:
         text = stream.read()
     points: Optional[List[int]] = json.loads(text) if text else None
     return points
-
-
-def _stamps(hidden: Sequence[str]) -> Iterator[Tuple[str, _Stamp]]:
-    """Every path that is looked at, parents first, with what shows a change of it."""
-    passed_over = {*_SYSTEM, HOME, *hidden}
-    waiting = [*_ALSO, "/"]
-    while waiting:
-        folder = waiting.pop()
-        try:
-            inside = sorted(os.scandir(folder), key=lambda one: one.name)
-        except OSError:
-            continue
-        for one in inside:
-            if one.path in passed_over:
-                continue
-            try:
-                status = one.stat(follow_symlinks=False)
-            except OSError:
-                continue
-            yield one.path, _stamp(status)
-            if stat.S_ISDIR(status.st_mode):
-                waiting.append(one.path)
-
-
-def _stamp(status: os.stat_result) -> _Stamp:
-    return status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_mtime_ns
 
 
 def _take_down(out: tarfile.TarFile, path: str, stands_for: Optional[tarfile.TarInfo]) -> None:

@@ -25,7 +25,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.transferable import build_transfer_tar
 
-from harness.runners import agent, engine, mounts, real, serve, world
+from harness.runners import agent, engine, mounts, real, serve, stamps, world
 from harness.signals import undisturbed
 
 _AGENT = "/harness-agent.pyz"
@@ -174,7 +174,7 @@ def _packed() -> bytes:
         packed.writestr("__main__.py", Path(str(serve.__file__)).read_bytes())
         packed.writestr("harness/__init__.py", b"")
         packed.writestr("harness/runners/__init__.py", b"")
-        for module in (agent, mounts, world):
+        for module in (agent, mounts, stamps, world):
             source = Path(str(module.__file__))
             packed.writestr(f"harness/runners/{source.name}", source.read_bytes())
         for name, data in real.helpers().items():

@@ -27,6 +27,7 @@ from typing import Dict, Mapping, NoReturn, Optional, Tuple
 
 from harness.runners import agent, mounts, world
 from harness.runners.mounts import MS_MOVE, MS_PRIVATE, MS_REC
+from harness.runners.stamps import Layer
 
 HEAD = struct.Struct(">cQ")
 JOB, TREE, ANSWER, NO_WORLD, TROUBLE = b"J", b"T", b"A", b"W", b"E"
@@ -140,9 +141,9 @@ def _live(job: agent.Job, tree: bytes, helpers: Mapping[str, bytes], answer: int
     code = _BUILDING
     try:
         world.enter(partial(mounts.call, "unshare", _NAMESPACES))
-        _build(job)
+        layer = _build(job)
         code = _PERFORMING
-        _write(answer, agent.perform(job, tree, helpers, python=sys.executable))
+        _write(answer, agent.perform(job, tree, helpers, python=sys.executable, layer=layer))
         code = 0
     except BaseException as error:
         _write(answer, _told(error))
@@ -154,7 +155,7 @@ def _told(error: BaseException) -> bytes:
     return "".join(lines).strip().encode("utf-8", "backslashreplace")
 
 
-def _build(job: agent.Job) -> None:
+def _build(job: agent.Job) -> Layer:
     """Lay a root in memory over the container's, and enter it with no more rights than others."""
     os.umask(0o022)
     mounts.mount("", "/", flags=MS_REC | MS_PRIVATE)
@@ -169,6 +170,8 @@ def _build(job: agent.Job) -> None:
     mounts.mount("proc", _ROOT + "/proc", "proc", world.QUIET)
     mounts.bind("/sys", _ROOT + "/sys")
     world.make_devices(_ROOT, "")
+    # From inside, there is no other way to where they lie.
+    over, beneath = (os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in (_UPPER, "/"))
     os.chdir(_ROOT)
     mounts.mount(".", "/", flags=MS_MOVE)
     os.chroot(".")
@@ -179,6 +182,7 @@ def _build(job: agent.Job) -> None:
     mounts.forbid_writing(settings)
     world.mount_folders(job["mounts"])
     mounts.limit_capabilities()
+    return Layer("/proc/self/fd/%d" % over, "/proc/self/fd/%d" % beneath)
 
 
 def _engines_own() -> Dict[str, bytes]:

@@ -109,6 +109,8 @@ def test_what_is_written_comes_back_and_nothing_else_does(runner: ContainerRunne
         import os
         open("{OUTPUT}/new", "wb").write(b"new")
         open("/etc/elsewhere", "w").close()
+        open("/var/lib/dpkg/info/deep", "w").close()
+        os.remove("/etc/debian_version")
         os.chmod("/opt/ml/code/data", 0o600)
         os.remove("/opt/ml/code/gone")
         os.mkfifo("/tmp/fifo")
@@ -118,7 +120,8 @@ def test_what_is_written_comes_back_and_nothing_else_does(runner: ContainerRunne
     tree = case.tree.with_file("/opt/ml/code/data", b"x").with_file("/opt/ml/code/gone", b"x")
     left = after(runner.run(case.with_tree(tree)))
     new = {path for path, _ in left if path not in tree}
-    assert new == {f"{OUTPUT}/new", "/etc", "/etc/elsewhere", "/tmp/fifo", "/tmp/link"}
+    elsewhere = {"/etc", "/etc/elsewhere", "/var/lib/dpkg/info", "/var/lib/dpkg/info/deep"}
+    assert new == {f"{OUTPUT}/new", "/tmp/fifo", "/tmp/link", *elsewhere}
     assert {path for path, _ in tree if path not in left} == {"/opt/ml/code/gone"}
     assert left.entries[f"{OUTPUT}/new"].data == b"new"
     assert left.entries["/opt/ml/code/data"].mode == 0o600
