@@ -51,8 +51,8 @@ test: setup ## Run every test; those in containers where a Docker engine answers
 smoke: setup image ## Run the built image under compose
 	HARNESS_IMAGE=$(BASE_IMAGE) HARNESS_REQUIRE_DOCKER=1 $(BIN)/pytest tests/smoke $(ARGS)
 
-bench: setup ## Measure the step against the pipeline it replaces
-	$(BIN)/python -m tests.bench.step $(ARGS)
+bench: setup ## Measure the step and the harness beside what they replace
+	HARNESS_IMAGE=$(BASE_IMAGE) $(BIN)/python -m tests.bench $(ARGS)
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .

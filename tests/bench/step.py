@@ -1,7 +1,5 @@
 """What the step costs in each of its ways, beside the pipeline that it replaces and the floor.
 
-    python -m tests.bench.step [--quick] [--runs N] [--only NAME] [--json FILE]
-
 Every command runs as a whole process, start of the interpreter included. The contenders take turns,
 so that a busy machine slows all of them; the numbers are medians. Ratios are to the pipeline that
 extracts, copies and compresses anew at level 9, and to the floor: the fastest check of the same
@@ -10,23 +8,17 @@ file (`igzip -t`), which anything that reads an archive with care must cost.
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import click
-from rich.console import Console
 from rich.table import Table
 
-from tests.bench.archives import ALL, QUICK, Archive
-from tests.bench.measure import CommandFailed, Cost, median, run
+from tests.bench.archives import ALL, Archive
+from tests.bench.measure import Cost, median, run
 
 ROOT = Path(__file__).parents[2]
 STEP = ROOT / "dummy_training" / "dummy_training.py"
@@ -191,58 +183,3 @@ def growth(rows: Sequence[Row]) -> dict[str, float]:
         for archive in ALL[:2]
     )
     return {name: large[name] / small[name] for name in small if name in large}
-
-
-def machine() -> str:
-    """What the numbers were measured on."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].partition(": ")[2] if names else model
-    return (
-        f"{os.cpu_count()} processors {model}, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}, isal {version('isal')}"
-    )
-
-
-@click.command(help=(__doc__ or "").partition("\n")[0])
-@click.option("--quick", is_flag=True, help="Only small archives, once.")
-@click.option("--only", default="", help="Only archives whose name holds this.")
-@click.option("--runs", type=click.IntRange(min=1), help="How often, for every archive.")
-@click.option("--json", "report", type=click.Path(path_type=Path), help="Write the numbers here.")
-@click.option(
-    "--keep",
-    type=click.Path(path_type=Path),
-    default=ROOT / ".cache" / "bench",
-    help="The folder for the archives, which are made once.",
-)
-def main(quick: bool, only: str, runs: int | None, report: Path | None, keep: Path) -> None:
-    """Measure, and print the table."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    chosen = [one for one in (QUICK if quick else ALL) if only in one.name]
-    if not chosen:
-        raise click.UsageError(f"--only {only!r} selects none of the archives")
-    rows: list[Row] = []
-    for archive in chosen:
-        Console(stderr=True).print(f"measuring {archive.name} …", style="dim")
-        try:
-            rows += measured(archive, archive.make(keep), runs or archive.runs)
-        except CommandFailed as error:
-            raise click.ClickException(str(error)) from error
-    console.print(machine(), highlight=False)
-    console.print(table(rows))
-    grown = growth(rows)
-    if grown:
-        console.print("time for 8 times the work:", highlight=False)
-        for name, factor in grown.items():
-            console.print(f"  {name}: {factor:.1f} times", highlight=False)
-    if not shutil.which("pigz"):
-        console.print("tar | pigz: not measured, there is no pigz", highlight=False)
-    if report is not None:
-        found = {"machine": machine(), "rows": [asdict(row) for row in rows], "growth": grown}
-        report.write_text(json.dumps(found, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""The benchmark of the step, on small archives."""
+"""The benchmark, on small archives and few cases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.bench import measure, step
+from tests.bench import __main__ as bench
+from tests.bench import harness, measure
 from tests.bench.archives import Archive, small_files
 
 
@@ -29,12 +30,12 @@ def test_a_command_that_fails_is_no_measurement(tmp_path: Path) -> None:
 
 
 def test_the_table_has_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "QUICK", (Archive("20 files", small_files(20), runs=1),))
+    monkeypatch.setattr(bench, "QUICK", (Archive("20 files", small_files(20), runs=1),))
     report = tmp_path / "report.json"
-    arguments = ["--quick", "--keep", str(tmp_path / "kept"), "--json", str(report)]
-    ran = CliRunner().invoke(step.main, arguments)
+    arguments = ["step", "--quick", "--keep", str(tmp_path / "kept"), "--json", str(report)]
+    ran = CliRunner().invoke(bench.main, arguments)
     assert ran.exit_code == 0, ran.output
-    found = json.loads(report.read_text())
+    found = json.loads(report.read_text())["step"]
     names = {row["name"] for row in found["rows"]}
     ways = {f"{way}, {lib}" for way in ("splice", "copy", "rewrite") for lib in ("isal", "zlib")}
     assert ways | {"plain pipeline"} <= names
@@ -42,3 +43,23 @@ def test_the_table_has_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert all(name in ran.output for name in names)
     (plain,) = (row for row in found["rows"] if row["name"] == "plain pipeline")
     assert plain["plain_ratio"] == 1
+
+
+def test_the_table_has_every_runner_that_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness, "CONTENDERS", harness.CONTENDERS[:1])
+    monkeypatch.setattr(harness, "IMAGE", "step-harness-has-no-such-image:1")
+    report = tmp_path / "report.json"
+    ran = CliRunner().invoke(bench.main, ["harness", "--quick", "--json", str(report)])
+    assert ran.exit_code == 0, ran.output
+    rows = json.loads(report.read_text())["harness"]["rows"]
+    assert [(row["name"], row["workers"]) for row in rows] == [("fake", 1), ("fake", 2)]
+    assert rows[0]["cases"] == rows[1]["cases"] > 10
+    assert "containers: not measured" in ran.output
+
+
+def test_growth_is_to_the_work_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = harness.Row("fake", 2, cases=50, runs=1, cost=measure.Cost(2.0, 0, 0, 0))
+    monkeypatch.setattr(harness, "_check", lambda *_: (500, measure.Cost(20.0, 0, 0, 0)))
+    assert harness.growth([small], str) == {"fake": 8.0}

@@ -1,0 +1,112 @@
+"""What the step and the harness cost, beside what they replace and beside the floor.
+
+python -m tests.bench [step|harness] [--quick] [--runs N] [--only NAME] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from tests.bench import harness, step
+from tests.bench.archives import ALL, QUICK
+from tests.bench.measure import CommandFailed
+
+KEPT = Path(__file__).parents[2] / ".cache" / "bench"
+_errors = Console(stderr=True)
+
+
+@click.command(help=(__doc__ or "").partition("\n")[0])
+@click.argument("part", type=click.Choice(["step", "harness"]), required=False)
+@click.option("--quick", is_flag=True, help="Only small archives and few cases, once.")
+@click.option("--only", default="", help="Only archives whose name holds this.")
+@click.option("--runs", type=click.IntRange(min=1), help="How often everything is run.")
+@click.option("--json", "report", type=click.Path(path_type=Path), help="Write the numbers here.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    default=KEPT,
+    help="The folder for the archives, which are made once.",
+)
+def main(
+    part: str | None, quick: bool, only: str, runs: int | None, report: Path | None, keep: Path
+) -> None:
+    """Measure, and print the tables."""
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    found: dict[str, object] = {"machine": machine()}
+    console.print(machine())
+    try:
+        if part != "harness":
+            found["step"] = _step(console, quick, only, runs, keep)
+        if part != "step":
+            found["harness"] = _harness(console, quick, runs)
+    except CommandFailed as error:
+        raise click.ClickException(str(error)) from error
+    if report is not None:
+        report.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def _step(
+    console: Console, quick: bool, only: str, runs: int | None, keep: Path
+) -> dict[str, object]:
+    chosen = [one for one in (QUICK if quick else ALL) if only in one.name]
+    if not chosen:
+        raise click.UsageError(f"--only {only!r} selects none of the archives")
+    rows = []
+    for archive in chosen:
+        _say(archive.name)
+        rows += step.measured(archive, archive.make(keep), runs or archive.runs)
+    console.print(step.table(rows))
+    grown = step.growth(rows)
+    _print_growth(console, grown)
+    if not shutil.which("pigz"):
+        console.print("tar | pigz: not measured, there is no pigz")
+    return {"rows": [asdict(row) for row in rows], "growth": grown}
+
+
+def _harness(console: Console, quick: bool, runs: int | None) -> dict[str, object]:
+    rows = harness.measured(1 if quick else runs or 3, quick, _say)
+    console.print(harness.table(rows))
+    grown = {} if quick else harness.growth(rows, _say)
+    _print_growth(console, grown)
+    if not harness.has_engine():
+        console.print(f"containers: not measured, there is no engine that has {harness.IMAGE}")
+    return {"rows": [asdict(row) for row in rows], "growth": grown}
+
+
+def _say(text: str) -> None:
+    _errors.print(f"measuring {text} …", style="dim", highlight=False)
+
+
+def _print_growth(console: Console, grown: Mapping[str, float]) -> None:
+    if grown:
+        console.print("time for 8 times the work:")
+        for name, factor in grown.items():
+            console.print(f"  {name}: {factor:.1f} times")
+
+
+def machine() -> str:
+    """What the numbers were measured on."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].partition(": ")[2] if names else model
+    return (
+        f"{os.cpu_count()} processors {model}, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, isal {version('isal')}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""What a case costs in each runner, beside the floor: `docker run` of a Python that does nothing.
+
+Every command runs as a whole process, start included. The contenders take turns, so that a busy
+machine slows all of them; the numbers are medians. How the time grows is measured from an eighth of
+the matrix to all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.table import Table
+
+from tests.bench.measure import Cost, median, run
+
+ROOT = Path(__file__).parents[2]
+HARNESS = Path(sys.executable).with_name("harness")
+IMAGE = os.environ.get("HARNESS_IMAGE", "step-base:local")
+WORKERS = (1, 2)
+FLOOR = "floor: docker run"
+PARTS = 8
+
+# So many containers, one after the other, by so many at once.
+_FLOOR = """
+one() {
+    for _ in $(seq "$2"); do docker run --rm --network none "$1" python3 -c '' || exit 1; done
+}
+for _ in $(seq "$3"); do one "$1" "$2" & running="$running $!"; done
+for each in $running; do wait "$each" || exit 1; done
+"""
+_FLOOR_RUNS = 10
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way to run cases, its command for a share of the matrix, and what it needs."""
+
+    name: str
+    options: tuple[str, ...]
+    has_engine: bool = False
+
+
+CONTENDERS = (
+    Contender("fake", ("--runner", "fake")),
+    Contender("sandbox", ("--runner", "sandbox")),
+    Contender("container", ("--runner", "container", "--image", IMAGE), has_engine=True),
+    Contender(
+        "container, one for each case",
+        ("--runner", "container", "--image", IMAGE, "--isolation", "case"),
+        has_engine=True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: so many cases by so many workers, and what that cost."""
+
+    name: str
+    workers: int
+    cases: int
+    runs: int
+    cost: Cost
+    floor_ratio: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """Cases in a second."""
+        return self.cases / self.cost.wall
+
+
+def has_engine() -> bool:
+    """Whether a Docker engine answers that has the image."""
+    asked = ["docker", "image", "inspect", IMAGE]
+    return (
+        bool(shutil.which("docker")) and not subprocess.run(asked, capture_output=True).returncode
+    )
+
+
+def measured(runs: int, quick: bool, say: Callable[[str], object]) -> list[Row]:
+    """Every contender with one and with two workers, in turns, on a part of the matrix.
+
+    `say` is told what is being measured.
+    """
+    engine = has_engine()
+    chosen = [one for one in CONTENDERS if engine or not one.has_engine]
+    shard = f"1/{PARTS * (8 if quick else 1)}"
+    taken: dict[tuple[str, int], list[tuple[int, Cost]]] = {}
+    for turn in range(runs):
+        for workers in WORKERS:
+            if engine:
+                say(f"{FLOOR}, {workers} at once, {turn + 1} of {runs}")
+                taken.setdefault((FLOOR, workers), []).append(_floor(workers))
+            for one in chosen:
+                say(f"{one.name}, {workers} workers, {turn + 1} of {runs}")
+                taken.setdefault((one.name, workers), []).append(_check(one, workers, shard))
+    rows = [
+        Row(name, workers, costs[0][0], len(costs), median([cost for _, cost in costs]))
+        for (name, workers), costs in taken.items()
+    ]
+    floors = {row.workers: row.rate for row in rows if row.name == FLOOR}
+    return [
+        replace(row, floor_ratio=row.rate / floors[row.workers] if floors else None) for row in rows
+    ]
+
+
+def growth(rows: Sequence[Row], say: Callable[[str], object]) -> dict[str, float]:
+    """How much longer the whole matrix takes than an eighth of it, in cases 8 times as many.
+
+    Divided by how many times more cases there are exactly, times 8: 8 would be linear.
+    """
+    found = {}
+    for one in CONTENDERS:
+        small = next((row for row in rows if (row.name, row.workers) == (one.name, 2)), None)
+        if small is not None and one.name != CONTENDERS[-1].name:
+            say(f"{one.name}, the whole matrix")
+            cases, cost = _check(one, 2, "1/1")
+            found[one.name] = PARTS * (cost.wall / cases) / (small.cost.wall / small.cases)
+    return found
+
+
+def _check(one: Contender, workers: int, shard: str) -> tuple[int, Cost]:
+    """How many cases were run, and what that cost."""
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        report = scratch / "report.json"
+        command = (str(HARNESS), "check", str(ROOT / "dummy_training"), *one.options)
+        options = ("--jobs", str(workers), "--shard", shard, "--json", str(report))
+        cost = run((*command, *options), scratch)
+        return json.loads(report.read_text())["totals"]["run"], cost
+
+
+def _floor(workers: int) -> tuple[int, Cost]:
+    """How many containers were started, and what that cost."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ("sh", "-c", _FLOOR, "sh", IMAGE, str(_FLOOR_RUNS), str(workers))
+        return _FLOOR_RUNS * workers, run(command, Path(folder))
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """The rows for people to read."""
+    made = Table(title="harness", title_justify="left")
+    made.add_column("runner", no_wrap=True)
+    for title in ("workers", "cases", "cases / s", "it / floor", "ms a case", "runs"):
+        made.add_column(title, justify="right")
+    for row in sorted(rows, key=lambda row: row.name != FLOOR):
+        made.add_row(
+            row.name,
+            str(row.workers),
+            str(row.cases),
+            f"{row.rate:.1f}",
+            f"{row.floor_ratio:.1f}" if row.floor_ratio else "",
+            f"{1000 / row.rate:.0f}",
+            str(row.runs),
+        )
+    return made
