@@ -1,0 +1,34 @@
+"""What runs elsewhere runs on Python 3.8: the step, and what the harness sends into containers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import vermin
+
+ROOT = Path(__file__).parents[2]
+SENT = ("agent", "driver", "mounts", "serve", "stamps", "tripwire", "world")
+FILES = (
+    "dummy_training/dummy_training.py",
+    *(f"harness/runners/{name}.py" for name in SENT),
+)
+
+
+def needed(source: str) -> tuple[int, int]:
+    """The oldest Python 3 that a source can run on."""
+    newest: tuple[int, int] = vermin.detect(source)[1]
+    return newest
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_it_runs_on_python_3_8(file: str) -> None:
+    assert needed((ROOT / file).read_text()) <= (3, 8)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def f(x):\n    match x:\n        case 1: pass", "print('abc'.removeprefix('a'))"],
+)
+def test_what_is_newer_is_found(source: str) -> None:
+    assert needed(source) > (3, 8)
