@@ -82,9 +82,8 @@ class Tree:
         tree = cls(job=job, request=replace(request or Request(), outputs=outputs))
         for folder, mode in _EVERYWHERE.items():
             tree = tree.with_directory(folder, mode=mode)
-        for folder in (*job.folders, *(outputs if job.makes_outputs else ())):
-            tree = tree.with_directory(folder)
-        return tree._described()
+        made = outputs if job.makes_outputs else ()
+        return tree.with_directory(*job.folders, *made)._described()
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -133,11 +132,13 @@ class Tree:
             tree = tree.with_file(posixpath.join(folder, name), data)
         return tree
 
-    def with_directory(self, path: str, *, mode: int = 0o755) -> Tree:
-        """A tree that also holds a directory, which is kept as it is when already there."""
-        if _absolute(path) in self.entries:
-            return self
-        return self.with_entry(path, Entry("directory", mode=mode))
+    def with_directory(self, *paths: str, mode: int = 0o755) -> Tree:
+        """A tree that also holds these directories, each kept as it is when already there."""
+        tree = self
+        for path in paths:
+            if _absolute(path) not in tree.entries:
+                tree = tree.with_entry(path, Entry("directory", mode=mode))
+        return tree
 
     def with_symlink(self, path: str, target: str) -> Tree:
         """A tree that also holds a symbolic link to `target`."""

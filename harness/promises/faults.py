@@ -42,9 +42,7 @@ def _interrupted(share: float) -> Circumstance:
 
 
 def _full(contract: Contract, case: Case) -> Case:
-    tree = case.tree
-    for folder in contract.output_folders:
-        tree = tree.with_directory(folder)
+    tree = case.tree.with_directory(*contract.output_folders)
     others = tuple(one for one in case.mounts if one.path not in contract.output_folders)
     full = tuple(Mount(folder, size=0) for folder in contract.output_folders)
     return replace(case, tree=tree, mounts=(*others, *full))
@@ -58,9 +56,7 @@ def _without(contract: Contract, case: Case) -> Case:
 
 
 def _read_only(contract: Contract, case: Case) -> Case:
-    tree = case.tree
-    for folder in contract.output_folders:
-        tree = tree.with_directory(folder)
+    tree = case.tree.with_directory(*contract.output_folders)
     return replace(case, tree=tree, read_only=contract.output_folders)
 
 

@@ -10,7 +10,7 @@ from harness.promises import Circumstance, Promise
 from harness.promises.inputs import input_folders
 from harness.promises.same import check_same
 from harness.promises.scratch import SCRATCH
-from harness.tree import Tree, is_under
+from harness.tree import is_under
 
 _USER = 1000
 # Where every job may write, whatever its contract says.
@@ -18,7 +18,7 @@ _OF_THE_JOB = ("/opt/ml/output", "/opt/ml/model", "/opt/ml/checkpoints")
 
 
 def _as_user(contract: Contract, case: Case) -> Case:
-    tree = _with_outputs(contract, case.tree)
+    tree = case.tree.with_directory(*contract.output_folders)
     for path, entry in tree:
         if any(is_under(path, one) for one in (*contract.output_folders, *_OF_THE_JOB)):
             tree = tree.with_entry(path, replace(entry, uid=_USER, gid=_USER))
@@ -32,17 +32,11 @@ def _inputs_read_only(contract: Contract, case: Case) -> Case:
 
 
 def _root_read_only(contract: Contract, case: Case) -> Case:
-    tree = _with_outputs(contract, case.tree)
+    # Nobody could make them later.
+    tree = case.tree.with_directory(*contract.output_folders)
     writable = (*contract.output_folders, *SCRATCH, *_OF_THE_JOB)
     there = tuple(dict.fromkeys(one for one in writable if one in tree))
     return replace(case, tree=tree, read_only=("/",), writable=there)
-
-
-def _with_outputs(contract: Contract, tree: Tree) -> Tree:
-    """The output folders are there, since nobody could make them."""
-    for folder in contract.output_folders:
-        tree = tree.with_directory(folder)
-    return tree
 
 
 USER = Promise(

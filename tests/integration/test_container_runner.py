@@ -13,13 +13,13 @@ from pathlib import Path
 
 import docker
 import pytest
-from docker.models.containers import Container
 
 from harness.case import Call, Case, Interrupt, Mount, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
 from harness.runners.container import ContainerRunner
 from harness.runners.registry import ISOLATIONS
 from harness.tree import Tree
+from tests.integration.conftest import Containers
 from tests.unit.worlds import OUTPUT, SCRIPT, case_of
 
 
@@ -29,13 +29,6 @@ def runner(engine: str, request: pytest.FixtureRequest) -> Iterator[ContainerRun
     runner.prepare()
     yield runner
     runner.close()
-
-
-@pytest.fixture
-def client(engine: str) -> Iterator[docker.DockerClient]:
-    client = docker.from_env()
-    yield client
-    client.close()
 
 
 def after(outcome: Outcome) -> Tree:
@@ -176,7 +169,9 @@ def test_a_signal_falls_in_mid_run(
     assert written in (range(1, 15) if share < 0.5 else range(35, 50))
 
 
-def test_an_image_without_python_cannot_be_judged(engine: str, client: docker.DockerClient) -> None:
+def test_an_image_without_python_cannot_be_judged(
+    engine: str, client: docker.DockerClient, containers: Containers
+) -> None:
     name = f"step-harness-test:{uuid.uuid4().hex}"
     empty = client.api.import_image_from_data(_tar_of_nothing(), repository=name)
     assert "error" not in str(empty)
@@ -185,7 +180,7 @@ def test_an_image_without_python_cannot_be_judged(engine: str, client: docker.Do
         runner.prepare()
         with pytest.raises(RunnerCannot, match="python3"):
             runner.run(case_of(""))
-        assert _of(client, runner) == []
+        assert containers(runner.session) == []
     finally:
         client.images.remove(name, force=True)
 
@@ -197,26 +192,30 @@ def test_an_unknown_image_is_unavailable_with_a_hint(engine: str) -> None:
 
 @pytest.mark.parametrize(("isolation", "meanwhile"), [("worker", 1), ("case", 0)])
 def test_no_container_is_left_when_the_runner_is_closed(
-    engine: str, client: docker.DockerClient, isolation: str, meanwhile: int
+    engine: str, containers: Containers, isolation: str, meanwhile: int
 ) -> None:
     runner = ContainerRunner(engine, isolation)
     for _ in range(2):
         runner.run(case_of("raise SystemExit(1)"))
-    assert len(_of(client, runner)) == meanwhile
+    assert len(containers(runner.session)) == meanwhile
     runner.close()
-    assert _of(client, runner) == []
+    assert containers(runner.session) == []
 
 
-def test_closing_removes_what_runs_still(engine: str, client: docker.DockerClient) -> None:
+def test_closing_removes_what_runs_still(
+    engine: str, client: docker.DockerClient, containers: Containers
+) -> None:
     runner = ContainerRunner(engine)
     labels = {"step-harness": "", "step-harness.session": runner.session}
     client.containers.run(engine, ["sleep", "600"], labels=labels, detach=True)
-    assert len(_of(client, runner)) == 1
+    assert len(containers(runner.session)) == 1
     runner.close()
-    assert _of(client, runner) == []
+    assert containers(runner.session) == []
 
 
-def test_a_new_run_removes_what_a_dead_one_left(engine: str, client: docker.DockerClient) -> None:
+def test_a_new_run_removes_what_a_dead_one_left(
+    engine: str, client: docker.DockerClient, containers: Containers
+) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
     session = uuid.uuid4().hex
 
@@ -233,7 +232,8 @@ def test_a_new_run_removes_what_a_dead_one_left(engine: str, client: docker.Dock
     start(int(ended.stdout))
     start(os.getpid())
     ContainerRunner(engine).prepare()
-    assert [one.labels["step-harness.process"] for one in _of(client, dead)] == [str(os.getpid())]
+    left = containers(dead.session)
+    assert [one.labels["step-harness.process"] for one in left] == [str(os.getpid())]
     dead.close()
 
 
@@ -257,11 +257,6 @@ def test_an_interrupted_check_leaves_no_container(
     assert check.returncode == 130
     assert "nothing is left running" in said
     assert client.containers.list(all=True, filters={"label": mine}) == []
-
-
-def _of(client: docker.DockerClient, runner: ContainerRunner) -> list[Container]:
-    label = f"step-harness.session={runner.session}"
-    return client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
 
 
 def _tar_of_nothing() -> bytes:

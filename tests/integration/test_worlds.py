@@ -10,15 +10,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import docker
 import pytest
-from docker.models.containers import Container
 
 from harness.errors import RunnerUnavailable
 from harness.parity import Comparison
 from harness.runners import container
 from harness.runners.container import ContainerRunner
 from harness.step import StepRef, load
+from tests.integration.conftest import Containers
 from tests.unit.worlds import case_of
 
 STEP = Path(__file__).parents[2] / "dummy_training"
@@ -104,18 +103,6 @@ def runner(engine: str) -> Iterator[ContainerRunner]:
     runner.close()
 
 
-@pytest.fixture
-def client(engine: str) -> Iterator[docker.DockerClient]:
-    client = docker.from_env()
-    yield client
-    client.close()
-
-
-def containers(client: docker.DockerClient, session: str) -> list[Container]:
-    label = f"step-harness.session={session}"
-    return client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
-
-
 def said(runner: ContainerRunner, source: str) -> dict[str, object]:
     outcome = runner.run(case_of(source))
     assert (outcome.exit_code, outcome.stderr) == (0, "")
@@ -146,10 +133,10 @@ def test_a_world_within_a_container_looks_like_a_container(runner: ContainerRunn
 
 
 def test_nothing_is_left_in_the_container_itself(
-    runner: ContainerRunner, client: docker.DockerClient
+    runner: ContainerRunner, containers: Containers
 ) -> None:
     said(runner, LEAVES)
-    (one,) = containers(client, runner.session)
+    (one,) = containers(runner.session)
     assert not any("left" in str(change["Path"]) for change in one.diff() or ())
 
 
@@ -163,13 +150,13 @@ def test_both_isolations_come_to_the_same_verdicts(engine: str) -> None:
 
 
 def test_a_container_that_is_gone_is_replaced(
-    runner: ContainerRunner, client: docker.DockerClient
+    runner: ContainerRunner, containers: Containers
 ) -> None:
     assert runner.run(case_of("print(1)")).stdout == "1\n"
-    (one,) = containers(client, runner.session)
+    (one,) = containers(runner.session)
     one.kill()
     assert runner.run(case_of("print(2)")).stdout == "2\n"
-    assert one.id not in [other.id for other in containers(client, runner.session)]
+    assert one.id not in [other.id for other in containers(runner.session)]
 
 
 def test_an_engine_that_gives_no_right_to_mount_is_told_of(
@@ -182,9 +169,7 @@ def test_an_engine_that_gives_no_right_to_mount_is_told_of(
 
 
 @pytest.mark.parametrize("source", ["", "import time; time.sleep(300)"])
-def test_a_container_ends_with_its_worker(
-    engine: str, client: docker.DockerClient, source: str
-) -> None:
+def test_a_container_ends_with_its_worker(engine: str, containers: Containers, source: str) -> None:
     """Even if that is killed, in mid-case or between two."""
     worker = (
         "import time\n"
@@ -206,9 +191,9 @@ def test_a_container_ends_with_its_worker(
         assert process.stdout is not None
         session = process.stdout.readline().strip()
         assert process.stdout.readline() == "ready\n"
-        assert len(containers(client, session)) == 1
+        assert len(containers(session)) == 1
         process.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 60
-    while containers(client, session):
+    while containers(session):
         assert time.monotonic() < deadline, "it lives on"
         time.sleep(0.05)
