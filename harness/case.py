@@ -141,13 +141,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """The verdict on one case: its findings, and the end of what the script said."""
+    """The verdict on one case: its findings, and the end of what the script said.
+
+    One that is `cached` was given in an earlier run, and the case was not run again.
+    """
 
     case: str
     findings: tuple[Finding, ...]
     exit_code: int | None
     seconds: float
     stderr_tail: str
+    cached: bool = False
 
     @property
     def passed(self) -> bool:

@@ -15,6 +15,7 @@ from harness.commands.check import check
 from harness.commands.explain import explain
 from harness.commands.lint import lint
 from harness.commands.list_cases import list_cases
+from harness.commands.merge import merge
 from harness.commands.new import new
 from harness.commands.options import EPILOG
 from harness.commands.parity import parity
@@ -23,7 +24,7 @@ from harness.commands.schema import schema
 from harness.errors import Exit, HarnessError
 from harness.signals import STOP
 
-_COMMANDS = (check, list_cases, replay, parity, lint, explain, new, schema)
+_COMMANDS = (check, merge, list_cases, replay, parity, lint, explain, new, schema)
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

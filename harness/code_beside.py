@@ -20,12 +20,16 @@ def source_folder(contract: Contract, script: bytes) -> Mapping[str, bytes]:
 
     That is the modules it imports, and the files of the folder `code` among the step's samples.
     """
-    samples = contract.samples / _SAMPLES
     return {
         **modules_beside(contract.folder, script),
-        **{path.relative_to(samples).as_posix(): path.read_bytes() for path in _inside(samples)},
+        **files_in(contract.samples / _SAMPLES),
         contract.entry_point: script,
     }
+
+
+def files_in(folder: Path) -> Mapping[str, bytes]:
+    """All files below a folder, bytecode aside: name → bytes; none where there is no folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in _inside(folder)}
 
 
 def modules_beside(folder: Path, source: bytes) -> Mapping[str, bytes]:

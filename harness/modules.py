@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,7 @@ def execute(path: Path) -> ModuleType:
     It is executed as a package, so that a long one can be kept in several files beside it:
     `from .more import cases`.
     """
-    name = f"_harness_{zlib.crc32(str(path).encode()):08x}"
+    name = _name(path)
     spec = importlib.util.spec_from_file_location(
         name, path, submodule_search_locations=[str(path.parent)]
     )
@@ -30,6 +30,25 @@ def execute(path: Path) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def sources(path: Path) -> Mapping[str, bytes]:
+    """The file and those beside it that executing it has loaded: module's name → bytes."""
+    name = _name(path)
+    loaded = {
+        one: module.__file__
+        for one, module in sys.modules.items()
+        if one == name or one.startswith(f"{name}.")
+    }
+    return {
+        one.removeprefix(name): Path(file).read_bytes()
+        for one, file in sorted(loaded.items())
+        if file
+    }
+
+
+def _name(path: Path) -> str:
+    return f"_harness_{zlib.crc32(str(path).encode()):08x}"
 
 
 @contextmanager

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from harness import jobs, loaders
 from harness.case import Case, Finding, Outcome, Result
+from harness.code_beside import files_in, source_folder
 from harness.contract import Contract
 from harness.derive import derived
+from harness.digest import digest
 from harness.errors import WrongContract, WrongUse
 from harness.expectation import Expectation
 from harness.matrix import Change, Matrix, Suite
-from harness.modules import blaming, execute
+from harness.modules import blaming, execute, sources
 from harness.promises import Circumstance, Evidence, Usual, circumstances, judge
 from harness.runners import Runner
 
@@ -39,6 +42,10 @@ class StepRef:
     profile: str | None = None
 
 
+# What gives the verdict on one case of a step, through a runner that is ready.
+Judged = Callable[[StepRef, Runner, str], Result]
+
+
 @dataclass(frozen=True)
 class Step:
     """A step that is ready to be proved."""
@@ -57,18 +64,39 @@ def load(ref: StepRef) -> Step:
     return Step(contract, Matrix(suite, under, pairwise=ref.pairwise))
 
 
+@lru_cache(maxsize=8)
+def fingerprint(ref: StepRef) -> str:
+    """A digest of the files that a step is made of, wherever they lie: what they hold counts.
+
+    They are its contract, script, suite, samples, and what lies beside script and suite that these
+    import; raises as `load` does.
+    """
+    contract = load(ref).contract
+    profile = Path(ref.profile) if ref.profile else None
+    return digest(
+        contract.name,
+        contract.origin.read_bytes(),
+        source_folder(contract, loaders.read_script(ref.script or contract.script)),
+        sources(contract.suite),
+        files_in(contract.samples),
+        profile.read_bytes() if profile and profile.is_file() else ref.profile,
+        ref.pairwise,
+    )
+
+
 def _change(contract: Contract, one: Circumstance) -> Change:
     return lambda case, usual: (one.edit(contract, case), one.expect(contract, case, usual))
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One case from beginning to end."""
+    """One case from beginning to end; one of circumstances has what was usual, too."""
 
     case: Case
     expected: Expectation
     outcome: Outcome
     findings: tuple[Finding, ...]
+    usual: Usual | None = None
 
     @property
     def result(self) -> Result:
@@ -105,7 +133,7 @@ def trial(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     usual = _usual(ref, runner) if "circumstance" in case.choices else None
     expected = expected.chosen(outcome.exit_code)
     findings = judge(Evidence(step.contract, case, expected, outcome, usual))
-    return Trial(case, expected, outcome, findings)
+    return Trial(case, expected, outcome, findings, usual)
 
 
 @lru_cache(maxsize=8)

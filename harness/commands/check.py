@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,21 @@ from harness.commands.options import (
     cases_option,
     expression_option,
     jobs_option,
+    json_option,
     picked,
     profile_option,
     program,
     reading_options,
     runner_options,
+    shard_option,
     steps_argument,
 )
 from harness.errors import Exit
 
 if TYPE_CHECKING:
     from harness.report import Report
+    from harness.shard import Shard
+    from harness.step import StepRef
 
 
 @click.command(epilog=EPILOG)
@@ -34,15 +39,10 @@ if TYPE_CHECKING:
 @profile_option
 @expression_option
 @cases_option
+@shard_option
 @jobs_option
 @click.option("--max-fail", type=click.IntRange(min=1), metavar="N", help="Stop after N failures.")
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write a report for programs (as lines if FILE ends in .jsonl).",
-)
+@json_option
 @click.option(
     "--pairwise",
     is_flag=True,
@@ -61,6 +61,7 @@ def check(
     max_fail: int | None,
     json_file: Path | None,
     pairwise: bool,
+    shard: Shard | None,
 ) -> None:
     """Run every case of each STEP and judge it.
 
@@ -69,36 +70,47 @@ def check(
     from rich.console import Console
 
     from harness.campaign import Undertaking, conduct
-    from harness.report import Plan
+    from harness.report import Plan, Selection
     from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
-    from harness.runners.registry import open_runner
+    from harness.runners.registry import image_named, open_runner
     from harness.session import default_jobs
-    from harness.step import load
+    from harness.step import fingerprint, load
 
     sources = reading.found(steps)
     refs = [reading.ref(one, profile=profile, pairwise=pairwise) for one in sources]
     matrices = [load(ref).matrix for ref in refs]
     every = tuple(one for matrix in matrices for one in (*matrix.ids, *matrix.unproven))
     chosen = set(picked(every, expression, cases))
-    undertakings = []
+    plans: list[tuple[StepRef, Plan]] = []
     for source, ref, matrix in zip(sources, refs, matrices, strict=True):
+        selected = tuple(one for one in (*matrix.ids, *matrix.unproven) if one in chosen)
+        if not selected:
+            continue
+        mine = {one for one in selected if shard is None or shard.holds(one)}
         plan = Plan(
             step=load(ref).contract.name,
             runner=runner,
-            ids=tuple(one for one in matrix.ids if one in chosen),
+            ids=tuple(one for one in matrix.ids if one in mine),
             total=len(matrix.ids),
             replay=_replay_words(reading.words(source), runner, image, isolation, profile),
             waivers=load(ref).contract.waivers,
-            unproven={one: why for one, why in matrix.unproven.items() if one in chosen},
+            unproven={one: why for one, why in matrix.unproven.items() if one in mine},
+            image=image_named(image) if runner == "container" else None,
+            digest=fingerprint(ref),
+            selection=Selection(expression, tuple(dict.fromkeys(cases)), pairwise, profile),
+            shard=shard,
+            selected=selected,
         )
-        if plan.ids or plan.unproven:
-            undertakings.append(Undertaking(ref, plan))
+        plans.append((ref, plan))
+    campaign = tuple(plan.step for _, plan in plans)
+    undertakings = [Undertaking(ref, replace(plan, campaign=campaign)) for ref, plan in plans]
     reports: list[Report] = [TerminalReport(Console(highlight=False))]
     if json_file:
         reports.append(JsonReport(json_file))
     opened = open_runner(runner, image, isolation)
-    summaries = conduct(undertakings, opened, jobs or default_jobs(), reports, max_fail)
+    workers = jobs or default_jobs()
+    summaries = conduct(undertakings, opened, workers, reports, max_fail)
     sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)
 
 

@@ -15,6 +15,7 @@ import click
 if TYPE_CHECKING:
     from harness.contract import Contract
     from harness.loaders import Source
+    from harness.shard import Shard
     from harness.step import StepRef
 
 EPILOG = (
@@ -183,6 +184,30 @@ cases_option = click.option(
 )
 jobs_option = click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Workers; one per processor."
+)
+
+
+json_option = click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a report for programs (as lines if FILE ends in .jsonl).",
+)
+
+
+def _shard(_context: click.Context, _option: click.Parameter, value: str | None) -> Shard | None:
+    from harness.errors import WrongUse
+    from harness.shard import Shard
+
+    try:
+        return None if value is None else Shard.parse(value)
+    except WrongUse as error:
+        raise click.BadParameter(f"{error.what}; {error.hint}") from None
+
+
+shard_option = click.option(
+    "--shard", callback=_shard, metavar="I/N", help="Only part I of the N that cases fall into."
 )
 
 

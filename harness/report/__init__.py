@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.case import Finding, Result
+from harness.shard import Shard
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the options say of which cases are run: `-k`, `--case`, `--pairwise`, `--profile`."""
+
+    expression: str | None = None
+    cases: tuple[str, ...] = ()
+    pairwise: bool = False
+    profile: str | None = None
+
+    @property
+    def told(self) -> str:
+        """The same as options of the command line."""
+        words = [
+            *(("-k", self.expression) if self.expression is not None else ()),
+            *(word for one in self.cases for word in ("--case", one)),
+            *(("--pairwise",) if self.pairwise else ()),
+            *(("--profile", self.profile) if self.profile else ()),
+        ]
+        return shlex.join(words) or "all cases"
 
 
 @dataclass(frozen=True)
@@ -23,6 +46,16 @@ class Plan:
     unproven: Mapping[str, str] = field(default_factory=dict)
     # The promises that the step need not keep, and why.
     waivers: Mapping[str, str] = field(default_factory=dict)
+    # The image that the runner has its containers of, if it is one that has any.
+    image: str | None = None
+    # That of the step's files: `harness.step.digest`.
+    digest: str = ""
+    # The names of all steps of the whole run.
+    campaign: tuple[str, ...] = ()
+    selection: Selection = field(default_factory=Selection)
+    # The part of the selected cases that is run here, and the ids of all of them.
+    shard: Shard | None = None
+    selected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +104,19 @@ class Report(Protocol):
     def closed(self, summaries: Sequence[Summary]) -> None:
         """All is done."""
         ...
+
+
+def tell(summaries: Sequence[Summary], reports: Sequence[Report]) -> None:
+    """Tell the reports of runs that are over already."""
+    for summary in summaries:
+        for report in reports:
+            report.started(summary.plan)
+            for result in summary.results:
+                report.finished(result)
+            report.ended(summary)
+    for report in reports:
+        report.stopped()
+        report.closed(summaries)
 
 
 @dataclass(frozen=True)

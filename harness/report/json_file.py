@@ -1,9 +1,6 @@
 """The report for programs: one JSON document, or JSON lines when the file's name ends in .jsonl.
 
-The document has `schema` (1), `step`, `runner`, `seconds`, `totals` (`planned`, `run`,
-`passed`, `failed`, `unproven`), `unproven` (id → what would have to be given), `waivers` (promise →
-why) and `cases`, each
-with `id`, `passed`, `exit_code`, `seconds` and `findings`. As lines, the same comes as one line
+The document of a step is a `harness.report.record.StepRecord`. As lines, the same comes as one line
 with everything but the cases, last, and before it a line per case. Of several steps, the document
 has `schema` and `steps`, a list of such documents; as lines, one step follows the other.
 """
@@ -12,14 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from harness.case import Result
 from harness.errors import WrongUse
 from harness.report import Plan, Summary
+from harness.report.record import SCHEMA, StepRecord
 
-SCHEMA = 1
+LINES = ".jsonl"
 
 
 class JsonReport:
@@ -45,15 +43,11 @@ class JsonReport:
 
     def closed(self, summaries: Sequence[Summary]) -> None:
         """Write the file beside its place and rename it."""
-        documents = [(_head(one), [_case(result) for result in one.results]) for one in summaries]
-        if self._path.suffix == ".jsonl":
-            lines = [line for head, cases in documents for line in (*cases, head)]
-            text = "".join(json.dumps(line) + "\n" for line in lines)
-        elif len(documents) == 1:
-            text = _text({**documents[0][0], "cases": documents[0][1]})
+        steps = [StepRecord.of(one).model_dump(mode="json", by_alias=True) for one in summaries]
+        if self._path.suffix == LINES:
+            text = "".join(json.dumps(line) + "\n" for step in steps for line in _lines(step))
         else:
-            steps = [{**head, "cases": cases} for head, cases in documents]
-            text = _text({"schema": SCHEMA, "steps": steps})
+            text = _text(steps[0] if len(steps) == 1 else {"schema": SCHEMA, "steps": steps})
         beside = self._path.with_name(self._path.name + ".part")
         try:
             beside.write_text(text, encoding="utf-8")
@@ -67,34 +61,6 @@ def _text(document: object) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
-def _head(summary: Summary) -> dict[str, object]:
-    failed = len(summary.failed)
-    return {
-        "schema": SCHEMA,
-        "step": summary.plan.step,
-        "runner": summary.plan.runner,
-        "seconds": round(summary.seconds, 3),
-        "totals": {
-            "planned": len(summary.plan.ids),
-            "run": len(summary.results),
-            "passed": len(summary.results) - failed,
-            "failed": failed,
-            "unproven": len(summary.plan.unproven),
-        },
-        "unproven": dict(summary.plan.unproven),
-        "waivers": dict(summary.plan.waivers),
-    }
-
-
-def _case(result: Result) -> dict[str, object]:
-    findings = [
-        {key: value for key, value in asdict(finding).items() if key != "case"}
-        for finding in result.findings
-    ]
-    return {
-        "id": result.case,
-        "passed": result.passed,
-        "exit_code": result.exit_code,
-        "seconds": round(result.seconds, 4),
-        "findings": findings,
-    }
+def _lines(step: dict[str, Any]) -> list[Any]:
+    cases = step.pop("cases")
+    return [*cases, step]

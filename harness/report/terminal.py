@@ -42,7 +42,8 @@ class TerminalReport:
         """Show what is run."""
         self._total, self._done, self._failed = len(plan.ids), 0, 0
         part = "" if self._total == plan.total else f" of {plan.total}"
-        self._line(f"{plan.step}: {self._total}{part} cases, {plan.runner} runner")
+        shard = f", shard {plan.shard}" if plan.shard else ""
+        self._line(f"{plan.step}: {self._total}{part} cases, {plan.runner} runner{shard}")
         for promise, reason in plan.waivers.items():
             self._line(f"  waived: {promise}: {reason}")
         for reason, count in Counter(plan.unproven.values()).items():
@@ -90,6 +91,8 @@ class TerminalReport:
             self._line("")
         if not summary.complete:
             self._line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
+        if cached := sum(one.cached for one in summary.results):
+            self._line(f"{cached} of {run} cases were not run again: nothing has changed")
         color = "green" if summary.conforms else "red"
         unproven = f", {len(summary.plan.unproven)} not proven" if summary.plan.unproven else ""
         errors = sum(defect.is_error for defect in defects)

@@ -51,5 +51,9 @@ def open_runner(name: str, image: str | None = None, isolation: str | None = Non
         raise WrongUse(
             f"there is no isolation {isolation!r}", f"it is one of: {', '.join(ISOLATIONS)}"
         )
-    named = image or os.environ.get("HARNESS_IMAGE") or DEFAULT_IMAGE
-    return RUNNERS[name](named, isolation or ISOLATIONS[0])
+    return RUNNERS[name](image_named(image), isolation or ISOLATIONS[0])
+
+
+def image_named(image: str | None) -> str:
+    """The image that is meant when this one is named, or none."""
+    return image or os.environ.get("HARNESS_IMAGE") or DEFAULT_IMAGE

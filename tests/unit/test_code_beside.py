@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import loaders
-from harness.code_beside import modules_beside, source_folder
+from harness.code_beside import files_in, modules_beside, source_folder
 from harness.runners.fake import FakeRunner
 from harness.step import StepRef, load, prove
 
@@ -105,3 +105,11 @@ def test_a_script_of_several_files_conforms(tmp_path: Path) -> None:
     ids = load(ref).matrix.ids
     assert len(ids) == 15
     assert [prove(ref, FakeRunner(), one).findings for one in ids] == [()] * 15
+
+
+def test_all_files_of_a_folder_but_bytecode(tmp_path: Path) -> None:
+    for name in ("a.txt", "deep/b", "__pycache__/a.pyc"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert files_in(tmp_path) == {"a.txt": b"a.txt", "deep/b": b"deep/b"}
+    assert files_in(tmp_path / "none") == {}
