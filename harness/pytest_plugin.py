@@ -20,10 +20,14 @@ import pytest
 if TYPE_CHECKING:
     from harness.case import Case, Outcome, Result
     from harness.runners import Runner
+    from harness.shard import Shard
     from harness.step import StepRef
     from harness.tree import Tree
 
 _RUNNER = pytest.StashKey["Runner"]()
+_SHARD: pytest.StashKey[Shard] = pytest.StashKey()
+# Whether there were cases, all of other shards.
+_EMPTY = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +45,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="worker|case",
         help="whether a container serves a worker for all of its cases (the default), or one case",
     )
+    group.addoption(
+        "--harness-shard",
+        metavar="I/N",
+        help="of the cases of steps only part I of the N that they fall into",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read which shard is meant; raises `UsageError`."""
+    if (text := config.getoption("--harness-shard")) is not None:
+        from harness.errors import WrongUse
+        from harness.shard import Shard
+
+        try:
+            config.stash[_SHARD] = Shard.parse(text)
+        except WrongUse as error:
+            raise pytest.UsageError(f"--harness-shard: {error.what}; {error.hint}") from None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the cases of other shards, once everything else has been left out."""
+    if (shard := config.stash.get(_SHARD, None)) is not None:
+        mine: list[pytest.Item] = []
+        others: list[pytest.Item] = []
+        for item in items:
+            elsewhere = isinstance(item, CaseItem) and not shard.holds(item.name)
+            (others if elsewhere else mine).append(item)
+        items[:] = mine
+        config.hook.pytest_deselected(items=others)
+        config.stash[_EMPTY] = bool(others) and not items
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Let a shard pass that no case has fallen into."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash.get(_EMPTY, False):
+        session.exitstatus = pytest.ExitCode.OK
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

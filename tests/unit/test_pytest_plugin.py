@@ -89,6 +89,37 @@ def test_cases_spread_over_workers(pytester: pytest.Pytester, copier: Path) -> N
     assert 'name="text=empty,older_copy=present"' in report
 
 
+def test_cases_are_dealt_out_to_shards(pytester: pytest.Pytester, copier: Path) -> None:
+    pytester.makepyfile("def test_by_hand(): pass")
+    outcomes = []
+    for number in (1, 2):
+        done = pytester.runpytest_subprocess("--harness-shard", f"{number}/2")
+        outcomes.append(done.parseoutcomes())
+    # Tests that are no cases run in every shard.
+    assert sum(one["passed"] for one in outcomes) == 23 + 2
+    assert sum(one["deselected"] for one in outcomes) == 23
+    assert [one["deselected"] for one in outcomes] == [13, 10]
+
+
+def test_an_empty_shard_passes_and_an_empty_selection_does_not(
+    pytester: pytest.Pytester, copier: Path
+) -> None:
+    case = "copier/conformance.py::special=accents"
+    done = [
+        pytester.runpytest_subprocess(case, "--harness-shard", f"{number}/2") for number in (1, 2)
+    ]
+    assert [one.ret for one in done] == [pytest.ExitCode.OK, pytest.ExitCode.OK]
+    assert [one.parseoutcomes() for one in done] == [{"deselected": 1}, {"passed": 1}]
+    nothing = pytester.runpytest_subprocess("-k", "nonesuch", "--harness-shard", "1/2")
+    assert nothing.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_what_is_no_shard_is_wrong_use(pytester: pytest.Pytester) -> None:
+    done = pytester.runpytest_subprocess("--harness-shard", "3/2")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*--harness-shard: '3/2' is no shard*write I/N*"])
+
+
 def test_a_wrong_contract_is_an_error_of_the_collection(
     pytester: pytest.Pytester, copier: Path
 ) -> None:
