@@ -12,7 +12,7 @@ from harness.case import Result
 from harness.report import Plan, Report, Summary
 from harness.runners import Runner
 from harness.session import Session
-from harness.step import StepRef
+from harness.step import Judged, StepRef, prove
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,12 @@ def conduct(
     jobs: int,
     reports: Sequence[Report],
     max_fail: int | None = None,
+    judged: Judged = prove,
 ) -> tuple[Summary, ...]:
     """Run everything with `jobs` workers, or until `max_fail` cases have failed.
 
-    Raises what `Session.run` raises; reports are told when it is over, however it ends.
+    `judged` gives the verdict on a case, as in a session. Raises what `Session.run` raises; reports
+    are told when it is over, however it ends.
     """
     summaries: list[Summary] = []
     try:
@@ -41,7 +43,7 @@ def conduct(
             if left == 0:
                 break
             began = time.monotonic()
-            session = Session(one.ref, runner, jobs)
+            session = Session(one.ref, runner, jobs, judged)
             results = _results(session.run(one.plan.ids), one.plan, reports, left)
             summaries.append(Summary(one.plan, results, time.monotonic() - began))
             for report in reports:

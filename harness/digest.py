@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel
+
+_MODELS_KNOWN = 64
+_models: dict[int, tuple[BaseModel, bytes]] = {}
 
 
 class NoDigest(TypeError):
@@ -22,37 +26,66 @@ def digest(*values: object) -> str:
     Raises `NoDigest` for anything else.
     """
     state = hashlib.sha256()
-    for part in _parts(values):
-        state.update(part)
+    _add(values, state.update)
     return state.hexdigest()
 
 
-def _parts(value: Any) -> Iterator[bytes]:
-    """Bytes that no other value has: everything begins with what it is, and how much of it."""
-    kind = type(value).__name__
-    if isinstance(value, bytes):
-        yield f"bytes {len(value)}:".encode()
-        yield value
-    elif isinstance(value, (str, PurePath)):
-        text = str(value).encode("utf-8", "surrogatepass")
-        yield f"{kind} {len(text)}:".encode()
-        yield text
-    elif value is None or isinstance(value, (bool, int, float)):
-        yield f"{kind} {value!r};".encode()
-    elif isinstance(value, (tuple, list)):
-        yield f"{kind} {len(value)}:".encode()
+def _add(value: Any, add: Callable[[bytes], object]) -> None:
+    """Add bytes that no other value has: everything begins with what it is, and how much of it."""
+    kind: Any = type(value)
+    if kind is str:
+        text = value.encode("utf-8", "surrogatepass")
+        add(b"str %d:%b" % (len(text), text))
+    elif kind is bytes:
+        add(b"bytes %d:" % len(value))
+        add(value)
+    elif value is None or kind in (bool, int, float):
+        add(f"{kind.__name__} {value!r};".encode())
+    elif kind is tuple or kind is list:
+        add(b"%b %d:" % (kind.__name__.encode(), len(value)))
         for one in value:
-            yield from _parts(one)
+            _add(one, add)
     elif isinstance(value, Mapping):
         # Whatever kind of mapping it is: what is in it counts.
-        yield f"mapping {len(value)}:".encode()
-        for pair in value.items():
-            yield from _parts(pair)
-    elif isinstance(value, (set, frozenset)):
-        yield from _parts((kind, sorted(digest(one) for one in value)))
+        add(b"mapping %d:" % len(value))
+        for key, one in value.items():
+            _add(key, add)
+            _add(one, add)
+    elif (names := _fields(kind)) is not None:
+        add(b"%b:" % kind.__name__.encode())
+        for name in names:
+            _add(getattr(value, name), add)
     elif isinstance(value, BaseModel):
-        yield from _parts((kind, value.__dict__))
-    elif is_dataclass(value) and not isinstance(value, type):
-        yield from _parts((kind, [(one.name, getattr(value, one.name)) for one in fields(value)]))
+        add(_of_model(value))
     else:
-        raise NoDigest(f"a {kind} has no digest")
+        _add((kind.__name__, _plain(value)), add)
+
+
+@lru_cache(maxsize=64)
+def _fields(kind: type) -> tuple[str, ...] | None:
+    """The names of a dataclass's fields; None for another class."""
+    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else None
+
+
+def _of_model(value: BaseModel) -> bytes:
+    """The digest of a model that cannot be changed, such as a job, which many cases share."""
+    known = _models.get(id(value))
+    if known is None:
+        if len(_models) == _MODELS_KNOWN:
+            _models.clear()
+        # Keeping the model keeps its number from becoming another one's.
+        known = _models[id(value)] = value, digest(type(value).__name__, value.__dict__).encode()
+    return known[1]
+
+
+def _plain(value: Any) -> object:
+    """What tells one value of a rarer kind from another."""
+    if isinstance(value, (str, PurePath)):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(digest(one) for one in value)
+    if isinstance(value, (tuple, list)):
+        return tuple(value)
+    raise NoDigest(f"a {type(value).__name__} has no digest")

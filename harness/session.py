@@ -22,7 +22,7 @@ from harness.case import Result
 from harness.errors import HarnessError
 from harness.runners import Runner
 from harness.signals import undisturbed
-from harness.step import StepRef, prove
+from harness.step import Judged, StepRef, prove
 
 # Seconds in which a worker that is told to stop takes down what it has started.
 _GRACE = 5.0
@@ -39,11 +39,15 @@ def default_jobs() -> int:
 
 @dataclass(frozen=True)
 class Session:
-    """One run of some cases of a step through a runner, with `jobs` worker processes."""
+    """One run of some cases of a step through a runner, with `jobs` worker processes.
+
+    `judged` is what gives the verdict on a case, with a runner that is ready; picklable.
+    """
 
     ref: StepRef
     runner: Runner
     jobs: int = 1
+    judged: Judged = prove
 
     def run(self, ids: Sequence[str]) -> Iterator[Result]:
         """The results, in the order of `ids` whatever the number of workers.
@@ -53,7 +57,7 @@ class Session:
         """
         self.runner.prepare()
         try:
-            yield from in_order(partial(prove, self.ref, self.runner), ids, self.jobs)
+            yield from in_order(partial(self.judged, self.ref, self.runner), ids, self.jobs)
         finally:
             self.runner.close()
 

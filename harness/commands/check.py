@@ -29,7 +29,7 @@ from harness.errors import Exit
 if TYPE_CHECKING:
     from harness.report import Report
     from harness.shard import Shard
-    from harness.step import StepRef
+    from harness.step import Judged, StepRef
 
 
 @click.command(epilog=EPILOG)
@@ -43,6 +43,18 @@ if TYPE_CHECKING:
 @jobs_option
 @click.option("--max-fail", type=click.IntRange(min=1), metavar="N", help="Stop after N failures.")
 @json_option
+@click.option(
+    "--cache",
+    "cached",
+    is_flag=True,
+    help="Do not run again cases of which nothing has changed; verdicts are in .cache/harness.",
+)
+@click.option(
+    "--cache-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The same, with the verdicts in DIR.",
+)
 @click.option(
     "--pairwise",
     is_flag=True,
@@ -62,6 +74,8 @@ def check(
     json_file: Path | None,
     pairwise: bool,
     shard: Shard | None,
+    cached: bool,
+    cache_dir: Path | None,
 ) -> None:
     """Run every case of each STEP and judge it.
 
@@ -69,13 +83,14 @@ def check(
     """
     from rich.console import Console
 
+    from harness.cache import DEFAULT_FOLDER
     from harness.campaign import Undertaking, conduct
     from harness.report import Plan, Selection
     from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
     from harness.runners.registry import image_named, open_runner
     from harness.session import default_jobs
-    from harness.step import fingerprint, load
+    from harness.step import fingerprint, load, prove
 
     sources = reading.found(steps)
     refs = [reading.ref(one, profile=profile, pairwise=pairwise) for one in sources]
@@ -109,9 +124,18 @@ def check(
     if json_file:
         reports.append(JsonReport(json_file))
     opened = open_runner(runner, image, isolation)
+    judged = _remembering(cache_dir or DEFAULT_FOLDER) if cached or cache_dir else prove
     workers = jobs or default_jobs()
-    summaries = conduct(undertakings, opened, workers, reports, max_fail)
+    summaries = conduct(undertakings, opened, workers, reports, max_fail, judged)
     sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)
+
+
+def _remembering(folder: Path) -> Judged:
+    from harness.cache import Cache
+
+    cache = Cache(folder.resolve())
+    cache.prepare()
+    return cache.judged
 
 
 def _replay_words(

@@ -31,6 +31,14 @@ class Runner(Protocol):
         """Run one case, in whichever process this is called; raises `RunnerCannot`."""
         ...
 
+    def identity(self) -> object:
+        """All that verdicts depend on beside the case and the harness, once this is ready.
+
+        A value that `harness.digest` takes: the same means that what was found need not be looked
+        for again.
+        """
+        ...
+
     def close(self) -> None:
         """Leave nothing behind, once, after the last case."""
         ...

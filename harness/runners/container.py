@@ -16,7 +16,7 @@ import os
 import platform
 import threading
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ from harness.runners import engine, real, serve
 if TYPE_CHECKING:
     from harness.runners.attached import Attached, Reply
 
+# The fields of a runner that tell whose containers are whose.
+_OF_THIS_RUN = ("session", "host", "process")
 # For worlds within a container, and folders that are read-only: the agent may mount, the script
 # may not.
 _MAY_MOUNT = {"cap_add": ["SYS_ADMIN"], "security_opt": ["apparmor=unconfined"]}
@@ -60,6 +62,19 @@ class ContainerRunner:
     def run(self, case: Case) -> Outcome:
         """Run one case; raises `RunnerCannot`, or `RunnerUnavailable` without worlds."""
         return real.run(case, partial(self._ask, case))
+
+    def identity(self) -> object:
+        """The image as it is now, the engine, and how containers are made.
+
+        Raises `RunnerUnavailable` when the engine does not say.
+        """
+        made = {
+            one.name: getattr(self, one.name)
+            for one in fields(self)
+            if one.name not in _OF_THIS_RUN
+        }
+        with engine.connected() as client:
+            return made, *engine.told(client, self.image)
 
     def close(self) -> None:
         """Remove every container of this run."""

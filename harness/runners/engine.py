@@ -91,6 +91,21 @@ def find(client: docker.DockerClient, image: str) -> None:
         ) from None
 
 
+def told(client: docker.DockerClient, image: str) -> tuple[object, ...]:
+    """What the engine says of an image and of itself; raises `RunnerUnavailable` if it does not."""
+    import docker.errors
+
+    try:
+        version = client.version()
+        itself = [version.get(key) for key in ("Version", "KernelVersion", "Arch")]
+        return client.images.get(image).id, itself
+    except docker.errors.DockerException as error:
+        raise RunnerUnavailable(
+            f"the Docker engine does not tell of the image {image!r}: {reason_of(error)}",
+            "look at `docker info` and the engine's log, then run it again",
+        ) from None
+
+
 def remove_orphans(client: docker.DockerClient) -> None:
     """Remove what runs of this machine have left behind that are no longer alive."""
     for container in _labelled(client, _LABEL):

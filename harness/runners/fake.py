@@ -23,7 +23,7 @@ from typing import IO, Any, cast
 
 from harness.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
-from harness.runners import driver, fake_world, tripwire
+from harness.runners import driver, fake_world, identity, tripwire
 from harness.runners.fake_world import Report
 from harness.tree import Tree
 
@@ -60,6 +60,10 @@ class FakeRunner:
         window = tripwire.window(rehearsal.report.points, case.interrupt.at)
         number = case.interrupt.signal
         return _outcome(case, _in_child(case, tripwire.Tripwire(window, _sender(number))))
+
+    def identity(self) -> object:
+        """This Python, which runs the scripts too."""
+        return self.name, identity.described()
 
     def close(self) -> None:
         """Nothing is left behind."""

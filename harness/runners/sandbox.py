@@ -29,7 +29,7 @@ from typing import IO
 
 from harness.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable, WrongUse
-from harness.runners import real, sandbox_world
+from harness.runners import identity, real, sandbox_world
 from harness.runners.sandbox_world import Interpreter
 from harness.tree import Tree
 
@@ -81,6 +81,11 @@ class SandboxRunner:
                 "name another interpreter with HARNESS_PYTHON, or use --runner container",
             )
         return real.run(case, partial(_in_sandbox, case, interpreter))
+
+    def identity(self) -> object:
+        """The interpreter, and when something in the folders of this machine was installed."""
+        there = json.loads(_answer(self.python, "-I", str(identity.__file__)))
+        return self.name, self.python, there, _privileged(), _installed()
 
     def close(self) -> None:
         """Nothing is left behind."""
@@ -147,6 +152,13 @@ def _privileged() -> bool:
     return os.geteuid() == 0 and bool(int(effective, 16) >> _MAY_MOUNT & 1)
 
 
+def _installed() -> list[tuple[str, int]]:
+    """When each shared folder that programs and libraries lie in last got or lost one."""
+    parts = ("", "bin", "sbin", "lib", "local/bin", "local/lib")
+    found = (Path(shared, part) for shared in sandbox_world.SHARED for part in parts)
+    return [(str(path), path.stat().st_mtime_ns) for path in found if path.is_dir()]
+
+
 def _advice() -> str:
     for path, (off, command) in _SWITCHES.items():
         with contextlib.suppress(OSError):
@@ -164,16 +176,20 @@ def _interpreter(python: str) -> Interpreter:
     if python == sys.executable:
         return _told(python, [getattr(sys, name) for name in _PREFIXES])
     ask = f"import json, sys; print(json.dumps([getattr(sys, n) for n in {_PREFIXES!r}]))"
+    return _told(python, json.loads(_answer(python, "-c", ask)))
+
+
+def _answer(python: str, *arguments: str) -> bytes:
+    """What a Python prints; raises `WrongUse` when it cannot be run."""
     try:
-        answer = subprocess.run(
-            [python, "-c", ask], capture_output=True, check=True, timeout=_GRACE
-        )
+        return subprocess.run(
+            [python, *arguments], capture_output=True, check=True, timeout=_GRACE
+        ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise WrongUse(
             f"HARNESS_PYTHON names {python!r}, which cannot be run: {error}",
             "name the path of a python3, 3.8 or newer",
         ) from None
-    return _told(python, json.loads(answer.stdout))
 
 
 def _told(python: str, prefixes: Sequence[str]) -> Interpreter:

@@ -269,3 +269,20 @@ def test_the_case_is_a_value_that_a_worker_can_get() -> None:
     runner = ContainerRunner("x")
     assert pickle.loads(pickle.dumps(runner)) == runner
     assert isinstance(case_of(""), Case)
+
+
+def test_another_image_under_the_same_name_is_another_runner(
+    engine: str, client: docker.DockerClient
+) -> None:
+    name = f"step-harness-test-{uuid.uuid4().hex}"
+    client.images.get(engine).tag(name)
+    try:
+        # Whose containers are whose is not what verdicts depend on.
+        before = ContainerRunner(name).identity()
+        assert ContainerRunner(name).identity() == before
+        client.api.import_image_from_data(Tree().with_file("/x", b"").to_tar(), repository=name)
+        assert ContainerRunner(name).identity() != before
+    finally:
+        client.images.remove(name)
+    with pytest.raises(RunnerUnavailable, match=f"does not tell of the image '{name}'"):
+        ContainerRunner(name).identity()

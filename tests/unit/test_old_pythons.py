@@ -1,4 +1,4 @@
-"""What runs elsewhere runs on Python 3.8: the step, and what the harness sends into containers."""
+"""What other Pythons run is Python 3.8: the step, and what the harness sends or asks them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ SENT = ("agent", "driver", "mounts", "serve", "stamps", "tripwire", "world")
 FILES = (
     "dummy_training/dummy_training.py",
     *(f"harness/runners/{name}.py" for name in SENT),
+    "harness/runners/identity.py",
 )
 
 

@@ -34,6 +34,9 @@ class OtherRunner:
     def run(self, case: Case) -> Outcome:
         return self.change(FakeRunner().run(case))
 
+    def identity(self) -> object:
+        return self.name
+
     def close(self) -> None:
         """Nothing."""
 
