@@ -73,15 +73,21 @@ def fingerprint(ref: StepRef) -> str:
     """
     contract = load(ref).contract
     profile = Path(ref.profile) if ref.profile else None
-    return digest(
-        contract.name,
-        contract.origin.read_bytes(),
-        source_folder(contract, loaders.read_script(ref.script or contract.script)),
-        sources(contract.suite),
-        files_in(contract.samples),
-        profile.read_bytes() if profile and profile.is_file() else ref.profile,
-        ref.pairwise,
-    )
+    try:
+        return digest(
+            contract.name,
+            contract.origin.read_bytes(),
+            source_folder(contract, loaders.read_script(ref.script or contract.script)),
+            sources(contract.suite),
+            files_in(contract.samples),
+            profile.read_bytes() if profile and profile.is_file() else ref.profile,
+            ref.pairwise,
+        )
+    except OSError as error:
+        raise WrongContract(
+            f"{error.filename}: cannot be read: {error.strerror}",
+            "a step is told from another by all of its files: let it be read, or remove it",
+        ) from None
 
 
 def _change(contract: Contract, one: Circumstance) -> Change:

@@ -112,7 +112,7 @@ def check(
             waivers=load(ref).contract.waivers,
             unproven={one: why for one, why in matrix.unproven.items() if one in mine},
             image=image_named(image) if runner == "container" else None,
-            digest=fingerprint(ref),
+            digest=fingerprint(ref) if json_file else "",
             selection=Selection(expression, tuple(dict.fromkeys(cases)), pairwise, profile),
             shard=shard,
             selected=selected,

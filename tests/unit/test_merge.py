@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from harness.case import Finding, Result
 from harness.errors import WrongUse
 from harness.merge import merged
+from harness.report.record import CaseRecord
 from harness.shard import Shard
 from tests.unit.test_cli import COPIER, harness, several
 
@@ -316,3 +318,11 @@ def test_a_document_that_is_no_report_is_refused(tmp_path: Path, text: str) -> N
     report = tmp_path / "report.json"
     report.write_text(text)
     fails([report], r"report\.json: is no report: it is empty|report\.json:1: ")
+
+
+def test_a_verdict_survives_the_trip_whatever_is_in_it() -> None:
+    odd = 'name \udcff, "quoted", \x00\x1b[31m\u2028\n[/bold]'
+    finding = Finding("output", "wrong", "special=é", odd, odd, odd, "warning")
+    result = Result("special=é", (finding, finding), None, 0.5, odd, cached=True)
+    written = json.dumps(CaseRecord.of(result).model_dump(mode="json"))
+    assert CaseRecord.model_validate(json.loads(written)).result == result

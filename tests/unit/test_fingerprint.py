@@ -1,0 +1,70 @@
+"""The fingerprint of a step: another when one of its files is."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.errors import WrongContract
+from harness.step import StepRef, fingerprint, load
+from tests.unit.test_cli import COPIER
+
+
+@pytest.fixture
+def ref(tmp_path: Path) -> StepRef:
+    shutil.copytree(COPIER, tmp_path / "copier")
+    (tmp_path / "copier" / "samples").mkdir()
+    return StepRef(tmp_path / "copier")
+
+
+def again(ref: StepRef) -> str:
+    """The fingerprint that a new process takes."""
+    load.cache_clear()
+    fingerprint.cache_clear()
+    return fingerprint(ref)
+
+
+def test_it_is_the_same_wherever_the_step_lies(ref: StepRef, tmp_path: Path) -> None:
+    shutil.copytree(ref.path, tmp_path / "copy")
+    assert again(ref) == again(StepRef(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize(
+    "name", ["copier.py", "contract.yaml", "conformance.py", "samples/text", "samples/code/x"]
+)
+def test_every_file_counts(ref: StepRef, name: str) -> None:
+    before = again(ref)
+    (ref.path / name).parent.mkdir(exist_ok=True)
+    with (ref.path / name).open("a") as stream:
+        stream.write("\n")
+    assert again(ref) != before
+
+
+def test_a_profile_of_ones_own_counts(ref: StepRef, tmp_path: Path) -> None:
+    (ref.path / "conformance.py").unlink()
+    own = tmp_path / "own.yaml"
+    shutil.copy(Path(harness.__file__).parent / "profiles" / "processing.yaml", own)
+    profiled = replace(ref, profile=str(own))
+    before = again(profiled)
+    assert before != again(ref)
+    with own.open("a") as stream:
+        stream.write("\n")
+    assert again(profiled) != before
+
+
+def test_a_file_that_cannot_be_read_is_named(ref: StepRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    (ref.path / "samples" / "closed").write_text("")
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(WrongContract, match="samples/closed: cannot be read: Permission denied"):
+        again(ref)
