@@ -12,7 +12,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
@@ -21,7 +21,7 @@ from pyfakefs.fake_file import FakeDirectory, FakeFile
 from pyfakefs.fake_filesystem import FakeFilesystem
 
 from harness.case import Case
-from harness.tree import Entry, Kind, Tree, is_under
+from harness.tree import Entry, Kind, is_under
 
 # The kernel's own folders are there in a read-only world, too.
 _KERNEL = ("/dev/null",)
@@ -30,15 +30,22 @@ _KERNEL = ("/dev/null",)
 class Rules:
     """Who may change what: the folders that are read-only, and the owners of files."""
 
-    def __init__(self, fs: FakeFilesystem, case: Case) -> None:
-        """Nothing is forbidden before `enforce`."""
+    def __init__(self, fs: FakeFilesystem) -> None:
+        """Nothing is read-only before `apply`."""
         self._fs = fs
+        self._read_only: tuple[str, ...] = ()
+        self._writable = _KERNEL
+        self._state = threading.local()
+
+    def apply(self, case: Case) -> None:
+        """Keep to what the case says of folders."""
         self._read_only = case.read_only
         self._writable = (*case.writable, *_KERNEL)
-        self._state = threading.local()
 
     def is_read_only(self, thing: FakeFile) -> bool:
         """Whether a file or folder lies where nothing can be changed."""
+        if not self._read_only:
+            return False
         path = str(thing.path)
         return any(is_under(path, one) for one in self._read_only) and not any(
             is_under(path, one) for one in self._writable
@@ -272,10 +279,11 @@ def _create(fs: FakeFilesystem, path: str, entry: Entry) -> FakeFile:
     return fs.create_file(path, st_mode=type_bits | entry.mode, contents=entry.data)
 
 
-def take_down(fs: FakeFilesystem) -> bytes:
-    """Everything that is there now, as a tar."""
-    entries = {path: _entry(thing) for path, thing in _below(fs.root_dir, "")}
-    return Tree(entries).to_tar()
+def take_down(fs: FakeFilesystem, case: Case) -> Mapping[str, Entry | None]:
+    """Everything that is there now: path → entry, or None for what is as the case has it."""
+    before = case.tree.entries
+    now = ((path, _entry(thing)) for path, thing in _below(fs.root_dir, ""))
+    return {path: None if entry == before.get(path) else entry for path, entry in now}
 
 
 def flush(fs: Any) -> None:

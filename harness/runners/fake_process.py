@@ -36,6 +36,8 @@ _SILENT_WARNINGS = (
     ImportWarning,
     ResourceWarning,
 )
+# pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
+_REAL: dict[str, Any] = {"open": io.open}
 # The locales in which Python passes bytes that are no text through its streams.
 _LENIENT = ("C", "POSIX", "C.UTF-8", "C.utf8", "UTF-8")
 
@@ -82,8 +84,7 @@ def _known(name: str) -> tuple[str, str]:
 
 
 def begin(environment: Mapping[str, str], umask: int) -> None:
-    """Make this process as new, before its file system is replaced."""
-    _forget_the_parent()
+    """Give this process the streams and settings of a new one in this environment."""
     encodings = Encodings.of(environment)
     _open_streams(encodings)
     locale.setlocale(locale.LC_CTYPE, encodings.locale)
@@ -91,7 +92,7 @@ def begin(environment: Mapping[str, str], umask: int) -> None:
         setattr(module, "get_locale_encoding", lambda: encodings.text)  # noqa: B010
     sys.getfilesystemencoding = lambda: encodings.text
     tarfile.ENCODING = encodings.text  # type: ignore[misc]
-    os.umask(umask)
+    posix.umask(umask)
     os.environ.clear()
     os.environ.update(environment)
     if "TZ" not in environment:
@@ -103,7 +104,7 @@ def begin(environment: Mapping[str, str], umask: int) -> None:
 def _open_streams(encodings: Encodings) -> None:
     def stream(number: int, errors: str) -> io.TextIOWrapper:
         mode: Literal["rb", "wb"] = "wb" if number else "rb"
-        raw: Any = open(number, mode, buffering=0 if number else -1, closefd=False)
+        raw: Any = _REAL["open"](number, mode, buffering=0 if number else -1, closefd=False)
         return io.TextIOWrapper(raw, encodings.streams, errors, write_through=True)
 
     sys.stdin = stream(0, encodings.errors)
@@ -113,7 +114,7 @@ def _open_streams(encodings: Encodings) -> None:
         setattr(sys, f"__{name}__", getattr(sys, name))
 
 
-def _forget_the_parent() -> None:
+def forget_the_parent() -> None:
     """Drop what the harness's own process set up and a fresh interpreter would not have."""
     atexit._clear()
     weakref.finalize._registry.clear()  # type: ignore[attr-defined]

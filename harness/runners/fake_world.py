@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import contextlib
 import json
 import linecache
 import os
@@ -19,13 +20,15 @@ import subprocess
 import sys
 import threading
 import types
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NoReturn
 
 from pyfakefs import helpers
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_filesystem_unittest import Patcher
+from pyfakefs.fake_os import FakeOsModule
 
 from harness.case import Case
 
@@ -34,8 +37,9 @@ from harness.runners import driver, fake_network, preload  # noqa: F401
 from harness.runners.fake_files import Rules, flush, lay_out, limit_names, take_down
 from harness.runners.fake_imports import TreeFinder
 from harness.runners.fake_os import Completion
-from harness.runners.fake_process import begin
+from harness.runners.fake_process import begin, forget_the_parent
 from harness.runners.tripwire import Tripwire
+from harness.tree import Entry, Tree
 
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"write": posix.write, "exit": posix._exit, "kill": posix.kill}
@@ -55,20 +59,42 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 @dataclass(frozen=True)
+class Wire:
+    """What a case's tripwire does: send `signal` within `window`; without a window it counts."""
+
+    window: tuple[int, int] | None = None
+    signal: signal.Signals | None = None
+
+
+REHEARSAL = Wire()
+
+
+@dataclass(frozen=True)
 class Report:
-    """What a child tells its parent; `points` are a rehearsal's call counts."""
+    """What a child tells its parent; `points` are a rehearsal's call counts.
+
+    `tree` is what is there now: path → entry, or None for what the case has there.
+    """
 
     exit_code: int
-    tree: bytes
+    tree: Mapping[str, Entry | None]
     refused: str = ""
     hangs: bool = False
     points: list[int] | None = None
+
+    def tree_of(self, case: Case) -> Tree:
+        """The tree after the case."""
+        before = case.tree.entries
+        return Tree({path: entry or before[path] for path, entry in self.tree.items()})
 
 
 class _World:
     """The one world of this process."""
 
     fs: FakeFilesystem
+    os: FakeOsModule
+    rules: Rules
+    case: Case
     pipe: int
     wire: Tripwire | None
     finished = False
@@ -77,12 +103,33 @@ class _World:
 _world = _World()
 
 
-@lru_cache(maxsize=1)
-def warm_up() -> None:
-    """Let pyfakefs look once through all loaded modules: every child inherits what it found."""
+def bare(case: Case) -> Case:
+    """The case with its variables worked out, as small as can be: to be sent to a zygote."""
+    return replace(
+        case, choices={}, tree=Tree(case.tree.entries), variables=case.environment, interrupt=None
+    )
+
+
+def prepare() -> None:
+    """Make an empty world, once, in the process whose children live in it."""
+    forget_the_parent()
     patcher = Patcher(allow_root_user=True)
     patcher.setUp()
-    patcher.tearDown()
+    fs = patcher.fs
+    assert fs is not None
+    _world.fs, _world.os = fs, patcher.fake_modules["os"]
+    _world.rules = Rules(fs)
+    _world.rules.enforce(_blocks)
+    Completion(_world.os, fs, _world.rules).install(_blocks)
+    # `from os.path import exists` looks here, where pyfakefs leaves the real module.
+    sys.modules["os.path"] = sys.modules["posixpath"] = _world.os.path
+    for name in ("_exit", "abort", "kill"):
+        setattr(_world.os, name, globals()[name.strip("_") + "_"])
+    sys.meta_path.insert(0, TreeFinder(fs))
+    _refuse_subprocesses()
+    fake_network.cut()
+    # The patcher lives as long as its world.
+    _REAL["patcher"] = patcher
 
 
 @lru_cache(maxsize=8)
@@ -91,46 +138,46 @@ def compiled(source: bytes, path: str) -> types.CodeType:
     return compile(source, path, "exec", dont_inherit=True)
 
 
-def live(case: Case, pipe: int, wire: Tripwire | None) -> NoReturn:
-    """Make the case's world, run the script in it, report through `pipe` and end the process."""
+def compile_ahead(case: Case) -> None:
+    """Have the script's code ready; what is wrong with it shows in the child."""
+    with contextlib.suppress(SyntaxError, ValueError):
+        compiled(_source(case), case.script)
+
+
+def _source(case: Case) -> bytes:
+    entry = case.tree.get(case.script)
+    return b"" if entry is None else entry.data
+
+
+def live(case: Case, pipe: int, wire: Wire | None) -> NoReturn:
+    """Furnish the world for the case, run the script in it, report through `pipe`, and end."""
     begin(case.environment, case.umask)
-    helpers.set_uid(0)
-    helpers.set_gid(0)
-    patcher = Patcher(allow_root_user=True)
-    patcher.setUp()
-    fs = patcher.fs
-    assert fs is not None
-    _world.fs, _world.pipe, _world.wire = fs, pipe, wire
+    fs = _world.fs
+    _world.case, _world.pipe = case, pipe
+    _world.wire = None if wire is None else _tripwire(wire)
     fs.umask = 0
     lay_out(fs, case)
     fs.umask = case.umask
-    rules = Rules(fs, case)
-    rules.enforce(_blocks)
-    fake_os = patcher.fake_modules["os"]
-    Completion(fake_os, fs, rules).install(_blocks)
-    # `from os.path import exists` looks here, where pyfakefs leaves the real module.
-    sys.modules["os.path"] = sys.modules["posixpath"] = fake_os.path
-    for name in ("_exit", "abort", "kill"):
-        setattr(fake_os, name, globals()[name.strip("_") + "_"])
+    _world.rules.apply(case)
     folder = case.script_folder
     os.chdir(folder if case.relative else case.cwd)
     name = case.script
     sys.argv[:] = [name.rpartition("/")[2] if case.relative else name, *case.arguments]
     sys.path.insert(0, folder)
-    sys.meta_path.insert(0, TreeFinder(fs))
-    entry = case.tree.get(case.script)
-    source = b"" if entry is None else entry.data
     limit_names(sys.getfilesystemencoding())
     sys.addaudithook(_refuse)
-    _refuse_subprocesses()
-    fake_network.cut()
     sys.addaudithook(fake_network.watch)
     helpers.set_uid(case.user)
     helpers.set_gid(case.user)
-    if wire is not None:
-        _watch(wire)
-        wire.start()
-    _finish(_run(case, source))
+    if _world.wire is not None:
+        _watch(_world.wire)
+        _world.wire.start()
+    _finish(_run(case, _source(case)))
+
+
+def _tripwire(wire: Wire) -> Tripwire:
+    number = wire.signal
+    return Tripwire(wire.window, None if number is None else lambda: receive(number))
 
 
 def receive(number: signal.Signals) -> None:
@@ -209,7 +256,7 @@ def _finish(
         points = _world.wire.points()
     if not killed:
         flush(_world.fs)
-    tree = b"" if refused else take_down(_world.fs)
+    tree = {} if refused else take_down(_world.fs, _world.case)
     report = pickle.dumps(Report(exit_code, tree, refused, hangs, points))
     while report:
         report = report[_REAL["write"](_world.pipe, report) :]
