@@ -37,6 +37,7 @@ from harness.runners import driver, fake_network, preload  # noqa: F401
 from harness.runners.fake_files import Rules, flush, lay_out, limit_names, take_down
 from harness.runners.fake_imports import TreeFinder
 from harness.runners.fake_os import Completion
+from harness.runners.fake_paths import simplify
 from harness.runners.fake_process import begin, forget_the_parent
 from harness.runners.tripwire import Tripwire
 from harness.tree import Entry, Tree
@@ -55,6 +56,8 @@ _REFUSED = {
     "sqlite3.connect": "opens a database",
     "socket.bind": "listens on a socket",
 }
+# What runs in place of the system's own functions.
+_BENEATH = tuple(os.path.dirname(one) + "/" for one in (helpers.__file__, __file__))
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -113,6 +116,7 @@ def bare(case: Case) -> Case:
 def prepare() -> None:
     """Make an empty world, once, in the process whose children live in it."""
     forget_the_parent()
+    simplify()
     patcher = Patcher(allow_root_user=True)
     patcher.setUp()
     fs = patcher.fs
@@ -122,7 +126,8 @@ def prepare() -> None:
     _world.rules.enforce(_blocks)
     Completion(_world.os, fs, _world.rules).install(_blocks)
     # `from os.path import exists` looks here, where pyfakefs leaves the real module.
-    sys.modules["os.path"] = sys.modules["posixpath"] = _world.os.path
+    paths: Any = _world.os.path
+    sys.modules["os.path"] = sys.modules["posixpath"] = paths
     for name in ("_exit", "abort", "kill"):
         setattr(_world.os, name, globals()[name.strip("_") + "_"])
     sys.meta_path.insert(0, TreeFinder(fs))
@@ -177,7 +182,8 @@ def live(case: Case, pipe: int, wire: Wire | None) -> NoReturn:
 
 def _tripwire(wire: Wire) -> Tripwire:
     number = wire.signal
-    return Tripwire(wire.window, None if number is None else lambda: receive(number))
+    fire = None if number is None else lambda: receive(number)
+    return Tripwire(wire.window, fire, _BENEATH)
 
 
 def receive(number: signal.Signals) -> None:
