@@ -31,6 +31,8 @@ class TreeFinder(importlib.abc.MetaPathFinder):
         """The module of that name, if it lies in one of the folders."""
         name = fullname.rpartition(".")[2]
         for folder in sys.path if path is None else path:
+            if not self._fs.isdir(folder):
+                continue
             base = posixpath.join(folder, name)
             for file, is_package in ((f"{base}/__init__.py", True), (f"{base}.py", False)):
                 if (source := self._source(file)) is not None:

@@ -8,6 +8,7 @@ against them. While a script works with Windows paths, pyfakefs's own are in for
 from __future__ import annotations
 
 import posix
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ _MODULES = (
 _normpath = FakeFilesystem.normpath
 _absnormpath = FakeFilesystem.absnormpath
 _is_mount_point = FakeFilesystem.is_mount_point
+_resolve_path = FakeFilesystem.resolve_path
 _use_fs_type = FakeFilesystem.use_fs_type
 
 
@@ -131,6 +133,20 @@ def _inside(_fs: Any, folder: Any, name: str) -> tuple[Any, Any]:
     return None, None
 
 
+def _resolved(fs: Any, path: Any, allow_fd: bool = False) -> Any:
+    if type(path) is not str or not path or "/.." in path:
+        return _resolve_path(fs, path, allow_fd)
+    absolute = fs.absnormpath(path)
+    place = fs.root
+    for name in absolute.split("/")[1:]:
+        if not isinstance(place, FakeDirectory) or (place := place.entries.get(name)) is None:
+            break
+        if stat.S_ISLNK(place.st_mode):
+            return _resolve_path(fs, path, allow_fd)
+    # Without a link it leads where it says, whether that is there or not.
+    return absolute
+
+
 @contextmanager
 def _playing(fs: Any, system: FSType) -> Iterator[None]:
     if system is not FSType.WINDOWS:
@@ -167,6 +183,7 @@ LINUX: Mapping[str, Any] = {
     "absnormpath": _absolute,
     "is_mount_point": _mounted,
     "use_fs_type": _playing,
+    "resolve_path": _resolved,
     "_auto_mount_drive_if_needed": _none,
     "_normalize_path_sep": _itself,
     "_original_path": _itself,

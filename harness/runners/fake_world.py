@@ -122,6 +122,10 @@ def prepare() -> None:
     fs = patcher.fs
     assert fs is not None
     _world.fs, _world.os = fs, patcher.fake_modules["os"]
+    for module in patcher.fake_modules.values():
+        if hasattr(module, "skip_names"):
+            # pyfakefs's own modules: to find out whether one calls, it would look at every caller.
+            module.skip_names = set()
     _world.rules = Rules(fs)
     _world.rules.enforce(_blocks)
     Completion(_world.os, fs, _world.rules).install(_blocks)

@@ -31,13 +31,18 @@ NO_PATHLIKE = [name for name in ONE_PATH if name.startswith("_") or "with" in na
 def answer(function: Any, *arguments: Any) -> object:
     try:
         return function(*arguments)
-    except (TypeError, AttributeError) as error:
-        return type(error)
+    except (TypeError, AttributeError, OSError) as error:
+        return type(error), str(error)
 
 
 def a_file_system() -> FakeFilesystem:
     fs = FakeFilesystem()
     fs.create_dir("/a/.a")
+    fs.create_dir("/é/a")
+    fs.create_file("/a/aa")
+    fs.create_symlink("/a/é", "../é")
+    fs.create_symlink("/é/aa", "aa")
+    fs.create_symlink("/.a", "/é")
     fs.add_mount_point("/a/a")
     fs.cwd = "/a"
     return fs
