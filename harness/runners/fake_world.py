@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import atexit
 import builtins
-import contextlib
 import json
 import linecache
 import os
-import pickle
 import posix
 import signal
 import subprocess
@@ -22,7 +20,6 @@ import threading
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, NoReturn
 
 from pyfakefs import helpers
@@ -31,11 +28,9 @@ from pyfakefs.fake_filesystem_unittest import Patcher
 from pyfakefs.fake_os import FakeOsModule
 
 from harness.case import Case
-
-# A script imports these; modules that are first imported inside the fake world are slow to load.
-from harness.runners import driver, fake_network, preload  # noqa: F401
+from harness.runners import driver, fake_cache, fake_network
 from harness.runners.fake_files import Rules, flush, lay_out, limit_names, take_down
-from harness.runners.fake_imports import TreeFinder
+from harness.runners.fake_imports import TreeFinder, prefer
 from harness.runners.fake_os import Completion
 from harness.runners.fake_paths import simplify
 from harness.runners.fake_process import begin, forget_the_parent
@@ -141,19 +136,8 @@ def prepare() -> None:
     _REAL["patcher"] = patcher
 
 
-@lru_cache(maxsize=8)
-def compiled(source: bytes, path: str) -> types.CodeType:
-    """The script's code; asked for before a child is made, it is there in every child."""
-    return compile(source, path, "exec", dont_inherit=True)
-
-
-def compile_ahead(case: Case) -> None:
-    """Have the script's code ready; what is wrong with it shows in the child."""
-    with contextlib.suppress(SyntaxError, ValueError):
-        compiled(_source(case), case.script)
-
-
-def _source(case: Case) -> bytes:
+def source_of(case: Case) -> bytes:
+    """The script's bytes; a case without one has an empty script."""
     entry = case.tree.get(case.script)
     return b"" if entry is None else entry.data
 
@@ -173,6 +157,7 @@ def live(case: Case, pipe: int, wire: Wire | None) -> NoReturn:
     name = case.script
     sys.argv[:] = [name.rpartition("/")[2] if case.relative else name, *case.arguments]
     sys.path.insert(0, folder)
+    prefer(folder, case.tree)
     limit_names(sys.getfilesystemencoding())
     sys.addaudithook(_refuse)
     sys.addaudithook(fake_network.watch)
@@ -181,7 +166,7 @@ def live(case: Case, pipe: int, wire: Wire | None) -> NoReturn:
     if _world.wire is not None:
         _watch(_world.wire)
         _world.wire.start()
-    _finish(_run(case, _source(case)))
+    _finish(_run(case, source_of(case)))
 
 
 def _tripwire(wire: Wire) -> Tripwire:
@@ -217,7 +202,7 @@ def _main(case: Case, source: bytes) -> None:
         source.decode("utf-8", "replace").splitlines(keepends=True),
         case.script,
     )
-    exec(compiled(source, case.script), module.__dict__)
+    exec(fake_cache.compiled(source, case.script), module.__dict__)
 
 
 def _call(case: Case, source: bytes) -> None:
@@ -267,7 +252,7 @@ def _finish(
     if not killed:
         flush(_world.fs)
     tree = {} if refused else take_down(_world.fs, _world.case)
-    report = pickle.dumps(Report(exit_code, tree, refused, hangs, points))
+    report = fake_cache.packed(Report(exit_code, tree, refused, hangs, points))
     while report:
         report = report[_REAL["write"](_world.pipe, report) :]
     _REAL["exit"](0)

@@ -26,7 +26,7 @@ from typing import IO, Any, NoReturn, cast
 
 from harness.case import Case
 from harness.errors import HarnessError
-from harness.runners import fake_world
+from harness.runners import fake_cache, fake_world
 from harness.runners.fake_world import Report, Wire
 
 # Where a child reports: above the numbers that fake files get, below the usual limit.
@@ -158,7 +158,7 @@ def _become(inside: int, stdout: int, stderr: int) -> None:
 def _serve() -> None:
     while (message := _receive(_SOCKET)) is not None:
         case, wire = pickle.loads(message)
-        fake_world.compile_ahead(case)
+        fake_cache.compile_ahead(fake_world.source_of(case), case.script)
         _send(_SOCKET, pickle.dumps(_beget(case, wire)))
 
 
@@ -174,7 +174,7 @@ def _beget(case: Case, wire: Wire | None) -> _End:
     posix.close(read_end)
     _kill(child)
     _, status = posix.waitpid(child, 0)
-    return _End(status, report, timed_out, seconds)
+    return _End(status, fake_cache.learn(report) if report else b"", timed_out, seconds)
 
 
 def _live(case: Case, wire: Wire | None, write_end: int) -> NoReturn:
