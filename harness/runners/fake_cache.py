@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import pickle
 import re
 import types
@@ -17,8 +18,8 @@ from typing import Any
 
 # A pattern, text or bytes, and its flags.
 _Expression = tuple[Any, int]
-# As many expressions are kept: as many as `re` itself keeps.
-_MOST = 512
+# As many expressions are kept; `re` itself keeps 512, and forgets the oldest then.
+_MOST = 256
 _SIZE = 8
 
 
@@ -35,27 +36,33 @@ def compile_ahead(source: bytes, path: str) -> None:
         compiled(source, path)
 
 
-def packed(report: object) -> bytes:
-    """A child's report, with the expressions that it has compiled."""
-    expressions = pickle.dumps([(pattern, flags) for _, pattern, flags in _kept()])
+def packed(report: object, known: int) -> bytes:
+    """A child's report, with the expressions that it has compiled beside the `known` first ones."""
+    fresh = itertools.islice(reversed(_compiled()), max(0, len(_compiled()) - known))
+    expressions = pickle.dumps([(pattern, flags) for _, pattern, flags in fresh])
     return len(expressions).to_bytes(_SIZE, "little") + expressions + pickle.dumps(report)
 
 
 def learn(message: bytes) -> bytes:
     """Keep the expressions of a child's message; returns its report, which stays packed."""
     size = int.from_bytes(message[:_SIZE], "little")
-    known = {(pattern, flags) for _, pattern, flags in _kept()}
     expressions: list[_Expression] = pickle.loads(message[_SIZE : _SIZE + size])
-    fresh = [one for one in expressions if one not in known][: _MOST - len(known)]
-    for pattern, flags in fresh:
+    for pattern, flags in expressions[: _MOST - known()]:
         with contextlib.suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("error")
-            re.compile(pattern, flags)
-    if fresh:
+            if not flags & re.LOCALE:
+                re.compile(pattern, flags)
+    if expressions:
         gc.freeze()
     return message[_SIZE + size :]
 
 
-def _kept() -> list[Any]:
-    """The keys under which `re` keeps what it has compiled: type, pattern, flags."""
-    return [one for one in list(re._cache) if not one[2] & re.LOCALE]  # type: ignore[attr-defined]
+def known() -> int:
+    """How many expressions are kept."""
+    return len(_compiled())
+
+
+def _compiled() -> dict[tuple[type, Any, int], Any]:
+    """What `re` has compiled, oldest first, under type, pattern and flags."""
+    cache: dict[tuple[type, Any, int], Any] = re._cache  # type: ignore[attr-defined]
+    return cache

@@ -25,6 +25,7 @@ import warnings
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from pyfakefs import fake_file, helpers
@@ -38,6 +39,8 @@ _SILENT_WARNINGS = (
 )
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"open": io.open}
+# The variables that say how text is encoded.
+_ASKED = ("LC_ALL", "LC_CTYPE", "LANG", "PYTHONUTF8", "PYTHONCOERCECLOCALE", "PYTHONIOENCODING")
 # The locales in which Python passes bytes that are no text through its streams.
 _LENIENT = ("C", "POSIX", "C.UTF-8", "C.utf8", "UTF-8")
 
@@ -56,7 +59,16 @@ class Encodings:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Encodings:
-        """As the initialisation of CPython 3.7 and newer has it (PEP 538, PEP 540)."""
+        """As the initialisation of CPython 3.7 and newer has it (PEP 538, PEP 540).
+
+        Asked for before a child is made, the answer is there in every child.
+        """
+        return cls._of(tuple((name, environment[name]) for name in _ASKED if name in environment))
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def _of(cls, asked: tuple[tuple[str, str], ...]) -> Encodings:
+        environment = dict(asked)
         named = [environment.get(one) for one in ("LC_ALL", "LC_CTYPE", "LANG")]
         name, text = _known(next((one for one in named if one), "C"))
         plain = name in ("C", "POSIX")
@@ -122,6 +134,7 @@ def forget_the_parent() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
     logging.root.handlers.clear()
     logging.root.setLevel(logging.WARNING)
     logging.Logger.manager.loggerDict.clear()

@@ -95,6 +95,7 @@ class _World:
     case: Case
     pipe: int
     wire: Tripwire | None
+    known: int
     finished = False
 
 
@@ -146,7 +147,7 @@ def live(case: Case, pipe: int, wire: Wire | None) -> NoReturn:
     """Furnish the world for the case, run the script in it, report through `pipe`, and end."""
     begin(case.environment, case.umask)
     fs = _world.fs
-    _world.case, _world.pipe = case, pipe
+    _world.case, _world.pipe, _world.known = case, pipe, fake_cache.known()
     _world.wire = None if wire is None else _tripwire(wire)
     fs.umask = 0
     lay_out(fs, case)
@@ -252,7 +253,7 @@ def _finish(
     if not killed:
         flush(_world.fs)
     tree = {} if refused else take_down(_world.fs, _world.case)
-    report = fake_cache.packed(Report(exit_code, tree, refused, hangs, points))
+    report = fake_cache.packed(Report(exit_code, tree, refused, hangs, points), _world.known)
     while report:
         report = report[_REAL["write"](_world.pipe, report) :]
     _REAL["exit"](0)

@@ -27,6 +27,7 @@ from typing import IO, Any, NoReturn, cast
 from harness.case import Case
 from harness.errors import HarnessError
 from harness.runners import fake_cache, fake_world
+from harness.runners.fake_process import Encodings
 from harness.runners.fake_world import Report, Wire
 
 # Where a child reports: above the numbers that fake files get, below the usual limit.
@@ -159,6 +160,7 @@ def _serve() -> None:
     while (message := _receive(_SOCKET)) is not None:
         case, wire = pickle.loads(message)
         fake_cache.compile_ahead(fake_world.source_of(case), case.script)
+        Encodings.of(case.environment)
         _send(_SOCKET, pickle.dumps(_beget(case, wire)))
 
 
