@@ -6,16 +6,18 @@ A job type is data, `harness/profiles/NAME.yaml`, or a file of the same form.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from harness import yaml_file
 from harness.contract import AbsolutePath, Strict, Texts
 from harness.errors import WrongUse
 from harness.placeholders import Names, Scope, as_text, filled, unknown
+
+T = TypeVar("T")
 
 _FOLDER = Path(__file__).with_name("profiles")
 # The training toolkit keeps hyperparameters that begin so to itself.
@@ -79,8 +81,24 @@ class Job(Strict):
         """Where the job mounts a channel."""
         return f"{self.channels}/{channel}"
 
+    @cached_property
+    def _files_of(self) -> dict[str, Mapping[str, bytes]]:
+        """What was worked out for a request: many cases of a matrix ask for the same."""
+        return {}
+
+    @cached_property
+    def _variables_of(self) -> dict[str, Mapping[str, str]]:
+        return {}
+
     def written(self, request: Request) -> Mapping[str, bytes]:
         """The files of a job that was asked for this: absolute path → bytes."""
+        return _remembered(self._files_of, request, self._written)
+
+    def variables(self, request: Request) -> Mapping[str, str]:
+        """The environment variables of a job that was asked for this."""
+        return _remembered(self._variables_of, request, self._variables)
+
+    def _written(self, request: Request) -> Mapping[str, bytes]:
         scope = self._scope(request)
         return {
             **{path: as_text(filled(text, scope)).encode() for path, text in self.files.items()},
@@ -90,8 +108,7 @@ class Job(Strict):
             },
         }
 
-    def variables(self, request: Request) -> Mapping[str, str]:
-        """The environment variables of a job that was asked for this."""
+    def _variables(self, request: Request) -> Mapping[str, str]:
         own = filled(self.environment, self._scope(request))
         return {**request.environment, **{name: as_text(value) for name, value in own.items()}}
 
@@ -179,6 +196,17 @@ def read(path: Path) -> Job:
         for where, what in unknown(getattr(job, part), job.names()):
             raise yaml_file.wrong(path, document, (part, *where), what)
     return job
+
+
+def _remembered(
+    known: dict[str, Mapping[str, T]],
+    request: Request,
+    work_out: Callable[[Request], Mapping[str, T]],
+) -> Mapping[str, T]:
+    key = repr(request)
+    if key not in known:
+        known[key] = work_out(request)
+    return dict(known[key])
 
 
 def _decoded(value: str) -> Any:

@@ -12,6 +12,7 @@ import posixpath
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from harness.jobs import Job, Request
@@ -178,20 +179,9 @@ class Tree:
 
     def to_tar(self) -> bytes:
         """The tree as an uncompressed tar (pax), names without the leading slash."""
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for path, entry in self:
-                info = tarfile.TarInfo(path.lstrip("/"))
-                info.type = _TAR_TYPES[entry.kind]
-                info.mode, info.uid, info.gid = entry.mode, entry.uid, entry.gid
-                # Whole seconds fit the plain header, which every tar program reads.
-                info.mtime = int(entry.mtime) if entry.mtime.is_integer() else entry.mtime
-                info.linkname = entry.target
-                info.size = len(entry.data)
-                if entry.kind == "device":
-                    info.devmajor, info.devminor = _NULL_DEVICE
-                tar.addfile(info, io.BytesIO(entry.data))
-        return buffer.getvalue()
+        blocks = b"".join(_member(path, entry) for path, entry in self)
+        blocks += bytes(2 * tarfile.BLOCKSIZE)
+        return blocks + bytes(-len(blocks) % tarfile.RECORDSIZE)
 
     @classmethod
     def from_tar(cls, data: bytes, below: str = "") -> Tree:
@@ -219,6 +209,22 @@ class Tree:
                     target=info.linkname if kind == "symlink" else "",
                 )
         return cls(entries)
+
+
+@lru_cache(maxsize=1024)
+def _member(path: str, entry: Entry) -> bytes:
+    """One thing as it lies in a tar; most of a case's world is that of the next, too."""
+    info = tarfile.TarInfo(path.lstrip("/"))
+    info.type = _TAR_TYPES[entry.kind]
+    info.mode, info.uid, info.gid = entry.mode, entry.uid, entry.gid
+    # Whole seconds fit the plain header, which every tar program reads.
+    info.mtime = int(entry.mtime) if entry.mtime.is_integer() else entry.mtime
+    info.linkname = entry.target
+    info.size = len(entry.data)
+    if entry.kind == "device":
+        info.devmajor, info.devminor = _NULL_DEVICE
+    header = info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    return header + entry.data + bytes(-len(entry.data) % tarfile.BLOCKSIZE)
 
 
 def is_under(path: str, folder: str) -> bool:

@@ -16,16 +16,17 @@ def check(evidence: Evidence) -> Iterator[Difference]:
     before, after = evidence.outcome.before, evidence.outcome.after
     if after is None:
         return
+    elsewhere = _judged_elsewhere(evidence)
     for path, entry in after:
         if is_scratch(path) or _allowed(evidence, path, entry):
             continue
         old = before.get(path)
         if old is None:
             yield Difference("written", path, "nothing", _describe(entry))
-        elif not _judged_elsewhere(evidence, path) and not entry.same_content(old):
+        elif not _is_in(elsewhere, path) and not entry.same_content(old):
             yield Difference("changed", path, _describe(old), _describe(entry))
     for path, entry in before:
-        if path not in after and not is_scratch(path) and not _judged_elsewhere(evidence, path):
+        if path not in after and not is_scratch(path) and not _is_in(elsewhere, path):
             yield Difference("removed", path, _describe(entry), "nothing")
 
 
@@ -49,9 +50,12 @@ def _allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
     return False
 
 
-def _judged_elsewhere(evidence: Evidence, path: str) -> bool:
+def _judged_elsewhere(evidence: Evidence) -> tuple[str, ...]:
     contract = evidence.contract
-    folders = (*contract.output_folders, *input_folders(contract, evidence.case))
+    return (*contract.output_folders, *input_folders(contract, evidence.case))
+
+
+def _is_in(folders: tuple[str, ...], path: str) -> bool:
     return any(is_under(path, folder) for folder in folders)
 
 

@@ -1,8 +1,8 @@
 """The far end of the real worlds: lays out a tree, runs the script, takes the tree down.
 
 `perform` is called in a container or in a sandbox. Its answer is a tar that holds `outcome.json`,
-`stdout`, `stderr` and the tree below `tree/`. Runs on Python 3.8 and newer with the standard
-library alone.
+`stdout`, `stderr` and, below `tree/`, what of the tree is not as it was sent: the paths of the rest
+are in `outcome.json`, as `kept`. Runs on Python 3.8 and newer with the standard library alone.
 
 The tree afterwards is everything outside the system's own folders that the case laid out, or that
 was not there, or not like that, when the script started.
@@ -73,16 +73,22 @@ def perform(
         before = look.stamps()
         outcome = _run(job, python, become or _become)
     answer = io.BytesIO()
+    kept = []
     with tarfile.open(fileobj=answer, mode="w") as out:
-        _add(out, "outcome.json", json.dumps(outcome).encode())
+        for path, stamp in look.stamps().items():
+            stands_for = shown[path][1] if path in shown and shown[path][0] == stamp else None
+            sent = laid_out.get(path)
+            if not (stands_for or sent or (before.get(path) or look.beneath(path)) != stamp):
+                continue
+            info, data = _taken_down(path, stands_for)
+            if sent is not None and _is_as_sent(info, data, sent, tree):
+                kept.append(path)
+            else:
+                out.addfile(info, io.BytesIO(data))
+        _add(out, "outcome.json", json.dumps(dict(outcome, kept=kept)).encode())
         for name in ("stdout", "stderr"):
             with open(os.path.join(HOME, name), "rb") as said:
                 _add(out, name, said.read())
-        for path, stamp in look.stamps().items():
-            if path in shown and shown[path][0] == stamp:
-                _take_down(out, path, shown[path][1])
-            elif path in laid_out or (before.get(path) or look.beneath(path)) != stamp:
-                _take_down(out, path, None)
     return answer.getvalue()
 
 
@@ -233,9 +239,10 @@ def _read_points(path: str) -> Optional[List[int]]:
     return points
 
 
-def _take_down(out: tarfile.TarFile, path: str, stands_for: Optional[tarfile.TarInfo]) -> None:
+def _taken_down(path: str, stands_for: Optional[tarfile.TarInfo]) -> Tuple[tarfile.TarInfo, bytes]:
+    """What is at a path, as a tar has it, and the bytes of a file."""
     status = os.lstat(path)
-    info = tarfile.TarInfo("tree" + path)
+    info, data = tarfile.TarInfo("tree" + path), b""
     info.mode, info.uid, info.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
     info.mtime = status.st_mtime
     if stands_for is not None:
@@ -245,9 +252,7 @@ def _take_down(out: tarfile.TarFile, path: str, stands_for: Optional[tarfile.Tar
         with open(path, "rb") as stream:
             data = stream.read()
         info.size = len(data)
-        out.addfile(info, io.BytesIO(data))
-        return
-    if stat.S_ISDIR(status.st_mode):
+    elif stat.S_ISDIR(status.st_mode):
         info.type = tarfile.DIRTYPE
     elif stat.S_ISLNK(status.st_mode):
         info.type, info.linkname = tarfile.SYMTYPE, os.readlink(path)
@@ -255,7 +260,16 @@ def _take_down(out: tarfile.TarFile, path: str, stands_for: Optional[tarfile.Tar
         info.type = tarfile.CHRTYPE
     else:
         info.type = tarfile.FIFOTYPE
-    out.addfile(info)
+    return info, data
+
+
+def _is_as_sent(info: tarfile.TarInfo, data: bytes, sent: tarfile.TarInfo, tree: bytes) -> bool:
+    """Whether something is what the tar `tree` has there: bytes, owner, mode, date and all."""
+    looks = [
+        (one.type, one.mode, one.uid, one.gid, one.mtime, one.linkname, one.size)
+        for one in (info, sent)
+    ]
+    return looks[0] == looks[1] and data == tree[sent.offset_data : sent.offset_data + sent.size]
 
 
 def _add(out: tarfile.TarFile, name: str, data: bytes) -> None:

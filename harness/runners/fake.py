@@ -8,29 +8,20 @@ refused loudly: the answer is `RunnerCannot`, never a verdict.
 
 from __future__ import annotations
 
-import contextlib
+import atexit
 import os
-import pickle
-import select
-import signal
-import sys
-import tempfile
-import time
-import traceback
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, cast
 
 from harness.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
-from harness.runners import driver, fake_world, identity, tripwire
-from harness.runners.fake_world import Report
-from harness.tree import Tree
+from harness.runners import driver, identity, tripwire
+from harness.runners.fake_world import REHEARSAL, Wire
+from harness.runners.fake_zygote import Child, Zygote
 
-# pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
-_REAL: dict[str, Any] = {"exit": os._exit, "report": traceback.print_exception}
-# Where a child reports: above the numbers that fake files get, below the usual limit.
-_PIPE = 200
+# Those of this process that have no case at the moment; a thread takes one and puts it back.
+_idle: list[Zygote] = []
 
 
 @dataclass(frozen=True)
@@ -49,104 +40,52 @@ class FakeRunner:
 
     def run(self, case: Case) -> Outcome:
         """Run one case in a forked child; raises `RunnerCannot`."""
-        fake_world.warm_up()
-        with contextlib.suppress(SyntaxError, ValueError):
-            fake_world.compiled(case.tree.entries[case.script].data, case.script)
-        if case.interrupt is None:
-            return _outcome(case, _in_child(case, None))
-        rehearsal = _in_child(case, tripwire.Tripwire())
-        if rehearsal.report is None or rehearsal.report.points is None:
-            return _outcome(case, rehearsal)
-        window = tripwire.window(rehearsal.report.points, case.interrupt.at)
-        number = case.interrupt.signal
-        return _outcome(case, _in_child(case, tripwire.Tripwire(window, _sender(number))))
+        with _zygote() as zygote:
+            if case.interrupt is None:
+                return _outcome(case, zygote.beget(case, None))
+            rehearsal = zygote.beget(case, REHEARSAL)
+            if rehearsal.report is None or rehearsal.report.points is None:
+                return _outcome(case, rehearsal)
+            window = tripwire.window(rehearsal.report.points, case.interrupt.at)
+            return _outcome(case, zygote.beget(case, Wire(window, case.interrupt.signal)))
 
     def identity(self) -> object:
         """This Python, which runs the scripts too."""
         return self.name, identity.described()
 
     def close(self) -> None:
-        """Nothing is left behind."""
+        """End the processes that were kept for further cases."""
+        while _idle:
+            _idle.pop().close()
 
 
-@dataclass(frozen=True)
-class _Child:
-    """How a child ended: its wait status, what it reported (None after a crash), what it said."""
-
-    status: int
-    report: Report | None
-    timed_out: bool
-    stdout: bytes
-    stderr: bytes
-    seconds: float
-
-
-def _sender(number: signal.Signals) -> Callable[[], None]:
-    return lambda: fake_world.receive(number)
-
-
-def _in_child(case: Case, wire: tripwire.Tripwire | None) -> _Child:
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        read_end, write_end = os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        started = time.perf_counter()
-        child = os.fork()
-        if child == 0:
-            try:
-                os.setsid()
-                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-                os.dup2(stdout.fileno(), 1)
-                os.dup2(stderr.fileno(), 2)
-                os.dup2(write_end, _PIPE)
-                # What else the parent has open is not the script's, whatever number it guesses.
-                os.closerange(3, _PIPE)
-                fake_world.live(case, _PIPE, wire)
-            except BaseException:
-                # Only a defect of the harness gets here; a script's end never returns.
-                _REAL["report"](*sys.exc_info())
-            finally:
-                _REAL["exit"](70)
-        try:
-            os.close(write_end)
-            answer, timed_out = _read(read_end, started + case.timeout)
-            seconds = time.perf_counter() - started
-        finally:
-            _end(child)
-            _, status = os.waitpid(child, 0)
-        report = cast(Report, pickle.loads(answer)) if answer else None
-        return _Child(status, report, timed_out, _all(stdout), _all(stderr), seconds)
-
-
-def _read(read_end: int, deadline: float) -> tuple[bytes, bool]:
-    """All that comes through the pipe, and whether the deadline passed before its end."""
-    chunks: list[bytes] = []
-    with os.fdopen(read_end, "rb", buffering=0) as pipe:
-        poll = select.poll()
-        poll.register(pipe, select.POLLIN)
-        while True:
-            left = deadline - time.perf_counter()
-            if left <= 0 or not poll.poll(left * 1000):
-                return b"", True
-            chunk = pipe.read(1 << 20)
-            if not chunk:
-                return b"".join(chunks), False
-            chunks.append(chunk)
-
-
-def _end(child: int) -> None:
+@contextmanager
+def _zygote() -> Iterator[Zygote]:
+    """A zygote for one case: one that is there already, or a new one."""
+    zygote = _idle.pop() if _idle else Zygote()
     try:
-        os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:
-        os.kill(child, signal.SIGKILL)
+        yield zygote
+    except RunnerCannot:
+        _idle.append(zygote)
+        raise
+    except BaseException:
+        zygote.close()
+        raise
+    _idle.append(zygote)
 
 
-def _all(stream: IO[bytes]) -> bytes:
-    stream.seek(0)
-    return stream.read()
+def _forget() -> None:
+    """In a forked process: what the parent keeps is not this one's."""
+    while _idle:
+        _idle.pop().leave()
 
 
-def _outcome(case: Case, child: _Child) -> Outcome:
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+atexit.register(FakeRunner().close)
+
+
+def _outcome(case: Case, child: Child) -> Outcome:
     report = child.report
     if report is not None and report.refused:
         raise RunnerCannot(
@@ -166,7 +105,7 @@ def _outcome(case: Case, child: _Child) -> Outcome:
         stderr=child.stderr.decode("utf-8", "backslashreplace"),
         seconds=child.seconds,
         before=case.tree,
-        after=None if report is None else Tree.from_tar(report.tree),
+        after=None if report is None else report.tree_of(case),
         returned=returned,
     )
 

@@ -12,16 +12,16 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from pyfakefs import fake_open, fake_pathlib, helpers
 from pyfakefs.fake_file import FakeDirectory, FakeFile
 from pyfakefs.fake_filesystem import FakeFilesystem
 
 from harness.case import Case
-from harness.tree import Entry, Kind, Tree, is_under
+from harness.tree import Entry, Kind, is_under
 
 # The kernel's own folders are there in a read-only world, too.
 _KERNEL = ("/dev/null",)
@@ -30,15 +30,22 @@ _KERNEL = ("/dev/null",)
 class Rules:
     """Who may change what: the folders that are read-only, and the owners of files."""
 
-    def __init__(self, fs: FakeFilesystem, case: Case) -> None:
-        """Nothing is forbidden before `enforce`."""
+    def __init__(self, fs: FakeFilesystem) -> None:
+        """Nothing is read-only before `apply`."""
         self._fs = fs
+        self._read_only: tuple[str, ...] = ()
+        self._writable: tuple[str, ...] = _KERNEL
+        self._state = threading.local()
+
+    def apply(self, case: Case) -> None:
+        """Keep to what the case says of folders."""
         self._read_only = case.read_only
         self._writable = (*case.writable, *_KERNEL)
-        self._state = threading.local()
 
     def is_read_only(self, thing: FakeFile) -> bool:
         """Whether a file or folder lies where nothing can be changed."""
+        if not self._read_only:
+            return False
         path = str(thing.path)
         return any(is_under(path, one) for one in self._read_only) and not any(
             is_under(path, one) for one in self._writable
@@ -91,8 +98,9 @@ class Rules:
         add, remove = FakeDirectory.add_entry, FakeDirectory.remove_entry
 
         def add_entry(folder: FakeDirectory, thing: FakeFile, *args: Any) -> None:
-            # The error is about what was to be made.
-            self.may_change(folder, os.path.join(str(folder.path), str(thing.name)))
+            if self._read_only:
+                # The error is about what was to be made.
+                self.may_change(folder, os.path.join(str(folder.path), str(thing.name)))
             add(folder, thing, *args)
             # Adding something to a folder, or removing it, touches the folder.
             folder.st_mtime = time.time()
@@ -231,8 +239,19 @@ def lay_out(fs: FakeFilesystem, case: Case) -> None:
     made: list[tuple[FakeFile, Entry]] = []
     for mount in case.mounts:
         fs.create_dir(mount.path)
+    folders: dict[str, FakeDirectory] = {"": fs.root}
     for path, entry in case.tree:
-        made.append((_create(fs, path, entry), entry))
+        parent, _, name = path.rpartition("/")
+        # What lies behind a link is not among the folders that were made.
+        folder = folders.get(parent) or cast(FakeDirectory, fs.resolve(parent))
+        thing = folder.entries.get(name)
+        if thing is None or entry.kind != "directory":
+            thing = _new(fs, name, entry)
+            folder.add_entry(thing)
+        if isinstance(thing, FakeDirectory):
+            folders[path] = thing
+            thing.st_mode = stat.S_IFDIR | entry.mode
+        made.append((thing, entry))
     sizes = {mount.path: mount.size for mount in case.mounts}
     # What is read-only, and what is not, are mounts of their own: nothing is renamed across.
     for path in sorted({*sizes, *case.read_only, *case.writable} - {"/"}):
@@ -259,23 +278,26 @@ def _mount(fs: FakeFilesystem, path: str, size: int | None) -> None:
     point["total_size"] = used if size == 0 else size
 
 
-def _create(fs: FakeFilesystem, path: str, entry: Entry) -> FakeFile:
+_TYPES: Mapping[Kind, int] = {
+    "file": stat.S_IFREG,
+    "fifo": stat.S_IFIFO,
+    "device": stat.S_IFCHR,
+    "symlink": stat.S_IFLNK,
+}
+
+
+def _new(fs: FakeFilesystem, name: str, entry: Entry) -> FakeFile:
     if entry.kind == "directory":
-        if not fs.exists(path):
-            fs.create_dir(path)
-        folder = fs.resolve(path)
-        folder.st_mode = stat.S_IFDIR | entry.mode
-        return folder
-    if entry.kind == "symlink":
-        return fs.create_symlink(path, entry.target)
-    type_bits = {"file": stat.S_IFREG, "fifo": stat.S_IFIFO, "device": stat.S_IFCHR}[entry.kind]
-    return fs.create_file(path, st_mode=type_bits | entry.mode, contents=entry.data)
+        return FakeDirectory(name, filesystem=fs)
+    contents: Any = entry.target if entry.kind == "symlink" else entry.data
+    return FakeFile(name, _TYPES[entry.kind] | entry.mode, contents, filesystem=fs)
 
 
-def take_down(fs: FakeFilesystem) -> bytes:
-    """Everything that is there now, as a tar."""
-    entries = {path: _entry(thing) for path, thing in _below(fs.root_dir, "")}
-    return Tree(entries).to_tar()
+def take_down(fs: FakeFilesystem, case: Case) -> Mapping[str, Entry | None]:
+    """Everything that is there now: path → entry, or None for what is as the case has it."""
+    before = case.tree.entries
+    now = ((path, _entry(thing)) for path, thing in _below(fs.root_dir, ""))
+    return {path: None if entry == before.get(path) else entry for path, entry in now}
 
 
 def flush(fs: Any) -> None:

@@ -17,6 +17,17 @@ from importlib.util import decode_source, spec_from_loader
 
 from pyfakefs.fake_filesystem import FakeFilesystem
 
+from harness.runners import preload
+from harness.tree import Tree
+
+
+def prefer(folder: str, tree: Tree) -> None:
+    """Forget the packages loaded ahead that have a namesake in the script's folder."""
+    for name in preload.OPTIONAL:
+        if f"{folder}/{name}" in tree or f"{folder}/{name}.py" in tree:
+            for module in [one for one in sys.modules if one.split(".")[0] == name]:
+                del sys.modules[module]
+
 
 class TreeFinder(importlib.abc.MetaPathFinder):
     """Finds modules and packages in the folders of `sys.path` that the fake file system has."""
@@ -31,6 +42,8 @@ class TreeFinder(importlib.abc.MetaPathFinder):
         """The module of that name, if it lies in one of the folders."""
         name = fullname.rpartition(".")[2]
         for folder in sys.path if path is None else path:
+            if not self._fs.isdir(folder):
+                continue
             base = posixpath.join(folder, name)
             for file, is_package in ((f"{base}/__init__.py", True), (f"{base}.py", False)):
                 if (source := self._source(file)) is not None:

@@ -25,6 +25,7 @@ import warnings
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from pyfakefs import fake_file, helpers
@@ -36,6 +37,10 @@ _SILENT_WARNINGS = (
     ImportWarning,
     ResourceWarning,
 )
+# pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
+_REAL: dict[str, Any] = {"open": io.open}
+# The variables that say how text is encoded.
+_ASKED = ("LC_ALL", "LC_CTYPE", "LANG", "PYTHONUTF8", "PYTHONCOERCECLOCALE", "PYTHONIOENCODING")
 # The locales in which Python passes bytes that are no text through its streams.
 _LENIENT = ("C", "POSIX", "C.UTF-8", "C.utf8", "UTF-8")
 
@@ -54,7 +59,16 @@ class Encodings:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Encodings:
-        """As the initialisation of CPython 3.7 and newer has it (PEP 538, PEP 540)."""
+        """As the initialisation of CPython 3.7 and newer has it (PEP 538, PEP 540).
+
+        Asked for before a child is made, the answer is there in every child.
+        """
+        return cls._of(tuple((name, environment[name]) for name in _ASKED if name in environment))
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def _of(cls, asked: tuple[tuple[str, str], ...]) -> Encodings:
+        environment = dict(asked)
         named = [environment.get(one) for one in ("LC_ALL", "LC_CTYPE", "LANG")]
         name, text = _known(next((one for one in named if one), "C"))
         plain = name in ("C", "POSIX")
@@ -82,8 +96,7 @@ def _known(name: str) -> tuple[str, str]:
 
 
 def begin(environment: Mapping[str, str], umask: int) -> None:
-    """Make this process as new, before its file system is replaced."""
-    _forget_the_parent()
+    """Give this process the streams and settings of a new one in this environment."""
     encodings = Encodings.of(environment)
     _open_streams(encodings)
     locale.setlocale(locale.LC_CTYPE, encodings.locale)
@@ -91,7 +104,7 @@ def begin(environment: Mapping[str, str], umask: int) -> None:
         setattr(module, "get_locale_encoding", lambda: encodings.text)  # noqa: B010
     sys.getfilesystemencoding = lambda: encodings.text
     tarfile.ENCODING = encodings.text  # type: ignore[misc]
-    os.umask(umask)
+    posix.umask(umask)
     os.environ.clear()
     os.environ.update(environment)
     if "TZ" not in environment:
@@ -103,7 +116,7 @@ def begin(environment: Mapping[str, str], umask: int) -> None:
 def _open_streams(encodings: Encodings) -> None:
     def stream(number: int, errors: str) -> io.TextIOWrapper:
         mode: Literal["rb", "wb"] = "wb" if number else "rb"
-        raw: Any = open(number, mode, buffering=0 if number else -1, closefd=False)
+        raw: Any = _REAL["open"](number, mode, buffering=0 if number else -1, closefd=False)
         return io.TextIOWrapper(raw, encodings.streams, errors, write_through=True)
 
     sys.stdin = stream(0, encodings.errors)
@@ -113,7 +126,7 @@ def _open_streams(encodings: Encodings) -> None:
         setattr(sys, f"__{name}__", getattr(sys, name))
 
 
-def _forget_the_parent() -> None:
+def forget_the_parent() -> None:
     """Drop what the harness's own process set up and a fresh interpreter would not have."""
     atexit._clear()
     weakref.finalize._registry.clear()  # type: ignore[attr-defined]
@@ -121,6 +134,7 @@ def _forget_the_parent() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
     logging.root.handlers.clear()
     logging.root.setLevel(logging.WARNING)
     logging.Logger.manager.loggerDict.clear()

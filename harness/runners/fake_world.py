@@ -12,30 +12,30 @@ import builtins
 import json
 import linecache
 import os
-import pickle
 import posix
 import signal
 import subprocess
 import sys
 import threading
 import types
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from pyfakefs import helpers
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_filesystem_unittest import Patcher
+from pyfakefs.fake_os import FakeOsModule
 
 from harness.case import Case
-
-# A script imports these; modules that are first imported inside the fake world are slow to load.
-from harness.runners import driver, fake_network, preload  # noqa: F401
+from harness.runners import driver, fake_cache, fake_network
 from harness.runners.fake_files import Rules, flush, lay_out, limit_names, take_down
-from harness.runners.fake_imports import TreeFinder
+from harness.runners.fake_imports import TreeFinder, prefer
 from harness.runners.fake_os import Completion
-from harness.runners.fake_process import begin
+from harness.runners.fake_paths import simplify
+from harness.runners.fake_process import begin, forget_the_parent
 from harness.runners.tripwire import Tripwire
+from harness.tree import Entry, Tree
 
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"write": posix.write, "exit": posix._exit, "kill": posix.kill}
@@ -51,86 +51,129 @@ _REFUSED = {
     "sqlite3.connect": "opens a database",
     "socket.bind": "listens on a socket",
 }
+# What runs in place of the system's own functions.
+_BENEATH = tuple(os.path.dirname(one) + "/" for one in (helpers.__file__, __file__))
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 @dataclass(frozen=True)
+class Wire:
+    """What a case's tripwire does: send `signal` within `window`; without a window it counts."""
+
+    window: tuple[int, int] | None = None
+    signal: signal.Signals | None = None
+
+
+REHEARSAL = Wire()
+
+
+@dataclass(frozen=True)
 class Report:
-    """What a child tells its parent; `points` are a rehearsal's call counts."""
+    """What a child tells its parent; `points` are a rehearsal's call counts.
+
+    `tree` is what is there now: path → entry, or None for what the case has there.
+    """
 
     exit_code: int
-    tree: bytes
+    tree: Mapping[str, Entry | None]
     refused: str = ""
     hangs: bool = False
     points: list[int] | None = None
+
+    def tree_of(self, case: Case) -> Tree:
+        """The tree after the case."""
+        before = case.tree.entries
+        return Tree({path: entry or before[path] for path, entry in self.tree.items()})
 
 
 class _World:
     """The one world of this process."""
 
     fs: FakeFilesystem
+    os: FakeOsModule
+    rules: Rules
+    case: Case
     pipe: int
     wire: Tripwire | None
+    known: int
     finished = False
 
 
 _world = _World()
 
 
-@lru_cache(maxsize=1)
-def warm_up() -> None:
-    """Let pyfakefs look once through all loaded modules: every child inherits what it found."""
-    patcher = Patcher(allow_root_user=True)
-    patcher.setUp()
-    patcher.tearDown()
+def bare(case: Case) -> Case:
+    """The case with its variables worked out, as small as can be: to be sent to a zygote."""
+    return replace(
+        case, choices={}, tree=Tree(case.tree.entries), variables=case.environment, interrupt=None
+    )
 
 
-@lru_cache(maxsize=8)
-def compiled(source: bytes, path: str) -> types.CodeType:
-    """The script's code; asked for before a child is made, it is there in every child."""
-    return compile(source, path, "exec", dont_inherit=True)
-
-
-def live(case: Case, pipe: int, wire: Tripwire | None) -> NoReturn:
-    """Make the case's world, run the script in it, report through `pipe` and end the process."""
-    begin(case.environment, case.umask)
-    helpers.set_uid(0)
-    helpers.set_gid(0)
+def prepare() -> None:
+    """Make an empty world, once, in the process whose children live in it."""
+    forget_the_parent()
+    simplify()
     patcher = Patcher(allow_root_user=True)
     patcher.setUp()
     fs = patcher.fs
     assert fs is not None
-    _world.fs, _world.pipe, _world.wire = fs, pipe, wire
+    _world.fs, _world.os = fs, patcher.fake_modules["os"]
+    for module in patcher.fake_modules.values():
+        if hasattr(module, "skip_names"):
+            # pyfakefs's own modules: to find out whether one calls, it would look at every caller.
+            module.skip_names = set()
+    _world.rules = Rules(fs)
+    _world.rules.enforce(_blocks)
+    Completion(_world.os, fs, _world.rules).install(_blocks)
+    # `from os.path import exists` looks here, where pyfakefs leaves the real module.
+    paths: Any = _world.os.path
+    sys.modules["os.path"] = sys.modules["posixpath"] = paths
+    for name in ("_exit", "abort", "kill"):
+        setattr(_world.os, name, globals()[name.strip("_") + "_"])
+    sys.meta_path.insert(0, TreeFinder(fs))
+    _refuse_subprocesses()
+    fake_network.cut()
+    # The patcher lives as long as its world.
+    _REAL["patcher"] = patcher
+
+
+def source_of(case: Case) -> bytes:
+    """The script's bytes; a case without one has an empty script."""
+    entry = case.tree.get(case.script)
+    return b"" if entry is None else entry.data
+
+
+def live(case: Case, pipe: int, wire: Wire | None) -> NoReturn:
+    """Furnish the world for the case, run the script in it, report through `pipe`, and end."""
+    begin(case.environment, case.umask)
+    fs = _world.fs
+    _world.case, _world.pipe, _world.known = case, pipe, fake_cache.known()
+    _world.wire = None if wire is None else _tripwire(wire)
     fs.umask = 0
     lay_out(fs, case)
     fs.umask = case.umask
-    rules = Rules(fs, case)
-    rules.enforce(_blocks)
-    fake_os = patcher.fake_modules["os"]
-    Completion(fake_os, fs, rules).install(_blocks)
-    # `from os.path import exists` looks here, where pyfakefs leaves the real module.
-    sys.modules["os.path"] = sys.modules["posixpath"] = fake_os.path
-    for name in ("_exit", "abort", "kill"):
-        setattr(fake_os, name, globals()[name.strip("_") + "_"])
+    _world.rules.apply(case)
     folder = case.script_folder
     os.chdir(folder if case.relative else case.cwd)
     name = case.script
     sys.argv[:] = [name.rpartition("/")[2] if case.relative else name, *case.arguments]
     sys.path.insert(0, folder)
-    sys.meta_path.insert(0, TreeFinder(fs))
-    entry = case.tree.get(case.script)
-    source = b"" if entry is None else entry.data
+    prefer(folder, case.tree)
     limit_names(sys.getfilesystemencoding())
     sys.addaudithook(_refuse)
-    _refuse_subprocesses()
-    fake_network.cut()
     sys.addaudithook(fake_network.watch)
     helpers.set_uid(case.user)
     helpers.set_gid(case.user)
-    if wire is not None:
-        _watch(wire)
-        wire.start()
-    _finish(_run(case, source))
+    if _world.wire is not None:
+        _watch(_world.wire)
+        _world.wire.start()
+    _finish(_run(case, source_of(case)))
+
+
+def _tripwire(wire: Wire) -> Tripwire:
+    number = wire.signal
+    fire = None if number is None else lambda: receive(number)
+    return Tripwire(wire.window, fire, _BENEATH)
 
 
 def receive(number: signal.Signals) -> None:
@@ -160,7 +203,7 @@ def _main(case: Case, source: bytes) -> None:
         source.decode("utf-8", "replace").splitlines(keepends=True),
         case.script,
     )
-    exec(compiled(source, case.script), module.__dict__)
+    exec(fake_cache.compiled(source, case.script), module.__dict__)
 
 
 def _call(case: Case, source: bytes) -> None:
@@ -209,8 +252,8 @@ def _finish(
         points = _world.wire.points()
     if not killed:
         flush(_world.fs)
-    tree = b"" if refused else take_down(_world.fs)
-    report = pickle.dumps(Report(exit_code, tree, refused, hangs, points))
+    tree = {} if refused else take_down(_world.fs, _world.case)
+    report = fake_cache.packed(Report(exit_code, tree, refused, hangs, points), _world.known)
     while report:
         report = report[_REAL["write"](_world.pipe, report) :]
     _REAL["exit"](0)

@@ -1,6 +1,7 @@
-"""Standard modules that step scripts import, loaded before the fake world is made.
+"""Modules that step scripts import, loaded before the fake world is made.
 
-A module first imported inside it would be loaded, patched and forgotten again in every case.
+A module first imported inside it would be loaded, patched and forgotten again in every case. The
+standard ones are always there; of others only those that keep nothing of where they were loaded.
 """
 
 # ruff: noqa: F401
@@ -56,3 +57,12 @@ import uuid
 import warnings
 import zipfile
 import zlib
+from importlib import import_module
+
+# Packages that need not be there, and those of their modules that steps use.
+OPTIONAL = {"isal": ("isal.isal_zlib", "isal.igzip_lib")}
+
+for _modules in OPTIONAL.values():
+    with contextlib.suppress(ImportError):
+        for _module in _modules:
+            import_module(_module)

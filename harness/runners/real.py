@@ -71,7 +71,10 @@ def mount_options(case: Case, mount: Mount) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the agent sent back; `ended` is its `outcome.json`."""
+    """What the agent sent back.
+
+    `ended` is its `outcome.json`, `tree` what is not as it was sent.
+    """
 
     ended: dict[str, Any]
     stdout: str
@@ -107,13 +110,14 @@ def run(case: Case, ask: Callable[[str | None], Answer]) -> Outcome:
 
 def _outcome(case: Case, answer: Answer) -> Outcome:
     stdout, returned = driver.split(answer.stdout)
+    kept = {path: case.tree.entries[path] for path in answer.ended["kept"]}
     return Outcome(
         exit_code=answer.ended["exit_code"],
         stdout=stdout,
         stderr=answer.stderr,
         seconds=answer.ended["seconds"],
         before=case.tree,
-        after=answer.tree,
+        after=Tree({**kept, **answer.tree.entries}),
         returned=returned,
     )
 

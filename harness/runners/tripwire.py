@@ -38,14 +38,20 @@ class Tripwire:
         self,
         window: Optional[Tuple[int, int]] = None,
         fire: Optional[Callable[[], None]] = None,
+        beneath: Tuple[str, ...] = (),
     ) -> None:
-        """Without a window it only counts; `fire` is called, without arguments, within it."""
+        """Without a window it only counts; `fire` is called, without arguments, within it.
+
+        Calls from within files of the folders `beneath` do not count: in a real process they would
+        be the system's.
+        """
         self.calls = 0
         self.first: Optional[int] = None
         self.last: Optional[int] = None
         self.worked: Optional[int] = None
         self._window = window
         self._fire = fire
+        self._beneath = beneath
         self._noted: Dict[int, Callable[[], None]] = {}
 
     def start(self) -> None:
@@ -78,7 +84,9 @@ class Tripwire:
 
     def _count(self, frame: Any, event: str, arg: Any) -> None:
         if event in ("call", "c_call"):
-            self.calls += 1
+            caller = frame if event == "c_call" else frame.f_back
+            if caller is None or not caller.f_code.co_filename.startswith(self._beneath):
+                self.calls += 1
             renames = False
             if event == "call" and id(frame.f_code) in self._noted:
                 self._noted[id(frame.f_code)]()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -449,3 +451,54 @@ def test_nothing_of_a_case_is_left_in_the_next() -> None:
     )
     assert after.stdout == "False [] False\n"
     assert not os.path.lexists("/tmp/left")
+
+
+def test_a_warning_of_a_pattern_comes_in_every_case() -> None:
+    source = "import re\nre.compile('[[a]')\nre.compile('b')\n"
+    # A process of its own: pytest keeps the warnings of this one to itself.
+    twice = (
+        "from harness.runners.fake import FakeRunner; from tests.unit.worlds import case_of\n"
+        f"for _ in range(2): print(FakeRunner().run(case_of({source!r})).stderr)"
+    )
+    said = subprocess.run([sys.executable, "-c", twice], capture_output=True, text=True, check=True)
+    assert said.stdout.count("FutureWarning: Possible nested set") == 2
+
+
+def test_what_a_script_does_to_the_patterns_is_not_left_in_the_next_case() -> None:
+    pattern = "import re\nfound = re.compile('(a)|b')\n"
+    assert run(pattern + "re._cache.clear(); re._cache[str, 'c', 0] = found").exit_code == 0
+    assert run(pattern + "assert found.groups == 1 and not re.match('c', 'a')").exit_code == 0
+
+
+def test_what_a_script_does_to_a_module_is_not_left_in_the_next_case() -> None:
+    spoils = "import json, os, sys, tarfile, isal\nisal.x = json.x = tarfile.x = os.x = sys.x = 1"
+    finds = "import json, os, sys, tarfile, isal\nassert not any(hasattr(one, 'x') for one in "
+    assert run(spoils).exit_code == 0
+    assert run(finds + "(json, os, sys, tarfile, isal))").exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["isal.py", "isal/__init__.py"])
+def test_a_module_beside_the_script_is_taken_before_one_that_is_loaded_ahead(name: str) -> None:
+    tree = Tree.for_job(PROCESSING).with_code({name: b"isal_zlib = 'of the step'"})
+    outcome = run("from isal import isal_zlib; print(isal_zlib)", tree)
+    assert outcome.stdout == "of the step\n"
+    assert run("from isal import isal_zlib; print(isal_zlib.crc32(b''))").stdout == "0\n"
+
+
+def test_a_case_that_is_given_up_leaves_nothing_running() -> None:
+    """As when the session is stopped while a case hangs."""
+
+    def late(_number: int, _frame: object) -> None:
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(InterruptedError):
+            run("import time\nwhile True: time.sleep(1)")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    FakeRunner().close()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert run("print(1)").stdout == "1\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -277,3 +278,17 @@ def test_replay_words_hold_the_profile(tmp_path: Path) -> None:
     ran = CliRunner().invoke(cli, [*command, "--jobs", "1", "--case", "text=empty"])
     assert ran.exit_code == 1
     assert "--profile framework-processing text=empty" in ran.output
+
+
+def test_what_a_job_was_asked_for_before_changes_nothing() -> None:
+    """Files and variables are worked out once for equal requests: nobody shares them."""
+    job = jobs.profile("training")
+    one, other = Request(channels=("a",)), Request(channels=("a", "b"))
+    files, variables = dict(job.written(one)), dict(job.variables(one))
+    job.written(one).clear()  # type: ignore[attr-defined]
+    job.variables(one).clear()  # type: ignore[attr-defined]
+    assert (job.written(one), job.variables(one)) == (files, variables)
+    assert job.written(other) != files
+    assert job.variables(other) != variables
+    assert job == jobs.profile("training")
+    assert pickle.loads(pickle.dumps(job)) == job

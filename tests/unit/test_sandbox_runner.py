@@ -24,7 +24,7 @@ from harness.runners.fake import FakeRunner
 from harness.runners.registry import open_runner
 from harness.runners.sandbox import SandboxRunner
 from harness.runners.sandbox_world import in_the_way
-from harness.tree import Tree
+from harness.tree import Entry, Tree
 from tests.unit.worlds import OUTPUT, SCRIPT, case_of
 
 NOBODY = 65534
@@ -64,6 +64,33 @@ def test_a_script_that_hangs_is_an_outcome(sandbox: SandboxRunner) -> None:
     )
     assert (outcome.exit_code, outcome.stdout) == (None, "here\n")
     assert time.monotonic() - began < 20
+
+
+CHANGES: dict[str, tuple[str, Entry]] = {
+    "bytes": ("open(path, 'r+b').write(b'new')", Entry("file", b"new")),
+    "mode": ("os.chmod(path, 0o600)", Entry("file", b"old", mode=0o600)),
+    "date": ("os.utime(path, (1, 1))", Entry("file", b"old", mtime=1.0)),
+    "kind": (
+        "os.unlink(path); os.symlink('old', path)",
+        Entry("symlink", b"", 0o777, target="old"),
+    ),
+    "nothing": ("", Entry("file", b"old")),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_shows_whatever_else_stays_the_same(sandbox: SandboxRunner, what: str) -> None:
+    """What is as it was sent does not come back; dates are not what it is known by."""
+    change, wanted = CHANGES[what]
+    keep = "" if what == "date" else "os.utime(path, ns=dates, follow_symlinks=False)"
+    source = (
+        "import os\npath = '/opt/ml/here'\nstat = os.stat(path)\n"
+        f"dates = (stat.st_atime_ns, stat.st_mtime_ns)\n{change}\n{keep}\n"
+    )
+    outcome = sandbox.run(
+        case_of(source, Tree.for_job(PROCESSING).with_file("/opt/ml/here", b"old"))
+    )
+    assert after(outcome).entries["/opt/ml/here"] == wanted, outcome.stderr
 
 
 SUBPROCESS = """
