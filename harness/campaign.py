@@ -13,6 +13,7 @@ from harness.report import Plan, Report, Summary
 from harness.runners import Runner
 from harness.session import Session
 from harness.step import Judged, StepRef, prove
+from harness.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,12 @@ class Undertaking:
 def conduct(
     undertakings: Sequence[Undertaking],
     runner: Runner,
-    jobs: int,
+    workers: Workers,
     reports: Sequence[Report],
     max_fail: int | None = None,
     judged: Judged = prove,
 ) -> tuple[Summary, ...]:
-    """Run everything with `jobs` workers, or until `max_fail` cases have failed.
+    """Run everything with `workers` as a session has, or until `max_fail` cases have failed.
 
     `judged` gives the verdict on a case, as in a session. Raises what `Session.run` raises; reports
     are told when it is over, however it ends.
@@ -43,7 +44,7 @@ def conduct(
             if left == 0:
                 break
             began = time.monotonic()
-            session = Session(one.ref, runner, jobs, judged)
+            session = Session(one.ref, runner, workers, judged)
             results = _results(session.run(one.plan.ids), one.plan, reports, left)
             summaries.append(Summary(one.plan, results, time.monotonic() - began))
             for report in reports:

@@ -51,6 +51,12 @@ class RunnerUnavailable(HarnessError):
     exit_code = Exit.NO_RUNNER
 
 
+class WorkersFailed(HarnessError):
+    """The workers that are to run the cases are not there, are not fit for it, or have died."""
+
+    exit_code = Exit.NO_RUNNER
+
+
 class RunnerCannot(HarnessError):
     """The script does something that this runner cannot judge, so that no verdict is given."""
 

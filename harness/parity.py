@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 from harness.case import Outcome
 from harness.promises.errors import without_tracebacks
@@ -18,6 +17,7 @@ from harness.runners import Runner
 from harness.session import in_order
 from harness.step import StepRef, Trial, trial
 from harness.tree import Entry, Tree
+from harness.workers import Work, Workers
 
 # What is different from run to run in what a script says: dates, the tokens of temporary names, and
 # the sizes and ratios of what is packed, since another zlib packs otherwise.
@@ -27,24 +27,18 @@ _TOKEN = re.compile(r"[0-9a-f]{12,}|tmp\w{8}\b|\b\d+\.\d+(?:\s?[kKMG]i?B\b|\s?%)
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runners that are compared, over some cases of a step, with `jobs` worker processes."""
+    """Runners that are compared, over some cases of a step, with `workers` as a session has."""
 
     ref: StepRef
     runners: tuple[Runner, ...]
-    jobs: int = 1
+    workers: Workers = 1
 
     def run(self, ids: Sequence[str]) -> Iterator[tuple[Disparity, ...]]:
         """What the runners do not agree on in each case, in the order of `ids`.
 
-        Raises what the runners' `prepare` and `run` raise.
+        Raises what the runners' `prepare` and `run` raise, and `WorkersFailed`.
         """
-        try:
-            for runner in self.runners:
-                runner.prepare()
-            yield from in_order(partial(disparities, self.ref, self.runners), ids, self.jobs)
-        finally:
-            for runner in self.runners:
-                runner.close()
+        yield from in_order(Work(disparities, self.ref, self.runners), ids, self.workers)
 
 
 @dataclass(frozen=True)

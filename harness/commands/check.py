@@ -11,10 +11,11 @@ import click
 
 from harness.commands.options import (
     EPILOG,
+    Hiring,
     Reading,
     cases_option,
     expression_option,
-    jobs_option,
+    hiring_options,
     json_option,
     picked,
     profile_option,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 @expression_option
 @cases_option
 @shard_option
-@jobs_option
+@hiring_options
 @click.option("--max-fail", type=click.IntRange(min=1), metavar="N", help="Stop after N failures.")
 @json_option
 @click.option(
@@ -69,7 +70,7 @@ def check(
     profile: str | None,
     expression: str | None,
     cases: tuple[str, ...],
-    jobs: int | None,
+    hiring: Hiring,
     max_fail: int | None,
     json_file: Path | None,
     pairwise: bool,
@@ -89,7 +90,6 @@ def check(
     from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
     from harness.runners.registry import image_named, open_runner
-    from harness.session import default_jobs
     from harness.step import fingerprint, load, prove
 
     sources = reading.found(steps)
@@ -125,8 +125,8 @@ def check(
         reports.append(JsonReport(json_file))
     opened = open_runner(runner, image, isolation)
     judged = _remembering(cache_dir or DEFAULT_FOLDER) if cached or cache_dir else prove
-    workers = jobs or default_jobs()
-    summaries = conduct(undertakings, opened, workers, reports, max_fail, judged)
+    with hiring.workers() as workers:
+        summaries = conduct(undertakings, opened, workers, reports, max_fail, judged)
     sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)
 
 

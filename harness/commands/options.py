@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from harness.loaders import Source
     from harness.shard import Shard
     from harness.step import StepRef
+    from harness.workers import Workers
 
 EPILOG = (
     "Exit codes: 0 the step conforms, 1 findings, 2 wrong use or wrong contract, "
@@ -182,9 +184,52 @@ expression_option = click.option(
 cases_option = click.option(
     "--case", "cases", multiple=True, metavar="ID", help="Only this case (repeatable)."
 )
-jobs_option = click.option(
-    "--jobs", type=click.IntRange(min=1), metavar="N", help="Workers; one per processor."
+
+
+def _jobs(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
+    """A number of workers; `auto` is as many as there are processors."""
+    if value in (None, "auto"):
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(
+            f"{value!r} is no number of workers: give 1 or more, "
+            "or auto for one per processor that this process may use"
+        )
+    return int(value)
+
+
+@dataclass(frozen=True)
+class Hiring:
+    """Where cases are run: what the options say that every command with workers has."""
+
+    jobs: int | None = None
+
+    @contextmanager
+    def workers(self) -> Iterator[Workers]:
+        """Within this, the workers."""
+        from harness.workers import default_jobs
+
+        yield self.jobs or default_jobs()
+
+
+_HIRING = (
+    click.option(
+        "--jobs",
+        metavar="N|auto",
+        callback=_jobs,
+        help="Workers on this machine; auto, the default, is one per processor.",
+    ),
 )
+
+
+def hiring_options(command: Command) -> Command:
+    """The options of `Hiring`, which the command gets as `hiring`."""
+
+    @functools.wraps(command)
+    def collected(*, jobs: int | None, **others: Any) -> Any:
+        return command(hiring=Hiring(jobs), **others)
+
+    return _with(collected, *_HIRING)
 
 
 json_option = click.option(

@@ -9,12 +9,13 @@ import click
 
 from harness.commands.options import (
     EPILOG,
+    Hiring,
     Reading,
     cases_option,
     expression_option,
+    hiring_options,
     image_option,
     isolation_option,
-    jobs_option,
     picked,
     profile_option,
     reading_options,
@@ -38,7 +39,7 @@ from harness.errors import Exit
 @profile_option
 @expression_option
 @cases_option
-@jobs_option
+@hiring_options
 def parity(
     step: Path,
     reading: Reading,
@@ -48,7 +49,7 @@ def parity(
     profile: str | None,
     expression: str | None,
     cases: tuple[str, ...],
-    jobs: int | None,
+    hiring: Hiring,
 ) -> None:
     """Run every case of STEP through several runners, and show what they do not agree on."""
     from rich.console import Console
@@ -56,7 +57,6 @@ def parity(
     from harness.parity import Comparison
     from harness.report.parity import show
     from harness.runners.registry import open_runner
-    from harness.session import default_jobs
     from harness.step import load
 
     names = runners or ("fake", "sandbox", "container")
@@ -65,6 +65,7 @@ def parity(
     ref = reading.ref(reading.the_one(step), profile=profile)
     ids = picked(load(ref).matrix.ids, expression, cases)
     opened = tuple(open_runner(name, image, isolation) for name in names)
-    comparison = Comparison(ref, opened, jobs or default_jobs())
-    found = show(Console(highlight=False, soft_wrap=True), names, ids, comparison.run(ids))
+    console = Console(highlight=False, soft_wrap=True)
+    with hiring.workers() as workers:
+        found = show(console, names, ids, Comparison(ref, opened, workers).run(ids))
     sys.exit(Exit.FINDINGS if found else Exit.CONFORMS)

@@ -39,6 +39,10 @@ class Runner(Protocol):
         """
         ...
 
+    def here(self) -> Runner:
+        """The same runner for a process that prepares and closes it by itself, on any machine."""
+        ...
+
     def close(self) -> None:
         """Leave nothing behind, once, after the last case."""
         ...

@@ -16,7 +16,7 @@ import os
 import platform
 import threading
 import uuid
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,11 @@ class ContainerRunner:
         }
         with engine.connected() as client:
             return made, *engine.told(client, self.image)
+
+    def here(self) -> ContainerRunner:
+        """One whose containers are those of this process, and go with it."""
+        session = uuid.uuid4().hex
+        return replace(self, session=session, host=platform.node(), process=os.getpid())
 
     def close(self) -> None:
         """Remove every container of this run."""

@@ -53,6 +53,10 @@ class FakeRunner:
         """This Python, which runs the scripts too."""
         return self.name, identity.described()
 
+    def here(self) -> FakeRunner:
+        """The same everywhere."""
+        return self
+
     def close(self) -> None:
         """End the processes that were kept for further cases."""
         while _idle:

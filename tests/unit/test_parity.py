@@ -37,6 +37,9 @@ class OtherRunner:
     def identity(self) -> object:
         return self.name
 
+    def here(self) -> OtherRunner:
+        return self
+
     def close(self) -> None:
         """Nothing."""
 
@@ -97,8 +100,8 @@ def test_the_last_of_three_is_told_apart() -> None:
 def test_a_comparison_goes_through_cases_in_order() -> None:
     ids = ("text=short,older_copy=absent", CASE)
     runners = (FakeRunner(), FakeRunner(), FakeRunner())
-    assert list(Comparison(COPIER, runners, jobs=1).run(ids[:0])) == []
-    assert list(Comparison(COPIER, runners, jobs=2).run(ids)) == [(), ()]
+    assert list(Comparison(COPIER, runners, workers=1).run(ids[:0])) == []
+    assert list(Comparison(COPIER, runners, workers=2).run(ids)) == [(), ()]
 
 
 def test_disparities_are_shown_with_all_sides() -> None:

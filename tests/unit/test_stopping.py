@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from harness import session
+from harness.step import StepRef
+from harness.workers import Work, local, process
 
 
-def stubborn(case_id: str) -> str:
+def stubborn(_ref: StepRef, _runners: object, case_id: str) -> str:
     """At once for the first case; else deaf to a stop, as one that lost it, for a minute."""
     if case_id != "first":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -19,9 +22,10 @@ def stubborn(case_id: str) -> str:
 
 
 def test_a_worker_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_GRACE", 0.5)
-    monkeypatch.setattr(session, "_AHEAD_PER_WORKER", 1)
-    results = session.in_order(stubborn, ["first", "second", "third", "fourth"], 2)
+    monkeypatch.setattr(process, "GRACE", 0.5)
+    monkeypatch.setattr(local, "_AHEAD_PER_WORKER", 1)
+    work = Work(stubborn, StepRef(Path()), ())
+    results = session.in_order(work, ["first", "second", "third", "fourth"], 2)
     assert next(results) == "first"
     time.sleep(1)  # the second case begins
     started = time.monotonic()
