@@ -203,16 +203,33 @@ class Hiring:
     """Where cases are run: what the options say that every command with workers has."""
 
     jobs: int | None = None
+    executor: str | None = None
 
     @contextmanager
     def workers(self) -> Iterator[Workers]:
-        """Within this, the workers."""
-        from harness.workers import default_jobs
+        """Within this, the workers; raises `WrongUse` and `WorkersFailed`."""
+        if self.executor is None:
+            from harness.workers import default_jobs
 
-        yield self.jobs or default_jobs()
+            yield self.jobs or default_jobs()
+            return
+        if self.jobs is not None:
+            raise click.UsageError(
+                "--jobs is for workers on this machine; those of --executor run as many cases at "
+                "a time as they have threads (dask worker --nthreads N): leave one of the two out"
+            )
+        from harness.workers.dask import connected
+
+        with connected(self.executor) as executor:
+            yield executor
 
 
 _HIRING = (
+    click.option(
+        "--executor",
+        metavar="ADDRESS",
+        help="Run the cases on the workers of dask://HOST:PORT, instead of on this machine.",
+    ),
     click.option(
         "--jobs",
         metavar="N|auto",
@@ -226,8 +243,8 @@ def hiring_options(command: Command) -> Command:
     """The options of `Hiring`, which the command gets as `hiring`."""
 
     @functools.wraps(command)
-    def collected(*, jobs: int | None, **others: Any) -> Any:
-        return command(hiring=Hiring(jobs), **others)
+    def collected(*, jobs: int | None, executor: str | None, **others: Any) -> Any:
+        return command(hiring=Hiring(jobs, executor), **others)
 
     return _with(collected, *_HIRING)
 
