@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import platform
 import traceback
@@ -64,6 +65,9 @@ def serve(talk: int, lifeline: int, idle: float) -> None:
 
     Or until nothing has come for `idle` seconds.
     """
+    for number in (talk, lifeline):
+        # No script gets hold of them.
+        os.set_inheritable(number, False)
     with ExitStack() as closing:
         try:
             process.become_worker(lifeline)

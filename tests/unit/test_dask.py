@@ -66,9 +66,13 @@ class Cluster:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     told = tmp_path / "scheduler.json"
+    folder = tmp_path / "scheduler"
+    folder.mkdir()
+    # A scheduler does without the harness.
+    (folder / "harness.py").write_text("raise ImportError('there is none')")
     with ExitStack() as stack:
         words = ("scheduler", "--host", "127.0.0.1", "--port", "0")
-        scheduler = stack.enter_context(running(tmp_path, *words, "--scheduler-file", str(told)))
+        scheduler = stack.enter_context(running(folder, *words, "--scheduler-file", str(told)))
         wait_until(lambda: told.exists() and told.read_text().endswith("}"))
         yield Cluster(scheduler, json.loads(told.read_text())["address"], tmp_path, stack)
 

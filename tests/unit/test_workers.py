@@ -72,6 +72,17 @@ def test_no_case_runs_in_the_executors_process(executor: Executor) -> None:
     assert {active for _, active in found} == {1}
 
 
+def handed_on(_ref: StepRef, _runners: object, _case_id: str) -> list[str]:
+    """What a program that the process starts would find open."""
+    still = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    open_for_all = [one for one in still if os.get_inheritable(int(one.name))]
+    return [str(one.readlink()) for one in open_for_all if int(one.name) > 2]
+
+
+def test_no_script_gets_hold_of_the_way_to_the_harness(threads: Executor) -> None:
+    assert list(in_order(Work(handed_on, COPIER, ()), ["one"], threads)) == [[]]
+
+
 def test_processes_apart_end_with_the_session(threads: Executor) -> None:
     found = {process for process, _ in in_order(Work(processes, COPIER, ()), IDS, threads)}
     assert 1 <= len(found) <= 2
