@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Exit codes: 0 the step conforms, 1 findings, 2 wrong use or wrong contract, "
-    "3 the runner is not available."
+    "3 the runner or the workers are not available."
 )
 DEFAULT_STEP = Path("dummy_training")
 Command = Callable[..., Any]

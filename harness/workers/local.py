@@ -38,13 +38,14 @@ class Local:
         """Start the workers when there is something to do, and end them with this."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["harness.step", "harness.runners.fake"])
+        others = multiprocessing.active_children()
         with ready(*work.runners):
             executor = ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_begin)
             try:
                 yield lambda case_id: executor.submit(process.one_case, work, case_id)
             except BaseException:
                 # Whoever stops early does not wait for cases that hang.
-                _end(multiprocessing.active_children())
+                _end([one for one in multiprocessing.active_children() if one not in others])
                 raise
             finally:
                 executor.shutdown(wait=True, cancel_futures=True)

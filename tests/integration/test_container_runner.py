@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker
@@ -18,6 +19,8 @@ from harness.case import Call, Case, Interrupt, Mount, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
 from harness.runners.container import ContainerRunner
 from harness.runners.registry import ISOLATIONS
+from harness.session import Session
+from harness.step import StepRef, load
 from harness.tree import Tree
 from tests.integration.conftest import Containers
 from tests.unit.worlds import OUTPUT, SCRIPT, case_of
@@ -286,3 +289,29 @@ def test_another_image_under_the_same_name_is_another_runner(
         client.images.remove(name)
     with pytest.raises(RunnerUnavailable, match=f"does not tell of the image '{name}'"):
         ContainerRunner(name).identity()
+
+
+def test_an_executors_workers_have_containers_of_their_own(
+    engine: str, client: docker.DockerClient, containers: Containers
+) -> None:
+    def owners() -> list[str]:
+        """The processes apart, children of this process, that have containers."""
+        labelled = client.containers.list(filters={"label": "step-harness"}, ignore_removed=True)
+        processes = {one.labels["step-harness.process"] for one in labelled}
+        return [one for one in processes if f"PPid:\t{os.getpid()}\n" in _status(one)]
+
+    copier = StepRef(Path(__file__).parents[1] / "unit" / "steps" / "copier")
+    runner = ContainerRunner(engine)
+    ids = load(copier).matrix.ids[:4]
+    with ThreadPoolExecutor(1) as executor:
+        results = Session(copier, runner, executor).run(ids)
+        assert next(results).passed
+        assert len(owners()) == 1
+        assert containers(runner.session) == []
+        assert [one.passed for one in results] == [True] * 3
+    assert owners() == []
+
+
+def _status(process: str) -> str:
+    path = Path(f"/proc/{process}/status")
+    return path.read_text() if path.exists() else ""

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.runners.sandbox import SandboxRunner
+from harness.workers import default_jobs
 
 HARNESS = Path(sys.executable).with_name("harness")
 STEPS = Path(__file__).parent / "steps"
@@ -74,6 +75,11 @@ def test_k_picks_cases_and_case_picks_one() -> None:
     )
     assert "copier: 2 of 23 cases" in one.stdout
     assert one.returncode == 0
+
+
+def test_jobs_auto_is_one_worker_per_processor_that_may_be_used() -> None:
+    assert default_jobs() == len(os.sched_getaffinity(0))
+    assert "23 passed" in harness("check", COPIER, "--jobs", "auto").stdout
 
 
 def test_max_fail_stops(broken: str) -> None:
@@ -137,6 +143,9 @@ def test_replay_shows_a_case_and_keeps_its_world(tmp_path: Path) -> None:
         (("check", "no/such/step"), "there is no contract"),
         (("check", COPIER, "--script", "no/such.py"), "No such file"),
         (("check", COPIER, "--runner", "nonesuch"), "fake, sandbox, container"),
+        (("check", COPIER, "--jobs", "x"), "give 1 or more, or auto"),
+        (("check", COPIER, "--jobs", "0"), "give 1 or more, or auto"),
+        (("parity", COPIER, "--jobs", "-1"), "give 1 or more, or auto"),
         (("check", COPIER, "--json", "/no/such/folder/x.json"), "--json"),
         (("check", COPIER, "--jobs", "0"), "--jobs"),
         (("check", COPIER, "--nonesuch"), "No such option"),

@@ -104,6 +104,15 @@ def test_an_early_end_stops_what_has_begun_and_cancels_the_rest(
     assert len(step.cases_begun) == 3
 
 
+def test_an_early_end_leaves_the_callers_own_children() -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as mine:
+        assert mine.submit(abs, -1).result() == 1
+        results = in_order(Work(processes, COPIER, ()), IDS, 1)
+        next(results)
+        results.close()  # type: ignore[attr-defined]
+        assert mine.submit(abs, -1).result() == 1
+
+
 def fatal(_ref: StepRef, _runners: object, case_id: str) -> str:
     if case_id == "fatal":
         os.kill(os.getpid(), signal.SIGKILL)
