@@ -162,17 +162,28 @@ def test_another_harness_is_told() -> None:
     assert edition().startswith("step-harness ")
 
 
-def test_a_step_that_a_worker_sees_otherwise_is_told(tmp_path: Path) -> None:
-    step = Gated.made(tmp_path / "step")
-    errand = pickle.dumps(("another", Work(processes, StepRef(step.folder), ())))
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        (True, r"sees other files of the step .*/step"),
+        (False, "does not see the step: there is no contract"),
+    ],
+)
+def test_a_step_that_a_worker_sees_otherwise_is_told(
+    tmp_path: Path, there: bool, says: str
+) -> None:
+    ref = StepRef(Gated.made(tmp_path / "step").folder)
+    errand = pickle.dumps((fingerprint(ref), Work(processes, ref, ())))
+    if there:
+        (ref.path / "samples").mkdir()
+        (ref.path / "samples" / "new").write_text("")
+    else:
+        shutil.rmtree(ref.path)
     try:
-        with pytest.raises(WorkersFailed, match=r"sees other files of the step .*/step"):
-            apart.work(edition(), "sources", errand, "one")
-        shutil.rmtree(step.folder)
-        with pytest.raises(WorkersFailed, match="does not see the step: there is no contract"):
-            apart.work(edition(), "sources", errand, "one")
+        with pytest.raises(WorkersFailed, match=says):
+            apart.work(edition(), str(tmp_path), errand, "one")
     finally:
-        apart.end("sources")
+        apart.end(str(tmp_path))
 
 
 @dataclass(frozen=True)
