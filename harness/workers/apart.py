@@ -111,8 +111,9 @@ class _Children:
 
     def lose(self, session: str, child: _Child) -> None:
         with self._lock:
-            mine = child in self._all[session]
-            self._all[session].discard(child)
+            mine = child in self._all.get(session, ())
+            if mine:
+                self._all[session].remove(child)
         if mine:
             child.leave()
 
