@@ -96,6 +96,13 @@ def _outcome(case: Case, child: Child) -> Outcome:
             f"the fake runner cannot judge this script: in case {case.id!r} it {report.refused}",
             "run it with --runner sandbox, or --runner container",
         )
+    if report is None and not child.timed_out and os.WIFEXITED(child.status):
+        # Not through Python's own exit: what it wrote is lost with it.
+        raise RunnerCannot(
+            f"the fake runner cannot judge this script: in case {case.id!r} it ended its process "
+            f"by other means than Python's, with status {os.WEXITSTATUS(child.status)}",
+            "run it with --runner sandbox, or --runner container",
+        )
     if child.timed_out or (report is not None and report.hangs):
         exit_code = None
     elif report is not None:

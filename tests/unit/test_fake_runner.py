@@ -291,6 +291,12 @@ def test_what_cannot_be_faked_is_refused_loudly(source: str) -> None:
         run(source)
 
 
+@pytest.mark.parametrize("status", [0, 3])
+def test_an_end_that_leaves_no_trace_is_refused(status: int) -> None:
+    with pytest.raises(RunnerCannot, match=f"with status {status}"):
+        run(f"import ctypes; ctypes.CDLL(None)._exit({status})")
+
+
 def test_no_real_file_is_written(tmp_path: Path) -> None:
     target = tmp_path / "real"
     with pytest.raises(RunnerCannot, match="real file"):
