@@ -40,14 +40,15 @@ def call(name: str, *arguments: Any) -> None:
     import ctypes
 
     encoded = [os.fsencode(one) if isinstance(one, str) else one for one in arguments]
-    if getattr(_library(), name)(*encoded) != 0:
+    if getattr(library(), name)(*encoded) != 0:
         number = ctypes.get_errno()
         paths = " ".join(one for one in arguments if isinstance(one, str))
         raise OSError(number, f"{name} {paths}: {os.strerror(number)}")
 
 
 @lru_cache(maxsize=1)
-def _library() -> Any:
+def library() -> Any:
+    """The C library; asked for before a fork, it is loaded once for all worlds."""
     # Not every image has it, and most cases need none of this.
     import ctypes
 

@@ -29,7 +29,7 @@ from typing import IO
 
 from harness.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable, WrongUse
-from harness.runners import identity, real, sandbox_world
+from harness.runners import identity, mounts, real, sandbox_world
 from harness.runners.sandbox_world import Interpreter
 from harness.tree import Tree
 
@@ -99,6 +99,7 @@ def _in_sandbox(case: Case, interpreter: Interpreter, interrupt: str | None) -> 
     # Inside, the files of this package are out of reach.
     errand = real.Errand.of(case, interrupt)
     sandbox_world.etc_files()
+    mounts.library()
     real.helpers()
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as trouble:
         read_end, write_end = os.pipe()

@@ -57,6 +57,9 @@ def main() -> None:
     lasting = sys.argv[1] == "worker"
     if lasting:
         os.mkdir(_SCRATCH)
+        # Where there is none, the first world says so.
+        with contextlib.suppress(ImportError, OSError):
+            mounts.library()
     while True:
         errand = _receive(errands)
         if errand is None:
