@@ -88,8 +88,6 @@ class ContainerRunner:
             engine.remove_all(client, self.session)
 
     def _ask(self, case: Case, interrupt: str | None) -> real.Answer:
-        import docker.errors
-
         from harness.runners.attached import Ended, Silent
 
         errand = real.Errand.of(case, interrupt)
@@ -100,7 +98,7 @@ class ContainerRunner:
                     reply = fresh.ask(errand, seconds)
             else:
                 reply = self._from_lasting(errand, seconds)
-        except docker.errors.DockerException as error:
+        except engine.failures() as error:
             raise RunnerCannot(
                 f"the Docker engine failed in case {case.id!r}: {engine.reason_of(error)}",
                 "look at `docker info` and the engine's log, then run it again; "
@@ -109,7 +107,7 @@ class ContainerRunner:
         except Ended as error:
             raise RunnerCannot(
                 f"the container of case {case.id!r} ended without an answer: {error}",
-                f"the image needs python3, 3.8 or newer: {self.image}",
+                f"the image needs python3, 3.8 or newer: {self.image}; and the engine memory",
             ) from None
         except Silent:
             raise RunnerCannot(

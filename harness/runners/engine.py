@@ -34,8 +34,7 @@ def labels(session: str, host: str, process: int) -> Mapping[str, str]:
 def connected() -> Iterator[docker.DockerClient]:
     """A connection to the engine; raises `RunnerUnavailable` when none answers."""
     try:
-        import docker.errors
-        import testcontainers.core.container  # noqa: F401
+        import testcontainers.core.docker_client  # noqa: F401
     except ImportError as error:
         raise RunnerUnavailable(
             f"the container runner is not installed: {error}",
@@ -46,24 +45,49 @@ def connected() -> Iterator[docker.DockerClient]:
             f"no Docker engine answers: {reason}",
             "start one (sudo systemctl start docker, or sudo dockerd), or point DOCKER_HOST at one",
         )
-    client = docker.from_env()
+    client = _client()
     try:
         yield client
+    except failures() as error:
+        raise RunnerUnavailable(
+            f"the Docker engine failed: {reason_of(error)}",
+            "look at `docker info` and the engine's log, then run it again",
+        ) from None
     finally:
         client.close()
 
 
+def _client() -> docker.DockerClient:
+    """A client of the engine that containers are started in, too, wherever it is named."""
+    from testcontainers.core.docker_client import DockerClient
+
+    return DockerClient().client
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What the client raises when the engine refuses something, fails or is gone."""
+    import docker.errors
+    import requests.exceptions
+    import urllib3.exceptions
+
+    return (
+        docker.errors.DockerException,
+        requests.exceptions.RequestException,
+        urllib3.exceptions.HTTPError,
+    )
+
+
 def _silence() -> str:
     """Why no engine answers; empty when one does."""
-    import docker.errors
-
     reason = ""
+    # An address that is none is a ValueError.
+    wrong: tuple[type[Exception], ...] = (*failures(), ValueError)
     with warnings.catch_warnings():
         # The client library leaves its socket open when nobody listens.
         warnings.simplefilter("ignore", ResourceWarning)
         try:
-            docker.from_env().close()
-        except docker.errors.DockerException as error:
+            _client().close()
+        except wrong as error:
             reason = reason_of(error)
         if reason:
             gc.collect()
@@ -146,8 +170,9 @@ def _is_orphan(container: Container) -> bool:
 
 
 def remove(container: Container) -> None:
-    """Remove a container, if nobody else was faster."""
-    import docker.errors
+    """Remove a container, if nobody else was faster.
 
-    with contextlib.suppress(docker.errors.NotFound, docker.errors.APIError):
+    When the engine is gone the container ends by itself, and the engine removes it.
+    """
+    with contextlib.suppress(*failures()):
         container.remove(force=True, v=True)
