@@ -70,13 +70,16 @@ class Attached:
         testcontainers_config.ryuk_disabled = True
         self._engine = DockerClient()
         self._socket: Any = None
+        self._ready = False
+        self._unread = b""
         self.said = b""
         with undisturbed(), contextlib.ExitStack() as broken_off:
             # A container whose making is broken off may come to life later.
             broken_off.callback(self._engine.client.close)
             self._container: Container = self._engine.create(
                 image,
-                ["python3", "-I", _AGENT, mode],
+                # Whatever the image does when its Python starts, and whatever its language is.
+                ["python3", "-I", "-S", "-X", "utf8", _AGENT, mode],
                 entrypoint="",
                 user="0",
                 working_dir="/",
@@ -84,6 +87,9 @@ class Attached:
                 labels=dict(labels),
                 stdin_open=True,
                 auto_remove=True,
+                # Nothing else runs in it.
+                init=False,
+                healthcheck={"test": ["NONE"]},
                 # What the agent says is for us; nobody else keeps it.
                 log_config=LogConfig(type="none"),
                 **options,
@@ -96,7 +102,6 @@ class Attached:
             broken_off.callback(self._hang_up)
             self._engine.start(self._container)
             broken_off.pop_all()
-        self._unread = b""
 
     def ask(self, errand: real.Errand, seconds: float) -> Reply:
         """Have the agent do an errand; raises `Ended`, and `Silent` when the time is over."""
@@ -111,6 +116,8 @@ class Attached:
         except OSError:
             # It has gone; what it said last is still to be read.
             pass
+        if not self._ready:
+            self._pass_over_greeting(deadline)
         kind, size = serve.HEAD.unpack(self._answered(serve.HEAD.size, deadline))
         return Reply(kind, self._answered(size, deadline))
 
@@ -119,16 +126,27 @@ class Attached:
         parts = [self._unread]
         there = len(self._unread)
         while there < size:
-            stream, length = _CHUNK.unpack(self._received(_CHUNK.size, deadline))
-            part = self._received(length, deadline)
-            if stream == _STDERR:
-                self.said += part
-            else:
-                parts.append(part)
-                there += length
+            parts.append(self._written(deadline))
+            there += len(parts[-1])
         data = b"".join(parts)
         self._unread = data[size:]
         return data[:size]
+
+    def _pass_over_greeting(self, deadline: float) -> None:
+        """Leave out what the image's own `python3` says before the agent runs."""
+        while serve.READY not in self._unread:
+            self._unread += self._written(deadline)
+        self._unread = self._unread.partition(serve.READY)[2]
+        self._ready = True
+
+    def _written(self, deadline: float) -> bytes:
+        """Something that is written to standard output."""
+        while True:
+            stream, length = _CHUNK.unpack(self._received(_CHUNK.size, deadline))
+            part = self._received(length, deadline)
+            if stream != _STDERR:
+                return part
+            self.said += part
 
     def _received(self, size: int, deadline: float) -> bytes:
         buffer = bytearray(size)

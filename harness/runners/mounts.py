@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from functools import lru_cache
-from typing import Any, BinaryIO, Sequence
+from typing import Any, BinaryIO, Sequence, Set
 
 MS_RDONLY = 1
 MS_NOSUID = 2
@@ -76,14 +76,18 @@ def forbid_writing(paths: Sequence[str], but: Sequence[str] = ()) -> None:
 
     Anybody who writes there gets EROFS, root too.
     """
-    with open("/proc/self/mountinfo", "rb") as stream:
-        points = {_unescaped(line.split(b" ")[4]) for line in stream}
     tops = [os.path.realpath(path) for path in paths]
-    for one in sorted(points):
+    for one in sorted(points()):
         if any(is_under(one, top) for top in tops) and not any(is_under(one, top) for top in but):
             kept = os.statvfs(one).f_flag
             flags = sum(new for old, new in _KEPT.items() if kept & old)
             mount("", one, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
+
+
+def points() -> Set[str]:
+    """The files and folders at which something is mounted."""
+    with open("/proc/self/mountinfo", "rb") as stream:
+        return {_unescaped(line.split(b" ")[4]) for line in stream}
 
 
 def _unescaped(name: bytes) -> str:

@@ -18,12 +18,15 @@ import contextlib
 import json
 import os
 import select
+import signal
+import stat
 import struct
 import sys
+import threading
 import traceback
 import zipfile
 from functools import partial
-from typing import Dict, Mapping, NoReturn, Optional, Tuple
+from typing import Dict, Mapping, NamedTuple, NoReturn, Optional, Tuple
 
 from harness.runners import agent, mounts, world
 from harness.runners.mounts import MS_MOVE, MS_PRIVATE, MS_REC
@@ -31,6 +34,8 @@ from harness.runners.stamps import Layer
 
 HEAD = struct.Struct(">cQ")
 JOB, TREE, ANSWER, NO_WORLD, TROUBLE = b"J", b"T", b"A", b"W", b"E"
+# What comes before the first answer.
+READY = b"\0step-harness\n"
 HELPERS = "helpers/"
 
 # Seconds after which nobody is expected to come any more.
@@ -38,9 +43,16 @@ _IDLE = 120
 _SCRATCH = "/dev/.world"
 _UPPER, _WORK, _ROOT = (_SCRATCH + name for name in ("/upper", "/work", "/root"))
 _NAMESPACES = world.NEW_MOUNTS | world.NEW_IPC | world.NEW_PROCESSES
-# What the engine mounts into every container.
-_ETC = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+# What is mounted there is every world's own.
+_OWN = ("/proc", "/sys", "/dev")
 _BUILDING, _PERFORMING = 3, 4
+
+
+class _File(NamedTuple):
+    """A file of the engine's, in the container as it is."""
+
+    data: bytes
+    mode: int
 
 
 def main() -> None:
@@ -49,6 +61,8 @@ def main() -> None:
         names = [name for name in sent.namelist() if name.startswith(HELPERS)]
         helpers = {name[len(HELPERS) :]: sent.read(name) for name in names}
     os.unlink(sys.argv[0])
+    # No script can end the first process of its world; Python's own handler would let it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # The script gets neither of them.
     errands, answers = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -60,6 +74,7 @@ def main() -> None:
         # Where there is none, the first world says so.
         with contextlib.suppress(ImportError, OSError):
             mounts.library()
+    _write(answers, READY)
     while True:
         errand = _receive(errands)
         if errand is None:
@@ -67,7 +82,7 @@ def main() -> None:
         if lasting:
             kind, data = _apart(errands, *errand, helpers)
         else:
-            kind, data = _here(*errand, helpers)
+            kind, data = _here(errands, *errand, helpers)
         _write(answers, HEAD.pack(kind, len(data)) + data)
         if not lasting:
             return
@@ -106,12 +121,22 @@ def _write(target: int, data: bytes) -> None:
         left = left[os.write(target, left) :]
 
 
-def _here(job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]) -> Tuple[bytes, bytes]:
+def _here(
+    errands: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]
+) -> Tuple[bytes, bytes]:
     """Do an errand in this very world."""
+    threading.Thread(target=_end_with, args=(errands,), daemon=True).start()
     try:
         return ANSWER, agent.perform(job, tree, helpers, python=sys.executable)
     except Exception as error:
         return TROUBLE, _told(error)
+
+
+def _end_with(errands: int) -> None:
+    """End, and with this process the container, when whoever sent the errand is gone."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    os.read(errands, 1)
+    os._exit(0)
 
 
 def _apart(
@@ -162,14 +187,12 @@ def _build(job: agent.Job) -> Layer:
     """Lay a root in memory over the container's, and enter it with no more rights than others."""
     os.umask(0o022)
     mounts.mount("", "/", flags=MS_REC | MS_PRIVATE)
+    engines_own = _engines_own()
     mounts.mount("tmpfs", _SCRATCH, "tmpfs", options="mode=755")
     for folder in (_UPPER, _WORK, _ROOT):
         os.mkdir(folder)
     layers = "lowerdir=/,upperdir=" + _UPPER + ",workdir=" + _WORK
     mounts.mount("overlay", _ROOT, "overlay", options=layers)
-    for path, data in _engines_own().items():
-        with open(_ROOT + path, "wb") as stream:
-            stream.write(data)
     mounts.mount("proc", _ROOT + "/proc", "proc", world.QUIET)
     mounts.bind("/sys", _ROOT + "/sys")
     world.make_devices(_ROOT, "")
@@ -179,6 +202,13 @@ def _build(job: agent.Job) -> Layer:
     mounts.mount(".", "/", flags=MS_MOVE)
     os.chroot(".")
     os.chdir("/")
+    for path, file in engines_own.items():
+        if file is not None:
+            with open(path, "wb") as stream:
+                stream.write(file.data)
+            os.chmod(path, file.mode)
+        # Here too it can be neither renamed nor removed, and nothing be renamed into it.
+        mounts.bind(path, path)
     settings = world.settings()
     for path in settings:
         mounts.bind(path, path)
@@ -188,12 +218,19 @@ def _build(job: agent.Job) -> Layer:
     return Layer("/proc/self/fd/%d" % over, "/proc/self/fd/%d" % beneath)
 
 
-def _engines_own() -> Dict[str, bytes]:
-    found = {}
-    for path in _ETC:
+def _engines_own() -> Dict[str, Optional[_File]]:
+    """What the engine has mounted into the container: files like /etc/hosts; None for a volume.
+
+    A volume holds what the image has in its place, which the root of each world has anyway.
+    """
+    found: Dict[str, Optional[_File]] = {}
+    for path in sorted(mounts.points()):
+        if path == "/" or any(mounts.is_under(path, one) for one in _OWN):
+            continue
+        found[path] = None
         if os.path.isfile(path):
             with open(path, "rb") as stream:
-                found[path] = stream.read()
+                found[path] = _File(stream.read(), stat.S_IMODE(os.stat(path).st_mode))
     return found
 
 

@@ -110,7 +110,8 @@ def make_devices(root: str, other: str) -> None:
 
 def mount_folders(folders: Iterable[Sequence[str]]) -> None:
     """Make folders that are file systems of their own, in memory: path and options of each."""
-    for path, options in folders:
+    # One may lie in another.
+    for path, options in sorted(folders, key=lambda one: one[0]):
         os.makedirs(path, exist_ok=True)
         mounts.mount("tmpfs", path, "tmpfs", QUIET, options)
 

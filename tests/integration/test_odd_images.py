@@ -1,0 +1,150 @@
+"""Images that are not plain: both isolations do the same there, and blame no correct script."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+import docker
+import pytest
+
+from harness.case import Outcome
+from harness.runners.container import ContainerRunner
+from harness.runners.registry import ISOLATIONS
+from harness.tree import Tree, changes
+from tests.integration.conftest import Containers
+from tests.unit.worlds import case_of
+
+# `python3` says something before it starts, and its language is one without a name for every byte.
+WRAPPER = """#!/bin/sh
+echo "Welcome to this image: it is ready to serve you, whatever you would like to know."
+exec /usr/bin/python3 "$@"
+"""
+ODD = """
+FROM {base}
+COPY python3 /usr/local/bin/python3
+RUN mkdir -p /var/home /data/folder /opt/ml/code/folder \
+ && rmdir /home && ln -s /var/home /home \
+ && echo old > /data/old && echo deep > /data/folder/deep && echo more > /opt/ml/code/folder/more \
+ && ln -s /data/old /opt/ml/code/link
+VOLUME /data
+USER nobody
+WORKDIR /data
+ENV LANG=C LC_ALL=POSIX
+ENTRYPOINT ["/bin/false"]
+HEALTHCHECK --interval=1s CMD touch /opt/ml/healthy
+"""
+
+
+@pytest.fixture(scope="module")
+def odd(engine: str) -> Iterator[str]:
+    name = f"step-harness-test:{uuid.uuid4().hex}"
+    client = docker.from_env()
+    try:
+        client.images.build(fileobj=_context(engine), custom_context=True, tag=name, rm=True)
+        yield name
+        client.images.remove(name, force=True)
+    finally:
+        client.close()
+
+
+def _context(base: str) -> io.BytesIO:
+    tree = Tree().with_file("/Dockerfile", ODD.format(base=base).encode())
+    return io.BytesIO(tree.with_file("/python3", WRAPPER.encode(), mode=0o755).to_tar())
+
+
+@pytest.fixture(scope="module")
+def runners(odd: str) -> Iterator[list[ContainerRunner]]:
+    runners = [ContainerRunner(odd, isolation) for isolation in ISOLATIONS]
+    yield runners
+    for runner in runners:
+        runner.close()
+
+
+def alike(runners: list[ContainerRunner], source: str, tree: Tree | None = None) -> Outcome:
+    """What a script does in the image, which is the same in both isolations."""
+    outcomes = [runner.run(case_of(source, tree, timeout=10)) for runner in runners]
+    facts = [
+        (
+            *(one.exit_code, one.stdout, one.stderr),
+            [(path, replace(entry, mtime=0)) for path, entry in one.after or Tree()],
+        )
+        for one in outcomes
+    ]
+    assert facts[0] == facts[1]
+    return outcomes[0]
+
+
+def changed(outcome: Outcome) -> list[str]:
+    assert outcome.after is not None
+    return changes(outcome.before, outcome.after)
+
+
+def test_what_the_image_says_and_runs_does_not_matter(runners: list[ContainerRunner]) -> None:
+    outcome = alike(runners, "import os, time; time.sleep(1.5); print(os.getuid(), os.getcwd())")
+    assert (outcome.exit_code, outcome.stdout) == (0, "0 /opt/ml/code\n")
+    assert changed(outcome) == []
+
+
+def test_what_the_tree_holds_takes_the_place_of_what_the_image_has(
+    runners: list[ContainerRunner],
+) -> None:
+    tree = case_of("").tree.with_file("/opt/ml/code/link", b"tree")
+    tree = tree.with_file("/opt/ml/code/folder", b"tree").with_symlink("/opt/ml/code/it", "link")
+    source = 'for path in ("link", "it", "folder", "/data/old"): print(open(path).read())'
+    outcome = alike(runners, source, tree)
+    assert outcome.stdout.split() == ["tree", "tree", "tree", "old"]
+    assert changed(outcome) == []
+
+
+def test_a_volume_is_a_file_system_of_its_own(runners: list[ContainerRunner]) -> None:
+    outcome = alike(
+        runners,
+        """
+        import errno, os, shutil
+        open("/tmp/new", "w").close()
+        for new in ("/data/new", "/etc/hosts"):
+            try:
+                os.rename("/tmp/new", new)
+            except OSError as error:
+                print(errno.errorcode[error.errno])
+        try:
+            shutil.rmtree("/data")
+        except OSError as error:
+            print(errno.errorcode[error.errno])
+        open("/data/new", "w").close()
+        with open("/etc/hosts", "a") as names:
+            names.write("127.0.0.1 new")
+        """,
+    )
+    assert outcome.stdout.split() == ["EXDEV", "EBUSY", "EBUSY"]
+    assert [line.split()[:2] for line in changed(outcome)] == [
+        ["+", "/data"],
+        ["+", "/data/new"],
+        ["+", "/etc/hosts"],
+        ["+", "/tmp/new"],
+    ]
+
+
+def test_the_volumes_of_the_image_go_with_the_containers(
+    odd: str, client: docker.DockerClient, containers: Containers
+) -> None:
+    runner = ContainerRunner(odd)
+    runner.run(case_of(""))
+    (one,) = containers(runner.session)
+    (mount,) = one.attrs["Mounts"]
+    assert mount["Name"] in [volume.name for volume in client.volumes.list()]
+    runner.close()
+    assert mount["Name"] not in [volume.name for volume in client.volumes.list()]
+
+
+def test_names_are_bytes_whatever_the_language(runners: list[ContainerRunner]) -> None:
+    tree = case_of("").tree.with_file("/opt/ml/code/é", b"accent")
+    outcome = alike(runners, r'import os; os.rename(b"\xc3\xa9", b"\xff\n\xc3\xa9")', tree)
+    assert outcome.stderr == ""
+    assert changed(outcome) == [
+        "- /opt/ml/code/é",
+        "+ /opt/ml/code/\udcff\né file (6 bytes)",
+    ]
