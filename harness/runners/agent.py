@@ -14,6 +14,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -21,6 +22,7 @@ import tarfile
 import time
 from typing import (
     Any,
+    BinaryIO,
     Callable,
     Dict,
     List,
@@ -70,8 +72,14 @@ def perform(
             mounts.limit_capabilities()
         for folder in job["full"]:
             open_files.enter_context(mounts.fill(folder))
+        # Kept open: a script may remove them.
+        stdout, stderr = (
+            open_files.enter_context(open(os.path.join(HOME, name), "w+b"))
+            for name in ("stdout", "stderr")
+        )
         before = look.stamps()
-        outcome = _run(job, python, become or _become)
+        outcome = _run(job, python, become or _become, stdout, stderr)
+        said = {"stdout": _all(stdout), "stderr": _all(stderr)}
     answer = io.BytesIO()
     kept = []
     with tarfile.open(fileobj=answer, mode="w") as out:
@@ -86,9 +94,8 @@ def perform(
             else:
                 out.addfile(info, io.BytesIO(data))
         _add(out, "outcome.json", json.dumps(dict(outcome, kept=kept)).encode())
-        for name in ("stdout", "stderr"):
-            with open(os.path.join(HOME, name), "rb") as said:
-                _add(out, name, said.read())
+        for name, data in said.items():
+            _add(out, name, data)
     return answer.getvalue()
 
 
@@ -118,6 +125,8 @@ def _lay_out(tree: bytes) -> Dict[str, tarfile.TarInfo]:
         tar.devices = []
         # Newer Pythons refuse devices and special modes otherwise; older ones ignore this.
         tar.extraction_filter = lambda member, _path: member
+        for member in tar:
+            _clear("/" + member.name, member)
         tar.extractall("/", numeric_owner=True)
         for path in tar.devices:
             mounts.bind("/dev/null", path)
@@ -128,6 +137,20 @@ def _lay_out(tree: bytes) -> Dict[str, tarfile.TarInfo]:
                 times = (member.mtime, member.mtime)
                 os.utime("/" + member.name, times, follow_symlinks=False)
         return {"/" + member.name: member for member in tar}
+
+
+def _clear(path: str, member: tarfile.TarInfo) -> None:
+    """Remove what the image has at a path where the tree has something of another kind.
+
+    A link to a folder does as a folder.
+    """
+    if not os.path.lexists(path) or (member.isdir() and os.path.isdir(path)):
+        return
+    mode = os.lstat(path).st_mode
+    if stat.S_ISDIR(mode):
+        shutil.rmtree(path)
+    elif not (member.isreg() and stat.S_ISREG(mode)):
+        os.unlink(path)
 
 
 def _open_ways(folders: Sequence[str]) -> None:
@@ -162,7 +185,13 @@ def _become(user: int) -> None:
     os.setuid(user)
 
 
-def _run(job: Job, python: str, become: Callable[[int], None]) -> Dict[str, Any]:
+def _run(
+    job: Job,
+    python: str,
+    become: Callable[[int], None],
+    stdout: BinaryIO,
+    stderr: BinaryIO,
+) -> Dict[str, Any]:
     """Run the script as the job says, and return how it ended."""
     points = os.path.join(HOME, "points")
     script, user = job["script"], job["user"]
@@ -174,24 +203,23 @@ def _run(job: Job, python: str, become: Callable[[int], None]) -> Dict[str, Any]
         command = [HOME + "/tripwire.py", job["interrupt"], points, *command]
         open(points, "w").close()
         os.chmod(points, 0o666)
-    with open(HOME + "/stdout", "wb") as stdout, open(HOME + "/stderr", "wb") as stderr:
-        os.umask(job["umask"])
-        started = time.perf_counter()
-        child = subprocess.Popen(
-            [python, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            cwd=folder if job["relative"] else job["cwd"],
-            env={**job["defaults"], **job["variables"]},
-            start_new_session=True,
-            # Without one, a faster way to start is taken.
-            preexec_fn=(lambda: become(user)) if user else None,
-        )
-        code = _wait(child, job["timeout"])
-        seconds = time.perf_counter() - started
-        os.umask(0o022)
-        _end_all(child.pid)
+    os.umask(job["umask"])
+    started = time.perf_counter()
+    child = subprocess.Popen(
+        [python, *command],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        cwd=folder if job["relative"] else job["cwd"],
+        env={**job["defaults"], **job["variables"]},
+        start_new_session=True,
+        # Without one, a faster way to start is taken.
+        preexec_fn=(lambda: become(user)) if user else None,
+    )
+    code = _wait(child, job["timeout"])
+    seconds = time.perf_counter() - started
+    os.umask(0o022)
+    _end_all(child.pid)
     return {"exit_code": code, "seconds": seconds, "points": _read_points(points)}
 
 
@@ -214,18 +242,21 @@ def _wait(child: subprocess.Popen[bytes], timeout: float) -> Optional[int]:
 
     An alarm ends the wait: subprocess itself would look from time to time, up to 50 ms too late.
     """
+    deadline = time.monotonic() + timeout
+    over: List[bool] = []
 
     def late(_number: int, _frame: Any) -> None:
-        raise TimeoutError
+        # The script may send this signal too.
+        if time.monotonic() >= deadline:
+            over.append(True)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
 
     signal.signal(signal.SIGALRM, late)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, timeout)
-        code = child.wait()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    except TimeoutError:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    signal.setitimer(signal.ITIMER_REAL, timeout)
+    code = child.wait()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if over:
         return None
     return 128 - code if code < 0 else code
 
@@ -242,6 +273,8 @@ def _read_points(path: str) -> Optional[List[int]]:
 def _taken_down(path: str, stands_for: Optional[tarfile.TarInfo]) -> Tuple[tarfile.TarInfo, bytes]:
     """What is at a path, as a tar has it, and the bytes of a file."""
     status = os.lstat(path)
+    if stands_for is not None and stands_for.isdir():
+        status = os.stat(path)
     info, data = tarfile.TarInfo("tree" + path), b""
     info.mode, info.uid, info.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
     info.mtime = status.st_mtime
@@ -270,6 +303,11 @@ def _is_as_sent(info: tarfile.TarInfo, data: bytes, sent: tarfile.TarInfo, tree:
         for one in (info, sent)
     ]
     return looks[0] == looks[1] and data == tree[sent.offset_data : sent.offset_data + sent.size]
+
+
+def _all(stream: BinaryIO) -> bytes:
+    stream.seek(0)
+    return stream.read()
 
 
 def _add(out: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -56,6 +56,22 @@ def test_exit_codes(runner: ContainerRunner, source: str, code: int) -> None:
     assert runner.run(case_of(source)).exit_code == code
 
 
+def test_a_script_may_do_what_it_likes_to_whoever_started_it(runner: ContainerRunner) -> None:
+    outcome = runner.run(
+        case_of(
+            """
+            import os, shutil, signal, time
+            for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+                os.kill(os.getppid(), number)
+            shutil.rmtree("/.harness")
+            time.sleep(0.2)
+            print("here")
+            """
+        )
+    )
+    assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (0, "here\n", "")
+
+
 def test_a_script_that_hangs_is_an_outcome(runner: ContainerRunner) -> None:
     outcome = runner.run(
         case_of("print('here', flush=True)\nimport time; time.sleep(60)", timeout=1)
@@ -153,6 +169,17 @@ def test_a_mount_is_a_file_system_of_its_own_with_an_end(runner: ContainerRunner
     outcome = runner.run(case)
     assert outcome.stdout == "True\n"
     assert "No space left on device" in outcome.stderr
+
+
+def test_a_mount_may_lie_in_another_one(runner: ContainerRunner) -> None:
+    source = """
+        import os
+        print(len({os.stat(path).st_dev for path in ("/opt", "/opt/one", "/opt/one/two")}))
+        open("/opt/one/two/new", "w").close()
+    """
+    outcome = runner.run(case_of(source, mounts=(Mount("/opt/one/two"), Mount("/opt/one"))))
+    assert (outcome.stdout, outcome.stderr) == ("3\n", "")
+    assert "/opt/one/two/new" in after(outcome)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, 137)])
