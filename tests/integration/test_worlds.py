@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from docker.models.containers import Container
 
 from harness.errors import RunnerUnavailable
 from harness.parity import Comparison
@@ -96,6 +97,9 @@ print(json.dumps({
 """
 
 
+HANGS = "import time; time.sleep(300)"
+
+
 @pytest.fixture
 def runner(engine: str) -> Iterator[ContainerRunner]:
     runner = ContainerRunner(engine)
@@ -168,14 +172,20 @@ def test_an_engine_that_gives_no_right_to_mount_is_told_of(
     assert ContainerRunner(runner.image, "case").run(case_of("print(1)")).stdout == "1\n"
 
 
-@pytest.mark.parametrize("source", ["", "import time; time.sleep(300)"])
-def test_a_container_ends_with_its_worker(engine: str, containers: Containers, source: str) -> None:
+@pytest.mark.parametrize(
+    ("isolation", "source"),
+    [("worker", ""), ("worker", HANGS), ("case", HANGS)],
+    ids=["worker-between", "worker-in-mid-case", "case-in-mid-case"],
+)
+def test_a_container_ends_with_its_worker(
+    engine: str, containers: Containers, isolation: str, source: str
+) -> None:
     """Even if that is killed, in mid-case or between two."""
     worker = (
         "import time\n"
         "from harness.runners.container import ContainerRunner\n"
         "from tests.unit.worlds import case_of\n"
-        f"runner = ContainerRunner({engine!r})\n"
+        f"runner = ContainerRunner({engine!r}, {isolation!r})\n"
         "print(runner.session, flush=True)\n"
         "runner.run(case_of(''))\n"
         "print('ready', flush=True)\n"
@@ -191,9 +201,16 @@ def test_a_container_ends_with_its_worker(engine: str, containers: Containers, s
         assert process.stdout is not None
         session = process.stdout.readline().strip()
         assert process.stdout.readline() == "ready\n"
-        assert len(containers(session)) == 1
+        while [_runs_script(one) for one in containers(session)] != [bool(source)]:
+            assert process.poll() is None
         process.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 60
     while containers(session):
         assert time.monotonic() < deadline, "it lives on"
         time.sleep(0.05)
+
+
+def _runs_script(one: Container) -> bool:
+    if one.status != "running":
+        return False
+    return any("script.py" in word for line in one.top()["Processes"] for word in line)
