@@ -64,8 +64,7 @@ def perform(
     if job["user"]:
         _open_ways(hidden)
     shown = _shown_as(laid_out)
-    mounted = [path for path, _ in job["mounts"]]
-    look = Look((HOME, *hidden), layer, mounted)
+    look = Look((HOME, *hidden), layer)
     with contextlib.ExitStack() as open_files:
         if job["read_only"]:
             mounts.seal(job["read_only"], [*job["writable"], HOME])

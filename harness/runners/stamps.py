@@ -9,6 +9,8 @@ import os
 import stat
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from harness.runners import mounts
+
 # Not looked at: the kernel's folders, and the programs of the image.
 _SYSTEM = ("/proc", "/sys", "/dev", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot")
 _ALSO = ("/dev/shm",)
@@ -31,7 +33,6 @@ class Look(NamedTuple):
 
     hidden: Sequence[str] = ()
     layer: Optional[Layer] = None
-    mounted: Sequence[str] = ()
 
     def stamps(self) -> Dict[str, Stamp]:
         """Every path that is looked at, parents first, with its stamp."""
@@ -39,8 +40,14 @@ class Look(NamedTuple):
         if self.layer is None:
             found = dict(_below("", "/", passed_over))
         else:
-            found = dict(_below(self.layer.over, "/", {*passed_over, *self.mounted}))
-            for folder in self.mounted:
+            # A mount is where it is now: the folders above may have been renamed.
+            mounted = [
+                one
+                for one in sorted(mounts.points() - {"/"})
+                if not any(mounts.is_under(one, other) for other in passed_over)
+            ]
+            found = dict(_below(self.layer.over, "/", {*passed_over, *mounted}))
+            for folder in mounted:
                 found[folder] = of(os.lstat(folder))
                 found.update(_below("", folder, passed_over))
         for folder in _ALSO:

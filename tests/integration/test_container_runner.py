@@ -182,6 +182,19 @@ def test_a_mount_may_lie_in_another_one(runner: ContainerRunner) -> None:
     assert "/opt/one/two/new" in after(outcome)
 
 
+def test_a_mount_moves_with_the_folder_that_it_lies_in(runner: ContainerRunner) -> None:
+    source = f"""
+        import os
+        open("{OUTPUT}/new", "w").close()
+        os.rename("/opt/ml/processing", "/opt/ml/renamed")
+    """
+    outcome = runner.run(case_of(source, mounts=(Mount(OUTPUT),)))
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    left = after(outcome)
+    assert OUTPUT.replace("processing", "renamed") + "/new" in left
+    assert "/opt/ml/processing" not in left
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, 137)])
 @pytest.mark.parametrize("share", [0.1, 0.9])
 def test_a_signal_falls_in_mid_run(
