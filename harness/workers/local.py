@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.process import BaseProcess, parent_process
 from typing import TypeVar, cast
 
@@ -38,6 +39,7 @@ class Local:
         """Start the workers when there is something to do, and end them with this."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["harness.step", "harness.runners.fake"])
+        _start_server()
         others = multiprocessing.active_children()
         with ready(*work.runners):
             executor = ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_begin)
@@ -60,10 +62,23 @@ class Local:
             ) from None
 
 
+def _start_server() -> None:
+    """Start what workers are forked from, deaf to Ctrl-C, which reaches the whole process group."""
+    # It is deaf on its own account, but would let the signal through to the server.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
 def _begin() -> None:
     parent = parent_process()
     assert parent is not None
     process.become_worker(parent.sentinel)
+    # No script that is run from here is to be deaf, too.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     process.wait_for_cases()
 
 
