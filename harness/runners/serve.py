@@ -85,6 +85,8 @@ def main() -> None:
             kind, data = _here(errands, *errand, helpers)
         _write(answers, HEAD.pack(kind, len(data)) + data)
         if not lasting:
+            # Whoever asked removes the container, and knows then that it is gone.
+            select.select([errands], [], [], _IDLE)
             return
 
 
