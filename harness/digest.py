@@ -74,8 +74,13 @@ def _of_model(value: BaseModel) -> bytes:
         if len(_models) == _MODELS_KNOWN:
             _models.clear()
         # Keeping the model keeps its number from becoming another one's.
-        known = _models[id(value)] = value, digest(type(value).__name__, value.__dict__).encode()
+        known = _models[id(value)] = value, digest(type(value).__name__, _held(value)).encode()
     return known[1]
+
+
+def _held(value: BaseModel) -> dict[str, object]:
+    """The fields of a model, and nothing of what it has worked out from them."""
+    return {name: getattr(value, name) for name in type(value).model_fields}
 
 
 def _plain(value: Any) -> object:

@@ -56,16 +56,11 @@ def in_order(work: Work[T], ids: Sequence[str], workers: Workers) -> Iterator[T]
     hands = crew(workers)
     begun: deque[Future[T]] = deque()
     with hands.hired(work) as submit:
-        try:
-            for case_id in ids:
-                with undisturbed():
-                    # It may start a worker, which must be known before it can be stopped.
-                    begun.append(submit(case_id))
-                if len(begun) >= hands.ahead:
-                    yield hands.result(begun.popleft())
-            while begun:
+        for case_id in ids:
+            with undisturbed():
+                # It may start a worker, which must be known before it can be stopped.
+                begun.append(submit(case_id))
+            if len(begun) >= hands.ahead:
                 yield hands.result(begun.popleft())
-        finally:
-            # The last first: none of them begins because another one makes room.
-            for future in reversed(begun):
-                future.cancel()
+        while begun:
+            yield hands.result(begun.popleft())

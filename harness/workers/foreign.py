@@ -58,11 +58,18 @@ class Foreign:
         is_cluster = isinstance(self.executor, Cluster)
         session = self.executor.session if isinstance(self.executor, Cluster) else uuid.uuid4().hex
         errand = pickle.dumps((fingerprint(work.ref), work))
+        begun: list[Future[T]] = []
+
+        def submit(case_id: str) -> Future[T]:
+            begun.append(self.executor.submit(apart.work, edition(), session, errand, case_id))
+            return begun[-1]
+
         try:
-            yield lambda case_id: self.executor.submit(
-                apart.work, edition(), session, errand, case_id
-            )
+            yield submit
         finally:
+            # The last first: none of them begins because another one makes room.
+            for future in reversed(begun):
+                future.cancel()
             if not is_cluster:
                 apart.end(session)
 

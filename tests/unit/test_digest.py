@@ -56,6 +56,12 @@ def test_what_cannot_be_compared_has_none(value: object) -> None:
         digest(value)
 
 
+def test_what_a_value_has_worked_out_is_no_part_of_it() -> None:
+    job, used = (type(PROCESSING)(**PROCESSING.model_dump()) for _ in range(2))
+    Tree.for_job(used)
+    assert digest(job) == digest(used)
+
+
 def test_a_digest_is_the_same_in_every_process() -> None:
     code = (
         "from harness.digest import digest; from tests.unit.test_digest import *; "
