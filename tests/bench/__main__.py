@@ -1,6 +1,6 @@
 """What the step and the harness cost, beside what they replace and beside the floor.
 
-python -m tests.bench [step|harness] [--quick] [--runs N] [--only NAME] [--json FILE]
+python -m tests.bench [step|harness] [--quick|--limits] [--runs N] [--only NAME] [--json FILE]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 
 from tests.bench import harness, step
-from tests.bench.archives import ALL, QUICK
+from tests.bench.archives import ALL, LIMITS, QUICK, Archive
 from tests.bench.measure import CommandFailed
 
 KEPT = Path(__file__).parents[2] / ".cache" / "bench"
@@ -29,6 +29,7 @@ _errors = Console(stderr=True)
 @click.command(help=(__doc__ or "").partition("\n")[0])
 @click.argument("part", type=click.Choice(["step", "harness"]), required=False)
 @click.option("--quick", is_flag=True, help="Only small archives and few cases, once.")
+@click.option("--limits", is_flag=True, help="The largest archives, beside the floor alone.")
 @click.option("--only", default="", help="Only archives whose name holds this.")
 @click.option("--runs", type=click.IntRange(min=1), help="How often everything is run.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Write the numbers here.")
@@ -39,7 +40,13 @@ _errors = Console(stderr=True)
     help="The folder for the archives, which are made once.",
 )
 def main(
-    part: str | None, quick: bool, only: str, runs: int | None, report: Path | None, keep: Path
+    part: str | None,
+    quick: bool,
+    limits: bool,
+    only: str,
+    runs: int | None,
+    report: Path | None,
+    keep: Path,
 ) -> None:
     """Measure, and print the tables."""
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
@@ -47,8 +54,12 @@ def main(
     console.print(machine())
     try:
         if part != "harness":
-            found["step"] = _step(console, quick, only, runs, keep)
-        if part != "step":
+            archives = LIMITS if limits else QUICK if quick else ALL
+            chosen = [one for one in archives if only in one.name]
+            if not chosen:
+                raise click.UsageError(f"--only {only!r} selects none of the archives")
+            found["step"] = _step(console, chosen, runs, keep)
+        if part != "step" and not limits:
             found["harness"] = _harness(console, quick, runs)
     except CommandFailed as error:
         raise click.ClickException(str(error)) from error
@@ -57,13 +68,10 @@ def main(
 
 
 def _step(
-    console: Console, quick: bool, only: str, runs: int | None, keep: Path
+    console: Console, archives: Sequence[Archive], runs: int | None, keep: Path
 ) -> dict[str, object]:
-    chosen = [one for one in (QUICK if quick else ALL) if only in one.name]
-    if not chosen:
-        raise click.UsageError(f"--only {only!r} selects none of the archives")
     rows = []
-    for archive in chosen:
+    for archive in archives:
         _say(archive.name)
         rows += step.measured(archive, archive.make(keep), runs or archive.runs)
     console.print(step.table(rows))

@@ -25,11 +25,15 @@ Members = Iterator[tuple[str, bytes]]
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive to be made: its name in the table, its members, how often each run is repeated."""
+    """An archive to be made: its name in the table, its members, how often each run is repeated.
+
+    What others would do with it is measured too, unless that takes too long.
+    """
 
     name: str
     members: Callable[[], Members]
     runs: int
+    others: bool = True
 
     def make(self, folder: Path) -> Path:
         """Its path in `folder`, where it is made unless it is there already."""
@@ -113,6 +117,12 @@ ALL = (
     Archive("real model", real_model, runs=3),
     Archive("10,000 small files", small_files(10_000), runs=3),
     Archive("1 GB", many_weights(1_000_000_000), runs=1),
+)
+# How much memory the largest take, beside the floor alone.
+LIMITS = (
+    Archive("1 MB", weights_of(1_000_000), runs=1, others=False),
+    Archive("5 GB", many_weights(5_000_000_000), runs=1, others=False),
+    Archive("100,000 small files", small_files(100_000), runs=1, others=False),
 )
 QUICK = (
     Archive("weights 4 MB", weights_of(4_000_000), runs=1),

@@ -83,7 +83,7 @@ class Row:
     floor_ratio: float | None = None
 
 
-def contenders(model: Path, scratch: Path) -> Iterator[Contender]:
+def contenders(model: Path, scratch: Path, *, others: bool) -> Iterator[Contender]:
     """All that can be run on an archive here; makes the inputs of each way in `scratch`."""
     given = scratch / "given" / "hyperparameters.json"
     given.parent.mkdir(parents=True)
@@ -114,6 +114,8 @@ def contenders(model: Path, scratch: Path) -> Iterator[Contender]:
     for way, source in (("splice", model), ("copy", embedded), ("rewrite", padded)):
         for library in ("isal", "zlib"):
             yield step(way, source, library)
+    if not others:
+        return
     if shutil.which("pigz"):
         yield Contender("tar | pigz", ("sh", "-c", _PIGZ, "sh", *three), written)
     yield Contender(PLAIN, (sys.executable, "-c", _PLAIN, *three), written)
@@ -131,7 +133,7 @@ def measured(archive: Archive, model: Path, runs: int) -> list[Row]:
     """Every contender on one archive, in turns."""
     with tempfile.TemporaryDirectory(dir=model.parent) as folder:
         scratch = Path(folder)
-        all_of_them = list(contenders(model, scratch))
+        all_of_them = list(contenders(model, scratch, others=archive.others))
         costs: dict[str, list[Cost]] = {one.name: [] for one in all_of_them}
         sizes: dict[str, int] = {}
         for _ in range(runs):
@@ -144,10 +146,14 @@ def measured(archive: Archive, model: Path, runs: int) -> list[Row]:
         Row(archive.name, name, runs, median(several), sizes.get(name, 0))
         for name, several in costs.items()
     ]
-    plain = next(row for row in rows if row.name == PLAIN).cost.wall
-    least = next(row for row in rows if row.name.startswith(FLOOR)).cost.wall
+    plain = next((row.cost.wall for row in rows if row.name == PLAIN), None)
+    least = next(row.cost.wall for row in rows if row.name.startswith(FLOOR))
     return [
-        replace(row, plain_ratio=plain / row.cost.wall, floor_ratio=row.cost.wall / least)
+        replace(
+            row,
+            plain_ratio=plain / row.cost.wall if plain else None,
+            floor_ratio=row.cost.wall / least,
+        )
         for row in rows
     ]
 
@@ -169,7 +175,7 @@ def table(rows: Sequence[Row]) -> Table:
             f"{row.cost.cpu:.2f}",
             f"{row.cost.memory / 2**20:.0f}",
             f"{row.cost.written / row.output:.3f}" if row.output else "",
-            f"{row.plain_ratio:.1f}",
+            f"{row.plain_ratio:.1f}" if row.plain_ratio else "",
             f"{row.floor_ratio:.2f}",
             str(row.runs),
         )
