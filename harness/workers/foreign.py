@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import pickle
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
@@ -26,18 +27,20 @@ _LOOK = 5.0
 T = TypeVar("T")
 
 
-class Cluster(Executor):
+class Cluster(Executor, ABC):
     """An executor that knows its workers: `session` names what they do for this harness."""
 
     session: str
 
+    @abstractmethod
     def check(self) -> None:
         """Raises `WorkersFailed` when nothing more is to be expected."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def blamed(self, error: Exception) -> WorkersFailed | None:
         """What an error of the cluster's own means; None for any other."""
-        raise NotImplementedError
+        ...
 
 
 @dataclass(frozen=True)
