@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from harness.case import Case, Outcome, Result
+    from harness.cases.case import Case, Outcome, Result
+    from harness.cases.shard import Shard
     from harness.runners import Runner
-    from harness.shard import Shard
-    from harness.step import StepRef
-    from harness.tree import Tree
+    from harness.runs.step import StepRef
+    from harness.worlds.tree import Tree
 
 _RUNNER = pytest.StashKey["Runner"]()
 _SHARD: pytest.StashKey[Shard] = pytest.StashKey()
@@ -55,8 +55,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read which shard is meant; raises `UsageError`."""
     if (text := config.getoption("--harness-shard")) is not None:
+        from harness.cases.shard import Shard
         from harness.errors import WrongUse
-        from harness.shard import Shard
 
         try:
             config.stash[_SHARD] = Shard.parse(text)
@@ -100,7 +100,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
     """Show how two trees differ, path by path."""
     if op != "==" or type(left).__name__ != "Tree" or type(left) is not type(right):
         return None
-    from harness.tree import Tree, changes
+    from harness.worlds.tree import Tree, changes
 
     assert isinstance(left, Tree)
     assert isinstance(right, Tree)
@@ -140,7 +140,7 @@ class StepFile(pytest.File):
     def collect(self) -> Iterator[CaseItem]:
         """One item per case, in the order of the matrix."""
         from harness.errors import HarnessError
-        from harness.step import StepRef, load
+        from harness.runs.step import StepRef, load
 
         ref = StepRef(self.path.parent)
         try:
@@ -174,7 +174,7 @@ class CaseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the case and judge it."""
-        from harness.step import prove
+        from harness.runs.step import prove
 
         result = prove(self._ref, _runner(self.config), self.name)
         if not result.passed:
@@ -222,8 +222,8 @@ def opt_ml() -> Tree:
 
     For another job there is `Tree.for_job`.
     """
-    from harness.jobs import PROCESSING
-    from harness.tree import Tree
+    from harness.worlds.jobs import PROCESSING
+    from harness.worlds.tree import Tree
 
     return Tree.for_job(PROCESSING)
 
@@ -233,7 +233,7 @@ def run_step(request: pytest.FixtureRequest) -> Callable[..., Outcome]:
     """A function that runs a script in a tree: `run_step(script, tree, **fields)` → `Outcome`.
 
     `script` is a path on this machine, which is put at /opt/ml/code under its own name; `fields`
-    are those of `harness.case.Case`, such as `arguments`, `variables`, `cwd`, `timeout`.
+    are those of `harness.cases.case.Case`, such as `arguments`, `variables`, `cwd`, `timeout`.
     """
 
     def run(script: str | Path, tree: Tree, **fields: Any) -> Outcome:
@@ -248,6 +248,6 @@ def run_step(request: pytest.FixtureRequest) -> Callable[..., Outcome]:
 
 
 def _case(name: str, tree: Tree, script: str) -> Case:
-    from harness.case import Case
+    from harness.cases.case import Case
 
     return Case(id=name, tree=tree, script=script)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.case import Case
-from harness.code_beside import source_folder
-from harness.contract import Contract
-from harness.expectation import Archive, Content, Expectation, Says
-from harness.jobs import PROCESSING, TRAINING, Job
-from harness.matrix import Axis, Edit, Special, Suite, as_it_is
-from harness.tree import Tree
+from harness.cases.case import Case
+from harness.cases.code_beside import source_folder
+from harness.cases.expectation import Archive, Content, Expectation, Says
+from harness.cases.matrix import Axis, Edit, Special, Suite, as_it_is
+from harness.contracts.contract import Contract
+from harness.worlds.jobs import PROCESSING, TRAINING, Job
+from harness.worlds.tree import Tree
 
 __all__ = [
     "PROCESSING",

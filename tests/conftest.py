@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from harness.errors import RunnerUnavailable
-from harness.runners.container import ContainerRunner
+from harness.runners.real.container import ContainerRunner
+from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.registry import open_runner
-from harness.runners.sandbox import SandboxRunner
 
 NEEDS_ENGINE = ("integration", "smoke")
 REQUIRED = os.environ.get("HARNESS_REQUIRE_DOCKER") == "1"

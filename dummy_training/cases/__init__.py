@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.case import Case
-from harness.matrix import Special
+from harness.cases.case import Case
+from harness.cases.matrix import Special
 
 from .functions import functions
 from .hyperparameters import hyperparameters

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from harness.archives import Member
-from harness.expectation import Archive, Expectation, Says
+from harness.cases.expectation import Archive, Expectation, Says
+from harness.worlds.archives import Member
 
 MODEL = "model_artifacts_input"
 HYPERPARAMETERS = "hyperparameters_s3_uri"

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from harness.archives import directory, file, hardlink, model_archive, symlink
-from harness.case import Call, Mount
-from harness.expectation import Archive, Content, Expectation, Raises, Returns, Says
-from harness.matrix import Special
-from harness.tree import Tree
+from harness.cases.case import Call, Mount
+from harness.cases.expectation import Archive, Content, Expectation, Raises, Returns, Says
+from harness.cases.matrix import Special
+from harness.worlds.archives import directory, file, hardlink, model_archive, symlink
+from harness.worlds.tree import Tree
 
 from .expected import CODE, HYPERPARAMETERS, MODEL, searched
 from .world import (

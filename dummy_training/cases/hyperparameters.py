@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.archives import file, hardlink, model_archive, symlink
-from harness.matrix import Special
+from harness.cases.matrix import Special
+from harness.worlds.archives import file, hardlink, model_archive, symlink
 
 from .expected import (
     CODE,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from harness.archives import HOSTILE, LAYOUTS
-from harness.expectation import Says
-from harness.matrix import Special
+from harness.cases.expectation import Says
+from harness.cases.matrix import Special
+from harness.worlds.archives import HOSTILE, LAYOUTS
 
 from .expected import MODEL, error_code, failure, injected, kept
 from .world import PROCESSED_AT, PROVIDE, PROVIDED, TreeEdit, World, channels, older

@@ -6,10 +6,10 @@ import random
 import signal
 from collections.abc import Iterator
 
-from harness.archives import PYTORCH, file, model_archive
-from harness.case import Interrupt, Mount
-from harness.expectation import Expectation, Says
-from harness.matrix import Special
+from harness.cases.case import Interrupt, Mount
+from harness.cases.expectation import Expectation, Says
+from harness.cases.matrix import Special
+from harness.worlds.archives import PYTORCH, file, model_archive
 
 from .expected import CODE, MODEL, OUTPUT, failure, no_hyperparameters, no_model
 from .world import (

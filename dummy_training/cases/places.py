@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.archives import PYTORCH, file, model_archive
-from harness.expectation import Says
-from harness.matrix import Special
+from harness.cases.expectation import Says
+from harness.cases.matrix import Special
+from harness.worlds.archives import PYTORCH, file, model_archive
 
 from .expected import (
     CODE,

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from harness.archives import PYTORCH, file, model_archive
-from harness.case import Case
-from harness.expectation import Archive, Expectation
-from harness.jobs import PROCESSING, TRAINING
-from harness.matrix import Special
-from harness.tree import Tree
+from harness.cases.case import Case
+from harness.cases.expectation import Archive, Expectation
+from harness.cases.matrix import Special
+from harness.worlds.archives import PYTORCH, file, model_archive
+from harness.worlds.jobs import PROCESSING, TRAINING
+from harness.worlds.tree import Tree
 
 from .expected import CODE, HYPERPARAMETERS, MODEL, OUTPUT, WRITTEN
 

@@ -28,9 +28,9 @@ from harness.commands.options import (
 from harness.errors import Exit
 
 if TYPE_CHECKING:
+    from harness.cases.shard import Shard
     from harness.report import Report
-    from harness.shard import Shard
-    from harness.step import Judged, StepRef
+    from harness.runs.step import Judged, StepRef
 
 
 @click.command(epilog=EPILOG)
@@ -84,13 +84,13 @@ def check(
     """
     from rich.console import Console
 
-    from harness.cache import DEFAULT_FOLDER
-    from harness.campaign import Undertaking, conduct
     from harness.report import Plan, Selection
     from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
     from harness.runners.registry import image_named, open_runner
-    from harness.step import fingerprint, load, prove
+    from harness.runs.cache import DEFAULT_FOLDER
+    from harness.runs.step import fingerprint, load, prove
+    from harness.runs.steps import Undertaking, conduct
 
     sources = reading.found(steps)
     refs = [reading.ref(one, profile=profile, pairwise=pairwise) for one in sources]
@@ -131,7 +131,7 @@ def check(
 
 
 def _remembering(folder: Path) -> Judged:
-    from harness.cache import Cache
+    from harness.runs.cache import Cache
 
     cache = Cache(folder.resolve())
     cache.prepare()

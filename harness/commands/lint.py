@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 def lint(steps: tuple[Path, ...], reading: Reading, form: str) -> None:
     """Hold each STEP's script against its contract without running it."""
-    from harness import loaders
+    from harness.contracts import loaders
     from harness.lint import lint as find
     from harness.report.lint import render
 

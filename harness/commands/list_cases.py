@@ -24,7 +24,7 @@ from harness.commands.options import (
 @expression_option
 def list_cases(step: Path, reading: Reading, profile: str | None, expression: str | None) -> None:
     """Print the id of every case of STEP, one a line."""
-    from harness.step import load
+    from harness.runs.step import load
 
     ref = reading.ref(reading.the_one(step), profile=profile)
     for case_id in picked(load(ref).matrix.ids, expression):

@@ -28,10 +28,10 @@ def merge(files: tuple[Path, ...], json_file: Path | None) -> None:
     """
     from rich.console import Console
 
-    from harness.merge import merged
     from harness.report import tell
     from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
+    from harness.runs.merge import merged
 
     reports: list[Report] = [TerminalReport(Console(highlight=False))]
     if json_file:

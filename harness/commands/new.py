@@ -13,7 +13,7 @@ from harness.commands.options import EPILOG
 @click.argument("folder", type=click.Path(path_type=Path), metavar="NAME")
 def new(folder: Path) -> None:
     """Make a step in the folder NAME that conforms from the start."""
-    from harness.scaffold import scaffold
+    from harness.commands.scaffold import scaffold
 
     for path in scaffold(folder):
         click.echo(path)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from harness.contract import Contract
-    from harness.loaders import Source
-    from harness.shard import Shard
-    from harness.step import StepRef
-    from harness.workers import Workers
+    from harness.cases.shard import Shard
+    from harness.contracts.contract import Contract
+    from harness.contracts.loaders import Source
+    from harness.runs.step import StepRef
+    from harness.runs.workers import Workers
 
 EPILOG = (
     "Exit codes: 0 the step conforms, 1 findings, 2 wrong use or wrong contract, "
@@ -41,7 +41,7 @@ class Reading:
 
         Raises `WrongContract`, and `WrongUse` when `--step` picks none.
         """
-        from harness import loaders
+        from harness.contracts import loaders
 
         found = []
         for step in steps or (DEFAULT_STEP,):
@@ -68,16 +68,16 @@ class Reading:
 
     def contract(self, source: Source) -> Contract:
         """The contract of a step, once people have been told of its warnings."""
-        from harness import loaders
+        from harness.runs.step import read_contract
 
-        contract = loaders.load(source.path, self.code, source.step, self.script)
+        contract = read_contract(source.path, self.code, source.step, self.script)
         for warning in contract.warnings:
             click.echo(f"warning: {warning}", err=True)
         return contract
 
     def ref(self, source: Source, *, profile: str | None = None, pairwise: bool = False) -> StepRef:
         """The step as it is sent to other processes; raises `WrongContract`."""
-        from harness.step import StepRef
+        from harness.runs.step import StepRef
 
         self.contract(source)
         return StepRef(
@@ -209,7 +209,7 @@ class Hiring:
     def workers(self) -> Iterator[Workers]:
         """Within this, the workers; raises `WrongUse` and `WorkersFailed`."""
         if self.executor is None:
-            from harness.workers import default_jobs
+            from harness.runs.workers import default_jobs
 
             yield self.jobs or default_jobs()
             return
@@ -218,7 +218,7 @@ class Hiring:
                 "--jobs is for workers on this machine; those of --executor run as many cases at "
                 "a time as they have threads (dask worker --nthreads N): leave one of the two out"
             )
-        from harness.workers.dask import connected
+        from harness.runs.workers.dask import connected
 
         with connected(self.executor) as executor:
             yield executor
@@ -259,8 +259,8 @@ json_option = click.option(
 
 
 def _shard(_context: click.Context, _option: click.Parameter, value: str | None) -> Shard | None:
+    from harness.cases.shard import Shard
     from harness.errors import WrongUse
-    from harness.shard import Shard
 
     try:
         return None if value is None else Shard.parse(value)
@@ -283,7 +283,7 @@ def picked(
     every: tuple[str, ...], expression: str | None, cases: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
     """The ids that `-k` and `--case` leave; raises `WrongUse` when there are none."""
-    from harness.matrix import select, unknown_case
+    from harness.cases.matrix import select, unknown_case
 
     for case_id in cases:
         if case_id not in every:

@@ -54,10 +54,10 @@ def parity(
     """Run every case of STEP through several runners, and show what they do not agree on."""
     from rich.console import Console
 
-    from harness.parity import Comparison
     from harness.report.parity import show
     from harness.runners.registry import open_runner
-    from harness.step import load
+    from harness.runs.parity import Comparison
+    from harness.runs.step import load
 
     names = runners or ("fake", "sandbox", "container")
     if len(set(names)) < 2:

@@ -41,7 +41,7 @@ def replay(
     """Run one CASE of STEP and show all that the script said and did."""
     from harness.report.replay import keep_world, show
     from harness.runners.registry import open_runner
-    from harness.step import try_case
+    from harness.runs.step import try_case
 
     if len(step_and_case) > 2 or Path(step_and_case[-1]).is_dir():
         raise click.UsageError("name one case: harness replay [STEP] CASE")

@@ -12,6 +12,7 @@ def schema() -> None:
     """Print the JSON Schema of a contract.yaml, for editors."""
     import json
 
-    from harness.loaders.own import schema as of_contract
+    from harness.contracts import contract_yaml
+    from harness.promises.all import PROMISE_NAMES
 
-    click.echo(json.dumps(of_contract(), indent=2))
+    click.echo(json.dumps(contract_yaml.schema(PROMISE_NAMES), indent=2))

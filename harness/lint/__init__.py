@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness.contract import Contract
+from harness.contracts.contract import Contract
 from harness.lint import archives, arguments, failures, imports, paths, shape, variables
 from harness.lint.facts import Facts, NotPython, read
 from harness.lint.problem import Problem, plain

@@ -6,7 +6,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 
-from harness.contract import Contract
+from harness.contracts.contract import Contract
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem
 from harness.lint.syntax import Function

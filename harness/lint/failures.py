@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from harness.contract import Contract
+from harness.contracts.contract import Contract
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem
 from harness.lint.syntax import Function, own

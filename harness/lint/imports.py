@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.contract import Contract
+from harness.contracts.contract import Contract
 from harness.lint import failures
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem

@@ -6,11 +6,11 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
-from harness.contract import Contract
-from harness.jobs import TRAINING, Request
+from harness.contracts.contract import Contract
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem
-from harness.tree import is_under
+from harness.worlds.jobs import TRAINING, Request
+from harness.worlds.tree import is_under
 
 _PATH = re.compile(r"/opt/ml(?:/[^\s:\"'<>|]*)?")
 # The first character that is a wildcard, or a field of a template.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.contract import Contract
+from harness.contracts.contract import Contract
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem
 from harness.lint.texts import Text

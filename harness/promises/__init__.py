@@ -12,22 +12,10 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from harness.case import Case, Finding, Outcome, Severity
-from harness.contract import Contract
-from harness.expectation import Expectation
-
-
-@dataclass(frozen=True)
-class Usual:
-    """What the script did in the usual case, run twice: outcomes, and findings of the first.
-
-    Between the two runs the clock and the order of sets have moved on.
-    """
-
-    outcomes: tuple[Outcome, Outcome]
-    findings: tuple[Finding, ...]
-    # Whether the first ended as it must.
-    as_expected: bool
+from harness.cases.case import Case, Finding, Outcome, Severity
+from harness.cases.expectation import Expectation
+from harness.cases.trial import Usual
+from harness.contracts.contract import Contract
 
 
 @dataclass(frozen=True)
@@ -47,7 +35,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Breach:
     """What a check found: a short key for grouping, where, what was expected, what was there."""
 
     key: str
@@ -56,7 +44,7 @@ class Difference:
     got: str
 
 
-Check = Callable[[Evidence], Iterator[Difference]]
+Check = Callable[[Evidence], Iterator[Breach]]
 
 
 def _as_usual(_contract: Contract, _case: Case, usual: Expectation) -> Expectation:

@@ -51,3 +51,4 @@ PROMISES: tuple[Promise, ...] = (
     faults.MISSING,
     faults.READ_ONLY,
 )
+PROMISE_NAMES = tuple(promise.name for promise in PROMISES)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 
-from harness.promises import Difference, Evidence, Promise
+from harness.promises import Breach, Evidence, Promise
 
 
-def check(evidence: Evidence) -> Iterator[Difference]:
-    """One difference when the exit code is another, or there is none."""
+def check(evidence: Evidence) -> Iterator[Breach]:
+    """One breach when the exit code is another, or there is none."""
     wanted, got = evidence.expected.exit_code, evidence.outcome.exit_code
     if wanted is None:
         expected = "a failure: an exit code that is not 0"
@@ -18,10 +18,10 @@ def check(evidence: Evidence) -> Iterator[Difference]:
         expected = f"exit code {wanted}" + (f" ({meaning})" if meaning else "")
     if got is None:
         timeout = evidence.case.timeout
-        yield Difference("hangs", "", expected, f"no end within {timeout:g} s")
+        yield Breach("hangs", "", expected, f"no end within {timeout:g} s")
     elif not evidence.as_expected:
         key = f"{got}-for-{'failure' if wanted is None else wanted}"
-        yield Difference(key, "", expected, f"exit code {got}{_signal(got)}")
+        yield Breach(key, "", expected, f"exit code {got}{_signal(got)}")
 
 
 def _signal(code: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.promises import Difference, Evidence, Promise
+from harness.promises import Breach, Evidence, Promise
 
 _TRACEBACK = "Traceback (most recent call last):"
 _BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was the direct cause")
@@ -75,7 +75,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _NAMES = re.compile(r"[^\s:]*(?:/|_|\w\.\w)[^\s:]*?(?=[.,;:!?)]*(?:[\s:]|$))")
 
 
-def check_named(evidence: Evidence) -> Iterator[Difference]:
+def check_named(evidence: Evidence) -> Iterator[Breach]:
     """Each text that the error must hold and does not."""
     if not evidence.as_expected:
         return
@@ -83,31 +83,31 @@ def check_named(evidence: Evidence) -> Iterator[Difference]:
     text = error_text(stderr) if evidence.expected.explained else stderr
     for says in evidence.expected.error:
         if not says.holds(text):
-            yield Difference(f"no-{says.key}", "standard error", says.meaning, _end(text))
+            yield Breach(f"no-{says.key}", "standard error", says.meaning, _end(text))
 
 
-def check_traceback(evidence: Evidence) -> Iterator[Difference]:
-    """One difference when a failure comes without its traceback."""
+def check_traceback(evidence: Evidence) -> Iterator[Breach]:
+    """One breach when a failure comes without its traceback."""
     explained = evidence.expected.explained
     if explained and _fails(evidence) and _TRACEBACK not in evidence.outcome.stderr:
         got = _end(evidence.outcome.stderr)
-        yield Difference("no-traceback", "standard error", "the traceback of the error", got)
+        yield Breach("no-traceback", "standard error", "the traceback of the error", got)
 
 
-def check_advice(evidence: Evidence) -> Iterator[Difference]:
-    """One difference when the last line only says what went wrong, or is a bare traceback."""
+def check_advice(evidence: Evidence) -> Iterator[Breach]:
+    """One breach when the last line only says what went wrong, or is a bare traceback."""
     if not _fails(evidence) or not evidence.expected.explained:
         return
     lines = [line for line in evidence.outcome.stderr.splitlines() if line.strip()]
     last = lines[-1] if lines else ""
     if not is_advice(last, _last_exception(evidence.outcome.stderr)):
-        yield Difference(
+        yield Breach(
             "no-advice", "the last line of standard error", "what to do about it", last or "nothing"
         )
 
 
-def check_bare(evidence: Evidence) -> Iterator[Difference]:
-    """One difference when a failure is told by a traceback and by nothing else.
+def check_bare(evidence: Evidence) -> Iterator[Breach]:
+    """One breach when a failure is told by a traceback and by nothing else.
 
     Where what to do must be said, that is its words.
     """
@@ -116,7 +116,7 @@ def check_bare(evidence: Evidence) -> Iterator[Difference]:
     lines = without_tracebacks(f"{evidence.outcome.stdout}\n{evidence.outcome.stderr}")
     if not any(_TELLS.search(line) or is_advice(line, "") for line in lines):
         wanted = "a line of the script's own that says what failed"
-        yield Difference("bare-traceback", "standard error", wanted, _end(evidence.outcome.stderr))
+        yield Breach("bare-traceback", "standard error", wanted, _end(evidence.outcome.stderr))
 
 
 def without_tracebacks(text: str) -> list[str]:

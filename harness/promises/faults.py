@@ -7,17 +7,17 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.case import Case, Interrupt, Mount
-from harness.contract import Contract
-from harness.expectation import Expectation, Says
-from harness.promises import Circumstance, Difference, Evidence, Promise
+from harness.cases.case import Case, Interrupt, Mount
+from harness.cases.expectation import Expectation, Says
+from harness.contracts.contract import Contract
+from harness.promises import Breach, Circumstance, Evidence, Promise
 from harness.promises.same import changed, outputs, same
 
 _SHARES = (0.25, 0.5, 0.75)
 _TERMINATED = 128 + signal.SIGTERM
 
 
-def check(evidence: Evidence) -> Iterator[Difference]:
+def check(evidence: Evidence) -> Iterator[Breach]:
     """Each output that is neither as it was before nor whole, as in the usual case."""
     usual = evidence.usual
     if usual is None or evidence.outcome.after is None or evidence.outcome.exit_code == 0:
@@ -26,11 +26,11 @@ def check(evidence: Evidence) -> Iterator[Difference]:
     whole = [outputs(evidence, one) for one in usual.outcomes]
     for path, old, new in changed(before, outputs(evidence, evidence.outcome)):
         if new is None:
-            yield Difference("older-output-gone", path, "as it was before", "nothing")
+            yield Breach("older-output-gone", path, "as it was before", "nothing")
         elif not any(path in run and same(run[path], new) for run in whole):
             wanted = "as it was before" if old is not None else "nothing, or the whole output"
             got = f"a {new.kind} of {len(new.data)} bytes"
-            yield Difference("partial-output", path, wanted, got)
+            yield Breach("partial-output", path, wanted, got)
 
 
 def _interrupted(share: float) -> Circumstance:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.expectation import Raises, Returns, Says
-from harness.promises import Difference, Evidence, Promise
+from harness.cases.expectation import Raises, Returns, Says
+from harness.promises import Breach, Evidence, Promise
 
 
-def check(evidence: Evidence) -> Iterator[Difference]:
-    """One difference when the call did not return or raise what it must."""
+def check(evidence: Evidence) -> Iterator[Breach]:
+    """One breach when the call did not return or raise what it must."""
     call, wanted, got = evidence.case.call, evidence.expected.call, evidence.outcome.returned
     if call is None or wanted is None or not evidence.as_expected:
         return
     where = f"{call.function}()"
     expected = _tell(wanted)
     if got is None:
-        yield Difference("no-return", where, expected, "the process ended within the call")
+        yield Breach("no-return", where, expected, "the process ended within the call")
     elif got.get("missing"):
-        yield Difference(f"{call.function}-missing", where, expected, "no such function")
+        yield Breach(f"{call.function}-missing", where, expected, "no such function")
     elif got.get("importing"):
-        yield Difference("import-fails", "import", "importing runs nothing", _told(got))
+        yield Breach("import-fails", "import", "importing runs nothing", _told(got))
     elif not _matches(wanted, got):
-        yield Difference(f"{call.function}-wrong", where, expected, _told(got))
+        yield Breach(f"{call.function}-wrong", where, expected, _told(got))
 
 
 def _matches(wanted: Returns | Raises, got: Mapping[str, object]) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.case import Case
-from harness.contract import Contract
-from harness.promises import Difference, Evidence, Promise
-from harness.tree import Entry, is_under
+from harness.cases.case import Case
+from harness.contracts.contract import Contract
+from harness.promises import Breach, Evidence, Promise
+from harness.worlds.tree import Entry, is_under
 
 _TIME_TOLERANCE = 1e-3
 
 
-def check(evidence: Evidence) -> Iterator[Difference]:
+def check(evidence: Evidence) -> Iterator[Breach]:
     """Each input, file or folder, that is not as it was."""
     after = evidence.outcome.after
     if after is None:
@@ -23,10 +23,10 @@ def check(evidence: Evidence) -> Iterator[Difference]:
             continue
         now = after.get(path)
         if now is None:
-            yield Difference("removed", path, "as it was before", "nothing")
+            yield Breach("removed", path, "as it was before", "nothing")
             continue
         for what, old, new in _changes(entry, now):
-            yield Difference(f"{what}-changed", path, f"{what} {old}", f"{what} {new}")
+            yield Breach(f"{what}-changed", path, f"{what} {old}", f"{what} {new}")
 
 
 def input_folders(contract: Contract, case: Case) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.promises import Difference, Evidence, Promise
-from harness.tree import Entry
+from harness.promises import Breach, Evidence, Promise
+from harness.worlds.tree import Entry
 
 FAILURE = "/opt/ml/output/failure"
 MESSAGE = "/opt/ml/output/message"
@@ -24,8 +24,8 @@ def is_job_file(path: str, exit_code: int | None) -> bool:
     return path == MESSAGE or (path == FAILURE and exit_code != 0)
 
 
-def check_failure(evidence: Evidence) -> Iterator[Difference]:
-    """One difference when the failure file is longer than what the service shows of it."""
+def check_failure(evidence: Evidence) -> Iterator[Breach]:
+    """One breach when the failure file is longer than what the service shows of it."""
     entry = _written(evidence, FAILURE)
     if entry is None:
         return
@@ -33,24 +33,24 @@ def check_failure(evidence: Evidence) -> Iterator[Difference]:
     if entry.kind != "file" or length > _FAILURE_LIMIT:
         wanted = f"a file of at most {_FAILURE_LIMIT} characters: the rest is cut off"
         got = f"{length} characters" if entry.kind == "file" else f"a {entry.kind}"
-        yield Difference("failure-too-long", FAILURE, wanted, got)
+        yield Breach("failure-too-long", FAILURE, wanted, got)
 
 
-def check_message(evidence: Evidence) -> Iterator[Difference]:
-    """One difference when the message is not UTF-8, which fails the job, or is too long."""
+def check_message(evidence: Evidence) -> Iterator[Breach]:
+    """One breach when the message is not UTF-8, which fails the job, or is too long."""
     entry = _written(evidence, MESSAGE)
     if entry is None:
         return
     wanted = f"a file of at most {_MESSAGE_LIMIT} bytes, in UTF-8"
     if entry.kind != "file":
-        yield Difference("message-not-a-file", MESSAGE, wanted, f"a {entry.kind}")
+        yield Breach("message-not-a-file", MESSAGE, wanted, f"a {entry.kind}")
         return
     try:
         entry.data.decode("utf-8")
     except UnicodeDecodeError as error:
-        yield Difference("message-not-utf-8", MESSAGE, wanted, str(error))
+        yield Breach("message-not-utf-8", MESSAGE, wanted, str(error))
     if len(entry.data) > _MESSAGE_LIMIT:
-        yield Difference("message-too-long", MESSAGE, wanted, f"{len(entry.data)} bytes")
+        yield Breach("message-too-long", MESSAGE, wanted, f"{len(entry.data)} bytes")
 
 
 def _written(evidence: Evidence, path: str) -> Entry | None:

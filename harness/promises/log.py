@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.promises import Difference, Evidence, Promise
+from harness.promises import Breach, Evidence, Promise
 
 
-def check(evidence: Evidence) -> Iterator[Difference]:
+def check(evidence: Evidence) -> Iterator[Breach]:
     """Each text that the script must say somewhere and does not."""
     if not evidence.as_expected:
         return
@@ -15,7 +15,7 @@ def check(evidence: Evidence) -> Iterator[Difference]:
     for says in evidence.expected.log:
         if not says.holds(text):
             lines = text.strip().splitlines()
-            yield Difference(f"no-{says.key}", "the log", says.meaning, "\n".join(lines[:8]))
+            yield Breach(f"no-{says.key}", "the log", says.meaning, "\n".join(lines[:8]))
 
 
 PROMISE = Promise("log", "The log tells what the contract says it tells.", check)

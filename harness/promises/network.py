@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.promises import Difference, Evidence, Promise
+from harness.promises import Breach, Evidence, Promise
 
 # How Python, its libraries and curl say that nobody can be reached.
 _UNREACHABLE = re.compile(
@@ -17,13 +17,13 @@ _UNREACHABLE = re.compile(
 )
 
 
-def check(evidence: Evidence) -> Iterator[Difference]:
-    """One difference when a case ends otherwise than it must, with a failed connection."""
+def check(evidence: Evidence) -> Iterator[Breach]:
+    """One breach when a case ends otherwise than it must, with a failed connection."""
     if evidence.as_expected:
         return
     for line in reversed(evidence.outcome.stderr.splitlines()):
         if _UNREACHABLE.search(line):
-            yield Difference("reaches-out", "standard error", "no connection to anywhere", line)
+            yield Breach("reaches-out", "standard error", "no connection to anywhere", line)
             return
 
 

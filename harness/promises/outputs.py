@@ -5,53 +5,53 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 
-from harness import archives
-from harness.expectation import Archive, Content
-from harness.promises import Difference, Evidence, Promise
-from harness.tree import Entry, is_under
+from harness.cases.expectation import Archive, Content
+from harness.promises import Breach, Evidence, Promise
+from harness.worlds import archives
+from harness.worlds.tree import Entry, is_under
 
 _TIME_TOLERANCE = 1e-3
 
 
-def check_written(evidence: Evidence) -> Iterator[Difference]:
+def check_written(evidence: Evidence) -> Iterator[Breach]:
     """What is wrong with each thing that must be there afterwards."""
     after = evidence.outcome.after
     if after is None or not evidence.as_expected:
         return
     for folder in evidence.expected.holds:
         if not any(entry.kind == "file" for _, entry in after.under(folder)):
-            yield Difference("empty", folder, "a folder that holds some file", "none")
+            yield Breach("empty", folder, "a folder that holds some file", "none")
     for path, wanted in evidence.expected.writes.items():
         entry = after.get(path)
         kind = wanted.kind if isinstance(wanted, Content) else "file"
         if entry is None:
-            yield Difference("missing", path, f"a {kind}", "nothing")
+            yield Breach("missing", path, f"a {kind}", "nothing")
         elif entry.kind != kind:
-            yield Difference("wrong-type", path, f"a {kind}", f"a {entry.kind}")
+            yield Breach("wrong-type", path, f"a {kind}", f"a {entry.kind}")
         elif isinstance(wanted, Archive):
             for found in archives.differences(entry.data, wanted.members, wanted.injected):
                 where = f"{path} → {found.where}" if found.where else path
-                yield Difference(found.key, where, found.expected, found.got)
+                yield Breach(found.key, where, found.expected, found.got)
         else:
             yield from _content(path, wanted, entry)
 
 
-def _content(path: str, wanted: Content, entry: Entry) -> Iterator[Difference]:
+def _content(path: str, wanted: Content, entry: Entry) -> Iterator[Breach]:
     if entry.kind == "file" and entry.data != wanted.data:
-        yield Difference("wrong-bytes", path, _short(wanted.data), _short(entry.data))
+        yield Breach("wrong-bytes", path, _short(wanted.data), _short(entry.data))
     if entry.kind == "symlink" and entry.target != wanted.target:
-        yield Difference("wrong-target", path, wanted.target, entry.target)
+        yield Breach("wrong-target", path, wanted.target, entry.target)
     if wanted.mode is not None and stat.S_IMODE(entry.mode) != wanted.mode:
-        yield Difference("wrong-mode", path, f"{wanted.mode:04o}", f"{entry.mode:04o}")
+        yield Breach("wrong-mode", path, f"{wanted.mode:04o}", f"{entry.mode:04o}")
     if wanted.mtime is not None and abs(entry.mtime - wanted.mtime) > _TIME_TOLERANCE:
-        yield Difference("wrong-mtime", path, f"{wanted.mtime:f}", f"{entry.mtime:f}")
+        yield Breach("wrong-mtime", path, f"{wanted.mtime:f}", f"{entry.mtime:f}")
 
 
 def _short(data: bytes) -> str:
     return repr(data if len(data) <= 60 else data[:57] + b"...") + f" ({len(data)} bytes)"
 
 
-def check_untouched(evidence: Evidence) -> Iterator[Difference]:
+def check_untouched(evidence: Evidence) -> Iterator[Breach]:
     """Each file in an output folder that was there, must stay, and did not."""
     before, after = evidence.outcome.before, evidence.outcome.after
     if after is None:
@@ -66,9 +66,9 @@ def check_untouched(evidence: Evidence) -> Iterator[Difference]:
             continue
         now = after.get(path)
         if now is None:
-            yield Difference("older-output-gone", path, "as it was before", "nothing")
+            yield Breach("older-output-gone", path, "as it was before", "nothing")
         elif entry.kind != "directory" and not entry.same_content(now):
-            yield Difference("older-output-changed", path, _short(entry.data), _short(now.data))
+            yield Breach("older-output-changed", path, _short(entry.data), _short(now.data))
 
 
 WRITTEN = Promise(

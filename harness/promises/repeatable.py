@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.case import Case
-from harness.contract import Contract
-from harness.promises import Circumstance, Difference, Evidence, Promise
+from harness.cases.case import Case
+from harness.contracts.contract import Contract
+from harness.promises import Breach, Circumstance, Evidence, Promise
 from harness.promises.same import changed, outputs
 
 
-def check(evidence: Evidence) -> Iterator[Difference]:
+def check(evidence: Evidence) -> Iterator[Breach]:
     """Each output that is not the same from one run to the next, archives compared by content.
 
     The runs lie in different seconds, and sets have another order in each.
@@ -22,7 +22,7 @@ def check(evidence: Evidence) -> Iterator[Difference]:
     runs = [outputs(evidence, one) for one in (*usual.outcomes, evidence.outcome)]
     found = {path for run in runs[1:] for path, _, _ in changed(runs[0], run)}
     for path in sorted(found):
-        yield Difference("differs", path, "the same in every run", "not the same in three runs")
+        yield Breach("differs", path, "the same in every run", "not the same in three runs")
 
 
 def _again(_contract: Contract, case: Case) -> Case:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.case import Case
-from harness.contract import Contract
+from harness.cases.case import Case
+from harness.contracts.contract import Contract
 from harness.promises import Circumstance, Promise
 from harness.promises.inputs import input_folders
 from harness.promises.same import check_same
 from harness.promises.scratch import SCRATCH
-from harness.tree import is_under
+from harness.worlds.tree import is_under
 
 _USER = 1000
 # Where every job may write, whatever its contract says.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.archives.content import content
-from harness.case import Outcome
-from harness.promises import Difference, Evidence
-from harness.tree import Entry, is_under
+from harness.cases.case import Outcome
+from harness.promises import Breach, Evidence
+from harness.worlds.archives.content import content
+from harness.worlds.tree import Entry, is_under
 
 
-def check_same(evidence: Evidence) -> Iterator[Difference]:
+def check_same(evidence: Evidence) -> Iterator[Breach]:
     """Each output that is not what the usual case leaves, archives compared by content.
 
     What is not the same from run to run of the usual case itself is left to `repeatable`.
@@ -22,7 +22,7 @@ def check_same(evidence: Evidence) -> Iterator[Difference]:
     unstable = {path for path, _, _ in changed(first, second)}
     for path, old, new in changed(first, outputs(evidence, evidence.outcome)):
         if path not in unstable:
-            yield Difference("other-output", path, f"{_tell(old)}, as usual", _tell(new))
+            yield Breach("other-output", path, f"{_tell(old)}, as usual", _tell(new))
 
 
 def outputs(evidence: Evidence, outcome: Outcome) -> dict[str, Entry]:

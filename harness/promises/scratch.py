@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.promises import Difference, Evidence, Promise
-from harness.tree import is_under
+from harness.promises import Breach, Evidence, Promise
+from harness.worlds.tree import is_under
 
 SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
 
 
-def check(evidence: Evidence) -> Iterator[Difference]:
+def check(evidence: Evidence) -> Iterator[Breach]:
     """Each thing in a temporary folder that was not there, is gone, or has changed."""
     before, after = evidence.outcome.before, evidence.outcome.after
     if after is None or evidence.expected.dies:
@@ -22,12 +22,12 @@ def check(evidence: Evidence) -> Iterator[Difference]:
             continue
         old = before.get(path)
         if old is None:
-            yield Difference("left-behind", path, "nothing", f"a {entry.kind}")
+            yield Breach("left-behind", path, "nothing", f"a {entry.kind}")
         elif not entry.same_content(old):
-            yield Difference("changed", path, "as it was before", "something else")
+            yield Breach("changed", path, "as it was before", "something else")
     for path, _ in before:
         if is_scratch(path) and path not in SCRATCH and path not in after:
-            yield Difference("removed", path, "as it was before", "nothing")
+            yield Breach("removed", path, "as it was before", "nothing")
 
 
 def is_scratch(path: str) -> bool:

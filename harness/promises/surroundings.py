@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from harness.case import Case
-from harness.contract import Contract
+from harness.cases.case import Case
+from harness.contracts.contract import Contract
 from harness.promises import Circumstance, Promise
 from harness.promises.same import check_same
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.promises import Difference, Evidence, Promise
+from harness.promises import Breach, Evidence, Promise
 from harness.promises.inputs import input_folders
 from harness.promises.job_files import is_job_file
 from harness.promises.scratch import is_scratch
-from harness.tree import Entry, is_under
+from harness.worlds.tree import Entry, is_under
 
 
-def check(evidence: Evidence) -> Iterator[Difference]:
+def check(evidence: Evidence) -> Iterator[Breach]:
     """Each new, changed or missing path that is neither a declared output nor scratch."""
     before, after = evidence.outcome.before, evidence.outcome.after
     if after is None:
@@ -22,12 +22,12 @@ def check(evidence: Evidence) -> Iterator[Difference]:
             continue
         old = before.get(path)
         if old is None:
-            yield Difference("written", path, "nothing", _describe(entry))
+            yield Breach("written", path, "nothing", _describe(entry))
         elif not _is_in(elsewhere, path) and not entry.same_content(old):
-            yield Difference("changed", path, _describe(old), _describe(entry))
+            yield Breach("changed", path, _describe(old), _describe(entry))
     for path, entry in before:
         if path not in after and not is_scratch(path) and not _is_in(elsewhere, path):
-            yield Difference("removed", path, _describe(entry), "nothing")
+            yield Breach("removed", path, _describe(entry), "nothing")
 
 
 def _allowed(evidence: Evidence, path: str, entry: Entry) -> bool:

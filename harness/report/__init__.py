@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.case import Finding, Result
-from harness.shard import Shard
+from harness.cases.case import Finding, Result
+from harness.cases.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Plan:
     waivers: Mapping[str, str] = field(default_factory=dict)
     # The image that the runner has its containers of, if it is one that has any.
     image: str | None = None
-    # That of the step's files: `harness.step.digest`.
+    # That of the step's files: `harness.runs.step.digest`.
     digest: str = ""
     # The names of all steps of the whole run.
     campaign: tuple[str, ...] = ()

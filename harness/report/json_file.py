@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.case import Result
+from harness.cases.case import Result
 from harness.errors import WrongUse
 from harness.report import Plan, Summary
 from harness.report.record import SCHEMA, StepRecord

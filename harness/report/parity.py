@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from harness.parity import Disparity
+from harness.cases.trial import Difference
 
 _SHOWN = 400
 
@@ -18,9 +18,9 @@ def show(
     console: Console,
     names: Sequence[str],
     ids: Sequence[str],
-    found: Iterable[tuple[Disparity, ...]],
+    found: Iterable[tuple[Difference, ...]],
 ) -> int:
-    """Print every disparity as it is found, then the totals; returns in how many cases."""
+    """Print every difference as it is found, then the totals; returns in how many cases."""
 
     def line(text: str) -> None:
         console.print(text, markup=False)
@@ -31,9 +31,9 @@ def show(
     cases: Any = found
     with closing(cases):
         shown = track(cases, "", len(ids), console=console, transient=True)
-        for disparities in shown if console.is_terminal else cases:
-            apart += bool(disparities)
-            for one in disparities:
+        for differences in shown if console.is_terminal else cases:
+            apart += bool(differences)
+            for one in differences:
                 line(f"\n{one.case}\n  {one.what}")
                 for name, got in zip(names, one.got, strict=True):
                     line(f"    {name:{width}}  {_short(got)}")

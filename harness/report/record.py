@@ -11,9 +11,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.case import Finding, Result, Severity
+from harness.cases.case import Finding, Result, Severity
+from harness.cases.shard import Shard
 from harness.report import Plan, Selection, Summary
-from harness.shard import Shard
 
 # It changes when a key goes or gets another meaning; new keys may come without.
 SCHEMA: Literal[1] = 1

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.cases.trial import Trial
 from harness.errors import WrongUse
-from harness.step import Trial
-from harness.tree import Tree, changes
+from harness.worlds.tree import Tree, changes
 
 
 def show(trial: Trial, kept: Path | None) -> None:

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from harness.case import Result
+from harness.cases.case import Result
 from harness.report import Group, Plan, Summary, group
 
 _SECONDS_BETWEEN_LINES = 5.0

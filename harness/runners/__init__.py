@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from harness.case import Case, Outcome
+from harness.cases.case import Case, Outcome
 
 
 class Runner(Protocol):
@@ -34,8 +34,8 @@ class Runner(Protocol):
     def identity(self) -> object:
         """All that verdicts depend on beside the case and the harness, once this is ready.
 
-        A value that `harness.digest` takes: the same means that what was found need not be looked
-        for again.
+        A value that `harness.files.digest` takes: the same means that what was found need not
+        be looked for again.
         """
         ...
 

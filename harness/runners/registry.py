@@ -14,20 +14,20 @@ ISOLATIONS = ("worker", "case")
 
 
 def _fake(_image: str, _isolation: str) -> Runner:
-    from harness.runners.fake import FakeRunner
+    from harness.runners.fake.runner import FakeRunner
 
     return FakeRunner()
 
 
 def _sandbox(_image: str, _isolation: str) -> Runner:
-    from harness.runners.sandbox import SandboxRunner
+    from harness.runners.real.sandbox import SandboxRunner
 
     named = os.environ.get("HARNESS_PYTHON")
     return SandboxRunner(named) if named else SandboxRunner()
 
 
 def _container(image: str, isolation: str) -> Runner:
-    from harness.runners.container import ContainerRunner
+    from harness.runners.real.container import ContainerRunner
 
     return ContainerRunner(image=image, isolation=isolation)
 

@@ -23,7 +23,7 @@ def containers(client: docker.DockerClient) -> Containers:
     """A function that lists the containers of a session, whatever their state."""
 
     def of(session: str) -> list[Container]:
-        label = f"step-harness.session={session}"
+        label = f"step-harness.runs.session={session}"
         return client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
 
     return of

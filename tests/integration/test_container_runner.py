@@ -15,13 +15,13 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness.case import Call, Case, Interrupt, Mount, Outcome
+from harness.cases.case import Call, Case, Interrupt, Mount, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
-from harness.runners.container import ContainerRunner
+from harness.runners.real.container import ContainerRunner
 from harness.runners.registry import ISOLATIONS
-from harness.session import Session
-from harness.step import StepRef, load
-from harness.tree import Tree
+from harness.runs.session import Session
+from harness.runs.step import StepRef, load
+from harness.worlds.tree import Tree
 from tests.integration.conftest import Containers
 from tests.unit.worlds import OUTPUT, SCRIPT, case_of
 
@@ -249,7 +249,7 @@ def test_closing_removes_what_runs_still(
     engine: str, client: docker.DockerClient, containers: Containers
 ) -> None:
     runner = ContainerRunner(engine)
-    labels = {"step-harness": "", "step-harness.session": runner.session}
+    labels = {"step-harness": "", "step-harness.runs.session": runner.session}
     client.containers.run(engine, ["sleep", "600"], labels=labels, detach=True)
     assert len(containers(runner.session)) == 1
     runner.close()
@@ -265,7 +265,7 @@ def test_a_new_run_removes_what_a_dead_one_left(
     def start(process: int) -> None:
         labels = {
             "step-harness": "",
-            "step-harness.session": session,
+            "step-harness.runs.session": session,
             "step-harness.host": platform.node(),
             "step-harness.process": str(process),
         }

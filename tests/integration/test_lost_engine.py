@@ -15,7 +15,7 @@ import pytest
 from testcontainers.core.config import testcontainers_config
 
 from harness.errors import RunnerCannot, RunnerUnavailable
-from harness.runners.container import ContainerRunner
+from harness.runners.real.container import ContainerRunner
 from harness.runners.registry import ISOLATIONS
 from tests.integration.conftest import Containers
 from tests.unit.worlds import case_of

@@ -10,10 +10,10 @@ from dataclasses import replace
 import docker
 import pytest
 
-from harness.case import Outcome
-from harness.runners.container import ContainerRunner
+from harness.cases.case import Outcome
+from harness.runners.real.container import ContainerRunner
 from harness.runners.registry import ISOLATIONS
-from harness.tree import Tree, changes
+from harness.worlds.tree import Tree, changes
 from tests.integration.conftest import Containers
 from tests.unit.worlds import case_of
 

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.parity import Comparison, Disparity
-from harness.runners.container import ContainerRunner
-from harness.runners.fake import FakeRunner
-from harness.runners.sandbox import SandboxRunner
-from harness.step import StepRef, load
+from harness.cases.trial import Difference
+from harness.runners.fake.runner import FakeRunner
+from harness.runners.real.container import ContainerRunner
+from harness.runners.real.sandbox import SandboxRunner
+from harness.runs.parity import Comparison
+from harness.runs.step import StepRef, load
 
 STEP = Path(__file__).parents[2] / "dummy_training"
 
 
-def compare(ref: StepRef, image: str, ids: tuple[str, ...]) -> list[Disparity]:
+def compare(ref: StepRef, image: str, ids: tuple[str, ...]) -> list[Difference]:
     # A container waits for its engine more than for a processor.
     jobs = 2 * (os.cpu_count() or 1)
     runners = (FakeRunner(), SandboxRunner(), ContainerRunner(image))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.archives import Member, differences, directory, file, model_archive
-from harness.case import Case
-from harness.jobs import TRAINING
-from harness.runners.container import ContainerRunner
-from harness.tree import Tree
+from harness.cases.case import Case
+from harness.runners.real.container import ContainerRunner
+from harness.worlds.archives import Member, differences, directory, file, model_archive
+from harness.worlds.jobs import TRAINING
+from harness.worlds.tree import Tree
 
 STEP = Path(__file__).parents[2] / "dummy_training" / "dummy_training.py"
 OUTPUT = "/opt/ml/processing/output/model"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.runners.container import ContainerRunner
+from harness.runners.real.container import ContainerRunner
 from tests.unit.samples import SAMPLES, Sample
 
 

@@ -14,10 +14,10 @@ import pytest
 from docker.models.containers import Container
 
 from harness.errors import RunnerUnavailable
-from harness.parity import Comparison
-from harness.runners import container
-from harness.runners.container import ContainerRunner
-from harness.step import StepRef, load
+from harness.runners.real import container
+from harness.runners.real.container import ContainerRunner
+from harness.runs.parity import Comparison
+from harness.runs.step import StepRef, load
 from tests.integration.conftest import Containers
 from tests.unit.worlds import case_of
 
@@ -183,7 +183,7 @@ def test_a_container_ends_with_its_worker(
     """Even if that is killed, in mid-case or between two."""
     worker = (
         "import time\n"
-        "from harness.runners.container import ContainerRunner\n"
+        "from harness.runners.real.container import ContainerRunner\n"
         "from tests.unit.worlds import case_of\n"
         f"runner = ContainerRunner({engine!r}, {isolation!r})\n"
         "print(runner.session, flush=True)\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import loaders
-from harness.contract import Contract, Given, Input, Open, Output
+from harness.contracts import loaders
+from harness.contracts.contract import Contract, Given, Input, Open, Output
 
 HERE = Path(__file__).parent
 STEPS = HERE / "steps"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.step import StepRef, load
+from harness.runs.step import StepRef, load
 
 _COPIER = Path(__file__).parent / "steps" / "copier"
 _PATIENCE = 120

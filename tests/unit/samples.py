@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from harness.case import Case, Mount
-from harness.jobs import PROCESSING
-from harness.tree import Entry, Tree
+from harness.cases.case import Case, Mount
+from harness.worlds.jobs import PROCESSING
+from harness.worlds.tree import Entry, Tree
 from tests.unit.worlds import OUTPUT, case_of
 
 INPUT = "/opt/ml/processing/input/data"

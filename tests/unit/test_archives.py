@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.archives import (
+from harness.worlds.archives import (
     HOSTILE,
     LAYOUTS,
     PYTORCH,
@@ -27,9 +27,9 @@ from harness.archives import (
     sparse,
     symlink,
 )
-from harness.archives.build import Dialect, gzipped, stored_gzip, tar
-from harness.archives.member import normalised
-from harness.archives.readers import misreadings
+from harness.worlds.archives.build import Dialect, gzipped, stored_gzip, tar
+from harness.worlds.archives.member import normalised
+from harness.worlds.archives.readers import misreadings
 
 HYPERPARAMETERS = b'{"epochs": 3}\n'
 WHOLE = (

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import cache, step
-from harness.cache import Cache
-from harness.case import Case, Outcome, Result
+from harness.cases.case import Case, Outcome, Result
 from harness.errors import WrongUse
-from harness.runners.fake import FakeRunner
-from harness.step import StepRef
+from harness.runners.fake.runner import FakeRunner
+from harness.runs import cache, step
+from harness.runs.cache import Cache
+from harness.runs.step import StepRef
 from tests.unit.test_cli import COPIER, HARNESS, broken, harness
 from tests.unit.test_merge import lasting
 
@@ -176,13 +176,15 @@ def test_another_case_is_another_entry(tmp_path: Path) -> None:
     assert not judge(tmp_path, Path(COPIER), case="text=long,older_copy=present").cached
 
 
-@pytest.mark.parametrize("name", ["contract.py", "promises/all.py", "profiles/processing.yaml"])
+@pytest.mark.parametrize(
+    "name", ["contracts/contract.py", "promises/all.py", "worlds/profiles/processing.yaml"]
+)
 def test_another_harness_judges_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     judge(tmp_path / "cache", Path(COPIER))
     package = tmp_path / "harness"
-    shutil.copytree(Path(cache.__file__).parent, package)
+    shutil.copytree(Path(cache.__file__).parents[1], package)
     monkeypatch.setattr(cache, "_PACKAGE", package)
     assert judge(tmp_path / "cache", Path(COPIER)).cached
     with (package / name).open("a") as stream:

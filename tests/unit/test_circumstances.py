@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import loaders
-from harness.case import Case, Outcome
+from harness.cases.case import Case, Outcome
+from harness.cases.expectation import Content, Expectation
+from harness.cases.matrix import Axis, Matrix, Special, Suite, as_it_is
+from harness.cases.trial import Usual
+from harness.contracts import loaders
 from harness.errors import WrongUse
-from harness.expectation import Content, Expectation
-from harness.matrix import Axis, Matrix, Special, Suite, as_it_is
-from harness.promises import Evidence, Promise, Usual, circumstance_id, circumstances, judge
+from harness.promises import Evidence, Promise, circumstance_id, circumstances, judge
 from harness.promises.all import PROMISES
-from harness.runners.fake import FakeRunner
-from harness.step import StepRef, load, trial
-from harness.tree import Tree
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.step import StepRef, load, trial
+from harness.worlds.tree import Tree
 
 COPIER = Path(__file__).parent / "steps" / "copier"
 CONTRACT = loaders.load(COPIER)

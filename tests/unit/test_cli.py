@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.runners.sandbox import SandboxRunner
-from harness.workers import default_jobs
+from harness.runners.real.sandbox import SandboxRunner
+from harness.runs.workers import default_jobs
 
 HARNESS = Path(sys.executable).with_name("harness")
 STEPS = Path(__file__).parent / "steps"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import loaders
-from harness.code_beside import files_in, modules_beside, source_folder
-from harness.runners.fake import FakeRunner
-from harness.step import StepRef, load, prove
+from harness.cases.code_beside import files_in, modules_beside, source_folder
+from harness.contracts import loaders
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.step import StepRef, load, prove
 
 FILES = {
     "steps.py": "import helpers\nfrom package.deep import thing",

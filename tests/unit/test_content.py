@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from harness.archives.content import content, texts
+from harness.worlds.archives.content import content, texts
 
 
 def tar(names: dict[str, bytes], mtime: int = 1, mode: int = 0o644, kind: str = "w") -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import contract, loaders
+from harness.contracts import contract, loaders
 from harness.errors import Exit, WrongContract
 
 GOOD = """\

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.errors import WrongContract
-from harness.runners.fake import FakeRunner
-from harness.step import StepRef, load, prove
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.step import StepRef, load, prove
 
 INTERFACE = """
 contract:

@@ -11,11 +11,11 @@ from types import MappingProxyType
 
 import pytest
 
-from harness.case import Case
-from harness.contract import Input
-from harness.digest import NoDigest, digest
-from harness.jobs import PROCESSING
-from harness.tree import Tree
+from harness.cases.case import Case
+from harness.contracts.contract import Input
+from harness.files.digest import NoDigest, digest
+from harness.worlds.jobs import PROCESSING
+from harness.worlds.tree import Tree
 
 TREE = Tree.for_job(PROCESSING).with_file("/opt/ml/x", b"1")
 
@@ -64,7 +64,7 @@ def test_what_a_value_has_worked_out_is_no_part_of_it() -> None:
 
 def test_a_digest_is_the_same_in_every_process() -> None:
     code = (
-        "from harness.digest import digest; from tests.unit.test_digest import *; "
+        "from harness.files.digest import digest; from tests.unit.test_digest import *; "
         "print(digest(TREE, {'a', 'b', 'c'}))"
     )
     ran = [

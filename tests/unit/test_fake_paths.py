@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyfakefs.fake_filesystem import FakeFilesystem
 
-from harness.runners.fake import FakeRunner
-from harness.runners.fake_paths import LINUX
+from harness.runners.fake.paths import LINUX
+from harness.runners.fake.runner import FakeRunner
 from tests.unit.worlds import case_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="in force on Linux alone")

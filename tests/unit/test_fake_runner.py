@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.case import BARE_ENVIRONMENT, Call, Interrupt, Mount, Outcome
+from harness.cases.case import BARE_ENVIRONMENT, Call, Interrupt, Mount, Outcome
 from harness.errors import RunnerCannot
-from harness.jobs import PROCESSING, TRAINING
-from harness.runners.fake import FakeRunner
-from harness.tree import Tree
+from harness.runners.fake.runner import FakeRunner
+from harness.worlds.jobs import PROCESSING, TRAINING
+from harness.worlds.tree import Tree
 from tests.unit.worlds import OUTPUT, SCRIPT, case_of
 
 
@@ -464,7 +464,8 @@ def test_a_warning_of_a_pattern_comes_in_every_case() -> None:
     source = "import re\nre.compile('[[a]')\nre.compile('b')\n"
     # A process of its own: pytest keeps the warnings of this one to itself.
     twice = (
-        "from harness.runners.fake import FakeRunner; from tests.unit.worlds import case_of\n"
+        "from harness.runners.fake.runner import FakeRunner\n"
+        "from tests.unit.worlds import case_of\n"
         f"for _ in range(2): print(FakeRunner().run(case_of({source!r})).stderr)"
     )
     said = subprocess.run([sys.executable, "-c", twice], capture_output=True, text=True, check=True)
@@ -494,7 +495,7 @@ def test_a_module_beside_the_script_is_taken_before_one_that_is_loaded_ahead(nam
 
 GIVES_UP = """
 import signal
-from harness.runners.fake import FakeRunner
+from harness.runners.fake.runner import FakeRunner
 from tests.unit.worlds import case_of
 
 def late(number, frame):

@@ -10,7 +10,7 @@ import pytest
 
 import harness
 from harness.errors import WrongContract
-from harness.step import StepRef, fingerprint, load
+from harness.runs.step import StepRef, fingerprint, load
 from tests.unit.test_cli import COPIER
 
 
@@ -47,7 +47,7 @@ def test_every_file_counts(ref: StepRef, name: str) -> None:
 def test_a_profile_of_ones_own_counts(ref: StepRef, tmp_path: Path) -> None:
     (ref.path / "conformance.py").unlink()
     own = tmp_path / "own.yaml"
-    shutil.copy(Path(harness.__file__).parent / "profiles" / "processing.yaml", own)
+    shutil.copy(Path(harness.__file__).parent / "worlds" / "profiles" / "processing.yaml", own)
     profiled = replace(ref, profile=str(own))
     before = again(profiled)
     assert before != again(ref)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.runners import identity
-from harness.runners.sandbox import SandboxRunner
-from harness.tree import FIXED_MTIME
+from harness.runners.inside import identity
+from harness.runners.real.sandbox import SandboxRunner
+from harness.worlds.tree import FIXED_MTIME
 
 
 @pytest.fixture

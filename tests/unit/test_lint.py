@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import loaders
-from harness.contract import Contract
+from harness.contracts import loaders
+from harness.contracts.contract import Contract
 from harness.lint import lint
 from harness.lint.problem import CODES, Problem
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from harness.contract import Contract
+from harness.contracts.contract import Contract
 from harness.lint import lint
 from harness.lint.problem import CODES
 

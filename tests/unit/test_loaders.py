@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness import loaders
 from harness.cli import cli
-from harness.contract import ADDED, Contract, Input
+from harness.contracts import loaders
+from harness.contracts.contract import ADDED, Contract, Input
 from harness.errors import WrongContract
 
 COPIER = Path(__file__).parent / "steps" / "copier"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.case import Case
+from harness.cases.case import Case
+from harness.cases.expectation import Expectation
+from harness.cases.matrix import Axis, Matrix, Special, Suite, as_it_is, select
 from harness.errors import Exit, WrongContract, WrongUse
-from harness.expectation import Expectation
-from harness.matrix import Axis, Matrix, Special, Suite, as_it_is, select
-from harness.tree import Tree
+from harness.worlds.tree import Tree
 
 
 def edit(name: str):  # type: ignore[no-untyped-def]

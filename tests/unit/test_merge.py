@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from harness.case import Finding, Result
+from harness.cases.case import Finding, Result
+from harness.cases.shard import Shard
 from harness.errors import WrongUse
-from harness.merge import merged
 from harness.report.record import CaseRecord
-from harness.shard import Shard
+from harness.runs.merge import merged
 from tests.unit.test_cli import COPIER, harness, several
 
 N = 3

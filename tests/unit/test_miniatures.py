@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.promises.all import PROMISES
-from harness.runners.fake import FakeRunner
-from harness.step import StepRef, load, prove
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.step import StepRef, load, prove
 from tests.miniatures import ALL, CORRECT, Miniature
 
 STEP = Path(__file__).parents[2] / "dummy_training"

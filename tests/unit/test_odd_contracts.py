@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from harness import loaders, yaml_file
 from harness.cli import cli
-from harness.contract import Contract
+from harness.contracts import loaders
+from harness.contracts.contract import Contract
 from harness.errors import HarnessError, WrongContract
+from harness.files import yaml_file
 
 ROOT = Path(__file__).parents[2]
 OWN = """\

@@ -11,8 +11,7 @@ ROOT = Path(__file__).parents[2]
 SENT = ("agent", "driver", "mounts", "serve", "stamps", "tripwire", "world")
 FILES = (
     "dummy_training/dummy_training.py",
-    *(f"harness/runners/{name}.py" for name in SENT),
-    "harness/runners/identity.py",
+    *(f"harness/runners/inside/{name}.py" for name in SENT),
 )
 
 

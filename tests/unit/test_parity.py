@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.case import Case, Outcome
-from harness.parity import Comparison, Disparity, disparities
+from harness.cases.case import Case, Outcome
+from harness.cases.trial import Difference
 from harness.report.parity import show
-from harness.runners.fake import FakeRunner
-from harness.step import StepRef
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.parity import Comparison, differences
+from harness.runs.step import StepRef
 
 COPIER = StepRef(Path(__file__).parent / "steps" / "copier")
 COPY = "/opt/ml/processing/output/copy/text.txt"
@@ -44,8 +45,8 @@ class OtherRunner:
         """Nothing."""
 
 
-def found(change: Callable[[Outcome], Outcome], case: str = CASE) -> tuple[Disparity, ...]:
-    return disparities(COPIER, (FakeRunner(), FakeRunner(), OtherRunner(change)), case)
+def found(change: Callable[[Outcome], Outcome], case: str = CASE) -> tuple[Difference, ...]:
+    return differences(COPIER, (FakeRunner(), FakeRunner(), OtherRunner(change)), case)
 
 
 def with_copy(outcome: Outcome, **changes: object) -> Outcome:
@@ -71,7 +72,7 @@ def test_dates_and_tracebacks_in_the_log_do_not_count() -> None:
         return replace(outcome, stderr="2023-01-02 03:04:06 begin\n" + outcome.stderr)
 
     case = "text=absent,older_copy=absent"
-    assert disparities(COPIER, (OtherRunner(earlier), OtherRunner(later)), case) == ()
+    assert differences(COPIER, (OtherRunner(earlier), OtherRunner(later)), case) == ()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_a_comparison_goes_through_cases_in_order() -> None:
 def test_disparities_are_shown_with_all_sides() -> None:
     def all_of_them() -> object:
         yield ()
-        yield (Disparity("b", "exit code", ("0", "0", "1")),)
+        yield (Difference("b", "exit code", ("0", "0", "1")),)
 
     out = io.StringIO()
     console = Console(file=out, width=200)

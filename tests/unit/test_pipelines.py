@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from harness import loaders
 from harness.cli import cli
-from harness.contract import Open
+from harness.contracts import loaders
+from harness.contracts.contract import Open
 from harness.errors import HarnessError, WrongContract, WrongUse
 from harness.lint import lint
-from harness.step import StepRef, load
+from harness.runs.step import StepRef, load
 from tests.sdk.expected import HERE, STEPS, VERSIONS, assert_contracts
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness import jobs
 from harness.cli import cli
 from harness.errors import WrongContract, WrongUse
-from harness.jobs import PROCESSING, TRAINING, Request
-from harness.placeholders import Scope, filled
-from harness.step import StepRef, load
-from harness.tree import Tree
+from harness.files.placeholders import Scope, filled
+from harness.runs.step import StepRef, load
+from harness.worlds import jobs
+from harness.worlds.jobs import PROCESSING, TRAINING, Request
+from harness.worlds.tree import Tree
 
 COPIER = Path(__file__).parent / "steps" / "copier"
 OUTPUT = "/opt/ml/processing/output/copy"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import loaders
-from harness.case import Call, Case, Outcome
-from harness.expectation import Content, Expectation, Raises, Returns, Says
+from harness.cases.case import Call, Case, Outcome
+from harness.cases.expectation import Content, Expectation, Raises, Returns, Says
+from harness.contracts import loaders
 from harness.promises import Evidence, judge
 from harness.promises.all import PROMISES
 from harness.promises.errors import error_text, is_advice
-from harness.tree import Entry, Tree
+from harness.worlds.tree import Entry, Tree
 
 CONTRACT = loaders.load(Path(__file__).parent / "steps" / "copier")
 INPUT = "/opt/ml/processing/input/text/text.txt"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.runners.fake import FakeRunner
-from harness.runners.sandbox import SandboxRunner
+from harness.runners.fake.runner import FakeRunner
+from harness.runners.real.sandbox import SandboxRunner
 from tests.unit.samples import SAMPLES, Sample
 
 

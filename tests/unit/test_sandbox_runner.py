@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-from harness.case import BARE_ENVIRONMENT, Call, Case, Interrupt, Mount, Outcome
+from harness.cases.case import BARE_ENVIRONMENT, Call, Case, Interrupt, Mount, Outcome
 from harness.errors import Exit, RunnerCannot, RunnerUnavailable, WrongUse
-from harness.jobs import PROCESSING
-from harness.runners import mounts
-from harness.runners.fake import FakeRunner
+from harness.runners.fake.runner import FakeRunner
+from harness.runners.inside import mounts
+from harness.runners.real.sandbox import SandboxRunner
+from harness.runners.real.sandbox_world import in_the_way
 from harness.runners.registry import open_runner
-from harness.runners.sandbox import SandboxRunner
-from harness.runners.sandbox_world import in_the_way
-from harness.tree import Entry, Tree
+from harness.worlds.jobs import PROCESSING
+from harness.worlds.tree import Entry, Tree
 from tests.unit.worlds import OUTPUT, SCRIPT, case_of
 
 NOBODY = 65534

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands.scaffold import scaffold
 from harness.errors import WrongUse
-from harness.runners.fake import FakeRunner
-from harness.scaffold import scaffold
-from harness.step import StepRef, load, prove
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.step import StepRef, load, prove
 
 TOP = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.cases.shard import Shard
 from harness.errors import WrongUse
-from harness.shard import Shard
 
 IDS = [f"text={number},older_copy=absent" for number in range(300)]
 

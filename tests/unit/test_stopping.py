@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import session
-from harness.step import StepRef
-from harness.workers import Work, local, process
+from harness.runs import session
+from harness.runs.step import StepRef
+from harness.runs.workers import Work, local_pool, process
 
 
 def stubborn(_ref: StepRef, _runners: object, case_id: str) -> str:
@@ -27,7 +27,7 @@ def stubborn(_ref: StepRef, _runners: object, case_id: str) -> str:
 
 def test_a_worker_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "GRACE", 0.5)
-    monkeypatch.setattr(local, "_AHEAD_PER_WORKER", 1)
+    monkeypatch.setattr(local_pool, "_AHEAD_PER_WORKER", 1)
     work = Work(stubborn, StepRef(Path()), ())
     results = session.in_order(work, ["first", "second", "third", "fourth"], 2)
     assert next(results) == "first"

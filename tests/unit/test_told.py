@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.case import BARE_ENVIRONMENT, Outcome
-from harness.expectation import Expectation
+from harness.cases.case import BARE_ENVIRONMENT, Outcome
+from harness.cases.expectation import Expectation
 from harness.promises import Evidence, judge
 from tests.unit.test_promises import (
     BEFORE,

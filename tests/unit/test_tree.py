@@ -7,8 +7,8 @@ import tarfile
 
 import pytest
 
-from harness.jobs import PROCESSING, TRAINING, Job
-from harness.tree import Entry, Tree, is_under
+from harness.worlds.jobs import PROCESSING, TRAINING, Job
+from harness.worlds.tree import Entry, Tree, is_under
 
 CHANNEL = "model_artifacts_input"
 

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.case import Case, Outcome
+from harness.cases.case import Case, Outcome
 from harness.errors import RunnerUnavailable, WorkersFailed
-from harness.parity import Comparison
-from harness.runners.fake import FakeRunner
-from harness.session import Session, in_order
-from harness.step import StepRef, fingerprint, load
-from harness.workers import Work, apart
-from harness.workers.edition import edition
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.parity import Comparison
+from harness.runs.session import Session, in_order
+from harness.runs.step import StepRef, fingerprint, load
+from harness.runs.workers import Work, subprocess_pool
+from harness.runs.workers.build_id import edition
 from tests.unit.gated import Gated, alive, wait_until
 
 HARNESS = Path(sys.executable).with_name("harness")
@@ -158,7 +158,7 @@ def test_a_defect_keeps_its_traceback(threads: Executor) -> None:
 
 def test_another_harness_is_told() -> None:
     with pytest.raises(WorkersFailed, match=r"another harness: step-harness .* not older"):
-        apart.work("older", "session", b"", "case")
+        subprocess_pool.work("older", "session", b"", "case")
     assert edition().startswith("step-harness ")
 
 
@@ -181,9 +181,9 @@ def test_a_step_that_a_worker_sees_otherwise_is_told(
         shutil.rmtree(ref.path)
     try:
         with pytest.raises(WorkersFailed, match=says):
-            apart.work(edition(), str(tmp_path), errand, "one")
+            subprocess_pool.work(edition(), str(tmp_path), errand, "one")
     finally:
-        apart.end(str(tmp_path))
+        subprocess_pool.end(str(tmp_path))
 
 
 @dataclass(frozen=True)
@@ -238,15 +238,15 @@ def test_a_runner_that_is_not_available_there_is_told(tmp_path: Path, threads: E
 def test_a_process_apart_that_ends_for_want_of_work_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(apart, "_IDLE", 0.1)
+    monkeypatch.setattr(subprocess_pool, "_IDLE", 0.1)
     errand = pickle.dumps((fingerprint(COPIER), Work(processes, COPIER, ())))
     try:
-        first, _ = apart.work(edition(), "replaced", errand, "one")
+        first, _ = subprocess_pool.work(edition(), "replaced", errand, "one")
         wait_until(lambda: not alive(first))
-        second, _ = apart.work(edition(), "replaced", errand, "two")
+        second, _ = subprocess_pool.work(edition(), "replaced", errand, "two")
         assert second != first
     finally:
-        apart.end("replaced")
+        subprocess_pool.end("replaced")
 
 
 @pytest.mark.parametrize("executor_there", [False, True], ids=["local", "foreign"])
@@ -256,8 +256,9 @@ def test_no_worker_outlives_a_harness_that_is_killed(tmp_path: Path, executor_th
     if executor_there:
         source = (
             "import sys; from concurrent.futures import ThreadPoolExecutor; "
-            "from pathlib import Path; from harness.session import Session; "
-            "from harness.step import StepRef, load; from harness.runners.fake import FakeRunner; "
+            "from pathlib import Path; from harness.runs.session import Session; "
+            "from harness.runs.step import StepRef, load; "
+            "from harness.runners.fake.runner import FakeRunner; "
             "ref = StepRef(Path(sys.argv[1])); ids = load(ref).matrix.ids; "
             "list(Session(ref, FakeRunner(), ThreadPoolExecutor(2)).run(ids))"
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from dataclasses import replace
 
-from harness.case import Case
-from harness.jobs import PROCESSING
-from harness.tree import Tree
+from harness.cases.case import Case
+from harness.worlds.jobs import PROCESSING
+from harness.worlds.tree import Tree
 
 SCRIPT = "/opt/ml/code/script.py"
 OUTPUT = "/opt/ml/processing/output/model"

@@ -1,0 +1,200 @@
+"""The matrix: all cases of a suite under stable ids.
+
+Every combination of the axes, the special cases, and the usual case under other circumstances.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from harness.cases.case import Case
+from harness.cases.expectation import Expectation
+from harness.errors import WrongContract, WrongUse
+
+Edit = Callable[[Case], Case]
+# What makes of the usual case, and of what it must do, those under other circumstances.
+Change = Callable[[Case, Expectation], tuple[Case, Expectation]]
+
+
+_NO_USUAL = "name the usual case in the suite: Suite(usual=…); none must succeed"
+
+
+def as_it_is(case: Case) -> Case:
+    """The edit that changes nothing: for what is absent."""
+    return case
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One thing that varies: its name, and for each choice what it does to a case."""
+
+    name: str
+    choices: Mapping[str, Edit]
+
+
+@dataclass(frozen=True)
+class Special:
+    """A case beside the product: how it differs from the start, and what it must do."""
+
+    name: str
+    edit: Edit
+    expected: Expectation
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is tried on a step.
+
+    `start` is the case that every other begins from, `expect` tells from a product case's choices
+    what it must do, and `possible` leaves out combinations that cannot be. `unproven` says of
+    choices why their case cannot be run here, and what would have to be given; "" when it can.
+    `usual` is the id of the case that is tried under other circumstances too; unless it is given,
+    the last one of the product that must succeed, else the first such special one.
+    """
+
+    start: Case
+    axes: Sequence[Axis] = ()
+    expect: Callable[[Case], Expectation] = lambda _case: Expectation()
+    special: Sequence[Special] = ()
+    possible: Callable[[Mapping[str, str]], bool] = lambda _choices: True
+    unproven: Callable[[Mapping[str, str]], str] = lambda _choices: ""
+    usual: str = ""
+
+
+class Matrix:
+    """All cases of a suite, built one at a time: a case is made when it is asked for."""
+
+    def __init__(
+        self,
+        suite: Suite,
+        circumstances: Mapping[str, Change] = MappingProxyType({}),
+        *,
+        pairwise: bool = False,
+    ) -> None:
+        """Name every case; raises `WrongContract` when two have the same id.
+
+        `circumstances` maps name → what becomes of the usual case. With `pairwise`, the product is
+        thinned out to a covering array: every two choices still meet in some case.
+        """
+        self._suite = suite
+        self._circumstances: dict[str, Change] = {}
+        self._choices: dict[str, Mapping[str, str]] = {}
+        self._special: dict[str, Special] = {}
+        self.unproven: dict[str, str] = {}
+        for choices in _combinations(suite, pairwise):
+            name = ",".join(f"{axis}={choice}" for axis, choice in choices.items())
+            if reason := suite.unproven(choices):
+                self.unproven[name] = reason
+            else:
+                self._choices[name] = choices
+        for special in suite.special:
+            name = f"special={special.name}"
+            if name in self._special:
+                raise WrongContract(f"two cases have the id {name!r}", "rename one of them")
+            self._special[name] = special
+        self.usual = self._usual()
+        for circumstance, change in circumstances.items():
+            name = f"circumstance={circumstance}"
+            if self.usual:
+                self._circumstances[name] = change
+            else:
+                self.unproven[name] = next(iter(self.unproven.values()), _NO_USUAL)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all cases that can be run: product, special ones, circumstances."""
+        return (*self._choices, *self._special, *self._circumstances)
+
+    def case(self, case_id: str) -> tuple[Case, Expectation]:
+        """The case with this id and what it must do; raises `WrongUse` when there is none."""
+        if change := self._circumstances.get(case_id):
+            case, expected = change(*self.case(self.usual))
+            name = case_id.partition("=")[2]
+            return replace(case, id=case_id, choices={"circumstance": name}), expected
+        start = replace(self._suite.start, id=case_id)
+        if special := self._special.get(case_id):
+            return special.edit(start), special.expected
+        if case_id not in self._choices:
+            raise unknown_case(case_id, self.ids)
+        choices = self._choices[case_id]
+        case = replace(start, choices=choices)
+        for axis in self._suite.axes:
+            case = axis.choices[choices[axis.name]](case)
+        return case, self._suite.expect(case)
+
+    def _usual(self) -> str:
+        """The id of the usual case; "" when no case must succeed."""
+        if self._suite.usual:
+            if self._suite.usual not in (*self._choices, *self._special):
+                raise unknown_case(self._suite.usual, self.ids)
+            return self._suite.usual
+        for name in (*reversed(self._choices), *self._special):
+            case, expected = self.case(name)
+            if expected.exit_code == 0 and case.call is None and case.interrupt is None:
+                return name
+        return ""
+
+
+def _combinations(suite: Suite, pairwise: bool) -> Iterator[Mapping[str, str]]:
+    names = [axis.name for axis in suite.axes]
+    if not names:
+        return
+    values = [list(axis.choices) for axis in suite.axes]
+    if not pairwise or len(names) == 1:
+        for picked in itertools.product(*values):
+            if suite.possible(choices := dict(zip(names, picked, strict=True))):
+                yield choices
+        return
+    from allpairspy import AllPairs
+
+    def possible(row: Sequence[str]) -> bool:
+        # The library asks about rows that are not complete yet.
+        return len(row) < len(names) or suite.possible(dict(zip(names, row, strict=True)))
+
+    for row in AllPairs(values, filter_func=possible):
+        yield dict(zip(names, row, strict=True))
+
+
+def unknown_case(case_id: str, ids: Sequence[str]) -> WrongUse:
+    """The error for an id that no case has, with the nearest ones."""
+    near = difflib.get_close_matches(case_id, ids, n=3, cutoff=0.0)
+    return WrongUse(f"there is no case {case_id!r}", "the nearest are:\n  " + "\n  ".join(near))
+
+
+def select(ids: Sequence[str], expression: str) -> tuple[str, ...]:
+    """The ids that an expression such as `job=training and not (embedded=root)` picks.
+
+    A word holds for an id that contains it. Raises `WrongUse` when the expression is malformed, or
+    picks nothing.
+    """
+    import boolean
+
+    algebra = boolean.BooleanAlgebra(allowed_in_token=(*"._-=/:,",))
+    try:
+        parsed: Any = algebra.parse(expression)
+    except (boolean.ParseError, TypeError, IndexError) as error:
+        raise WrongUse(
+            f"-k {expression!r} is not an expression: {error}",
+            "write words with and, or, not and brackets, as in: -k 'job=training and not root'",
+        ) from None
+    words = sorted({str(symbol.obj) for symbol in parsed.symbols})
+    picked = tuple(one for one in ids if _holds(parsed, algebra, words, one))
+    if not picked:
+        near = {n for word in words for n in difflib.get_close_matches(word, ids, n=2, cutoff=0.0)}
+        raise WrongUse(
+            f"-k {expression!r} selects none of {len(ids)} cases",
+            "the nearest are:\n  " + "\n  ".join(sorted(near)),
+        )
+    return picked
+
+
+def _holds(parsed: Any, algebra: Any, words: Sequence[str], case_id: str) -> bool:
+    values = {
+        algebra.Symbol(word): algebra.TRUE if word in case_id else algebra.FALSE for word in words
+    }
+    return bool(parsed.subs(values, simplify=True) == algebra.TRUE)

@@ -1,0 +1,30 @@
+"""What no type of a contract's parts can say: names that clash, unknown promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.contracts.contract import Contract
+
+Where = tuple[int | str, ...]
+
+
+def wrong_parts(contract: Contract, promises: Sequence[str] | None) -> Iterator[tuple[Where, str]]:
+    """Where a contract, by its own keys, holds what cannot be, and what is wrong with it.
+
+    Waivers may name these `promises`; with None they are not looked at.
+    """
+    for name in contract.waivers:
+        if promises is not None and name not in promises:
+            yield ("waivers", name), f"is no promise; they are: {', '.join(promises)}"
+    required = contract.environment.required
+    for number, name in enumerate(required):
+        if name in required[:number]:
+            yield ("environment", "required", number), f"{name} is there twice"
+        if name in contract.inputs:
+            yield ("environment", "required", number), f"an input is named {name} too"
+    for name in contract.environment.optional:
+        if name in required:
+            yield ("environment", "optional", name), "is a required variable too"
+        if name in contract.inputs:
+            yield ("environment", "optional", name), "an input is named so too"

@@ -1,0 +1,183 @@
+"""Script contracts in Python: a module with an object that has the attributes of one.
+
+The file is executed, since any object will do: a dataclass, a pydantic model, a plain class with
+`entry_point`, `expected_input_paths`, `expected_output_paths` and, if it has them,
+`expected_arguments`, `required_env_vars`, `optional_env_vars`, `framework_requirements`,
+`description` and `waivers` (promise → reason).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.contracts.checks import wrong_parts
+from harness.contracts.contract import (
+    AbsolutePath,
+    Contract,
+    EntryPoint,
+    Environment,
+    Input,
+    Output,
+    Reason,
+    Texts,
+)
+from harness.contracts.reading import Options
+from harness.errors import WrongContract
+from harness.files import yaml_file
+from harness.files.modules import blaming, execute
+
+_NEEDED = ("entry_point", "expected_input_paths", "expected_output_paths")
+_EXIT_CODES = {0: "the step did its work", 1: "the step failed"}
+
+
+class _Attributes(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    entry_point: EntryPoint
+    expected_input_paths: dict[str, AbsolutePath]
+    expected_output_paths: dict[str, AbsolutePath] = Field(min_length=1)
+    expected_arguments: dict[str, Any] = {}
+    required_env_vars: Texts = ()
+    optional_env_vars: dict[str, Any] = {}
+    framework_requirements: dict[str, Any] = {}
+    description: str = ""
+    waivers: dict[str, Reason] = {}
+
+
+# The attribute here of what our contracts name otherwise.
+_OURS: Mapping[tuple[int | str, ...], str] = {
+    ("environment", "required"): "required_env_vars",
+    ("environment", "optional"): "optional_env_vars",
+    ("waivers",): "waivers",
+}
+
+
+def matches(path: Path) -> bool:
+    """Whether the file may be one of these."""
+    return path.suffix == ".py"
+
+
+def read(path: Path, options: Options) -> Contract:
+    """Execute the file and read its one contract; raises `WrongContract`."""
+    hint = "mend it, or run the harness where what it imports is installed"
+    with blaming(path, "the script contract cannot be executed", hint):
+        name, found = _the_one(path, vars(execute(path)))
+        values = {
+            one: value
+            for one in _Attributes.model_fields
+            if (value := getattr(found, one, None)) is not None
+        }
+    try:
+        attributes = _Attributes.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _wrong(path, (name, *first["loc"]), yaml_file.sentence(first)) from None
+    contract = _contract(path, attributes)
+    for where, what in wrong_parts(contract, options.promises):
+        attribute, rest = next(
+            (one, where[len(ours) :]) for ours, one in _OURS.items() if where[: len(ours)] == ours
+        )
+        raise _wrong(path, (name, attribute, *rest), what)
+    return contract
+
+
+def _contract(path: Path, attributes: _Attributes) -> Contract:
+    return Contract(
+        name=path.stem,
+        description=attributes.description,
+        entry_point=Path(attributes.entry_point).name,
+        inputs={
+            one: Input(required=True, mounts=(mount,))
+            for one, mount in attributes.expected_input_paths.items()
+        },
+        outputs={one: Output(path=at) for one, at in attributes.expected_output_paths.items()},
+        arguments=_texts(attributes.expected_arguments),
+        environment=Environment(
+            required=attributes.required_env_vars, optional=_texts(attributes.optional_env_vars)
+        ),
+        exit_codes=_EXIT_CODES,
+        framework_requirements=_texts(attributes.framework_requirements),
+        waivers=attributes.waivers,
+        folder=Path(attributes.entry_point).parent,
+    )
+
+
+def _wrong(path: Path, where: tuple[int | str, ...], what: str) -> WrongContract:
+    dotted = ".".join(str(key) for key in where if key != yaml_file.KEY)
+    line = _line(path, str(where[0]), [str(key) for key in where[1:]])
+    return WrongContract(f"{path}:{line}: {dotted}: {what}", "mend that attribute")
+
+
+def _the_one(path: Path, names: dict[str, Any]) -> tuple[str, Any]:
+    found = {
+        name: value
+        for name, value in names.items()
+        if not isinstance(value, type | ModuleType) and _has_all(value)
+    }
+    # The same object under two names is one contract, and the first is its name.
+    one_each = {id(value): (name, value) for name, value in reversed(found.items())}
+    if len(one_each) == 1:
+        return next(iter(one_each.values()))
+    if not found:
+        raise WrongContract(
+            f"{path}: holds no script contract", f"it needs an object with {', '.join(_NEEDED)}"
+        )
+    raise WrongContract(
+        f"{path}: holds several script contracts: {', '.join(found)}", "keep each in a file"
+    )
+
+
+def _has_all(value: Any) -> bool:
+    return all(hasattr(value, one) for one in _NEEDED)
+
+
+def _line(path: Path, name: str, keys: Sequence[str]) -> int:
+    """The line of the value that `keys` lead to in the object `name`, or of the nearest to it.
+
+    Looked for in what is assigned to `name`; in an object made elsewhere, in the whole file.
+    """
+    tree = ast.parse(path.read_bytes())
+    assigned = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and any(isinstance(one, ast.Name) and one.id == name for one in _targets(node))
+    ]
+    line = assigned[-1].lineno if assigned else 1
+    scope: ast.AST = assigned[-1] if assigned else tree
+    for key in keys:
+        found = _named(scope, key) or _named(tree, key)
+        if found is None:
+            break
+        line, scope = found.lineno, found
+    return line
+
+
+def _named(scope: ast.AST, key: str) -> ast.expr | None:
+    """The value that has this name in an argument, an assignment or a dictionary below `scope`."""
+    for node in ast.walk(scope):
+        if isinstance(node, ast.keyword) and node.arg == key:
+            return node.value
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            for target in _targets(node):
+                if key in (getattr(target, "id", None), getattr(target, "attr", None)):
+                    return node.value
+        if isinstance(node, ast.Dict):
+            for one, value in zip(node.keys, node.values, strict=True):
+                if isinstance(one, ast.Constant) and one.value == key:
+                    return value
+    return None
+
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> Sequence[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
+def _texts(values: dict[str, Any]) -> dict[str, str]:
+    return {str(name): "" if value is None else str(value) for name, value in values.items()}

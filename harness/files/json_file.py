@@ -1,0 +1,105 @@
+"""JSON files, read so that every complaint names the file, the line and the key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from harness.errors import WrongContract
+from harness.files import yaml_file
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class JsonFile:
+    """The object that a file holds, and its text for whoever asks for a line."""
+
+    path: Path
+    text: str
+    content: dict[str, Any]
+
+    def at(self, where: Sequence[int | str]) -> str:
+        """The place of the value at the keys `where`, for a message: file, line and keys."""
+        dotted = ".".join(str(key) for key in where if key != yaml_file.KEY)
+        return f"{self.path}:{_line_of(self.text, where)}: {dotted}"
+
+    def wrong(self, where: Sequence[int | str], what: str, hint: str = "") -> WrongContract:
+        """The error about the value at the keys `where`."""
+        return WrongContract(f"{self.at(where)}: {what}", hint or "mend that key")
+
+    def validated(self, model: type[M], where: Sequence[int | str] = ()) -> M:
+        """What the part at the keys `where` says; raises `WrongContract`."""
+        part: Any = self.content
+        for key in where:
+            part = part[key]
+        try:
+            return model.model_validate(part)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise self.wrong((*where, *first["loc"]), yaml_file.sentence(first)) from None
+
+
+def read(path: Path) -> JsonFile:
+    """Read one that holds an object; raises `WrongContract`."""
+    text = yaml_file.text_of(path)
+    try:
+        content = json.loads(text, object_pairs_hook=_without_duplicates)
+    except json.JSONDecodeError as error:
+        raise WrongContract(
+            f"{path}:{error.lineno}: is not JSON: {error.msg} (column {error.colno})",
+            "mend that line",
+        ) from None
+    except _DuplicateKey as error:
+        raise WrongContract(
+            f"{path}:{_line_of_duplicate(text)}: {error}: is there twice", "remove one of them"
+        ) from None
+    except RecursionError:
+        raise WrongContract(f"{path}:1: is nested too deeply", "mend the file") from None
+    if not isinstance(content, dict):
+        raise WrongContract(f"{path}:1: holds no JSON object", "it begins with {")
+    return JsonFile(path, text, content)
+
+
+class _DuplicateKey(ValueError):
+    pass
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise _DuplicateKey(key)
+        content[key] = value
+    return content
+
+
+@lru_cache(maxsize=2)
+def _with_lines(text: str) -> Any:
+    # JSON is YAML, but for tabs between its tokens; in its strings there are none.
+    return YAML().load(text.replace("\t", " "))
+
+
+def _line_of(text: str, where: Sequence[int | str]) -> int:
+    try:
+        return yaml_file.line_of(_with_lines(text), where)
+    except YAMLError:
+        return 1
+
+
+def _line_of_duplicate(text: str) -> int:
+    try:
+        _with_lines(text)
+    except MarkedYAMLError as error:
+        return error.problem_mark.line + 1 if error.problem_mark else 1
+    except YAMLError:
+        pass
+    return 1

@@ -1,0 +1,78 @@
+"""Imports of modules that lie in the fake file system: those beside the script.
+
+Python's own import system looks at the real file system, whatever pyfakefs does to `os`.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import linecache
+import posixpath
+import stat
+import sys
+import types
+from collections.abc import Sequence
+from importlib.util import decode_source, spec_from_loader
+
+from pyfakefs.fake_filesystem import FakeFilesystem
+
+from harness.runners.fake import preload
+from harness.worlds.tree import Tree
+
+
+def prefer(folder: str, tree: Tree) -> None:
+    """Forget the packages loaded ahead that have a namesake in the script's folder."""
+    for name in preload.OPTIONAL:
+        if f"{folder}/{name}" in tree or f"{folder}/{name}.py" in tree:
+            for module in [one for one in sys.modules if one.split(".")[0] == name]:
+                del sys.modules[module]
+
+
+class TreeFinder(importlib.abc.MetaPathFinder):
+    """Finds modules and packages in the folders of `sys.path` that the fake file system has."""
+
+    def __init__(self, fs: FakeFilesystem) -> None:
+        """Keep the file system."""
+        self._fs = fs
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The module of that name, if it lies in one of the folders."""
+        name = fullname.rpartition(".")[2]
+        for folder in sys.path if path is None else path:
+            if not self._fs.isdir(folder):
+                continue
+            base = posixpath.join(folder, name)
+            for file, is_package in ((f"{base}/__init__.py", True), (f"{base}.py", False)):
+                if (source := self._source(file)) is not None:
+                    loader = _Loader(file, source)
+                    return spec_from_loader(fullname, loader, origin=file, is_package=is_package)
+        return None
+
+    def _source(self, file: str) -> bytes | None:
+        if not self._fs.exists(file):
+            return None
+        thing = self._fs.resolve(file)
+        return (thing.byte_contents or b"") if stat.S_ISREG(thing.st_mode) else None
+
+
+class _Loader(importlib.abc.InspectLoader):
+    def __init__(self, file: str, source: bytes) -> None:
+        self._file = file
+        self._bytes = source
+
+    def get_source(self, fullname: str) -> str:
+        return decode_source(self._bytes)
+
+    def is_package(self, fullname: str) -> bool:
+        return self._file.endswith("/__init__.py")
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        module.__file__ = self._file
+        if self.is_package(module.__name__):
+            module.__path__ = [posixpath.dirname(self._file)]
+        lines = self.get_source(module.__name__).splitlines(keepends=True)
+        linecache.cache[self._file] = (len(self._bytes), None, lines, self._file)
+        exec(compile(self._bytes, self._file, "exec", dont_inherit=True), module.__dict__)

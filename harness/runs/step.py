@@ -1,0 +1,159 @@
+"""Steps: a folder with a contract, its entry point and the suite that is tried on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from harness.cases.case import Case, Result
+from harness.cases.code_beside import files_in, source_folder
+from harness.cases.derive import derived
+from harness.cases.matrix import Change, Matrix, Suite
+from harness.cases.trial import Trial, Usual
+from harness.contracts import loaders
+from harness.contracts.contract import Contract
+from harness.errors import WrongContract, WrongUse
+from harness.files.digest import digest
+from harness.files.modules import blaming, execute, sources
+from harness.promises import Circumstance, Evidence, circumstances, judge
+from harness.promises.all import PROMISE_NAMES
+from harness.runners import Runner
+from harness.worlds import jobs
+
+
+@dataclass(frozen=True)
+class StepRef:
+    """Where a step is: small enough to be sent to another process.
+
+    `path` is its contract, or the folder that this lies in. `script` is another file that takes the
+    entry point's place, under the entry point's name; `code` the folder of the entry point. With
+    `pairwise` not all combinations are tried, but every pair of choices. `step` is its name in a
+    file of several, and `profile` the type of job that a derived suite is run as.
+    """
+
+    path: Path
+    script: Path | None = None
+    code: Path | None = None
+    pairwise: bool = False
+    step: str | None = None
+    profile: str | None = None
+
+
+# What gives the verdict on one case of a step, through a runner that is ready.
+Judged = Callable[[StepRef, Runner, str], Result]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that is ready to be proved."""
+
+    contract: Contract
+    matrix: Matrix
+
+
+def read_contract(
+    path: Path, code: Path | None = None, step: str | None = None, script: Path | None = None
+) -> Contract:
+    """The contract of a step, whose waivers name promises; raises as `loaders.load` does."""
+    return loaders.load(path, code, step, script, promises=PROMISE_NAMES)
+
+
+@lru_cache(maxsize=8)
+def load(ref: StepRef) -> Step:
+    """Read a step's contract, script and suite; raises `WrongContract`."""
+    contract = read_contract(ref.path, ref.code, ref.step, ref.script)
+    source = loaders.read_script(ref.script or contract.script)
+    suite = _suite(contract, source, ref.profile)
+    under = {one.name: _change(contract, one) for one in circumstances(contract)}
+    return Step(contract, Matrix(suite, under, pairwise=ref.pairwise))
+
+
+@lru_cache(maxsize=8)
+def fingerprint(ref: StepRef) -> str:
+    """A digest of the files that a step is made of, wherever they lie: what they hold counts.
+
+    They are its contract, script, suite, samples, and what lies beside script and suite that these
+    import; raises as `load` does.
+    """
+    contract = load(ref).contract
+    profile = Path(ref.profile) if ref.profile else None
+    try:
+        return digest(
+            contract.name,
+            contract.origin.read_bytes(),
+            source_folder(contract, loaders.read_script(ref.script or contract.script)),
+            sources(contract.suite),
+            files_in(contract.samples),
+            profile.read_bytes() if profile and profile.is_file() else ref.profile,
+            ref.pairwise,
+        )
+    except OSError as error:
+        raise WrongContract(
+            f"{error.filename}: cannot be read: {error.strerror}",
+            "a step is told from another by all of its files: let it be read, or remove it",
+        ) from None
+
+
+def _change(contract: Contract, one: Circumstance) -> Change:
+    return lambda case, usual: (one.edit(contract, case), one.expect(contract, case, usual))
+
+
+def try_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
+    """Run one case by itself, with the runner made ready and closed."""
+    runner.prepare()
+    try:
+        return trial(ref, runner, case_id)
+    finally:
+        runner.close()
+
+
+def prove(ref: StepRef, runner: Runner, case_id: str) -> Result:
+    """The verdict on one case, through a runner that is ready."""
+    return trial(ref, runner, case_id).result
+
+
+def trial(ref: StepRef, runner: Runner, case_id: str) -> Trial:
+    """One case from beginning to end, through a runner that is ready."""
+    step = load(ref)
+    case, expected = step.matrix.case(case_id)
+    outcome = runner.run(case)
+    usual = _usual(ref, runner) if "circumstance" in case.choices else None
+    expected = expected.chosen(outcome.exit_code)
+    findings = judge(Evidence(step.contract, case, expected, outcome, usual))
+    return Trial(case, expected, outcome, findings, usual)
+
+
+@lru_cache(maxsize=8)
+def _usual(ref: StepRef, runner: Runner) -> Usual:
+    """The usual case, run twice: across a second, and with another order of sets."""
+    step = load(ref)
+    case, expected = step.matrix.case(step.matrix.usual)
+    first = runner.run(_with_hash_seed(case, "0"))
+    time.sleep(1 - time.time() % 1)
+    second = runner.run(_with_hash_seed(case, "1"))
+    evidence = Evidence(step.contract, case, expected.chosen(first.exit_code), first)
+    return Usual((first, second), judge(evidence), evidence.as_expected)
+
+
+def _with_hash_seed(case: Case, seed: str) -> Case:
+    return replace(case, variables={**case.variables, "PYTHONHASHSEED": seed})
+
+
+def _suite(contract: Contract, source: bytes, profile: str | None) -> Suite:
+    path = contract.suite
+    if not path.is_file():
+        return derived(contract, source, jobs.profile(profile) if profile else None)
+    if profile is not None:
+        raise WrongUse(
+            f"--profile {profile}: {path} says itself as which jobs the step is run",
+            "leave --profile out; it is for steps that have no suite of their own",
+        )
+    hint = "mend it; `suite(contract, script)` returns a harness.cases.matrix.Suite"
+    with blaming(path, "the suite cannot be loaded", hint):
+        suite = execute(path).suite(contract, source)
+    if not isinstance(suite, Suite):
+        raise WrongContract(f"{path}: suite() returned a {type(suite).__name__}", hint)
+    return suite

@@ -1,0 +1,186 @@
+"""Compares an archive that a step wrote with the members that it must hold.
+
+`differences` reads the bytes as any program would and never raises, whatever it is given.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.worlds.archives import readers
+from harness.worlds.archives.member import Member, MemberKind, normalised
+
+HYPERPARAMETERS = "hyperparameters.json"
+
+_GZIP_MAGIC = b"\x1f\x8b"
+# Finer than a microsecond is more than the headers' numbers can say.
+_TIME_TOLERANCE = 1e-5
+_KINDS: Mapping[bytes, MemberKind] = {
+    tarfile.REGTYPE: "file",
+    tarfile.AREGTYPE: "file",
+    tarfile.CONTTYPE: "file",
+    tarfile.GNUTYPE_SPARSE: "file",
+    tarfile.DIRTYPE: "directory",
+    tarfile.SYMTYPE: "symlink",
+    tarfile.LNKTYPE: "hardlink",
+    tarfile.FIFOTYPE: "fifo",
+    tarfile.CHRTYPE: "character-device",
+    tarfile.BLKTYPE: "block-device",
+}
+
+
+@dataclass(frozen=True)
+class ArchiveDifference:
+    """Something wrong with an archive: a short key, which member, what was expected, what is."""
+
+    key: str
+    where: str
+    expected: str
+    got: str
+
+
+def differences(
+    data: bytes, members: tuple[Member, ...], injected: bytes | None = None
+) -> tuple[ArchiveDifference, ...]:
+    """All that is wrong with `data` as a `.tar.gz` of `members`.
+
+    With `injected`, it must hold these bytes as `hyperparameters.json` too. The order of members,
+    the tar dialect and the compression level are the writer's choice, and so are the mode, date and
+    owner of what was injected; a member for the root itself may be kept or left out.
+    """
+    return tuple(_differences(data, members, injected))
+
+
+def _differences(
+    data: bytes, members: tuple[Member, ...], injected: bytes | None
+) -> Iterator[ArchiveDifference]:
+    if not data.startswith(_GZIP_MAGIC):
+        yield ArchiveDifference("not-gzip", "", "a gzip file", f"begins with {data[:8]!r}")
+        return
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        payload = stream.decompress(data)
+    except zlib.error as error:
+        yield ArchiveDifference("unreadable", "", "an intact gzip file", str(error))
+        return
+    if not stream.eof:
+        yield ArchiveDifference("unreadable", "", "an intact gzip file", "it ends too early")
+        return
+    if stream.unused_data:
+        yield _after_the_end(stream.unused_data)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(payload), mode="r:") as tar:
+            infos = tar.getmembers()
+            yield from _end(payload[tar.offset :])
+            yield from _members(tar, infos, members, injected)
+    except Exception as error:
+        yield ArchiveDifference(
+            "unreadable", "", "an intact tar", f"{type(error).__name__}: {error}"
+        )
+        return
+    names = tuple(sorted(normalised(info.name) for info in infos))
+    for reader, seen in readers.misreadings(data, names):
+        yield ArchiveDifference(f"reader-{reader}", "", f"{reader} reads all of it", seen)
+
+
+def _after_the_end(rest: bytes) -> ArchiveDifference:
+    key = "several-gzip-members" if rest.startswith(_GZIP_MAGIC) else "bytes-after-the-end"
+    got = f"{len(rest)} bytes after it, which begin with {rest[:8]!r}"
+    return ArchiveDifference(key, "", "a single gzip member with nothing after it", got)
+
+
+def _end(rest: bytes) -> Iterator[ArchiveDifference]:
+    """What is wrong with the end of a tar: POSIX wants two blocks of zeros, and no more follows."""
+    if len(rest) < 2 * tarfile.BLOCKSIZE:
+        got = f"{len(rest)} bytes"
+        yield ArchiveDifference("tar-without-end", "", "two blocks of zeros at the end", got)
+    elif rest.strip(b"\0"):
+        got = f"{rest.strip(bytes(1))[:8]!r} behind it"
+        yield ArchiveDifference("tar-after-the-end", "", "nothing but zeros behind the end", got)
+
+
+def _members(
+    tar: tarfile.TarFile,
+    infos: list[tarfile.TarInfo],
+    members: tuple[Member, ...],
+    injected: bytes | None,
+) -> Iterator[ArchiveDifference]:
+    wanted = {normalised(member.name): member for member in members}
+    wanted.pop(".", None)
+    if injected is not None:
+        wanted[HYPERPARAMETERS] = Member(HYPERPARAMETERS, data=injected)
+    seen = Counter[str]()
+    for info in infos:
+        name = normalised(info.name)
+        if name == "." and info.isdir():
+            continue
+        seen[name] += 1
+        if info.name.startswith(("./", "/")):
+            yield ArchiveDifference("name-prefix", info.name, f"the name {name}", info.name)
+        member = wanted.get(name)
+        if member is None:
+            yield ArchiveDifference("member-unexpected", name, "no such member", _kind(info))
+        elif seen[name] > 1:
+            yield ArchiveDifference("member-twice", name, "one such member", "several")
+        else:
+            yield from _member(tar, info, member, own=name != HYPERPARAMETERS or injected is None)
+            if info.islnk() and not seen[normalised(info.linkname)]:
+                got = "it comes before its target, so that it cannot be extracted"
+                yield ArchiveDifference("link-before-target", name, "a link to an earlier one", got)
+    for name, member in wanted.items():
+        if not seen[name]:
+            yield ArchiveDifference("member-missing", name, f"a {member.kind}", "nothing")
+
+
+def _member(
+    tar: tarfile.TarFile, info: tarfile.TarInfo, member: Member, *, own: bool
+) -> Iterator[ArchiveDifference]:
+    """What is wrong with one member: with `own` one of the input's, else what was injected."""
+    name = normalised(member.name)
+    kind = "file" if member.kind == "sparse" else member.kind
+    if _kind(info) != kind:
+        yield ArchiveDifference("wrong-type", name, f"a {kind}", f"a {_kind(info)}")
+        return
+    if kind == "file":
+        content = tar.extractfile(info)
+        got = content.read() if content else b""
+        if got != member.data:
+            # It is another file: its date and owner only say so again.
+            yield ArchiveDifference("wrong-bytes", name, _tell(member.data), _tell(got))
+            return
+    if not own:
+        if not info.mode & stat.S_IRUSR:
+            mode = f"{info.mode:04o}"
+            yield ArchiveDifference("wrong-mode", name, "what its owner can read", mode)
+        return
+    target = _target(member.kind, member.target)
+    if _target(member.kind, info.linkname) != target:
+        yield ArchiveDifference("wrong-target", name, f"→ {target}", f"→ {info.linkname}")
+    if stat.S_IMODE(info.mode) != member.mode:
+        yield ArchiveDifference("wrong-mode", name, f"{member.mode:04o}", f"{info.mode:04o}")
+    if abs(info.mtime - member.mtime) > _TIME_TOLERANCE:
+        yield ArchiveDifference("wrong-mtime", name, f"{member.mtime!r}", f"{info.mtime!r}")
+    owner = (member.uid, member.gid, member.uname, member.gname)
+    if owner != (got_owner := (info.uid, info.gid, info.uname, info.gname)):
+        yield ArchiveDifference("wrong-owner", name, str(owner), str(got_owner))
+
+
+def _kind(info: tarfile.TarInfo) -> str:
+    return _KINDS.get(info.type, f"member of type {info.type!r}")
+
+
+def _target(kind: MemberKind, target: str) -> str:
+    if kind == "hardlink":
+        return normalised(target)
+    return target if kind == "symlink" else ""
+
+
+def _tell(data: bytes) -> str:
+    shown = data if len(data) <= 60 else data[:57] + b"..."
+    return f"{shown!r} ({len(data)} bytes)"

@@ -1,0 +1,218 @@
+"""Model archives as they are found in the world, one of each kind: all of them are good.
+
+Sources: TensorFlow's SavedModel, PyTorch's and Hugging Face's folders as SageMaker's inference
+containers want them; the tar dialects of POSIX.1-1988, POSIX.1-2001, GNU tar and Unix v7; RFC 1952.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.worlds.archives.build import Dialect, gzipped, model_archive, tar
+from harness.worlds.archives.member import Member, directory, file, hardlink, sparse, symlink
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A good archive: its bytes, the members that it means, the hyperparameters among them."""
+
+    data: bytes
+    members: tuple[Member, ...]
+    embedded: bytes | None = None
+
+
+def _weights(seed: int, size: int) -> bytes:
+    """Bytes that do not compress, as those of a model."""
+    return random.Random(seed).randbytes(size)
+
+
+TENSORFLOW = (
+    directory("1"),
+    file("1/saved_model.pb", _weights(1, 3_000)),
+    directory("1/assets"),
+    directory("1/variables"),
+    file("1/variables/variables.data-00000-of-00001", _weights(2, 9_000)),
+    file("1/variables/variables.index", _weights(3, 400)),
+    directory("code"),
+    file("code/inference.py", b"def handler(data, context):\n    return data\n"),
+    file("code/requirements.txt", b"numpy\n"),
+)
+PYTORCH = (
+    file("model.pth", _weights(4, 6_000)),
+    directory("code"),
+    file("code/inference.py", b"def model_fn(model_dir):\n    return model_dir\n"),
+    file("code/requirements.txt", b""),
+)
+HUGGING_FACE = (
+    file("config.json", b'{"architectures": ["BertModel"]}'),
+    file("model.safetensors", _weights(5, 8_000)),
+    file("special_tokens_map.json", b"{}"),
+    file("tokenizer.json", b'{"version": "1.0"}'),
+    file("vocab.txt", "[PAD]\n[UNK]\ncafé\n".encode()),
+    directory("1_Pooling"),
+    file("1_Pooling/config.json", b'{"pooling_mode_mean_tokens": true}'),
+)
+# What every dialect can say.
+_PLAIN = (
+    file("model.bin", _weights(6, 2_000)),
+    directory("code"),
+    file("code/run.sh", b"#!/bin/sh\n", mode=0o755),
+    symlink("code/latest", "run.sh"),
+    hardlink("copy.bin", "model.bin"),
+)
+# v7 has no owners' names, and says of a directory only that its name ends in a slash.
+_V7 = (
+    file("model.bin", _weights(6, 2_000), uname="", gname=""),
+    file("code/run.sh", b"#!/bin/sh\n", mode=0o755, uname="", gname=""),
+    symlink("code/latest", "run.sh", uname="", gname=""),
+)
+_LONG = "a-name-of-which-there-are-many/" * 9 + "and-it-ends-" + "here" * 20 + ".bin"
+_HOLES = b"begin" + bytes(40_000) + b"middle" + bytes(70_000) + b"end"
+_OWN = b'{"trained": true}\n'
+
+
+def _from(members: tuple[Member, ...], dialect: Dialect = "pax") -> Layout:
+    return Layout(model_archive(members, dialect), members)
+
+
+def _packed(data: bytes) -> Layout:
+    return Layout(data, PYTORCH)
+
+
+def _layouts() -> dict[str, Layout]:
+    plain = tar(PYTORCH)
+    own = (*PYTORCH, file("hyperparameters.json", _OWN))
+    embedded = (*PYTORCH, file("././/hyperparameters.json", _OWN))
+    return {
+        "tensorflow": _from(TENSORFLOW),
+        "pytorch": _from(PYTORCH),
+        "hugging-face": _from(HUGGING_FACE),
+        "empty-directories": _from((*PYTORCH, directory("empty"), directory("a/b/c", mode=0o700))),
+        "symlinks": _from(
+            (
+                *PYTORCH,
+                symlink("latest.pth", "model.pth"),
+                symlink("code/up.pth", "../model.pth"),
+                symlink("dangling", "code/missing.py"),
+                symlink("folder", "code"),
+                symlink("dotted", "./code/../model.pth"),
+                symlink("long", _LONG),
+            )
+        ),
+        "hard-links": _from(
+            (*PYTORCH, hardlink("again.pth", "model.pth"), hardlink("code/b.pth", "again.pth"))
+        ),
+        "dot-slash-hard-links": _from(
+            (file("./model.pth", b"weights"), hardlink("./again.pth", "./model.pth"))
+        ),
+        "long-names": _from(
+            (*PYTORCH, file(_LONG, b"far"), directory(f"d/{_LONG}"), symlink(f"s/{_LONG}", "x"))
+        ),
+        "long-names-gnu": _from((*PYTORCH, file(_LONG, b"far"), hardlink("near", _LONG)), "gnu"),
+        "unicode-names": _from(
+            (*PYTORCH, file("modèle/模型-😀.bin", b"x"), symlink("ссылка", "modèle/模型-😀.bin"))
+        ),
+        "unicode-names-gnu": _from((*PYTORCH, file("modèle/模型-😀.bin", b"x")), "gnu"),
+        "odd-names": _from(
+            (
+                file(" leading and trailing ", b"1"),
+                file("new\nline", b"2"),
+                file("-rf", b"3"),
+                file("back\\slash", b"4"),
+                file("..dots", b"5"),
+                file("code/...", b"6"),
+                file("star*?[x]", b"7"),
+                file(".hidden", b"8"),
+                file("._model.pth", b"9"),
+                file("code/__pycache__/inference.cpython-311.pyc", b"10"),
+                file("README", b"11"),
+                file("ends with a dot.", b"12"),
+            )
+        ),
+        "decomposed-unicode-names": _from((*PYTORCH, file("mode\u0300le.bin", b"x"))),
+        "line-ends": _from((*PYTORCH, file("dos.txt", b"one\r\ntwo\r\n"), file("cr", b"\r\n"))),
+        # More than any buffer, and no multiple of one.
+        "large-member": _from((file("shard.bin", _weights(8, 2_500_007)), *PYTORCH)),
+        "odd-modes": _from(
+            (
+                file("read-only", b"1", mode=0o400),
+                file("nothing", b"2", mode=0o000),
+                file("all", b"3", mode=0o777),
+                file("set-uid", b"4", mode=0o4755),
+                file("set-gid", b"5", mode=0o2755),
+                directory("sticky", mode=0o1777),
+                directory("closed", mode=0o500),
+                file("closed/inside", b"6", mode=0o600),
+            )
+        ),
+        "odd-mtimes": _from(
+            (
+                file("epoch", b"1", mtime=0.0),
+                file("old", b"2", mtime=1.0),
+                file("older than the epoch", b"2", mtime=-86_400.0),
+                file("future", b"3", mtime=4_102_444_800.0),
+                directory("dated", mtime=1_234_567_890.0),
+                file("dated/inside", b"4", mtime=1_400_000_000.0),
+                symlink("link", "old", mtime=1_111_111_111.0),
+            )
+        ),
+        "subsecond-mtimes": _from((*PYTORCH, file("fine", b"1", mtime=1_700_000_000.123456))),
+        "owners": _from(
+            (
+                file("root", b"1", uid=0, gid=0, uname="root", gname="root"),
+                file("nameless", b"2", uid=12_345, gid=54_321, uname="", gname=""),
+                file("large", b"3", uid=3_000_000_000, gid=2_500_000, uname="big", gname="bigger"),
+                directory("theirs", uid=501, gid=20, uname="jos\u00e9", gname="staff"),
+                symlink("link", "root", uid=7, gid=8, uname="lp", gname="mail"),
+            )
+        ),
+        "dot-slash": _from(
+            (
+                directory("./"),
+                file("./model.pth", b"weights"),
+                directory("./code/"),
+                file("./code/inference.py", b"run()\n"),
+                symlink("./latest", "./model.pth"),
+            )
+        ),
+        "root-member": _from((directory("/"), *PYTORCH)),
+        "sparse-gnu": _from((*PYTORCH, sparse("holes.bin", _HOLES)), "gnu"),
+        "sparse-pax": _from((*PYTORCH, sparse("holes.bin", _HOLES))),
+        "sparse-nothing": _from((*PYTORCH, sparse("all-hole.bin", bytes(50_000)))),
+        "dialect-v7": _from(_V7, "v7"),
+        "dialect-ustar": _from((*_PLAIN, file("d/" * 60 + "ustar-prefix.bin", b"x")), "ustar"),
+        "dialect-gnu": _from(_PLAIN, "gnu"),
+        "dialect-pax": _from(_PLAIN, "pax"),
+        "pax-path": _from(
+            (
+                file("./model.pth", b"weights"),
+                directory("././code/"),
+                file("code/.//inference.py", b"run()\n"),
+                file("modèle.bin", b"x"),
+            ),
+            "pax-path",
+        ),
+        "pax-path-embedded": Layout(model_archive(embedded, "pax-path"), embedded, _OWN),
+        "gzip-stored-name": _packed(gzipped(plain, file_name="model.tar", mtime=1_600_000_000)),
+        "gzip-members": _packed(gzipped(plain, cuts=(700, 5_000))),
+        "gzip-empty-member": _packed(gzipped(plain, cuts=(512, 512, len(plain) - 1024))),
+        "gzip-level-0": _packed(gzipped(plain, level=0)),
+        "gzip-level-9": _packed(gzipped(plain, level=9)),
+        "no-members": _from(()),
+        "empty-file": _from((file("empty.bin", b""),)),
+        "one-block-file": _from((file("block.bin", _weights(7, 512)),)),
+        "deep": _from((*PYTORCH, file("/".join("abcdefghijklmnopqrstuvwxyz") + "/x", b"deep"))),
+        "many-members": _from(tuple(file(f"shard-{n:03}.bin", b"%d" % n) for n in range(300))),
+        "plain-tar": _packed(plain),
+        "plain-tar-embedded": Layout(tar(own), own, _OWN),
+        "bzip2-embedded": Layout(bz2.compress(tar(own)), own, _OWN),
+        "bzip2": _packed(bz2.compress(plain)),
+        "xz": _packed(lzma.compress(plain)),
+    }
+
+
+LAYOUTS: Mapping[str, Layout] = _layouts()

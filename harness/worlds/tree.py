@@ -1,0 +1,257 @@
+"""Fake `/opt/ml` worlds: immutable trees of files, built by chaining, that travel as a tar.
+
+A `Tree` maps absolute POSIX paths to entries. Every `with_…` method returns a new tree, so a tree
+can be shared, cached and compared. `to_tar()` and `from_tar()` are the only currency between the
+harness and a runner: what goes into a world and what comes out of it takes the same road.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+from harness.worlds.jobs import Job, Request
+
+Kind = Literal["file", "directory", "symlink", "fifo", "device"]
+
+# 2024-01-02T03:04:05Z: far enough from now that a touched file shows.
+FIXED_MTIME = 1_704_164_645.0
+
+_TAR_TYPES: Mapping[Kind, bytes] = {
+    "file": tarfile.REGTYPE,
+    "directory": tarfile.DIRTYPE,
+    "symlink": tarfile.SYMTYPE,
+    "fifo": tarfile.FIFOTYPE,
+    "device": tarfile.CHRTYPE,
+}
+_KINDS: Mapping[bytes, Kind] = {code: kind for kind, code in _TAR_TYPES.items()}
+# A device in a tree is always this one: what is read from it is empty, what is written is gone.
+_NULL_DEVICE = (1, 3)
+
+# The folders of any Linux image in which a script may leave something.
+_EVERYWHERE = {"/home": 0o755, "/root": 0o700, "/tmp": 0o1777, "/var/tmp": 0o1777}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing in a tree: a file, directory, symlink, FIFO or (null) character device.
+
+    `mode` holds the permission bits, `mtime` seconds since 1970, `target` where a symlink points.
+    """
+
+    kind: Kind
+    data: bytes = b""
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    mtime: float = FIXED_MTIME
+    target: str = ""
+
+    def same_content(self, other: Entry) -> bool:
+        """Whether both are the same thing with the same bytes, whatever their dates and modes."""
+        return (self.kind, self.data, self.target) == (other.kind, other.data, other.target)
+
+
+DIRECTORY = Entry("directory", mode=0o755)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """An immutable world of files: absolute path → `Entry`, parents always present.
+
+    A tree made by `for_job` also knows its job, so that a channel added to it appears in the job's
+    config files and environment variables too.
+    """
+
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    job: Job | None = None
+    request: Request = field(default_factory=Request)
+
+    @classmethod
+    def for_job(
+        cls, job: Job, outputs: tuple[str, ...] = (), request: Request | None = None
+    ) -> Tree:
+        """The world a job finds before any input is there; `outputs` are its output folders.
+
+        `request` is what else the job was asked for.
+        """
+        tree = cls(job=job, request=replace(request or Request(), outputs=outputs))
+        for folder, mode in _EVERYWHERE.items():
+            tree = tree.with_directory(folder, mode=mode)
+        made = outputs if job.makes_outputs else ()
+        return tree.with_directory(*job.folders, *made)._described()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that the job sets."""
+        return self.job.variables(self.request) if self.job else {}
+
+    def with_channel(self, name: str, files: Mapping[str, bytes] | None = None) -> Tree:
+        """A tree whose job also has the channel `name`, holding `files`: relative name → bytes."""
+        if self.job is None:
+            raise ValueError("only a tree made by Tree.for_job knows where channels are mounted")
+        tree = self.with_files(self.job.mount(name), files or {})
+        return tree.asked(channels=(*self.request.channels, name))
+
+    def asked(self, **changes: Any) -> Tree:
+        """A tree whose job was also asked for this: fields of `harness.worlds.jobs.Request`."""
+        return replace(self, request=replace(self.request, **changes))._described()
+
+    def with_code(self, files: Mapping[str, bytes], at: str = "/opt/ml/code") -> Tree:
+        """A tree that also holds the user's code; `files`: relative name → bytes."""
+        return self.with_files(at, files)
+
+    def _described(self) -> Tree:
+        assert self.job is not None
+        tree = self
+        for path, data in self.job.written(self.request).items():
+            tree = tree.with_file(path, data)
+        return tree
+
+    def with_entry(self, path: str, entry: Entry) -> Tree:
+        """A tree that also holds `entry` at `path`; missing parents become directories."""
+        clean = _absolute(path)
+        entries = dict(self.entries)
+        for parent in _parents(clean):
+            entries.setdefault(parent, DIRECTORY)
+        entries[clean] = entry
+        return replace(self, entries=entries)
+
+    def with_file(self, path: str, data: bytes, *, mode: int = 0o644) -> Tree:
+        """A tree that also holds a regular file."""
+        return self.with_entry(path, Entry("file", data=data, mode=mode))
+
+    def with_files(self, folder: str, files: Mapping[str, bytes]) -> Tree:
+        """A tree that also holds `folder`, and in it `files`: relative name → bytes."""
+        tree = self.with_directory(folder)
+        for name, data in files.items():
+            tree = tree.with_file(posixpath.join(folder, name), data)
+        return tree
+
+    def with_directory(self, *paths: str, mode: int = 0o755) -> Tree:
+        """A tree that also holds these directories, each kept as it is when already there."""
+        tree = self
+        for path in paths:
+            if _absolute(path) not in tree.entries:
+                tree = tree.with_entry(path, Entry("directory", mode=mode))
+        return tree
+
+    def with_symlink(self, path: str, target: str) -> Tree:
+        """A tree that also holds a symbolic link to `target`."""
+        return self.with_entry(path, Entry("symlink", mode=0o777, target=target))
+
+    def with_fifo(self, path: str) -> Tree:
+        """A tree that also holds a FIFO: opening it for reading blocks for ever."""
+        return self.with_entry(path, Entry("fifo"))
+
+    def with_device(self, path: str) -> Tree:
+        """A tree that also holds a character device (the null device under another name)."""
+        return self.with_entry(path, Entry("device"))
+
+    def without(self, path: str) -> Tree:
+        """A tree that does not hold `path`, nor anything below it."""
+        clean = _absolute(path)
+        return replace(
+            self, entries={p: e for p, e in self.entries.items() if not is_under(p, clean)}
+        )
+
+    def under(self, folder: str) -> Tree:
+        """The part of the tree that is `folder` itself and everything below it."""
+        clean = _absolute(folder)
+        return Tree({p: e for p, e in self.entries.items() if is_under(p, clean)})
+
+    def get(self, path: str) -> Entry | None:
+        """The entry at `path`, if there is one."""
+        return self.entries.get(_absolute(path))
+
+    def __contains__(self, path: object) -> bool:
+        """Whether something is at `path`."""
+        return isinstance(path, str) and _absolute(path) in self.entries
+
+    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+        """Paths and entries, parents before what they hold."""
+        return iter(sorted(self.entries.items()))
+
+    def to_tar(self) -> bytes:
+        """The tree as an uncompressed tar (pax), names without the leading slash."""
+        blocks = b"".join(_member(path, entry) for path, entry in self)
+        blocks += bytes(2 * tarfile.BLOCKSIZE)
+        return blocks + bytes(-len(blocks) % tarfile.RECORDSIZE)
+
+    @classmethod
+    def from_tar(cls, data: bytes, below: str = "") -> Tree:
+        """The tree that a tar holds; hard links become files of their own.
+
+        With `below`, only what lies in that folder of the tar, which becomes the root. Raises
+        `tarfile.TarError` when `data` is not a whole tar.
+        """
+        entries: dict[str, Entry] = {}
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+            for info in tar:
+                path = _absolute("/" + info.name)
+                if not is_under(path, f"/{below}") or path == f"/{below}":
+                    continue
+                path = path[len(below) + 1 :] if below else path
+                kind = "file" if info.islnk() else _KINDS.get(info.type, "device")
+                content = tar.extractfile(info) if kind == "file" else None
+                entries[path] = Entry(
+                    kind,
+                    data=content.read() if content else b"",
+                    mode=info.mode,
+                    uid=info.uid,
+                    gid=info.gid,
+                    mtime=float(info.mtime),
+                    target=info.linkname if kind == "symlink" else "",
+                )
+        return cls(entries)
+
+
+@lru_cache(maxsize=1024)
+def _member(path: str, entry: Entry) -> bytes:
+    """One thing as it lies in a tar; most of a case's world is that of the next, too."""
+    info = tarfile.TarInfo(path.lstrip("/"))
+    info.type = _TAR_TYPES[entry.kind]
+    info.mode, info.uid, info.gid = entry.mode, entry.uid, entry.gid
+    # Whole seconds fit the plain header, which every tar program reads.
+    info.mtime = int(entry.mtime) if entry.mtime.is_integer() else entry.mtime
+    info.linkname = entry.target
+    info.size = len(entry.data)
+    if entry.kind == "device":
+        info.devmajor, info.devminor = _NULL_DEVICE
+    header = info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    return header + entry.data + bytes(-len(entry.data) % tarfile.BLOCKSIZE)
+
+
+def is_under(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` or lies below it."""
+    return path == folder or folder == "/" or path.startswith(folder.rstrip("/") + "/")
+
+
+def changes(before: Tree, after: Tree) -> list[str]:
+    """What is new (`+`), gone (`-`) or different (`~`), one line each; dates do not count."""
+    found = [f"- {path}" for path, _ in before if path not in after]
+    for path, entry in after:
+        old = before.get(path)
+        size = f" ({len(entry.data)} bytes)" if entry.kind == "file" else ""
+        if old is None:
+            found.append(f"+ {path} {entry.kind}{size}")
+        elif not old.same_content(entry) or old.mode != entry.mode:
+            found.append(f"~ {path} {entry.kind}{size}")
+    return found
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError(f"a tree holds absolute paths only, not {path!r}")
+    return "/" + posixpath.normpath(path).lstrip("/")
+
+
+def _parents(path: str) -> Iterator[str]:
+    parts = path.strip("/").split("/")[:-1]
+    for count in range(1, len(parts) + 1):
+        yield "/" + "/".join(parts[:count])
