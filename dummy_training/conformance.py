@@ -11,13 +11,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from harness.cases.case import Case
-from harness.cases.expectation import Expectation
-from harness.cases.matrix import Axis, Edit, Suite, as_it_is
-from harness.contracts.contract import Contract
-from harness.worlds.archives import PYTORCH, Member, file, model_archive
-from harness.worlds.jobs import PROCESSING, TRAINING, Job
-from harness.worlds.tree import Tree
+from harness.suite import (
+    PROCESSING,
+    PYTORCH,
+    TRAINING,
+    Axis,
+    Case,
+    Contract,
+    Edit,
+    Expectation,
+    Job,
+    Member,
+    Suite,
+    Tree,
+    as_it_is,
+    file,
+    model_archive,
+)
 
 from .cases import special_cases
 from .cases.expected import (

@@ -192,9 +192,9 @@ class CaseItem(pytest.Item):
             return str(excinfo.value)
         if not isinstance(excinfo.value, _Broken):
             return super().repr_failure(excinfo, style)
-        return self._told(excinfo.value.result)
+        return self._describe_error(excinfo.value.result)
 
-    def _told(self, result: Result) -> str:
+    def _describe_error(self, result: Result) -> str:
         lines = [f"case {self.name}"]
         for finding in result.findings:
             lines += [

@@ -1,38 +1,84 @@
-"""What a suite is written with, in one place, and the two things that most suites need.
+"""All that a suite is written with: the one module of the harness that suites import.
 
 A suite is the file `conformance.py` beside a contract, with a function `suite(contract, script)`.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.cases.case import Case
+from harness.cases.case import Call, Case, Interrupt, Mount
 from harness.cases.code_beside import source_folder
-from harness.cases.expectation import Archive, Content, Expectation, Says
+from harness.cases.expectation import Archive, Content, Expectation, Matches, Raises, Returns
 from harness.cases.matrix import Axis, Edit, Special, Suite, as_it_is
 from harness.contracts.contract import Contract
-from harness.worlds.jobs import PROCESSING, TRAINING, Job
-from harness.worlds.tree import Tree
+from harness.worlds.archives import (
+    HOSTILE,
+    HUGGING_FACE,
+    LAYOUTS,
+    PYTORCH,
+    TENSORFLOW,
+    Member,
+    directory,
+    file,
+    hardlink,
+    model_archive,
+    sparse,
+    symlink,
+)
+from harness.worlds.jobs import PROCESSING, TRAINING, Job, Request
+from harness.worlds.tree import Entry, Tree
 
 __all__ = [
+    "HOSTILE",
+    "HUGGING_FACE",
+    "LAYOUTS",
     "PROCESSING",
+    "PYTORCH",
+    "TENSORFLOW",
     "TRAINING",
     "Archive",
     "Axis",
+    "Call",
     "Case",
     "Content",
     "Contract",
     "Edit",
+    "Entry",
     "Expectation",
-    "Says",
+    "Interrupt",
+    "Job",
+    "Matches",
+    "Member",
+    "Mount",
+    "Raises",
+    "Request",
+    "Returns",
     "Special",
     "Suite",
     "Tree",
     "as_it_is",
     "channel",
+    "directory",
+    "file",
+    "hardlink",
+    "model_archive",
+    "sparse",
     "suite_of",
+    "symlink",
 ]
+# Names that were others before 0.2; remove them with 0.3.
+_RENAMED = {"Says": "Matches"}
+
+
+def __getattr__(name: str) -> object:
+    """What has another name now, with a warning."""
+    if name not in _RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    new = _RENAMED[name]
+    warnings.warn(f"harness.suite.{name} is {new} now", DeprecationWarning, stacklevel=2)
+    return globals()[new]
 
 
 def channel(name: str, files: Mapping[str, bytes]) -> Edit:
@@ -48,9 +94,9 @@ def suite_of(
     expect: Callable[[Case], Expectation],
     special: Sequence[Special] = (),
 ) -> Suite:
-    """A suite whose cases begin in the bare world of a job, the script where the job has its code.
+    """A suite whose cases begin in the world of a job, the script where the job has its code.
 
-    `axes` and `special` edit it, `expect` tells what a case of the product must do.
+    `axes` and `special` edit it, `expect` returns what a case of the product must do.
     """
     tree = Tree.for_job(job, contract.output_folders)
     start = Case(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from harness.cases.case import Case
-from harness.cases.matrix import Special
+from harness.suite import Case, Special
 
 from .functions import functions
 from .hyperparameters import hyperparameters

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 
-from harness.cases.expectation import Archive, Expectation, Says
-from harness.worlds.archives import Member
+from harness.suite import Archive, Expectation, Matches, Member
 
 MODEL = "model_artifacts_input"
 HYPERPARAMETERS = "hyperparameters_s3_uri"
@@ -21,27 +20,27 @@ WRITTEN = f"{OUTPUT}/model.tar.gz"
 _INPUT_WORDS = {"model": r"model(?!\w*/)", "hyperparameters": r"hyper[ _-]?param\w*(?!\w*/)"}
 
 
-def assigned(what: str, folder: str, *, channel: bool) -> Says:
+def assigned(what: str, folder: str, *, channel: bool) -> Matches:
     """The log marks what was assigned: the input or its folder, and the mark, on one line."""
     mark = "[Input Channel]" if channel else "[SOURCE Fallback]"
     end = r"(?:/(?:model\.tar\.gz|hyperparameters\.json)?)?(?![\w/-])"
     line = rf"^(?=.*{re.escape(mark)}).*(?:{re.escape(folder)}{end}|(?<![/\w]){_INPUT_WORDS[what]})"
-    return Says(f"{what}-mark", line, f"a line with {mark}, and {what} or {folder}")
+    return Matches(f"{what}-mark", line, f"a line with {mark}, and {what} or {folder}")
 
 
-def searched(path: str) -> Says:
+def searched(path: str) -> Matches:
     """The error names a place that was searched: the file itself, or its folder."""
     folder = re.escape(path.rpartition("/")[0])
     places = rf"{re.escape(path)}(?![\w/-])|{folder}/?(?![\w/-]|\.\w)"
-    return Says("searched-place", places, f"names {path}")
+    return Matches("searched-place", places, f"names {path}")
 
 
-def failure(error: tuple[Says, ...], log: tuple[Says, ...] = ()) -> Expectation:
+def failure(error: tuple[Matches, ...], log: tuple[Matches, ...] = ()) -> Expectation:
     """Exit code 1, nothing written, and an error that says all of this."""
     return Expectation(exit_code=1, error=error, log=log)
 
 
-CHANNEL_WINS = Says(
+CHANNEL_WINS = Matches(
     "channel-wins",
     r"\b(?:channels?|sources?|fall-?backs?|empty|mount(?:s|ed)?|exists|precedence|consult\w*)\b",
     "says that the channel exists, so that SOURCE folders were not consulted",
@@ -49,7 +48,7 @@ CHANNEL_WINS = Says(
 
 
 def no_model(
-    folder: str, script_folder: str, marks: tuple[Says, ...] = (), *, channel: bool = False
+    folder: str, script_folder: str, marks: tuple[Matches, ...] = (), *, channel: bool = False
 ) -> Expectation:
     """There is no model: the error lists both places, and says so when a channel was empty."""
     places = (searched(f"{folder}/model.tar.gz"), searched(f"{script_folder}/model.tar.gz"))
@@ -57,13 +56,13 @@ def no_model(
 
 
 def no_hyperparameters(
-    path: str, folder: str, marks: tuple[Says, ...] = (), *, channel: bool = False
+    path: str, folder: str, marks: tuple[Matches, ...] = (), *, channel: bool = False
 ) -> Expectation:
     """There are none anywhere: the error names both places, and says when a channel was empty."""
-    of_archive = Says(
+    of_archive = Matches(
         "searched-archive", rf"{re.escape(path)}|\bmodel\.tar\.gz\b", f"names the archive {path}"
     )
-    of_folder = Says(
+    of_folder = Matches(
         "searched-place",
         rf"{re.escape(folder)}(?:/(?:hyperparameters\.json)?)?(?![\w/-])",
         f"names {folder}/hyperparameters.json",
@@ -80,7 +79,7 @@ _MALFORMED = (
 
 def kept(
     content: tuple[Member, ...],
-    marks: tuple[Says, ...] = (),
+    marks: tuple[Matches, ...] = (),
     *,
     ignored: bool = False,
     malformed: bool = False,
@@ -91,12 +90,14 @@ def kept(
     Malformed ones stay with a warning. Where they are a link to a file with the bytes `linked`,
     they become a regular file with these bytes.
     """
-    log = [*marks, Says("kept", r"already|embedded|kept|keep|preserv", "says which are kept")]
+    log = [*marks, Matches("kept", r"already|embedded|kept|keep|preserv", "says which are kept")]
     if malformed:
-        log.append(Says("malformed", _MALFORMED, "warns that those of the archive are malformed"))
+        log.append(
+            Matches("malformed", _MALFORMED, "warns that those of the archive are malformed")
+        )
     if ignored:
         unused = r"ignor|disregard|skip|not (?:be )?used|unused"
-        log.append(Says("ignored", unused, "warns that the provided ones are ignored"))
+        log.append(Matches("ignored", unused, "warns that the provided ones are ignored"))
     return Expectation(writes={WRITTEN: Archive(content, linked)}, log=tuple(log))
 
 
@@ -104,12 +105,14 @@ _PUT = r"inject|insert|includ|\badd|\bput|cop(?:y|ied)|writ|not in|missing|lack|
 _INJECTED = rf"hyper-?param.*(?:{_PUT})|(?:{_PUT}).*hyper-?param"
 
 
-def injected(content: tuple[Member, ...], data: bytes, marks: tuple[Says, ...] = ()) -> Expectation:
+def injected(
+    content: tuple[Member, ...], data: bytes, marks: tuple[Matches, ...] = ()
+) -> Expectation:
     """The provided hyperparameters are put in, byte for byte."""
-    said = Says("injected", _INJECTED, "says that they are put in")
+    said = Matches("injected", _INJECTED, "says that they are put in")
     return Expectation(writes={WRITTEN: Archive(content, data)}, log=(*marks, said))
 
 
-def error_code(code: str) -> Says:
+def error_code(code: str) -> Matches:
     """The error names its code."""
-    return Says(code, rf"\b{code}\b", f"the error code {code}")
+    return Matches(code, rf"\b{code}\b", f"the error code {code}")

@@ -8,11 +8,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from harness.cases.case import Call, Mount
-from harness.cases.expectation import Archive, Content, Expectation, Raises, Returns, Says
-from harness.cases.matrix import Special
-from harness.worlds.archives import directory, file, hardlink, model_archive, symlink
-from harness.worlds.tree import Tree
+from harness.suite import (
+    Archive,
+    Call,
+    Content,
+    Expectation,
+    Matches,
+    Mount,
+    Raises,
+    Returns,
+    Special,
+    Tree,
+    directory,
+    file,
+    hardlink,
+    model_archive,
+    symlink,
+)
 
 from .expected import CODE, HYPERPARAMETERS, MODEL, searched
 from .world import (
@@ -48,7 +60,7 @@ def functions(world: World) -> Iterator[Special]:
         result: Returns | Raises,
         *edits: TreeEdit,
         writes: Mapping[str, Archive | Content] | None = None,
-        log: tuple[Says, ...] = (),
+        log: tuple[Matches, ...] = (),
         mounts: tuple[Mount, ...] = (),
     ) -> Special:
         expected = Expectation(writes=writes or {}, log=log, call=result)
@@ -203,7 +215,7 @@ def functions(world: World) -> Iterator[Special]:
             "/srv/into/weights.bin": Content(data=b"\x00\x01" * 500),
         },
         log=tuple(
-            Says("member-listed", re.escape(name), f"lists {name} with its size")
+            Matches("member-listed", re.escape(name), f"lists {name} with its size")
             for name in ("code/inference.py", "weights.bin")
         ),
     )
@@ -280,7 +292,7 @@ def functions(world: World) -> Iterator[Special]:
         Returns(None),
         laid_out,
         writes={target: Archive(packed)},
-        log=(Says("ratio", r"ratio\D*\d", "tells the compression ratio"),),
+        log=(Matches("ratio", r"ratio\D*\d", "tells the compression ratio"),),
     )
 
     # Neither an older archive is lost nor a new one left in part.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.cases.matrix import Special
-from harness.worlds.archives import file, hardlink, model_archive, symlink
+from harness.suite import Special, file, hardlink, model_archive, symlink
 
 from .expected import (
     CODE,

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from harness.cases.expectation import Says
-from harness.cases.matrix import Special
-from harness.worlds.archives import HOSTILE, LAYOUTS
+from harness.suite import HOSTILE, LAYOUTS, Matches, Special
 
 from .expected import MODEL, error_code, failure, injected, kept
 from .world import PROCESSED_AT, PROVIDE, PROVIDED, TreeEdit, World, channels, older
@@ -34,7 +32,7 @@ def bad_inputs(world: World) -> Iterator[Special]:
         "fifo": lambda tree: tree.with_fifo(path),
         "device": lambda tree: tree.with_device(path),
     }
-    named = Says("path", re.escape(path), f"names {path}")
+    named = Matches("path", re.escape(path), f"names {path}")
     for name, edit in not_a_file.items():
         yield world.case(
             f"model-is-a-{name}", failure((named,)), PROVIDE, edit, older, timeout=10.0

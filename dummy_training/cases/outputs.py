@@ -6,10 +6,16 @@ import random
 import signal
 from collections.abc import Iterator
 
-from harness.cases.case import Interrupt, Mount
-from harness.cases.expectation import Expectation, Says
-from harness.cases.matrix import Special
-from harness.worlds.archives import PYTORCH, file, model_archive
+from harness.suite import (
+    PYTORCH,
+    Expectation,
+    Interrupt,
+    Matches,
+    Mount,
+    Special,
+    file,
+    model_archive,
+)
 
 from .expected import CODE, MODEL, OUTPUT, failure, no_hyperparameters, no_model
 from .world import (
@@ -26,7 +32,7 @@ from .world import (
 )
 
 # A full disk is no fault of the inputs.
-NO_CODE = Says(
+NO_CODE = Matches(
     "own-fault",
     r"\A(?![\s\S]*\b(?:INVALID_FORMAT|INVALID_ARCHIVE|UNSAFE_MEMBER|INVALID_HYPERPARAMETERS)\b)",
     "does not blame the inputs with one of their error codes",

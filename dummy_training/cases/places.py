@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.cases.expectation import Says
-from harness.cases.matrix import Special
-from harness.worlds.archives import PYTORCH, file, model_archive
+from harness.suite import PYTORCH, Matches, Special, file, model_archive
 
 from .expected import (
     CODE,
@@ -51,7 +49,7 @@ def places(world: World) -> Iterator[Special]:
     def given_at(folder: str, data: bytes = own) -> TreeEdit:
         return at(f"{folder}/hyperparameters.json", data)
 
-    def marks(model: str, given: str, *, channels: bool) -> tuple[Says, ...]:
+    def marks(model: str, given: str, *, channels: bool) -> tuple[Matches, ...]:
         return (
             assigned("model", model, channel=channels),
             assigned("hyperparameters", given, channel=channels),

@@ -7,12 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from harness.cases.case import Case
-from harness.cases.expectation import Archive, Expectation
-from harness.cases.matrix import Special
-from harness.worlds.archives import PYTORCH, file, model_archive
-from harness.worlds.jobs import PROCESSING, TRAINING
-from harness.worlds.tree import Tree
+from harness.suite import (
+    PROCESSING,
+    PYTORCH,
+    TRAINING,
+    Archive,
+    Case,
+    Expectation,
+    Special,
+    Tree,
+    file,
+    model_archive,
+)
 
 from .expected import CODE, HYPERPARAMETERS, MODEL, OUTPUT, WRITTEN
 

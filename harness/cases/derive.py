@@ -25,7 +25,7 @@ from pathlib import Path
 
 from harness.cases.case import Case
 from harness.cases.code_beside import source_folder
-from harness.cases.expectation import Expectation, Says
+from harness.cases.expectation import Expectation, Matches
 from harness.cases.matrix import Axis, Edit, Suite, as_it_is
 from harness.contracts.contract import Contract, Input, Open
 from harness.errors import WrongContract, WrongUse
@@ -149,7 +149,7 @@ def _expected(contract: Contract, choices: Mapping[str, str]) -> Expectation:
         return Expectation(holds=holds, explained=False)
     names = " or ".join(dict.fromkeys(missing))
     pattern = "|".join(re.escape(name) for name in dict.fromkeys(missing))
-    named = Says("missing-part", pattern, f"names what is missing: {names}")
+    named = Matches("missing-part", pattern, f"names what is missing: {names}")
     return Expectation(exit_code=None, error=(named,), explained=False)
 
 

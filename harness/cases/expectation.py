@@ -10,7 +10,7 @@ from harness.worlds.archives import Member
 
 
 @dataclass(frozen=True)
-class Says:
+class Matches:
     """A text that must be said: `pattern` is a regular expression, `meaning` tells it to people.
 
     `key` groups the cases in which it is missing. Patterns are searched without regard to case.
@@ -81,8 +81,8 @@ class Expectation:
 
     exit_code: int | None = 0
     writes: Mapping[str, Archive | Content] = field(default_factory=dict)
-    error: tuple[Says, ...] = ()
-    log: tuple[Says, ...] = ()
+    error: tuple[Matches, ...] = ()
+    log: tuple[Matches, ...] = ()
     call: Returns | Raises | None = None
     dies: bool = False
     holds: tuple[str, ...] = ()

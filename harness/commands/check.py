@@ -11,13 +11,13 @@ import click
 
 from harness.commands.options import (
     EPILOG,
-    Hiring,
+    PoolOptions,
     Reading,
     cases_option,
     expression_option,
-    hiring_options,
     json_option,
     picked,
+    pool_options,
     profile_option,
     program,
     reading_options,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @expression_option
 @cases_option
 @shard_option
-@hiring_options
+@pool_options
 @click.option("--max-fail", type=click.IntRange(min=1), metavar="N", help="Stop after N failures.")
 @json_option
 @click.option(
@@ -70,7 +70,7 @@ def check(
     profile: str | None,
     expression: str | None,
     cases: tuple[str, ...],
-    hiring: Hiring,
+    pool: PoolOptions,
     max_fail: int | None,
     json_file: Path | None,
     pairwise: bool,
@@ -90,7 +90,7 @@ def check(
     from harness.runners.registry import image_named, open_runner
     from harness.runs.cache import DEFAULT_FOLDER
     from harness.runs.step import fingerprint, load, prove
-    from harness.runs.steps import Undertaking, conduct
+    from harness.runs.steps import StepRun, run_steps
 
     sources = reading.found(steps)
     refs = [reading.ref(one, profile=profile, pairwise=pairwise) for one in sources]
@@ -119,14 +119,14 @@ def check(
         )
         plans.append((ref, plan))
     campaign = tuple(plan.step for _, plan in plans)
-    undertakings = [Undertaking(ref, replace(plan, campaign=campaign)) for ref, plan in plans]
+    step_runs = [StepRun(ref, replace(plan, campaign=campaign)) for ref, plan in plans]
     reports: list[Report] = [TerminalReport(Console(highlight=False))]
     if json_file:
         reports.append(JsonReport(json_file))
     opened = open_runner(runner, image, isolation)
     judged = _remembering(cache_dir or DEFAULT_FOLDER) if cached or cache_dir else prove
-    with hiring.workers() as workers:
-        summaries = conduct(undertakings, opened, workers, reports, max_fail, judged)
+    with pool.workers() as workers:
+        summaries = run_steps(step_runs, opened, workers, reports, max_fail, judged)
     sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)
 
 

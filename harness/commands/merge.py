@@ -28,7 +28,7 @@ def merge(files: tuple[Path, ...], json_file: Path | None) -> None:
     """
     from rich.console import Console
 
-    from harness.report import tell
+    from harness.report import replay_to
     from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
     from harness.runs.merge import merged
@@ -37,5 +37,5 @@ def merge(files: tuple[Path, ...], json_file: Path | None) -> None:
     if json_file:
         reports.append(JsonReport(json_file))
     summaries = merged(files)
-    tell(summaries, reports)
+    replay_to(summaries, reports)
     sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)

@@ -199,7 +199,7 @@ def _jobs(_context: click.Context, _option: click.Parameter, value: str | None) 
 
 
 @dataclass(frozen=True)
-class Hiring:
+class PoolOptions:
     """Where cases are run: what the options say that every command with workers has."""
 
     jobs: int | None = None
@@ -224,7 +224,7 @@ class Hiring:
             yield executor
 
 
-_HIRING = (
+_POOL = (
     click.option(
         "--executor",
         metavar="ADDRESS",
@@ -239,14 +239,14 @@ _HIRING = (
 )
 
 
-def hiring_options(command: Command) -> Command:
-    """The options of `Hiring`, which the command gets as `hiring`."""
+def pool_options(command: Command) -> Command:
+    """The options of `PoolOptions`, which the command gets as `pool`."""
 
     @functools.wraps(command)
     def collected(*, jobs: int | None, executor: str | None, **others: Any) -> Any:
-        return command(hiring=Hiring(jobs, executor), **others)
+        return command(pool=PoolOptions(jobs, executor), **others)
 
-    return _with(collected, *_HIRING)
+    return _with(collected, *_POOL)
 
 
 json_option = click.option(

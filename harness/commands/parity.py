@@ -9,14 +9,14 @@ import click
 
 from harness.commands.options import (
     EPILOG,
-    Hiring,
+    PoolOptions,
     Reading,
     cases_option,
     expression_option,
-    hiring_options,
     image_option,
     isolation_option,
     picked,
+    pool_options,
     profile_option,
     reading_options,
     step_argument,
@@ -39,7 +39,7 @@ from harness.errors import Exit
 @profile_option
 @expression_option
 @cases_option
-@hiring_options
+@pool_options
 def parity(
     step: Path,
     reading: Reading,
@@ -49,7 +49,7 @@ def parity(
     profile: str | None,
     expression: str | None,
     cases: tuple[str, ...],
-    hiring: Hiring,
+    pool: PoolOptions,
 ) -> None:
     """Run every case of STEP through several runners, and show what they do not agree on."""
     from rich.console import Console
@@ -66,6 +66,6 @@ def parity(
     ids = picked(load(ref).matrix.ids, expression, cases)
     opened = tuple(open_runner(name, image, isolation) for name in names)
     console = Console(highlight=False, soft_wrap=True)
-    with hiring.workers() as workers:
+    with pool.workers() as workers:
         found = show(console, names, ids, Comparison(ref, opened, workers).run(ids))
     sys.exit(Exit.FINDINGS if found else Exit.CONFORMS)

@@ -30,7 +30,7 @@ from harness.contracts.contract import (
 from harness.contracts.reading import Options
 from harness.errors import WrongContract
 from harness.files import yaml_file
-from harness.files.modules import blaming, execute
+from harness.files.modules import execute, wrong_contract_on_error
 
 _NEEDED = ("entry_point", "expected_input_paths", "expected_output_paths")
 _EXIT_CODES = {0: "the step did its work", 1: "the step failed"}
@@ -66,7 +66,7 @@ def matches(path: Path) -> bool:
 def read(path: Path, options: Options) -> Contract:
     """Execute the file and read its one contract; raises `WrongContract`."""
     hint = "mend it, or run the harness where what it imports is installed"
-    with blaming(path, "the script contract cannot be executed", hint):
+    with wrong_contract_on_error(path, "the script contract cannot be executed", hint):
         name, found = _the_one(path, vars(execute(path)))
         values = {
             one: value

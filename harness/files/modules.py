@@ -52,7 +52,7 @@ def _name(path: Path) -> str:
 
 
 @contextmanager
-def blaming(path: Path, what: str, hint: str) -> Iterator[None]:
+def wrong_contract_on_error(path: Path, what: str, hint: str) -> Iterator[None]:
     """Turn whatever a user's file raises into a `WrongContract` that names file and line."""
     try:
         yield

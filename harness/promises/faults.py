@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.cases.case import Case, Interrupt, Mount
-from harness.cases.expectation import Expectation, Says
+from harness.cases.expectation import Expectation, Matches
 from harness.contracts.contract import Contract
 from harness.promises import Breach, Circumstance, Evidence, Promise
 from harness.promises.same import changed, outputs, same
@@ -60,7 +60,7 @@ def _read_only(contract: Contract, case: Case) -> Case:
     return replace(case, tree=tree, read_only=contract.output_folders)
 
 
-def _fails(contract: Contract, usual: Expectation, says: Says) -> Expectation:
+def _fails(contract: Contract, usual: Expectation, says: Matches) -> Expectation:
     """A failure; with the contract's exit code where a suite says what each case must do."""
     codes = [code for code in contract.exit_codes if 0 < code < 128]
     return Expectation(
@@ -72,13 +72,13 @@ def _fails(contract: Contract, usual: Expectation, says: Says) -> Expectation:
 
 
 def _no_space(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
-    says = Says("no-space", r"space|full|ENOSPC|quota|disk", "says that there is no space")
+    says = Matches("no-space", r"space|full|ENOSPC|quota|disk", "says that there is no space")
     return _fails(contract, usual, says)
 
 
-def _names_folder(contract: Contract) -> Says:
+def _names_folder(contract: Contract) -> Matches:
     names = "|".join(re.escape(folder) for folder in contract.output_folders)
-    return Says("output-folder", names, "names the output folder")
+    return Matches("output-folder", names, "names the output folder")
 
 
 def _not_writable(contract: Contract, _case: Case, usual: Expectation) -> Expectation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.cases.expectation import Raises, Returns, Says
+from harness.cases.expectation import Matches, Raises, Returns
 from harness.promises import Breach, Evidence, Promise
 
 
@@ -14,15 +14,15 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     if call is None or wanted is None or not evidence.as_expected:
         return
     where = f"{call.function}()"
-    expected = _tell(wanted)
+    expected = _describe(wanted)
     if got is None:
         yield Breach("no-return", where, expected, "the process ended within the call")
     elif got.get("missing"):
         yield Breach(f"{call.function}-missing", where, expected, "no such function")
     elif got.get("importing"):
-        yield Breach("import-fails", "import", "importing runs nothing", _told(got))
+        yield Breach("import-fails", "import", "importing runs nothing", _describe_error(got))
     elif not _matches(wanted, got):
-        yield Breach(f"{call.function}-wrong", where, expected, _told(got))
+        yield Breach(f"{call.function}-wrong", where, expected, _describe_error(got))
 
 
 def _matches(wanted: Returns | Raises, got: Mapping[str, object]) -> bool:
@@ -31,17 +31,17 @@ def _matches(wanted: Returns | Raises, got: Mapping[str, object]) -> bool:
     names = got.get("raised", [])
     assert isinstance(names, list)
     message = str(got.get("message", ""))
-    return wanted.exception in names and Says("", wanted.message, "").holds(message)
+    return wanted.exception in names and Matches("", wanted.message, "").holds(message)
 
 
-def _tell(wanted: Returns | Raises) -> str:
+def _describe(wanted: Returns | Raises) -> str:
     if isinstance(wanted, Returns):
         return f"returns {wanted.value!r}"
     suffix = f" that says {wanted.message!r}" if wanted.message else ""
     return f"raises {wanted.exception}{suffix}"
 
 
-def _told(got: Mapping[str, object]) -> str:
+def _describe_error(got: Mapping[str, object]) -> str:
     if "returned" in got:
         return f"returned {got['returned']!r}"
     names = got.get("raised")

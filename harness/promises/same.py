@@ -22,7 +22,7 @@ def check_same(evidence: Evidence) -> Iterator[Breach]:
     unstable = {path for path, _, _ in changed(first, second)}
     for path, old, new in changed(first, outputs(evidence, evidence.outcome)):
         if path not in unstable:
-            yield Breach("other-output", path, f"{_tell(old)}, as usual", _tell(new))
+            yield Breach("other-output", path, f"{_describe(old)}, as usual", _describe(new))
 
 
 def outputs(evidence: Evidence, outcome: Outcome) -> dict[str, Entry]:
@@ -53,7 +53,7 @@ def same(one: Entry, two: Entry) -> bool:
     return both_files and content(one.data) == content(two.data)
 
 
-def _tell(entry: Entry | None) -> str:
+def _describe(entry: Entry | None) -> str:
     if entry is None:
         return "nothing"
     return f"a {entry.kind}" + (f" of {len(entry.data)} bytes" if entry.kind == "file" else "")

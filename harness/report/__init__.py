@@ -21,7 +21,7 @@ class Selection:
     profile: str | None = None
 
     @property
-    def told(self) -> str:
+    def as_options(self) -> str:
         """The same as options of the command line."""
         words = [
             *(("-k", self.expression) if self.expression is not None else ()),
@@ -106,7 +106,7 @@ class Report(Protocol):
         ...
 
 
-def tell(summaries: Sequence[Summary], reports: Sequence[Report]) -> None:
+def replay_to(summaries: Sequence[Summary], reports: Sequence[Report]) -> None:
     """Tell the reports of runs that are over already."""
     for summary in summaries:
         for report in reports:
@@ -120,7 +120,7 @@ def tell(summaries: Sequence[Summary], reports: Sequence[Report]) -> None:
 
 
 @dataclass(frozen=True)
-class Group:
+class Defect:
     """Findings that are one defect: the same promise broken in the same way."""
 
     findings: tuple[Finding, ...]
@@ -137,12 +137,12 @@ class Group:
         return tuple(dict.fromkeys(finding.case for finding in self.findings))
 
 
-def group(results: Sequence[Result]) -> list[Group]:
+def defects(results: Sequence[Result]) -> list[Defect]:
     """The findings of all results: errors before warnings, the one found in most cases first."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     by_case = {result.case: result for result in results}
     for result in results:
         for finding in result.findings:
             groups.setdefault((finding.promise, finding.key), []).append(finding)
-    found = [Group(tuple(findings), by_case[findings[0].case]) for findings in groups.values()]
+    found = [Defect(tuple(findings), by_case[findings[0].case]) for findings in groups.values()]
     return sorted(found, key=lambda one: (not one.is_error, -len(one.cases)))

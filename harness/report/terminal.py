@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from harness.cases.case import Result
-from harness.report import Group, Plan, Summary, group
+from harness.report import Defect, Plan, Summary, defects
 
 _SECONDS_BETWEEN_LINES = 5.0
 _CASES_SHOWN = 3
@@ -81,13 +81,13 @@ class TerminalReport:
     def ended(self, summary: Summary) -> None:
         """Show each defect once, then the totals."""
         self.stopped()
-        defects = group(summary.results)
-        for number, defect in enumerate(defects[:_DEFECTS_SHOWN], 1):
+        found = defects(summary.results)
+        for number, defect in enumerate(found[:_DEFECTS_SHOWN], 1):
             self._defect(number, defect, summary.plan)
-        if len(defects) > _DEFECTS_SHOWN:
-            self._line(f"\n… and {len(defects) - _DEFECTS_SHOWN} more: see --json FILE")
+        if len(found) > _DEFECTS_SHOWN:
+            self._line(f"\n… and {len(found) - _DEFECTS_SHOWN} more: see --json FILE")
         failed, run = len(summary.failed), len(summary.results)
-        if defects:
+        if found:
             self._line("")
         if not summary.complete:
             self._line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
@@ -95,8 +95,8 @@ class TerminalReport:
             self._line(f"{cached} of {run} cases were not run again: nothing has changed")
         color = "green" if summary.conforms else "red"
         unproven = f", {len(summary.plan.unproven)} not proven" if summary.plan.unproven else ""
-        errors = sum(defect.is_error for defect in defects)
-        counted = _count(errors, "defect") + _count(len(defects) - errors, "warning")
+        errors = sum(defect.is_error for defect in found)
+        counted = _count(errors, "defect") + _count(len(found) - errors, "warning")
         self._console.print(
             f"[{color}]{run - failed} passed, {failed} failed{unproven}[/]{counted}"
             f" in {summary.seconds:.1f} s",
@@ -120,7 +120,7 @@ class TerminalReport:
         table.add_row(f"{len(summaries)} steps", *map(str, totals), style="bold")
         self._console.print(table)
 
-    def _defect(self, number: int, defect: Group, plan: Plan) -> None:
+    def _defect(self, number: int, defect: Defect, plan: Plan) -> None:
         finding = defect.findings[0]
         count = len(defect.cases)
         style, mark = ("bold red", "") if defect.is_error else ("bold yellow", "warning: ")
@@ -158,5 +158,5 @@ def _counts(summary: Summary) -> tuple[int, int, int, int]:
     """Passed, failed, not proven, defects."""
     failed = len(summary.failed)
     passed = len(summary.results) - failed
-    defects = sum(defect.is_error for defect in group(summary.results))
-    return passed, failed, len(summary.plan.unproven), defects
+    errors = sum(defect.is_error for defect in defects(summary.results))
+    return passed, failed, len(summary.plan.unproven), errors

@@ -1,1 +1,1 @@
-""""""
+"""Runs of steps: cases through a runner, with workers, a cache, reports. Imports what runs them."""

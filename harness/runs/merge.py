@@ -160,13 +160,13 @@ def _holds_its_cases(path: Path, step: StepRecord) -> None:
     counted = StepRecord.of(step.summary)
     if counted.totals != step.totals:
         raise WrongUse(
-            f"{path}: {step.step}: its totals are {_told(step.totals)}, and its cases come to "
-            f"{_told(counted.totals)}",
+            f"{path}: {step.step}: its totals are {_counts(step.totals)}, and its cases come to "
+            f"{_counts(counted.totals)}",
             _AGAIN,
         )
 
 
-def _told(totals: Totals) -> str:
+def _counts(totals: Totals) -> str:
     return ", ".join(f"{number} {what}" for what, number in totals)
 
 
@@ -208,7 +208,7 @@ _COMMON: Sequence[tuple[str, Callable[[StepRecord], object]]] = (
     ("the step", lambda step: step.step),
     ("the runner", lambda step: step.runner),
     ("the image", lambda step: step.image),
-    ("the selection", lambda step: step.selection.told),
+    ("the selection", lambda step: step.selection.as_options),
     ("the digest of the step's files", lambda step: step.digest),
     ("the cases to be dealt out", lambda step: step.shard and step.shard.ids),
     ("the number of cases in the matrix", lambda step: step.matrix),

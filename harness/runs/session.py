@@ -12,7 +12,7 @@ from typing import TypeVar
 from harness.cases.case import Result
 from harness.runners import Runner
 from harness.runs.step import Judged, StepRef, prove
-from harness.runs.workers import Work, Workers, crew
+from harness.runs.workers import Work, Workers, open_pool
 from harness.signals import undisturbed
 
 T = TypeVar("T")
@@ -53,14 +53,14 @@ def in_order(work: Work[T], ids: Sequence[str], workers: Workers) -> Iterator[T]
 
     Raises what it raises, and `WorkersFailed`; closing the iterator early stops the workers.
     """
-    hands = crew(workers)
+    pool = open_pool(workers)
     begun: deque[Future[T]] = deque()
-    with hands.hired(work) as submit:
+    with pool.open(work) as submit:
         for case_id in ids:
             with undisturbed():
                 # It may start a worker, which must be known before it can be stopped.
                 begun.append(submit(case_id))
-            if len(begun) >= hands.ahead:
-                yield hands.result(begun.popleft())
+            if len(begun) >= pool.ahead:
+                yield pool.result(begun.popleft())
         while begun:
-            yield hands.result(begun.popleft())
+            yield pool.result(begun.popleft())

@@ -17,7 +17,7 @@ from harness.contracts import loaders
 from harness.contracts.contract import Contract
 from harness.errors import WrongContract, WrongUse
 from harness.files.digest import digest
-from harness.files.modules import blaming, execute, sources
+from harness.files.modules import execute, sources, wrong_contract_on_error
 from harness.promises import Circumstance, Evidence, circumstances, judge
 from harness.promises.all import PROMISE_NAMES
 from harness.runners import Runner
@@ -152,7 +152,7 @@ def _suite(contract: Contract, source: bytes, profile: str | None) -> Suite:
             "leave --profile out; it is for steps that have no suite of their own",
         )
     hint = "mend it; `suite(contract, script)` returns a harness.cases.matrix.Suite"
-    with blaming(path, "the suite cannot be loaded", hint):
+    with wrong_contract_on_error(path, "the suite cannot be loaded", hint):
         suite = execute(path).suite(contract, source)
     if not isinstance(suite, Suite):
         raise WrongContract(f"{path}: suite() returned a {type(suite).__name__}", hint)

@@ -17,15 +17,15 @@ from harness.runs.workers import Workers
 
 
 @dataclass(frozen=True)
-class Undertaking:
+class StepRun:
     """A step, and which of its cases are to be run."""
 
     ref: StepRef
     plan: Plan
 
 
-def conduct(
-    undertakings: Sequence[Undertaking],
+def run_steps(
+    step_runs: Sequence[StepRun],
     runner: Runner,
     workers: Workers,
     reports: Sequence[Report],
@@ -39,7 +39,7 @@ def conduct(
     """
     summaries: list[Summary] = []
     try:
-        for one in undertakings:
+        for one in step_runs:
             left = None if max_fail is None else max_fail - _failures(summaries)
             if left == 0:
                 break

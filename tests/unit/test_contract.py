@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.contracts import contract, loaders
+from harness.contracts import contract
 from harness.errors import Exit, WrongContract
+from harness.runs.step import read_contract
 
 GOOD = """\
 name: sample
@@ -33,7 +34,7 @@ exit_codes:
 
 def load(tmp_path: Path, text: str) -> contract.Contract:
     (tmp_path / "contract.yaml").write_text(text, encoding="utf-8")
-    return loaders.load(tmp_path)
+    return read_contract(tmp_path)
 
 
 def test_a_good_contract(tmp_path: Path) -> None:
@@ -92,16 +93,16 @@ def test_what_is_not_yaml_or_no_mapping(tmp_path: Path, text: str, line: int) ->
 def test_not_utf_8(tmp_path: Path) -> None:
     (tmp_path / "contract.yaml").write_bytes(b"name: caf\xe9\n")
     with pytest.raises(WrongContract, match="1: is not UTF-8"):
-        loaders.load(tmp_path)
+        read_contract(tmp_path)
 
 
 def test_a_folder_without_a_contract(tmp_path: Path) -> None:
     with pytest.raises(WrongContract, match=r"has no contract\.yaml"):
-        loaders.load(tmp_path)
+        read_contract(tmp_path)
 
 
 def test_the_contract_of_dummy_training() -> None:
-    found = loaders.load(Path(__file__).parents[2] / "dummy_training")
+    found = read_contract(Path(__file__).parents[2] / "dummy_training")
     assert list(found.error_codes) == [
         "INVALID_FORMAT",
         "INVALID_ARCHIVE",

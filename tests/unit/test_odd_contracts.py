@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from harness.cli import cli
-from harness.contracts import loaders
 from harness.contracts.contract import Contract
 from harness.errors import HarnessError, WrongContract
 from harness.files import yaml_file
+from harness.runs.step import read_contract
 
 ROOT = Path(__file__).parents[2]
 OWN = """\
@@ -50,7 +50,7 @@ def put(folder: Path, name: str, data: str | bytes) -> Path:
 
 def wrong(path: Path) -> str:
     with pytest.raises(WrongContract) as caught:
-        loaders.load(path)
+        read_contract(path)
     assert caught.value.hint
     return caught.value.what
 
@@ -58,7 +58,7 @@ def wrong(path: Path) -> str:
 @pytest.mark.parametrize("name", FORMS)
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path, name: str) -> None:
     path = put(tmp_path, name, b"\xef\xbb\xbf" + FORMS[name].encode())
-    assert loaders.load(path).entry_point == "x.py"
+    assert read_contract(path).entry_point == "x.py"
 
 
 @pytest.mark.parametrize("name", ["contract.yaml", "x.step.yaml"])
@@ -110,7 +110,7 @@ def test_odd_python(tmp_path: Path, data: bytes, says: str) -> None:
 
 def test_anchors_are_as_good_as_what_they_stand_for(tmp_path: Path) -> None:
     text = "inputs: {a: &a {required: true, mounts: [/m]}, b: *a}\n"
-    found = loaders.load(put(tmp_path, "contract.yaml", OWN + text))
+    found = read_contract(put(tmp_path, "contract.yaml", OWN + text))
     assert found.inputs["a"] == found.inputs["b"]
 
 
@@ -162,7 +162,7 @@ def test_promises_can_be_waived_in_every_form(tmp_path: Path, name: str) -> None
         text = WAIVERS[name].replace("PROMISE", promise).replace("REASON", reason)
         return put(tmp_path, name, FORMS[name] + text)
 
-    assert loaders.load(with_waiver("log", "'why not'")).waivers == {"log": "why not"}
+    assert read_contract(with_waiver("log", "'why not'")).waivers == {"log": "why not"}
     lines = FORMS[name].count("\n") + 1
     unknown = wrong(with_waiver("tidy", "'why'"))
     assert f":{lines}: " in unknown
@@ -200,7 +200,7 @@ def test_a_channel_that_makes_no_name(tmp_path: Path) -> None:
 
 def test_unknown_keys_are_warned_of_in_lists_too(tmp_path: Path) -> None:
     text = "  job_arguments:\n    - {flag: --a, source: b, colour: red}\n"
-    found = loaders.load(put(tmp_path, "x.step.yaml", INTERFACE + text))
+    found = read_contract(put(tmp_path, "x.step.yaml", INTERFACE + text))
     (warning,) = found.warnings
     assert warning.endswith("x.step.yaml:5: contract.job_arguments.0.colour: is not known here")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cases.case import Call, Case, Outcome
-from harness.cases.expectation import Content, Expectation, Raises, Returns, Says
+from harness.cases.expectation import Content, Expectation, Matches, Raises, Returns
 from harness.contracts import loaders
 from harness.promises import Evidence, judge
 from harness.promises.all import PROMISES
@@ -32,9 +32,9 @@ BEFORE = (
 GOOD = BEFORE.with_file(COPY, b"text")
 CASE = Case(id="sample", tree=BEFORE, script="/opt/ml/code/copier.py")
 WRITES = Expectation(
-    writes={COPY: Content(data=b"text")}, log=(Says("copied", "copied", "says copied"),)
+    writes={COPY: Content(data=b"text")}, log=(Matches("copied", "copied", "says copied"),)
 )
-FAILS = Expectation(exit_code=1, error=(Says("file", r"text\.txt", "names text.txt"),))
+FAILS = Expectation(exit_code=1, error=(Matches("file", r"text\.txt", "names text.txt"),))
 SAID = """\
 INFO looking for other.txt
 Traceback (most recent call last):

@@ -24,7 +24,7 @@ from harness.runs.parity import Comparison
 from harness.runs.session import Session, in_order
 from harness.runs.step import StepRef, fingerprint, load
 from harness.runs.workers import Work, subprocess_pool
-from harness.runs.workers.build_id import edition
+from harness.runs.workers.build_id import build_id
 from tests.unit.gated import Gated, alive, wait_until
 
 HARNESS = Path(sys.executable).with_name("harness")
@@ -159,7 +159,7 @@ def test_a_defect_keeps_its_traceback(threads: Executor) -> None:
 def test_another_harness_is_told() -> None:
     with pytest.raises(WorkersFailed, match=r"another harness: step-harness .* not older"):
         subprocess_pool.work("older", "session", b"", "case")
-    assert edition().startswith("step-harness ")
+    assert build_id().startswith("step-harness ")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_step_that_a_worker_sees_otherwise_is_told(
     tmp_path: Path, there: bool, says: str
 ) -> None:
     ref = StepRef(Gated.made(tmp_path / "step").folder)
-    errand = pickle.dumps((fingerprint(ref), Work(processes, ref, ())))
+    task = pickle.dumps((fingerprint(ref), Work(processes, ref, ())))
     if there:
         (ref.path / "samples").mkdir()
         (ref.path / "samples" / "new").write_text("")
@@ -181,7 +181,7 @@ def test_a_step_that_a_worker_sees_otherwise_is_told(
         shutil.rmtree(ref.path)
     try:
         with pytest.raises(WorkersFailed, match=says):
-            subprocess_pool.work(edition(), str(tmp_path), errand, "one")
+            subprocess_pool.work(build_id(), str(tmp_path), task, "one")
     finally:
         subprocess_pool.end(str(tmp_path))
 
@@ -196,7 +196,7 @@ class Told:
     name: str = "told"
 
     def prepare(self) -> None:
-        self._tell("prepare")
+        self._describe("prepare")
         if self.fails:
             raise RunnerUnavailable("no engine", "start one")
 
@@ -210,9 +210,9 @@ class Told:
         return replace(self, owner=os.getpid())
 
     def close(self) -> None:
-        self._tell("close")
+        self._describe("close")
 
-    def _tell(self, what: str) -> None:
+    def _describe(self, what: str) -> None:
         with self.log.open("a") as stream:
             stream.write(f"{what} {self.owner == os.getpid()} {os.getpid()}\n")
 
@@ -239,11 +239,11 @@ def test_a_process_apart_that_ends_for_want_of_work_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(subprocess_pool, "_IDLE", 0.1)
-    errand = pickle.dumps((fingerprint(COPIER), Work(processes, COPIER, ())))
+    task = pickle.dumps((fingerprint(COPIER), Work(processes, COPIER, ())))
     try:
-        first, _ = subprocess_pool.work(edition(), "replaced", errand, "one")
+        first, _ = subprocess_pool.work(build_id(), "replaced", task, "one")
         wait_until(lambda: not alive(first))
-        second, _ = subprocess_pool.work(edition(), "replaced", errand, "two")
+        second, _ = subprocess_pool.work(build_id(), "replaced", task, "two")
         assert second != first
     finally:
         subprocess_pool.end("replaced")

@@ -1,4 +1,4 @@
-"""What a zygote has compiled already when a child is made: code, and regular expressions.
+"""What a fork_server has compiled already when a child is made: code, and regular expressions.
 
 Both are the same in every case that asks for them, whatever happened in another. Only what compiles
 without a word is kept, so that a warning comes in each case anew.

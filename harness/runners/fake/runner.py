@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 from harness.cases.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
-from harness.runners.fake.world import REHEARSAL, Wire
-from harness.runners.fake.zygote import Child, Zygote
+from harness.runners.fake.fork_server import ForkResult, ForkServer
+from harness.runners.fake.world import REHEARSAL, TripPoint
 from harness.runners.inside import driver, identity, tripwire
 
 # Those of this process that have no case at the moment; a thread takes one and puts it back.
-_idle: list[Zygote] = []
+_idle: list[ForkServer] = []
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,16 @@ class FakeRunner:
 
     def run(self, case: Case) -> Outcome:
         """Run one case in a forked child; raises `RunnerCannot`."""
-        with _zygote() as zygote:
+        with _zygote() as fork_server:
             if case.interrupt is None:
-                return _outcome(case, zygote.beget(case, None))
-            rehearsal = zygote.beget(case, REHEARSAL)
+                return _outcome(case, fork_server.run_forked(case, None))
+            rehearsal = fork_server.run_forked(case, REHEARSAL)
             if rehearsal.report is None or rehearsal.report.points is None:
                 return _outcome(case, rehearsal)
             window = tripwire.window(rehearsal.report.points, case.interrupt.at)
-            return _outcome(case, zygote.beget(case, Wire(window, case.interrupt.signal)))
+            return _outcome(
+                case, fork_server.run_forked(case, TripPoint(window, case.interrupt.signal))
+            )
 
     def identity(self) -> object:
         """This Python, which runs the scripts too."""
@@ -64,18 +66,18 @@ class FakeRunner:
 
 
 @contextmanager
-def _zygote() -> Iterator[Zygote]:
-    """A zygote for one case: one that is there already, or a new one."""
-    zygote = _idle.pop() if _idle else Zygote()
+def _zygote() -> Iterator[ForkServer]:
+    """A fork_server for one case: one that is there already, or a new one."""
+    fork_server = _idle.pop() if _idle else ForkServer()
     try:
-        yield zygote
+        yield fork_server
     except RunnerCannot:
-        _idle.append(zygote)
+        _idle.append(fork_server)
         raise
     except BaseException:
-        zygote.close()
+        fork_server.close()
         raise
-    _idle.append(zygote)
+    _idle.append(fork_server)
 
 
 def _forget() -> None:
@@ -89,7 +91,7 @@ if hasattr(os, "register_at_fork"):
 atexit.register(FakeRunner().close)
 
 
-def _outcome(case: Case, child: Child) -> Outcome:
+def _outcome(case: Case, child: ForkResult) -> Outcome:
     report = child.report
     if report is not None and report.refused:
         raise RunnerCannot(

@@ -59,14 +59,14 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 @dataclass(frozen=True)
-class Wire:
+class TripPoint:
     """What a case's tripwire does: send `signal` within `window`; without a window it counts."""
 
     window: tuple[int, int] | None = None
     signal: signal.Signals | None = None
 
 
-REHEARSAL = Wire()
+REHEARSAL = TripPoint()
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class _World:
     rules: Rules
     case: Case
     pipe: int
-    wire: Tripwire | None
+    trip_point: Tripwire | None
     known: int
     finished = False
 
@@ -104,8 +104,8 @@ class _World:
 _world = _World()
 
 
-def bare(case: Case) -> Case:
-    """The case with its variables worked out, as small as can be: to be sent to a zygote."""
+def minimal(case: Case) -> Case:
+    """The case with its variables worked out, as small as can be: to be sent to a fork_server."""
     return replace(
         case, choices={}, tree=Tree(case.tree.entries), variables=case.environment, interrupt=None
     )
@@ -145,12 +145,12 @@ def source_of(case: Case) -> bytes:
     return b"" if entry is None else entry.data
 
 
-def live(case: Case, pipe: int, wire: Wire | None) -> NoReturn:
+def run_case(case: Case, pipe: int, trip_point: TripPoint | None) -> NoReturn:
     """Furnish the world for the case, run the script in it, report through `pipe`, and end."""
     begin(case.environment, case.umask)
     fs = _world.fs
     _world.case, _world.pipe, _world.known = case, pipe, patched_modules.known()
-    _world.wire = None if wire is None else _tripwire(wire)
+    _world.trip_point = None if trip_point is None else _tripwire(trip_point)
     fs.umask = 0
     lay_out(fs, case)
     fs.umask = case.umask
@@ -166,16 +166,16 @@ def live(case: Case, pipe: int, wire: Wire | None) -> NoReturn:
     sys.addaudithook(network.watch)
     helpers.set_uid(case.user)
     helpers.set_gid(case.user)
-    if _world.wire is not None:
-        _watch(_world.wire)
-        _world.wire.start()
+    if _world.trip_point is not None:
+        _watch(_world.trip_point)
+        _world.trip_point.start()
     _finish(_run(case, source_of(case)))
 
 
-def _tripwire(wire: Wire) -> Tripwire:
-    number = wire.signal
+def _tripwire(trip_point: TripPoint) -> Tripwire:
+    number = trip_point.signal
     fire = None if number is None else lambda: receive(number)
-    return Tripwire(wire.window, fire, _BENEATH)
+    return Tripwire(trip_point.window, fire, _BENEATH)
 
 
 def receive(number: signal.Signals) -> None:
@@ -249,9 +249,9 @@ def _finish(
         _REAL["exit"](exit_code)
     _world.finished = True
     points = None
-    if _world.wire is not None:
-        _world.wire.stop()
-        points = _world.wire.points()
+    if _world.trip_point is not None:
+        _world.trip_point.stop()
+        points = _world.trip_point.points()
     if not killed:
         flush(_world.fs)
     tree = {} if refused else take_down(_world.fs, _world.case)
@@ -309,7 +309,7 @@ def _refuse_subprocesses() -> None:
     subprocess.Popen.__init__ = init  # type: ignore[assignment,method-assign]
 
 
-def _watch(wire: Tripwire) -> None:
+def _watch(trip_point: Tripwire) -> None:
     """Tell the tripwire of everything the script creates or renames."""
-    wire.note(FakeFilesystem.add_object, wire.created)
-    wire.note(FakeFilesystem.rename, wire.renamed)
+    trip_point.note(FakeFilesystem.add_object, trip_point.created)
+    trip_point.note(FakeFilesystem.rename, trip_point.renamed)

@@ -1,13 +1,13 @@
-"""The far end of the container runner: takes errands from standard input, answers on output.
+"""The far end of the container runner: takes tasks from standard input, answers on output.
 
 A container gets it as the `__main__.py` of a zip file, with what it needs of the harness beside
-it, and runs it as `python3 FILE.pyz MODE`. In the mode `case` it does one errand, in the container
+it, and runs it as `python3 FILE.pyz MODE`. In the mode `case` it does one task, in the container
 as it is, and ends. In the mode `worker` it does one after the other, each in a world of its own:
 new namespaces, and a root in memory laid over the container's, so that nothing of it is left for
 the next. It ends when nobody is at the other end any more. Runs on Python 3.8 and newer with the
 standard library alone.
 
-An errand is two frames, the job as JSON and the tree as a tar; an answer is one, the tar that
+A task is two frames, the job as JSON and the tree as a tar; an answer is one, the tar that
 `agent.perform` makes, or what went wrong. A frame is a byte that tells its kind, eight that tell
 its size, and so many bytes.
 """
@@ -64,7 +64,7 @@ def main() -> None:
     # No script can end the first process of its world; Python's own handler would let it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # The script gets neither of them.
-    errands, answers = os.dup(0), os.dup(1)
+    tasks, answers = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     for one in (0, 1):
         os.dup2(nothing, one)
@@ -76,22 +76,22 @@ def main() -> None:
             mounts.library()
     _write(answers, READY)
     while True:
-        errand = _receive(errands)
-        if errand is None:
+        task = _receive(tasks)
+        if task is None:
             return
         if lasting:
-            kind, data = _apart(errands, *errand, helpers)
+            kind, data = _apart(tasks, *task, helpers)
         else:
-            kind, data = _here(errands, *errand, helpers)
+            kind, data = _here(tasks, *task, helpers)
         _write(answers, HEAD.pack(kind, len(data)) + data)
         if not lasting:
             # Whoever asked removes the container, and knows then that it is gone.
-            select.select([errands], [], [], _IDLE)
+            select.select([tasks], [], [], _IDLE)
             return
 
 
 def _receive(source: int) -> Optional[Tuple[agent.Job, bytes]]:
-    """The next errand; None when no more will come."""
+    """The next task; None when no more will come."""
     if not select.select([source], [], [], _IDLE)[0]:
         return None
     with contextlib.suppress(EOFError):
@@ -124,36 +124,36 @@ def _write(target: int, data: bytes) -> None:
 
 
 def _here(
-    errands: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]
+    tasks: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]
 ) -> Tuple[bytes, bytes]:
-    """Do an errand in this very world."""
-    threading.Thread(target=_end_with, args=(errands,), daemon=True).start()
+    """Do a task in this very world."""
+    threading.Thread(target=_end_with, args=(tasks,), daemon=True).start()
     try:
         return ANSWER, agent.perform(job, tree, helpers, python=sys.executable)
     except Exception as error:
-        return TROUBLE, _told(error)
+        return TROUBLE, _describe_error(error)
 
 
-def _end_with(errands: int) -> None:
-    """End, and with this process the container, when whoever sent the errand is gone."""
+def _end_with(tasks: int) -> None:
+    """End, and with this process the container, when whoever sent the task is gone."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    os.read(errands, 1)
+    os.read(tasks, 1)
     os._exit(0)
 
 
 def _apart(
-    errands: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]
+    tasks: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]
 ) -> Tuple[bytes, bytes]:
-    """Do an errand in a world that ends with it."""
+    """Do a task in a world that ends with it."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
-        _live(job, tree, helpers, write_end)
+        _run_case(job, tree, helpers, write_end)
     os.close(write_end)
     parts = []
     while True:
-        if errands in select.select([read_end, errands], [], [])[0]:
-            # Nothing can come in the middle of an errand: whoever sent it is gone.
+        if tasks in select.select([read_end, tasks], [], [])[0]:
+            # Nothing can come in the middle of a task: whoever sent it is gone.
             os._exit(0)
         part = os.read(read_end, 1 << 20)
         if not part:
@@ -166,8 +166,8 @@ def _apart(
     return kind, b"".join(parts) or b"it ended with the exit code %d" % code
 
 
-def _live(job: agent.Job, tree: bytes, helpers: Mapping[str, bytes], answer: int) -> NoReturn:
-    """Make a world, do an errand in it, write the answer and end."""
+def _run_case(job: agent.Job, tree: bytes, helpers: Mapping[str, bytes], answer: int) -> NoReturn:
+    """Make a world, do a task in it, write the answer and end."""
     code = _BUILDING
     try:
         world.enter(partial(mounts.call, "unshare", _NAMESPACES))
@@ -176,11 +176,11 @@ def _live(job: agent.Job, tree: bytes, helpers: Mapping[str, bytes], answer: int
         _write(answer, agent.perform(job, tree, helpers, python=sys.executable, layer=layer))
         code = 0
     except BaseException as error:
-        _write(answer, _told(error))
+        _write(answer, _describe_error(error))
     os._exit(code)
 
 
-def _told(error: BaseException) -> bytes:
+def _describe_error(error: BaseException) -> bytes:
     lines = traceback.format_exception_only(type(error), error)
     return "".join(lines).strip().encode("utf-8", "backslashreplace")
 

@@ -137,27 +137,27 @@ def main() -> None:
     # As `python SCRIPT` has it; runpy.run_path leaves the path of this file there otherwise.
     sys.path[0] = os.path.dirname(os.path.abspath(script))
     if mode == "rehearse":
-        wire = Tripwire()
-        sys.addaudithook(lambda event, args: _note(wire, event, args))
+        tripwire = Tripwire()
+        sys.addaudithook(lambda event, args: _note(tripwire, event, args))
     else:
         begin, end, number = map(int, mode.split(":"))
-        wire = Tripwire((begin, end), lambda: os.kill(os.getpid(), number))
-    wire.start()
+        tripwire = Tripwire((begin, end), lambda: os.kill(os.getpid(), number))
+    tripwire.start()
     try:
         runpy.run_path(script, run_name="__main__")
     finally:
-        wire.stop()
-        points = wire.points()
+        tripwire.stop()
+        points = tripwire.points()
         if mode == "rehearse":
             with open(report, "w") as stream:
                 json.dump(points, stream)
 
 
-def _note(wire: Tripwire, event: str, args: Tuple[Any, ...]) -> None:
+def _note(tripwire: Tripwire, event: str, args: Tuple[Any, ...]) -> None:
     if event in _CREATES or (event == "open" and isinstance(args[2], int) and args[2] & _WRITING):
-        wire.created()
+        tripwire.created()
     elif event == "os.rename":
-        wire.renamed()
+        tripwire.renamed()
 
 
 if __name__ == "__main__":

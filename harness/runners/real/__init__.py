@@ -1,1 +1,1 @@
-""""""
+"""The runners with a real kernel: sandboxes (namespaces) and containers."""

@@ -104,12 +104,12 @@ class Attached:
             self._engine.start(self._container)
             broken_off.pop_all()
 
-    def ask(self, errand: exchange.Errand, seconds: float) -> Reply:
-        """Have the agent do an errand; raises `Ended`, and `Silent` when the time is over."""
+    def ask(self, task: exchange.Task, seconds: float) -> Reply:
+        """Have the agent do a task; raises `Ended`, and `Silent` when the time is over."""
         deadline = time.monotonic() + seconds
-        job = json.dumps(errand.job).encode()
+        job = json.dumps(task.job).encode()
         try:
-            for kind, data in ((serve.JOB, job), (serve.TREE, errand.tree)):
+            for kind, data in ((serve.JOB, job), (serve.TREE, task.tree)):
                 self._socket.settimeout(_left(deadline))
                 self._socket.sendall(serve.HEAD.pack(kind, len(data)) + data)
         except TimeoutError:

@@ -75,7 +75,7 @@ class ContainerRunner:
             if one.name not in _OF_THIS_RUN
         }
         with engine.connected() as client:
-            return made, *engine.told(client, self.image)
+            return made, *engine.describe(client, self.image)
 
     def here(self) -> ContainerRunner:
         """One whose containers are those of this process, and go with it."""
@@ -91,14 +91,14 @@ class ContainerRunner:
     def _ask(self, case: Case, interrupt: str | None) -> exchange.Answer:
         from harness.runners.real.attached import Ended, Silent
 
-        errand = exchange.Errand.of(case, interrupt)
+        task = exchange.Task.of(case, interrupt)
         seconds = case.timeout + _GRACE
         try:
             if self.isolation == "case":
                 with contextlib.closing(self._start(case)) as fresh:
-                    reply = fresh.ask(errand, seconds)
+                    reply = fresh.ask(task, seconds)
             else:
-                reply = self._from_lasting(errand, seconds)
+                reply = self._from_lasting(task, seconds)
         except engine.failures() as error:
             raise RunnerCannot(
                 f"the Docker engine failed in case {case.id!r}: {engine.reason_of(error)}",
@@ -127,7 +127,7 @@ class ContainerRunner:
             )
         return exchange.Answer.from_tar(reply.data)
 
-    def _from_lasting(self, errand: exchange.Errand, seconds: float) -> Reply:
+    def _from_lasting(self, task: exchange.Task, seconds: float) -> Reply:
         """What the container of this worker answers; it is started if there is none."""
         from harness.runners.real.attached import Ended
 
@@ -135,14 +135,14 @@ class ContainerRunner:
         if (used := mine.pop(self.session, None)) is not None:
             with contextlib.suppress(Ended):
                 # It does not wait for its worker for ever.
-                return self._kept(used, errand, seconds)
-        return self._kept(self._start(), errand, seconds)
+                return self._kept(used, task, seconds)
+        return self._kept(self._start(), task, seconds)
 
-    def _kept(self, one: Attached, errand: exchange.Errand, seconds: float) -> Reply:
+    def _kept(self, one: Attached, task: exchange.Task, seconds: float) -> Reply:
         """What a container answers, which is kept for the next case unless something went wrong."""
         with contextlib.ExitStack() as unless_kept:
             unless_kept.callback(one.close)
-            reply = one.ask(errand, seconds)
+            reply = one.ask(task, seconds)
             unless_kept.pop_all()
         vars(_lasting)[self.session] = one
         return reply

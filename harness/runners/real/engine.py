@@ -115,7 +115,7 @@ def find(client: docker.DockerClient, image: str) -> None:
         ) from None
 
 
-def told(client: docker.DockerClient, image: str) -> tuple[object, ...]:
+def describe(client: docker.DockerClient, image: str) -> tuple[object, ...]:
     """What the engine says of an image and of itself; raises `RunnerUnavailable` if it does not."""
     import docker.errors
 

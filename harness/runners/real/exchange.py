@@ -1,4 +1,4 @@
-"""What the runners of real worlds share: the errand that an agent gets, and its answer."""
+"""What the runners of real worlds share: the task that an agent gets, and its answer."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _FILLED = 16 * _PAGE
 
 
 @dataclass(frozen=True)
-class Errand:
+class Task:
     """What an agent gets: the job as JSON values, and the tree as a tar."""
 
     job: dict[str, Any]
     tree: bytes
 
     @classmethod
-    def of(cls, case: Case, interrupt: str | None) -> Errand:
-        """The errand of a case; `interrupt` is for the tripwire."""
+    def of(cls, case: Case, interrupt: str | None) -> Task:
+        """The task of a case; `interrupt` is for the tripwire."""
         call = case.call
         job = {
             "script": case.script,

@@ -98,7 +98,7 @@ class SandboxRunner:
 
 def _in_sandbox(case: Case, interpreter: Interpreter, interrupt: str | None) -> exchange.Answer:
     # Inside, the files of this package are out of reach.
-    errand = exchange.Errand.of(case, interrupt)
+    task = exchange.Task.of(case, interrupt)
     sandbox_world.etc_files()
     mounts.library()
     exchange.helpers()
@@ -109,7 +109,7 @@ def _in_sandbox(case: Case, interpreter: Interpreter, interrupt: str | None) -> 
         child = os.fork()
         if child == 0:
             try:
-                sandbox_world.live(errand, interpreter, answer.fileno(), _privileged())
+                sandbox_world.run_case(task, interpreter, answer.fileno(), _privileged())
             except BaseException as error:
                 told = "".join(traceback.format_exception_only(error))
                 os.write(trouble.fileno(), told.encode("utf-8", "backslashreplace"))
@@ -180,9 +180,9 @@ def _advice() -> str:
 def _interpreter(python: str) -> Interpreter:
     """What a Python says of itself; raises `WrongUse` when it does not answer."""
     if python == sys.executable:
-        return _told(python, [getattr(sys, name) for name in _PREFIXES])
+        return _describe_error(python, [getattr(sys, name) for name in _PREFIXES])
     ask = f"import json, sys; print(json.dumps([getattr(sys, n) for n in {_PREFIXES!r}]))"
-    return _told(python, json.loads(_answer(python, "-c", ask)))
+    return _describe_error(python, json.loads(_answer(python, "-c", ask)))
 
 
 def _answer(python: str, *arguments: str) -> bytes:
@@ -198,7 +198,7 @@ def _answer(python: str, *arguments: str) -> bytes:
         ) from None
 
 
-def _told(python: str, prefixes: Sequence[str]) -> Interpreter:
+def _describe_error(python: str, prefixes: Sequence[str]) -> Interpreter:
     folders = sandbox_world.own_folders(prefixes)
     seen = (*folders, *sandbox_world.SHARED)
     if not any(python.startswith(f"{folder}/") for folder in seen):

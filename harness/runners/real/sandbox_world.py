@@ -65,10 +65,10 @@ class Interpreter:
     folders: tuple[str, ...]
 
 
-def live(
-    errand: exchange.Errand, interpreter: Interpreter, answer: int, privileged: bool
+def run_case(
+    task: exchange.Task, interpreter: Interpreter, answer: int, privileged: bool
 ) -> NoReturn:
-    """Make the errand's world, do the errand in it, write the answer to the file `answer`, and end.
+    """Make the task's world, do the task in it, write the answer to the file `answer`, and end.
 
     Called in a forked process, which never returns. Without privileges root is a name for whoever
     calls this, in a user namespace.
@@ -77,14 +77,14 @@ def live(
         world.enter(partial(mounts.call, "unshare", world.ALL_NAMESPACES))
     else:
         world.enter(partial(_rename_user, 0, world.ALL_NAMESPACES))
-    _build(errand, interpreter)
+    _build(task, interpreter)
     if privileged:
         # Nodes of devices would lead out of the world.
         capabilities = [one for one in mounts.CONTAINER_CAPABILITIES if one != _MAKE_NODES]
         mounts.limit_capabilities(capabilities)
     data = agent.perform(
-        errand.job,
-        errand.tree,
+        task.job,
+        task.tree,
         exchange.helpers(),
         python=interpreter.python,
         hidden=(*SHARED, *interpreter.folders),
@@ -105,7 +105,7 @@ def _rename_user(user: int, namespaces: int = 0) -> None:
     (process / "gid_map").write_text(f"{user} {gid} 1")
 
 
-def _build(errand: exchange.Errand, interpreter: Interpreter) -> None:
+def _build(task: exchange.Task, interpreter: Interpreter) -> None:
     os.umask(0o022)
     mounts.mount("", "/", flags=MS_REC | MS_PRIVATE)
     # Any folder will do: it is covered in this process alone.
@@ -125,7 +125,7 @@ def _build(errand: exchange.Errand, interpreter: Interpreter) -> None:
     _cut_off()
     _show(interpreter.folders)
     mounts.forbid_writing((*SHARED, *interpreter.folders, *world.settings()))
-    world.mount_folders(errand.job["mounts"])
+    world.mount_folders(task.job["mounts"])
     mounts.call("umount2", _OLD, mounts.MNT_DETACH)
     os.rmdir(_OLD)
 

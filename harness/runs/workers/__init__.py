@@ -1,6 +1,6 @@
 """Workers: the processes that cases are run in, on this machine or on others.
 
-`local.py` is a pool of processes here; `foreign.py` hands cases to any executor, and sees to it
+`local.py` is a pool of processes here; `foreign.py` pool cases to any executor, and sees to it
 that each runs in a process apart, `apart.py`; `dask.py` is such an executor. What all of these
 processes have in common is in `process.py`.
 """
@@ -35,7 +35,7 @@ class Work(Generic[T]):
         return self.function(self.ref, self.runners, case_id)
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Workers as a session sees them."""
 
     @property
@@ -43,8 +43,8 @@ class Crew(Protocol):
         """How many cases may be handed over before the result of the first is taken."""
         ...
 
-    def hired(self, work: Work[T]) -> AbstractContextManager[Callable[[str], Future[T]]]:
-        """Within this, what hands a case over; the runners are ready before the first one.
+    def open(self, work: Work[T]) -> AbstractContextManager[Callable[[str], Future[T]]]:
+        """Within this, what pool a case over; the runners are ready before the first one.
 
         The end of it cleans up, and does not wait for cases that hang if it comes early.
         """
@@ -55,15 +55,15 @@ class Crew(Protocol):
         ...
 
 
-def crew(workers: Workers) -> Crew:
+def open_pool(workers: Workers) -> WorkerPool:
     """The crew of so many local processes, or of an executor."""
     if isinstance(workers, int):
-        from harness.runs.workers.local_pool import Local
+        from harness.runs.workers.local_pool import LocalPool
 
-        return Local(workers)
-    from harness.runs.workers.executor_pool import Foreign
+        return LocalPool(workers)
+    from harness.runs.workers.executor_pool import ExecutorPool
 
-    return Foreign(workers)
+    return ExecutorPool(workers)
 
 
 @contextmanager

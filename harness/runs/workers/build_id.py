@@ -14,7 +14,7 @@ _PACKAGE = Path(__file__).parents[2]
 
 
 @lru_cache(maxsize=1)
-def edition() -> str:
+def build_id() -> str:
     """Its version, the beginning of a digest of its files, and the Python that runs it."""
     files = digest(files_in(_PACKAGE))[:8]
     python = ".".join(map(str, sys.version_info[:2]))

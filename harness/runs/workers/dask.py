@@ -131,7 +131,7 @@ class DaskExecutor(Cluster):
             f"the Dask scheduler at {self._address} has gone: {reason}", "look at its log"
         )
 
-    def blamed(self, error: Exception) -> WorkersFailed | None:
+    def explained(self, error: Exception) -> WorkersFailed | None:
         """What Dask's own errors mean, and that a worker lacks the harness."""
         from distributed import KilledWorker
 

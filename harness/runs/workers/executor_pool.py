@@ -19,7 +19,7 @@ from typing import TypeVar
 from harness.errors import WorkersFailed
 from harness.runs.step import fingerprint
 from harness.runs.workers import Work, subprocess_pool
-from harness.runs.workers.build_id import edition
+from harness.runs.workers.build_id import build_id
 
 # How often an executor is asked whether it is still alive, in seconds.
 _LOOK = 5.0
@@ -38,13 +38,13 @@ class Cluster(Executor, ABC):
         ...
 
     @abstractmethod
-    def blamed(self, error: Exception) -> WorkersFailed | None:
+    def explained(self, error: Exception) -> WorkersFailed | None:
         """What an error of the cluster's own means; None for any other."""
         ...
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ExecutorPool:
     """The workers of an executor, which stays the caller's: it is not shut down."""
 
     executor: Executor
@@ -52,7 +52,7 @@ class Foreign:
     ahead: float = float("inf")
 
     @contextmanager
-    def hired(self, work: Work[T]) -> Iterator[Callable[[str], Future[T]]]:
+    def open(self, work: Work[T]) -> Iterator[Callable[[str], Future[T]]]:
         """Hand cases to the executor; the runners are made ready where the cases run.
 
         The processes apart of a cluster stay for the next step, until it is shut down. Those of
@@ -60,12 +60,12 @@ class Foreign:
         """
         is_cluster = isinstance(self.executor, Cluster)
         session = self.executor.session if isinstance(self.executor, Cluster) else uuid.uuid4().hex
-        errand = pickle.dumps((fingerprint(work.ref), work))
+        task = pickle.dumps((fingerprint(work.ref), work))
         begun: list[Future[T]] = []
 
         def submit(case_id: str) -> Future[T]:
             begun.append(
-                self.executor.submit(subprocess_pool.work, edition(), session, errand, case_id)
+                self.executor.submit(subprocess_pool.work, build_id(), session, task, case_id)
             )
             return begun[-1]
 
@@ -86,8 +86,8 @@ class Foreign:
         try:
             return future.result()
         except Exception as error:
-            if isinstance(self.executor, Cluster) and (blamed := self.executor.blamed(error)):
-                raise blamed from None
+            if isinstance(self.executor, Cluster) and (explained := self.executor.explained(error)):
+                raise explained from None
             if isinstance(error, BrokenExecutor):
                 raise WorkersFailed(
                     f"the executor has given up: {error}",

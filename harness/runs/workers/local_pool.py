@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Local:
+class LocalPool:
     """So many worker processes."""
 
     jobs: int
@@ -35,7 +35,7 @@ class Local:
         return self.jobs * _AHEAD_PER_WORKER
 
     @contextmanager
-    def hired(self, work: Work[T]) -> Iterator[Callable[[str], Future[T]]]:
+    def open(self, work: Work[T]) -> Iterator[Callable[[str], Future[T]]]:
         """Start the workers when there is something to do, and end them with this."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["harness.runs.step", "harness.runners.fake.runner"])

@@ -23,7 +23,7 @@ from typing import Any
 
 from harness.errors import WorkersFailed
 from harness.runs.workers import process
-from harness.runs.workers.build_id import edition
+from harness.runs.workers.build_id import build_id
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -61,9 +61,9 @@ class _Child:
                 os.close(read_end)
         return _Child(running, here, write_end)
 
-    def ask(self, errand: bytes, case_id: str) -> Any:
+    def ask(self, task: bytes, case_id: str) -> Any:
         """What came of a case; raises `EOFError` or `OSError` when the child is gone."""
-        self.talk.send((errand, case_id))
+        self.talk.send((task, case_id))
         succeeded, answer = pickle.loads(self.talk.recv_bytes())
         if succeeded:
             return answer
@@ -131,20 +131,20 @@ class _Children:
 _CHILDREN = _Children()
 
 
-def work(wanted: str, session: str, errand: bytes, case_id: str) -> Any:
-    """Do an errand for one case in a process apart: called by an executor, anywhere.
+def work(wanted: str, session: str, task: bytes, case_id: str) -> Any:
+    """Do a task for one case in a process apart: called by an executor, anywhere.
 
     Raises what it raises, and `WorkersFailed` when this is not the harness that is `wanted`.
     """
-    if wanted != edition():
+    if wanted != build_id():
         raise WorkersFailed(
-            f"the worker on {platform.node()} has another harness: {edition()}, not {wanted}",
+            f"the worker on {platform.node()} has another harness: {build_id()}, not {wanted}",
             "install the same on all machines, and start the workers anew",
         )
     for _ in range(_TRIES):
         child = _CHILDREN.take(session)
         try:
-            answer = child.ask(errand, case_id)
+            answer = child.ask(task, case_id)
         except (EOFError, OSError):
             _CHILDREN.lose(session, child)
         except BaseException:

@@ -16,21 +16,21 @@ from harness.runs.step import StepRef, fingerprint
 from harness.runs.workers import process, ready
 
 
-class _Desk:
-    """The errands that a process apart has had, with its own runners, which are ready."""
+class _TaskServer:
+    """The tasks that a process apart has had, with its own runners, which are ready."""
 
     def __init__(self, closing: ExitStack) -> None:
         self._closing = closing
         self._runners: dict[Runner, Runner] = {}
         self._checked: set[bytes] = set()
 
-    def answer(self, errand: bytes, case_id: str) -> tuple[bool, object]:
+    def answer(self, task: bytes, case_id: str) -> tuple[bool, object]:
         """Whether all went well, and what came of it or what was raised."""
         try:
-            wanted, work = pickle.loads(errand)
-            if errand not in self._checked:
+            wanted, work = pickle.loads(task)
+            if task not in self._checked:
                 _see(work.ref, wanted)
-                self._checked.add(errand)
+                self._checked.add(task)
             own = tuple(self._own(runner) for runner in work.runners)
             return True, replace(work, runners=own)(case_id)
         except HarnessError as error:
@@ -71,10 +71,10 @@ def serve(talk: int, lifeline: int, idle: float) -> None:
     with ExitStack() as closing:
         try:
             process.become_worker(lifeline)
-            desk = _Desk(closing)
+            server = _TaskServer(closing)
             with Connection(talk) as caller:
                 while caller.poll(idle):
-                    caller.send_bytes(pickle.dumps(desk.answer(*caller.recv())))
+                    caller.send_bytes(pickle.dumps(server.answer(*caller.recv())))
         except (process.Stopped, EOFError, OSError):
             # Whoever wanted this has gone, or wants no more.
             pass

@@ -152,7 +152,7 @@ def _member(
         got = content.read() if content else b""
         if got != member.data:
             # It is another file: its date and owner only say so again.
-            yield ArchiveDifference("wrong-bytes", name, _tell(member.data), _tell(got))
+            yield ArchiveDifference("wrong-bytes", name, _describe(member.data), _describe(got))
             return
     if not own:
         if not info.mode & stat.S_IRUSR:
@@ -181,6 +181,6 @@ def _target(kind: MemberKind, target: str) -> str:
     return target if kind == "symlink" else ""
 
 
-def _tell(data: bytes) -> str:
+def _describe(data: bytes) -> str:
     shown = data if len(data) <= 60 else data[:57] + b"..."
     return f"{shown!r} ({len(data)} bytes)"

@@ -9,7 +9,7 @@ from harness.suite import (
     Content,
     Contract,
     Expectation,
-    Says,
+    Matches,
     Special,
     Suite,
     as_it_is,
@@ -36,7 +36,7 @@ AXES = (
 def expect(case: Case) -> Expectation:
     """A copy; without a text exit code 1, and an error that names the missing file."""
     if case.choices["text"] == "absent":
-        return Expectation(exit_code=1, error=(Says("file", r"text\.txt", "names text.txt"),))
+        return Expectation(exit_code=1, error=(Matches("file", r"text\.txt", "names text.txt"),))
     return Expectation(writes={COPY: Content(data=TEXTS[case.choices["text"]])})
 
 

@@ -1,11 +1,11 @@
-"""A zygote: a process with an empty fake world, which begets a child for every case.
+"""A fork server: a process with an empty fake world, which forks a child for every case.
 
 Making the fake world is what costs: pyfakefs rebinds names in every module that is loaded. The
-zygote has done it, once; a child inherits the world, furnishes it for its case and lives in it. The
-zygote itself runs nothing of any script, so that each case finds the same world.
+fork server has done it, once; a child inherits the world, lays the case's tree out in it and runs
+the case. The fork server itself runs nothing of any script: each case finds the same world.
 
-It serves one case at a time, says how the child ended, and ends when nobody holds the other end of
-its socket any more, together with the child that it has then.
+It serves one case at a time, reports how the child ended, and ends when nobody holds the other end
+of its socket any more, together with the child that it has then.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harness.cases.case import Case
 from harness.errors import HarnessError
 from harness.runners.fake import patched_modules, world
 from harness.runners.fake.process import Encodings
-from harness.runners.fake.world import Report, Wire
+from harness.runners.fake.world import Report, TripPoint
 
 # Where a child reports: above the numbers that fake files get, below the usual limit.
 _PIPE = 200
@@ -38,7 +38,7 @@ _SIZE = 8
 
 
 @dataclass(frozen=True)
-class Child:
+class ForkResult:
     """How a child ended: its wait status, what it reported (None after a crash), what it said."""
 
     status: int
@@ -51,7 +51,7 @@ class Child:
 
 @dataclass(frozen=True)
 class _End:
-    """What the zygote says of a child; `report` is pickled."""
+    """What the fork_server says of a child; `report` is pickled."""
 
     status: int
     report: bytes
@@ -59,8 +59,8 @@ class _End:
     seconds: float
 
 
-class Zygote:
-    """The zygote as seen from outside, by the process that started it."""
+class ForkServer:
+    """The fork_server as seen from outside, by the process that started it."""
 
     def __init__(self) -> None:
         """Start it."""
@@ -80,14 +80,14 @@ class Zygote:
                 posix._exit(70)
         inside.close()
 
-    def beget(self, case: Case, wire: Wire | None) -> Child:
-        """Have a child live through a case; whoever is interrupted in here closes the zygote."""
+    def run_forked(self, case: Case, trip_point: TripPoint | None) -> ForkResult:
+        """Run a case in a forked child; whoever is interrupted in here closes the fork server."""
         for stream in (self._stdout, self._stderr):
-            # The children write where their zygote's position is, which is this one.
+            # The children write where their fork server's position is, which is this one.
             stream.seek(0)
             stream.truncate()
         self._socket.setblocking(True)
-        _send(self._socket.fileno(), pickle.dumps((world.bare(case), wire)))
+        _send(self._socket.fileno(), pickle.dumps((world.minimal(case), trip_point)))
         answer = _receive(self._socket.fileno())
         if answer is None:
             raise HarnessError(
@@ -96,7 +96,7 @@ class Zygote:
         end = cast(_End, pickle.loads(answer))
         report = cast(Report, pickle.loads(end.report)) if end.report else None
         said = _all(self._stdout), _all(self._stderr)
-        return Child(end.status, report, end.timed_out, *said, end.seconds)
+        return ForkResult(end.status, report, end.timed_out, *said, end.seconds)
 
     def close(self) -> None:
         """End it, with the child that it may have."""
@@ -138,7 +138,7 @@ def _read(number: int, size: int) -> bytes | None:
     return b"".join(chunks)
 
 
-# From here on everything runs in the zygote, where `os` is pyfakefs's: `posix` is the real one.
+# From here on everything runs in the fork server, where `os` is pyfakefs's; `posix` is real.
 
 
 def _become(inside: int, stdout: int, stderr: int) -> None:
@@ -158,18 +158,18 @@ def _become(inside: int, stdout: int, stderr: int) -> None:
 
 def _serve() -> None:
     while (message := _receive(_SOCKET)) is not None:
-        case, wire = pickle.loads(message)
+        case, trip_point = pickle.loads(message)
         patched_modules.compile_ahead(world.source_of(case), case.script)
         Encodings.of(case.environment)
-        _send(_SOCKET, pickle.dumps(_beget(case, wire)))
+        _send(_SOCKET, pickle.dumps(_run_forked(case, trip_point)))
 
 
-def _beget(case: Case, wire: Wire | None) -> _End:
+def _run_forked(case: Case, trip_point: TripPoint | None) -> _End:
     read_end, write_end = posix.pipe()
     started = time.perf_counter()
     child = posix.fork()
     if child == 0:
-        _live(case, wire, write_end)
+        _run_case(case, trip_point, write_end)
     posix.close(write_end)
     report, timed_out = _report(read_end, started + case.timeout)
     seconds = time.perf_counter() - started
@@ -179,14 +179,14 @@ def _beget(case: Case, wire: Wire | None) -> _End:
     return _End(status, patched_modules.learn(report) if report else b"", timed_out, seconds)
 
 
-def _live(case: Case, wire: Wire | None, write_end: int) -> NoReturn:
+def _run_case(case: Case, trip_point: TripPoint | None, write_end: int) -> NoReturn:
     real: dict[str, Any] = {"exit": posix._exit, "report": traceback.print_exception}
     try:
         posix.setsid()
         posix.dup2(write_end, _PIPE)
         # What else is open is not the script's, whatever number it guesses.
         posix.closerange(_SOCKET, _PIPE)
-        world.live(case, _PIPE, wire)
+        world.run_case(case, _PIPE, trip_point)
     except BaseException:
         # Only a defect of the harness gets here; a script's end never returns.
         real["report"](*sys.exc_info())
