@@ -1,6 +1,6 @@
-"""The `harness` command: a thin door to the session. Exit codes: `harness.errors.Exit`.
+"""The `harness` command: registers `harness.commands`, and turns errors into exit codes.
 
-Its commands are in `harness.commands`.
+The exit codes are those of `harness.errors.Exit`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.commands.parity import parity
 from harness.commands.replay import replay
 from harness.commands.schema import schema
 from harness.errors import Exit, HarnessError
-from harness.signals import STOP
+from harness.signals import STOP_SIGNALS
 
 _COMMANDS = (check, merge, list_cases, replay, parity, lint, explain, new, schema)
 
@@ -38,9 +38,9 @@ for _command in _COMMANDS:
 
 
 def main() -> None:
-    """The entry point: maps every fatal error to its exit code."""
-    for number in STOP:
-        signal.signal(number, _stop)
+    """The entry point: maps every error to its exit code."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _interrupt)
     try:
         cli.main(standalone_mode=False)
     except HarnessError as error:
@@ -55,10 +55,10 @@ def main() -> None:
         click.echo("harness: stopped; nothing is left running", err=True)
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output has gone (`harness list | head`): no more is wanted.
+        # The reader has closed the pipe, as in `harness list | head`.
         sys.stderr.close()
         sys.exit(Exit.CONFORMS)
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt

@@ -1,6 +1,6 @@
-"""Every fatal error of the harness: what happened, where, what to do next, and its exit code.
+"""The errors of the harness, each with a message, a hint and an exit code.
 
-The rest of the package raises these; only the command line turns them into an exit code.
+The rest of the package raises them; only the command line exits.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ class Exit(IntEnum):
 
 
 class HarnessError(Exception):
-    """The harness cannot go on, and says what to do about it.
+    """An error that ends the command.
 
-    `what` tells what happened and where, `hint` what to do next.
+    `what` says what happened and where, `hint` what to do next.
     """
 
     exit_code = Exit.WRONG_USE
 
     def __init__(self, what: str, hint: str = "") -> None:
-        """Keep both parts for the command line and for pickling between processes."""
+        """Store both parts, also in `args`, so that the error can be pickled."""
         super().__init__(what, hint)
         self.what = what
         self.hint = hint
@@ -38,26 +38,26 @@ class HarnessError(Exception):
 
 
 class WrongUse(HarnessError):
-    """The command line asks for something that is not there."""
+    """The command line is wrong, or names something that does not exist."""
 
 
 class WrongContract(HarnessError):
-    """A contract, or the suite beside it, cannot be used; names file, line and key."""
+    """A contract or its suite cannot be used; the message names file, line and key."""
 
 
 class RunnerUnavailable(HarnessError):
-    """The runner cannot work on this machine: no Docker engine, no such image."""
+    """The runner does not work on this machine: no Docker engine, no such image."""
 
     exit_code = Exit.NO_RUNNER
 
 
 class WorkersFailed(HarnessError):
-    """The workers that are to run the cases are not there, are not fit for it, or have died."""
+    """The workers cannot be reached, cannot run the cases, or have died."""
 
     exit_code = Exit.NO_RUNNER
 
 
 class RunnerCannot(HarnessError):
-    """The script does something that this runner cannot judge, so that no verdict is given."""
+    """The script does something that this runner cannot judge, so that there is no verdict."""
 
     exit_code = Exit.NO_RUNNER

@@ -1,9 +1,9 @@
 """The pytest plugin: one test per case of a step, and fixtures for tests written by hand.
 
 `pytest STEP/conformance.py` collects every case of the step under its stable id, so that `-k`,
-`-x`, `--lf`, `-n auto` and JUnit work as everywhere. Since pytest's `-k` knows no `=`, a choice is
-`axis:choice` there. What the harness needs is imported when a suite is collected: the plugin costs
-nothing where there is none.
+`-x`, `--lf`, `-n auto` and JUnit work as usual. Since pytest's `-k` does not accept `=`, a choice
+is written `axis:choice` there. The harness is imported only when a suite is collected, so that the
+plugin costs nothing in other projects.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from harness.runs.step import StepRef
     from harness.worlds.tree import Tree
 
-_RUNNER = pytest.StashKey["Runner"]()
-_SHARD: pytest.StashKey[Shard] = pytest.StashKey()
-# Whether there were cases, all of other shards.
-_EMPTY = pytest.StashKey[bool]()
+_RUNNER_KEY = pytest.StashKey["Runner"]()
+_SHARD_KEY: pytest.StashKey[Shard] = pytest.StashKey()
+# Whether all collected tests were cases of other shards.
+_EMPTY_SHARD_KEY = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that choose the runner."""
+    """Add the options for the runner and the shard."""
     group = parser.getgroup("harness", "step scripts")
     group.addoption(
         "--harness-runner",
@@ -53,51 +53,53 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read which shard is meant; raises `UsageError`."""
+    """Parse `--harness-shard`; raises `UsageError`."""
     if (text := config.getoption("--harness-shard")) is not None:
         from harness.cases.shard import Shard
         from harness.errors import WrongUse
 
         try:
-            config.stash[_SHARD] = Shard.parse(text)
+            config.stash[_SHARD_KEY] = Shard.parse(text)
         except WrongUse as error:
             raise pytest.UsageError(f"--harness-shard: {error.what}; {error.hint}") from None
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the cases of other shards, once everything else has been left out."""
-    if (shard := config.stash.get(_SHARD, None)) is not None:
-        mine: list[pytest.Item] = []
-        others: list[pytest.Item] = []
+    """Deselect the cases of other shards, after all other selection."""
+    if (shard := config.stash.get(_SHARD_KEY, None)) is not None:
+        selected: list[pytest.Item] = []
+        deselected: list[pytest.Item] = []
         for item in items:
-            elsewhere = isinstance(item, CaseItem) and not shard.holds(item.name)
-            (others if elsewhere else mine).append(item)
-        items[:] = mine
-        config.hook.pytest_deselected(items=others)
-        config.stash[_EMPTY] = bool(others) and not items
+            is_other = isinstance(item, CaseItem) and not shard.holds(item.name)
+            (deselected if is_other else selected).append(item)
+        items[:] = selected
+        config.hook.pytest_deselected(items=deselected)
+        config.stash[_EMPTY_SHARD_KEY] = bool(deselected) and not items
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Let a shard pass that no case has fallen into."""
-    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash.get(_EMPTY, False):
+    """Let a shard without cases pass."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash.get(
+        _EMPTY_SHARD_KEY, False
+    ):
         session.exitstatus = pytest.ExitCode.OK
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect the cases of a suite that lies beside a contract."""
+    """Collect the cases of a suite, a `conformance.py` beside a `contract.yaml`."""
     if not _is_suite(file_path):
         return None
     return StepFile.from_parent(parent, path=file_path)
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> Any:
-    """Keep pytest from importing a suite as a module of tests, too."""
-    return _NoTests.from_parent(parent, path=module_path) if _is_suite(module_path) else None
+    """Prevent pytest from importing a suite as a test module as well."""
+    return _EmptyModule.from_parent(parent, path=module_path) if _is_suite(module_path) else None
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Show how two trees differ, path by path."""
+    """Show the differences of two trees, path by path."""
     if op != "==" or type(left).__name__ != "Tree" or type(left) is not type(right):
         return None
     from harness.worlds.tree import Tree, changes
@@ -108,8 +110,8 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Let the runner clean up."""
-    if (runner := config.stash.get(_RUNNER, None)) is not None:
+    """Close the runner."""
+    if (runner := config.stash.get(_RUNNER_KEY, None)) is not None:
         runner.close()
 
 
@@ -117,28 +119,28 @@ def _is_suite(path: Path) -> bool:
     return path.name == "conformance.py" and path.with_name("contract.yaml").is_file()
 
 
-def _runner(config: pytest.Config) -> Runner:
-    """The runner that the options name, made ready once in each process."""
+def _prepared_runner(config: pytest.Config) -> Runner:
+    """The runner that the options name, prepared once in each process."""
     from harness.runners.registry import open_runner
 
-    if _RUNNER not in config.stash:
+    if _RUNNER_KEY not in config.stash:
         options = ("runner", "image", "isolation")
         runner = open_runner(*(config.getoption(f"--harness-{one}") for one in options))
         runner.prepare()
-        config.stash[_RUNNER] = runner
-    return config.stash[_RUNNER]
+        config.stash[_RUNNER_KEY] = runner
+    return config.stash[_RUNNER_KEY]
 
 
-class _NoTests(pytest.Module):
+class _EmptyModule(pytest.Module):
     def collect(self) -> Iterable[pytest.Item]:
         return ()
 
 
 class StepFile(pytest.File):
-    """A step's suite: a collector of its cases."""
+    """A step's suite, which collects its cases."""
 
     def collect(self) -> Iterator[CaseItem]:
-        """One item per case, in the order of the matrix."""
+        """One item per case in the order of the matrix, then a skipped one per unproven case."""
         from harness.errors import HarnessError
         from harness.runs.step import StepRef, load
 
@@ -155,8 +157,8 @@ class StepFile(pytest.File):
             yield item
 
 
-class _Broken(AssertionError):
-    """A case with findings."""
+class _CaseFailed(AssertionError):
+    """A case has findings that are errors."""
 
     def __init__(self, result: Result) -> None:
         super().__init__(f"{len(result.findings)} findings")
@@ -167,7 +169,7 @@ class CaseItem(pytest.Item):
     """One case of a step."""
 
     def __init__(self, *, ref: StepRef, **names: Any) -> None:
-        """Keep where the step is."""
+        """Store the step, and add `axis:choice` keywords for `-k`."""
         super().__init__(**names)
         self._ref = ref
         self.extra_keyword_matches.update(self.name.replace("=", ":").split(","))
@@ -176,9 +178,9 @@ class CaseItem(pytest.Item):
         """Run the case and judge it."""
         from harness.runs.step import prove
 
-        result = prove(self._ref, _runner(self.config), self.name)
+        result = prove(self._ref, _prepared_runner(self.config), self.name)
         if not result.passed:
-            raise _Broken(result)
+            raise _CaseFailed(result)
         for finding in result.findings:
             self.warn(pytest.PytestWarning(f"{finding.promise}: {finding.key}: {finding.where}"))
 
@@ -190,11 +192,11 @@ class CaseItem(pytest.Item):
 
         if isinstance(excinfo.value, HarnessError):
             return str(excinfo.value)
-        if not isinstance(excinfo.value, _Broken):
+        if not isinstance(excinfo.value, _CaseFailed):
             return super().repr_failure(excinfo, style)
-        return self._describe_error(excinfo.value.result)
+        return self._describe_failure(excinfo.value.result)
 
-    def _describe_error(self, result: Result) -> str:
+    def _describe_failure(self, result: Result) -> str:
         lines = [f"case {self.name}"]
         for finding in result.findings:
             lines += [
@@ -212,15 +214,15 @@ class CaseItem(pytest.Item):
         return "\n".join([*lines, shlex.join(words)])
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where pytest says that the test is."""
+        """The location and the name that pytest shows."""
         return self.path, None, self.name
 
 
 @pytest.fixture
 def opt_ml() -> Tree:
-    """The world that a processing job finds: a tree to build on with `.with_channel(...)`.
+    """The tree of a processing job without channels; extend it with `.with_channel(...)`.
 
-    For another job there is `Tree.for_job`.
+    For another type of job there is `Tree.for_job`.
     """
     from harness.worlds.jobs import PROCESSING
     from harness.worlds.tree import Tree
@@ -232,8 +234,8 @@ def opt_ml() -> Tree:
 def run_step(request: pytest.FixtureRequest) -> Callable[..., Outcome]:
     """A function that runs a script in a tree: `run_step(script, tree, **fields)` → `Outcome`.
 
-    `script` is a path on this machine, which is put at /opt/ml/code under its own name; `fields`
-    are those of `harness.cases.case.Case`, such as `arguments`, `variables`, `cwd`, `timeout`.
+    `script` is a path on this machine, which is copied to /opt/ml/code under its own name; `fields`
+    are fields of `harness.cases.case.Case`, such as `arguments`, `variables`, `cwd`, `timeout`.
     """
 
     def run(script: str | Path, tree: Tree, **fields: Any) -> Outcome:
@@ -242,7 +244,7 @@ def run_step(request: pytest.FixtureRequest) -> Callable[..., Outcome]:
         case: Case = replace(
             _case(request.node.name, world, f"/opt/ml/code/{source.name}"), **fields
         )
-        return _runner(request.config).run(case)
+        return _prepared_runner(request.config).run(case)
 
     return run
 

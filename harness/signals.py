@@ -1,4 +1,4 @@
-"""Signals that ask to stop, held back while something is half begun that nobody could take down."""
+"""Defers the signals that stop the harness while a resource is created but not yet registered."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-STOP = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Within this a signal that asks to stop waits for its end, and comes then.
+def defer_stop_signals() -> Iterator[None]:
+    """Defer SIGINT and SIGTERM to the end of the context.
 
-    Only the main thread gets signals; in another one this does nothing.
+    Only the main thread handles signals; in another thread this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    waiting: list[int] = []
-    before = {
-        one: signal.signal(one, lambda number, _frame: waiting.append(number)) for one in STOP
+    deferred: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _frame: deferred.append(number))
+        for number in STOP_SIGNALS
     }
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-        if waiting:
-            signal.raise_signal(waiting[0])
+        if deferred:
+            signal.raise_signal(deferred[0])

@@ -1,6 +1,6 @@
-"""The commands of `harness`, a module each; `harness.cli` registers them.
+"""The commands of `harness`, one module each; imports everything except `harness.cli`.
 
-What a command needs is imported when it runs, so that `harness --help` answers at once.
+A command imports what it needs when it runs, so that `harness --help` is fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`harness check`: every case of each step, judged."""
+"""`harness check`: run and judge every case of each step."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import click
 from harness.commands.options import (
     EPILOG,
     PoolOptions,
-    Reading,
+    StepOptions,
     cases_option,
     expression_option,
     json_option,
-    picked,
     pool_options,
     profile_option,
-    program,
-    reading_options,
+    program_name,
     runner_options,
+    select_cases,
     shard_option,
+    step_options,
     steps_argument,
 )
 from harness.errors import Exit
@@ -30,12 +30,12 @@ from harness.errors import Exit
 if TYPE_CHECKING:
     from harness.cases.shard import Shard
     from harness.report import Report
-    from harness.runs.step import Judged, StepRef
+    from harness.runs.step import JudgeCase, StepRef
 
 
 @click.command(epilog=EPILOG)
 @steps_argument
-@reading_options
+@step_options
 @runner_options
 @profile_option
 @expression_option
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @json_option
 @click.option(
     "--cache",
-    "cached",
+    "use_cache",
     is_flag=True,
     help="Do not run again cases of which nothing has changed; verdicts are in .cache/harness.",
 )
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 )
 def check(
     steps: tuple[Path, ...],
-    reading: Reading,
+    options: StepOptions,
     runner: str,
     image: str | None,
     isolation: str | None,
@@ -75,7 +75,7 @@ def check(
     json_file: Path | None,
     pairwise: bool,
     shard: Shard | None,
-    cached: bool,
+    use_cache: bool,
     cache_dir: Path | None,
 ) -> None:
     """Run every case of each STEP and judge it.
@@ -87,58 +87,60 @@ def check(
     from harness.report import Plan, Selection
     from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
-    from harness.runners.registry import image_named, open_runner
+    from harness.runners.registry import open_runner, resolve_image
     from harness.runs.cache import DEFAULT_FOLDER
     from harness.runs.step import fingerprint, load, prove
     from harness.runs.steps import StepRun, run_steps
 
-    sources = reading.found(steps)
-    refs = [reading.ref(one, profile=profile, pairwise=pairwise) for one in sources]
+    sources = options.find_steps(steps)
+    refs = [options.step_ref(source, profile=profile, pairwise=pairwise) for source in sources]
     matrices = [load(ref).matrix for ref in refs]
-    every = tuple(one for matrix in matrices for one in (*matrix.ids, *matrix.unproven))
-    chosen = set(picked(every, expression, cases))
+    all_ids = tuple(one for matrix in matrices for one in (*matrix.ids, *matrix.unproven))
+    selected_ids = set(select_cases(all_ids, expression, cases))
     plans: list[tuple[StepRef, Plan]] = []
     for source, ref, matrix in zip(sources, refs, matrices, strict=True):
-        selected = tuple(one for one in (*matrix.ids, *matrix.unproven) if one in chosen)
+        selected = tuple(one for one in (*matrix.ids, *matrix.unproven) if one in selected_ids)
         if not selected:
             continue
-        mine = {one for one in selected if shard is None or shard.holds(one)}
+        in_shard = {one for one in selected if shard is None or shard.holds(one)}
         plan = Plan(
             step=load(ref).contract.name,
             runner=runner,
-            ids=tuple(one for one in matrix.ids if one in mine),
+            ids=tuple(one for one in matrix.ids if one in in_shard),
             total=len(matrix.ids),
-            replay=_replay_words(reading.words(source), runner, image, isolation, profile),
+            replay_command=_replay_command(
+                options.as_arguments(source), runner, image, isolation, profile
+            ),
             waivers=load(ref).contract.waivers,
-            unproven={one: why for one, why in matrix.unproven.items() if one in mine},
-            image=image_named(image) if runner == "container" else None,
+            unproven={one: why for one, why in matrix.unproven.items() if one in in_shard},
+            image=resolve_image(image) if runner == "container" else None,
             digest=fingerprint(ref) if json_file else "",
             selection=Selection(expression, tuple(dict.fromkeys(cases)), pairwise, profile),
             shard=shard,
             selected=selected,
         )
         plans.append((ref, plan))
-    campaign = tuple(plan.step for _, plan in plans)
-    step_runs = [StepRun(ref, replace(plan, campaign=campaign)) for ref, plan in plans]
+    names = tuple(plan.step for _, plan in plans)
+    step_runs = [StepRun(ref, replace(plan, steps=names)) for ref, plan in plans]
     reports: list[Report] = [TerminalReport(Console(highlight=False))]
     if json_file:
         reports.append(JsonReport(json_file))
     opened = open_runner(runner, image, isolation)
-    judged = _remembering(cache_dir or DEFAULT_FOLDER) if cached or cache_dir else prove
+    judge_case = _judge_with_cache(cache_dir or DEFAULT_FOLDER) if use_cache or cache_dir else prove
     with pool.workers() as workers:
-        summaries = run_steps(step_runs, opened, workers, reports, max_fail, judged)
+        summaries = run_steps(step_runs, opened, workers, reports, max_fail, judge_case)
     sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)
 
 
-def _remembering(folder: Path) -> Judged:
+def _judge_with_cache(folder: Path) -> JudgeCase:
     from harness.runs.cache import Cache
 
     cache = Cache(folder.resolve())
     cache.prepare()
-    return cache.judged
+    return cache.judge
 
 
-def _replay_words(
+def _replay_command(
     step: tuple[str, ...],
     runner: str,
     image: str | None,
@@ -146,7 +148,7 @@ def _replay_words(
     profile: str | None,
 ) -> tuple[str, ...]:
     return (
-        program(),
+        program_name(),
         "replay",
         *step,
         *(("--profile", profile) if profile else ()),

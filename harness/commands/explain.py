@@ -1,4 +1,4 @@
-"""`harness explain`: what a promise means, or a code of the linter."""
+"""`harness explain`: the meaning of a promise, or of a code of the linter."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def explain(name: str | None) -> None:
     from harness.lint.problem import CODES, explained
     from harness.promises.all import PROMISES
 
-    known = {promise.name: promise for promise in PROMISES}
+    promises = {promise.name: promise for promise in PROMISES}
     if name is None:
         for promise in PROMISES:
             click.echo(f"{promise.name:24} {promise.sentence}")
-        for code, known_code in CODES.items():
-            click.echo(f"{code:24} {known_code.meaning}")
-    elif (of_code := explained(name)) is not None:
-        click.echo(of_code)
-    elif name in known:
-        click.echo(known[name].explained())
+        for code, description in CODES.items():
+            click.echo(f"{code:24} {description.meaning}")
+    elif (code_text := explained(name)) is not None:
+        click.echo(code_text)
+    elif name in promises:
+        click.echo(promises[name].explained())
     else:
-        names = ", ".join((*known, *CODES))
+        names = ", ".join((*promises, *CODES))
         raise WrongUse(f"there is no promise or code {name!r}", f"they are: {names}")

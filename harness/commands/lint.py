@@ -1,4 +1,4 @@
-"""`harness lint`: scripts held against their contracts without running them."""
+"""`harness lint`: check scripts against their contracts without running them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.options import EPILOG, Reading, reading_options, steps_argument
+from harness.commands.options import EPILOG, StepOptions, step_options, steps_argument
 from harness.errors import Exit
 
 if TYPE_CHECKING:
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 @click.command(epilog=EPILOG)
 @steps_argument
-@reading_options
+@step_options
 @click.option(
     "--format",
-    "form",
+    "format_name",
     type=click.Choice(["text", "json", "sarif", "github"]),
     default="text",
     show_default=True,
     help="For people, programs, code scanning, or annotations in GitHub Actions.",
 )
-def lint(steps: tuple[Path, ...], reading: Reading, form: str) -> None:
+def lint(steps: tuple[Path, ...], options: StepOptions, format_name: str) -> None:
     """Hold each STEP's script against its contract without running it."""
     from harness.contracts import loaders
-    from harness.lint import lint as find
+    from harness.lint import lint as find_problems
     from harness.report.lint import render
 
     problems: list[Problem] = []
-    for source in reading.found(steps):
-        contract = reading.contract(source)
-        path = reading.script or contract.script
-        problems += find(contract, path, loaders.read_script(path))
-    click.echo(render(problems, form), nl=False)
+    for source in options.find_steps(steps):
+        contract = options.read_contract(source)
+        path = options.script or contract.script
+        problems += find_problems(contract, path, loaders.read_script(path))
+    click.echo(render(problems, format_name), nl=False)
     sys.exit(Exit.FINDINGS if problems else Exit.CONFORMS)

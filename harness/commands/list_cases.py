@@ -8,24 +8,26 @@ import click
 
 from harness.commands.options import (
     EPILOG,
-    Reading,
+    StepOptions,
     expression_option,
-    picked,
     profile_option,
-    reading_options,
+    select_cases,
     step_argument,
+    step_options,
 )
 
 
 @click.command("list", epilog=EPILOG)
 @step_argument
-@reading_options
+@step_options
 @profile_option
 @expression_option
-def list_cases(step: Path, reading: Reading, profile: str | None, expression: str | None) -> None:
+def list_cases(
+    step: Path, options: StepOptions, profile: str | None, expression: str | None
+) -> None:
     """Print the id of every case of STEP, one a line."""
     from harness.runs.step import load
 
-    ref = reading.ref(reading.the_one(step), profile=profile)
-    for case_id in picked(load(ref).matrix.ids, expression):
+    ref = options.step_ref(options.find_step(step), profile=profile)
+    for case_id in select_cases(load(ref).matrix.ids, expression):
         click.echo(case_id)

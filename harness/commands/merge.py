@@ -1,4 +1,4 @@
-"""`harness merge`: the reports of all shards of a run, as that of one run."""
+"""`harness merge`: join the reports of all shards of a run."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def merge(files: tuple[Path, ...], json_file: Path | None) -> None:
     from harness.report import replay_to
     from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
-    from harness.runs.merge import merged
+    from harness.runs.merge import merge_reports
 
     reports: list[Report] = [TerminalReport(Console(highlight=False))]
     if json_file:
         reports.append(JsonReport(json_file))
-    summaries = merged(files)
+    summaries = merge_reports(files)
     replay_to(summaries, reports)
     sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)

@@ -1,4 +1,4 @@
-"""`harness new`: a step that conforms from the start."""
+"""`harness new`: make a new step from a template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that commands share, and what they say: which step, which script, which cases."""
+"""The options that commands share, and the values that they are collected in."""
 
 from __future__ import annotations
 
@@ -29,45 +29,45 @@ Command = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How a step is read: what the options say that every command on steps has."""
+class StepOptions:
+    """The options of every command on steps: which script, which code folder, which step."""
 
     script: Path | None = None
     code: Path | None = None
     step: str | None = None
 
-    def found(self, steps: tuple[Path, ...]) -> list[Source]:
-        """The steps that the arguments name, once people know which are passed over.
+    def find_steps(self, paths: tuple[Path, ...]) -> list[Source]:
+        """The steps at these paths; prints a warning for each that cannot be used.
 
-        Raises `WrongContract`, and `WrongUse` when `--step` picks none.
+        Raises `WrongContract`, and `WrongUse` when `--step` selects none.
         """
         from harness.contracts import loaders
 
         found = []
-        for step in steps or (DEFAULT_STEP,):
-            for one in loaders.find(step, self.step):
-                if one.unfit:
-                    click.echo(f"warning: {one.step} is passed over: {one.unfit}", err=True)
+        for path in paths or (DEFAULT_STEP,):
+            for source in loaders.find(path, self.step):
+                if source.unfit:
+                    click.echo(f"warning: {source.step} is passed over: {source.unfit}", err=True)
                 else:
-                    found.append(one)
+                    found.append(source)
         if self.script is not None and len(found) > 1:
             raise click.UsageError(
                 "--script takes the place of one step's entry point: name one step"
             )
         return found
 
-    def the_one(self, step: Path) -> Source:
-        """The one step that an argument names; raises as `found` does."""
-        found = self.found((step,))
+    def find_step(self, path: Path) -> Source:
+        """The only step at a path; raises as `find_steps` does, and `UsageError` for several."""
+        found = self.find_steps((path,))
         if len(found) > 1:
-            names = ", ".join(one.step or one.path.name for one in found)
+            names = ", ".join(source.step or source.path.name for source in found)
             raise click.UsageError(
-                f"{step} holds several steps: {names}; pick one with --step NAME"
+                f"{path} holds several steps: {names}; pick one with --step NAME"
             )
         return found[0]
 
-    def contract(self, source: Source) -> Contract:
-        """The contract of a step, once people have been told of its warnings."""
+    def read_contract(self, source: Source) -> Contract:
+        """Read the contract of a step and print its warnings; raises `WrongContract`."""
         from harness.runs.step import read_contract
 
         contract = read_contract(source.path, self.code, source.step, self.script)
@@ -75,22 +75,24 @@ class Reading:
             click.echo(f"warning: {warning}", err=True)
         return contract
 
-    def ref(self, source: Source, *, profile: str | None = None, pairwise: bool = False) -> StepRef:
-        """The step as it is sent to other processes; raises `WrongContract`."""
+    def step_ref(
+        self, source: Source, *, profile: str | None = None, pairwise: bool = False
+    ) -> StepRef:
+        """The picklable reference to a step, after its warnings; raises `WrongContract`."""
         from harness.runs.step import StepRef
 
-        self.contract(source)
+        self.read_contract(source)
         return StepRef(
             source.path.resolve(),
             self.script and self.script.resolve(),
             self.code and self.code.resolve(),
             pairwise,
             source.step,
-            _resolved(profile),
+            _absolute_profile(profile),
         )
 
-    def words(self, source: Source) -> tuple[str, ...]:
-        """The step and these options for a command line that is to be pasted."""
+    def as_arguments(self, source: Source) -> tuple[str, ...]:
+        """The words of a command line that name this step and these options."""
         return (
             str(source.path),
             *(("--step", source.step) if source.step else ()),
@@ -99,13 +101,13 @@ class Reading:
         )
 
 
-def _resolved(profile: str | None) -> str | None:
-    """A profile's file as an absolute path; a profile's name as it is."""
+def _absolute_profile(profile: str | None) -> str | None:
+    """The absolute path if it is a profile's file; a profile's name unchanged."""
     return str(Path(profile).resolve()) if profile and Path(profile).is_file() else profile
 
 
-_READING = (
-    click.option("--step", "picked_step", metavar="NAME", help="Which step of a file of several."),
+_STEP_OPTIONS = (
+    click.option("--step", "step_name", metavar="NAME", help="Which step of a file of several."),
     click.option(
         "--code",
         type=click.Path(path_type=Path),
@@ -126,21 +128,21 @@ profile_option = click.option(
 )
 
 
-def reading_options(command: Command) -> Command:
-    """The options of `Reading`, which the command gets as `reading`."""
+def step_options(command: Command) -> Command:
+    """Add the options of `StepOptions`, which the command gets as `options`."""
 
     @functools.wraps(command)
-    def collected(
-        *, script: Path | None, code: Path | None, picked_step: str | None, **others: Any
+    def with_step_options(
+        *, script: Path | None, code: Path | None, step_name: str | None, **others: Any
     ) -> Any:
-        return command(reading=Reading(script, code, picked_step), **others)
+        return command(options=StepOptions(script, code, step_name), **others)
 
-    return _with(collected, *_READING)
+    return _decorate(with_step_options, *_STEP_OPTIONS)
 
 
 def step_argument(command: Command) -> Command:
-    """One step, or none: `dummy_training`."""
-    return _with(
+    """Add the argument for one step; the default is `dummy_training`."""
+    return _decorate(
         command,
         click.argument(
             "step", type=click.Path(path_type=Path), default=DEFAULT_STEP, metavar="[STEP]"
@@ -149,16 +151,16 @@ def step_argument(command: Command) -> Command:
 
 
 def steps_argument(command: Command) -> Command:
-    """Any number of steps."""
-    return _with(
+    """Add the argument for any number of steps."""
+    return _decorate(
         command,
         click.argument("steps", nargs=-1, type=click.Path(path_type=Path), metavar="[STEP]..."),
     )
 
 
 def runner_options(command: Command) -> Command:
-    """One runner, its image and isolation."""
-    return _with(
+    """Add the options for one runner, its image and isolation."""
+    return _decorate(
         command,
         isolation_option,
         image_option,
@@ -187,7 +189,7 @@ cases_option = click.option(
 
 
 def _jobs(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
-    """A number of workers; `auto` is as many as there are processors."""
+    """The number of workers; None for `auto`."""
     if value in (None, "auto"):
         return None
     if not value.isdecimal() or int(value) < 1:
@@ -200,14 +202,14 @@ def _jobs(_context: click.Context, _option: click.Parameter, value: str | None) 
 
 @dataclass(frozen=True)
 class PoolOptions:
-    """Where cases are run: what the options say that every command with workers has."""
+    """The options of every command with workers: where cases are run."""
 
     jobs: int | None = None
     executor: str | None = None
 
     @contextmanager
     def workers(self) -> Iterator[Workers]:
-        """Within this, the workers; raises `WrongUse` and `WorkersFailed`."""
+        """The workers, connected within the context; raises `WrongUse` and `WorkersFailed`."""
         if self.executor is None:
             from harness.runs.workers import default_jobs
 
@@ -224,7 +226,7 @@ class PoolOptions:
             yield executor
 
 
-_POOL = (
+_POOL_OPTIONS = (
     click.option(
         "--executor",
         metavar="ADDRESS",
@@ -240,13 +242,13 @@ _POOL = (
 
 
 def pool_options(command: Command) -> Command:
-    """The options of `PoolOptions`, which the command gets as `pool`."""
+    """Add the options of `PoolOptions`, which the command gets as `pool`."""
 
     @functools.wraps(command)
-    def collected(*, jobs: int | None, executor: str | None, **others: Any) -> Any:
+    def with_pool_options(*, jobs: int | None, executor: str | None, **others: Any) -> Any:
         return command(pool=PoolOptions(jobs, executor), **others)
 
-    return _with(collected, *_POOL)
+    return _decorate(with_pool_options, *_POOL_OPTIONS)
 
 
 json_option = click.option(
@@ -273,28 +275,28 @@ shard_option = click.option(
 )
 
 
-def _with(command: Command, *decorators: Callable[[Command], Command]) -> Command:
+def _decorate(command: Command, *decorators: Callable[[Command], Command]) -> Command:
     for decorate in decorators:
         command = decorate(command)
     return command
 
 
-def picked(
-    every: tuple[str, ...], expression: str | None, cases: tuple[str, ...] = ()
+def select_cases(
+    ids: tuple[str, ...], expression: str | None, cases: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """The ids that `-k` and `--case` leave; raises `WrongUse` when there are none."""
+    """The ids that `-k` and `--case` select; raises `WrongUse` when there are none."""
     from harness.cases.matrix import select, unknown_case
 
     for case_id in cases:
-        if case_id not in every:
-            raise unknown_case(case_id, every)
-    named = tuple(dict.fromkeys(cases)) or every
+        if case_id not in ids:
+            raise unknown_case(case_id, ids)
+    named = tuple(dict.fromkeys(cases)) or ids
     return select(named, expression) if expression is not None else named
 
 
-def program() -> str:
-    """How this program is called, for a command line that is to be pasted."""
-    called = sys.argv[0]
-    on_path = shutil.which(Path(called).name)
-    same = on_path and Path(on_path).resolve() == Path(called).resolve()
-    return Path(called).name if same else called
+def program_name() -> str:
+    """The first word of a command line that runs this program: its name, or else its path."""
+    path = sys.argv[0]
+    on_path = shutil.which(Path(path).name)
+    is_on_path = on_path and Path(on_path).resolve() == Path(path).resolve()
+    return Path(path).name if is_on_path else path

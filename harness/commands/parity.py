@@ -1,4 +1,4 @@
-"""`harness parity`: the same cases through several runners, and every difference."""
+"""`harness parity`: run the same cases through several runners, and show every difference."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import click
 from harness.commands.options import (
     EPILOG,
     PoolOptions,
-    Reading,
+    StepOptions,
     cases_option,
     expression_option,
     image_option,
     isolation_option,
-    picked,
     pool_options,
     profile_option,
-    reading_options,
+    select_cases,
     step_argument,
+    step_options,
 )
 from harness.errors import Exit
 
 
 @click.command(epilog=EPILOG)
 @step_argument
-@reading_options
+@step_options
 @click.option(
     "--runner",
     "runners",
@@ -42,7 +42,7 @@ from harness.errors import Exit
 @pool_options
 def parity(
     step: Path,
-    reading: Reading,
+    options: StepOptions,
     runners: tuple[str, ...],
     image: str | None,
     isolation: str | None,
@@ -54,7 +54,7 @@ def parity(
     """Run every case of STEP through several runners, and show what they do not agree on."""
     from rich.console import Console
 
-    from harness.report.parity import show
+    from harness.report.parity import show_differences
     from harness.runners.registry import open_runner
     from harness.runs.parity import Comparison
     from harness.runs.step import load
@@ -62,10 +62,11 @@ def parity(
     names = runners or ("fake", "sandbox", "container")
     if len(set(names)) < 2:
         raise click.UsageError("name two runners or more: --runner fake --runner sandbox")
-    ref = reading.ref(reading.the_one(step), profile=profile)
-    ids = picked(load(ref).matrix.ids, expression, cases)
-    opened = tuple(open_runner(name, image, isolation) for name in names)
+    ref = options.step_ref(options.find_step(step), profile=profile)
+    ids = select_cases(load(ref).matrix.ids, expression, cases)
+    opened_runners = tuple(open_runner(name, image, isolation) for name in names)
     console = Console(highlight=False, soft_wrap=True)
     with pool.workers() as workers:
-        found = show(console, names, ids, Comparison(ref, opened, workers).run(ids))
-    sys.exit(Exit.FINDINGS if found else Exit.CONFORMS)
+        comparison = Comparison(ref, opened_runners, workers)
+        different = show_differences(console, names, ids, comparison.run(ids))
+    sys.exit(Exit.FINDINGS if different else Exit.CONFORMS)

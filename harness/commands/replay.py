@@ -1,4 +1,4 @@
-"""`harness replay`: one case, and all that it said and changed."""
+"""`harness replay`: run one case, and show its output and its changes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import click
 from harness.commands.options import (
     DEFAULT_STEP,
     EPILOG,
-    Reading,
+    StepOptions,
     profile_option,
-    reading_options,
     runner_options,
+    step_options,
 )
 from harness.errors import Exit
 
 
 @click.command(epilog=EPILOG)
 @click.argument("step_and_case", nargs=-1, required=True, metavar="[STEP] CASE")
-@reading_options
+@step_options
 @runner_options
 @profile_option
 @click.option(
@@ -31,7 +31,7 @@ from harness.errors import Exit
 )
 def replay(
     step_and_case: tuple[str, ...],
-    reading: Reading,
+    options: StepOptions,
     runner: str,
     image: str | None,
     isolation: str | None,
@@ -39,16 +39,16 @@ def replay(
     keep: Path | None,
 ) -> None:
     """Run one CASE of STEP and show all that the script said and did."""
-    from harness.report.replay import keep_world, show
+    from harness.report.replay import keep_trial, show_trial
     from harness.runners.registry import open_runner
-    from harness.runs.step import try_case
+    from harness.runs.step import run_single_case
 
     if len(step_and_case) > 2 or Path(step_and_case[-1]).is_dir():
         raise click.UsageError("name one case: harness replay [STEP] CASE")
     step = Path(step_and_case[0]) if len(step_and_case) == 2 else DEFAULT_STEP
-    ref = reading.ref(reading.the_one(step), profile=profile)
-    trial = try_case(ref, open_runner(runner, image, isolation), step_and_case[-1])
+    ref = options.step_ref(options.find_step(step), profile=profile)
+    trial = run_single_case(ref, open_runner(runner, image, isolation), step_and_case[-1])
     if keep is not None:
-        keep_world(keep, trial)
-    show(trial, keep)
+        keep_trial(keep, trial)
+    show_trial(trial, keep)
     sys.exit(Exit.CONFORMS if trial.result.passed else Exit.FINDINGS)

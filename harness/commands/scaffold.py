@@ -1,4 +1,4 @@
-"""New steps: a folder that conforms from the start, to be changed into what is wanted."""
+"""Makes a new step from the template; it conforms before it is edited."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SAMPLES = "samples"
 
 
 def scaffold(folder: Path) -> list[Path]:
-    """Make a step in `folder`, under the folder's name; returns the files that were made.
+    """Make a step in `folder`, named after it; returns the paths of its files, sorted.
 
-    Raises `WrongUse` when the name is none for a Python module, or something is there already.
-    Nothing is left of a step that cannot be made whole.
+    Raises `WrongUse` when the name is not that of a Python module, or the folder exists. After an
+    error nothing is left behind.
     """
     name = folder.name
     if not _NAME.fullmatch(name):
@@ -27,21 +27,21 @@ def scaffold(folder: Path) -> list[Path]:
         raise WrongUse(f"{name!r} is no name for a step", hint)
     if folder.exists():
         raise WrongUse(f"{folder} is there already", "choose another name, or remove it first")
-    words = {"name": name, "title": name.replace("_", " ").capitalize()}
+    substitutions = {"name": name, "title": name.replace("_", " ").capitalize()}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with (
-            tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as beside,
+            tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as temporary,
             as_file(files("harness.commands") / "template") as template,
         ):
-            made = Path(beside) / name
-            shutil.copytree(template / _SAMPLES, made / _SAMPLES)
-            # Templates end in .txt, so that no tool takes them for what they become.
+            step_folder = Path(temporary) / name
+            shutil.copytree(template / _SAMPLES, step_folder / _SAMPLES)
+            # Templates end in .txt, so that tools do not process them as scripts or contracts.
             for path in template.glob("*.txt"):
                 target = f"{name}.py" if path.stem == "script.py" else path.stem
-                text = Template(path.read_text(encoding="utf-8")).substitute(words)
-                (made / target).write_text(text, encoding="utf-8")
-            made.rename(folder)
+                text = Template(path.read_text(encoding="utf-8")).substitute(substitutions)
+                (step_folder / target).write_text(text, encoding="utf-8")
+            step_folder.rename(folder)
     except OSError as error:
         raise WrongUse(f"{folder} cannot be made: {error.strerror}", "name another place") from None
     return sorted(path for path in folder.rglob("*") if path.is_file())

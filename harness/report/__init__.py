@@ -1,4 +1,4 @@
-"""Reports: consumers of a session's results. One module each: terminal, JSON."""
+"""Reports of runs, cases, comparisons and problems; imports cases, and of lint only `problem`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.cases.shard import Shard
 
 @dataclass(frozen=True)
 class Selection:
-    """What the options say of which cases are run: `-k`, `--case`, `--pairwise`, `--profile`."""
+    """The options that select cases: `-k`, `--case`, `--pairwise`, `--profile`."""
 
     expression: str | None = None
     cases: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class Selection:
 
     @property
     def as_options(self) -> str:
-        """The same as options of the command line."""
+        """The options as they are written on the command line."""
         words = [
             *(("-k", self.expression) if self.expression is not None else ()),
             *(word for one in self.cases for word in ("--case", one)),
@@ -34,33 +34,33 @@ class Selection:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is about to be run: `ids` of so many cases of the step's `total`, through a runner."""
+    """What is to be run of a step: the cases `ids`, of `total` in its matrix, through a runner."""
 
     step: str
     runner: str
     ids: tuple[str, ...]
     total: int
-    # The words of a command that replays a case, up to the case's id.
-    replay: tuple[str, ...]
-    # The cases that cannot be run for want of something, and what would have to be given.
+    # The words of a command that replays a case, without the case's id.
+    replay_command: tuple[str, ...]
+    # The ids of the cases that cannot be run, and why: what would have to be provided.
     unproven: Mapping[str, str] = field(default_factory=dict)
-    # The promises that the step need not keep, and why.
+    # The names of the promises that the step need not keep, and the reasons.
     waivers: Mapping[str, str] = field(default_factory=dict)
-    # The image that the runner has its containers of, if it is one that has any.
+    # The image of the runner's containers; None for other runners.
     image: str | None = None
-    # That of the step's files: `harness.runs.step.digest`.
+    # `harness.runs.step.fingerprint` of the step; "" when no report needs it.
     digest: str = ""
     # The names of all steps of the whole run.
-    campaign: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     selection: Selection = field(default_factory=Selection)
-    # The part of the selected cases that is run here, and the ids of all of them.
+    # The shard that is run, and the ids of the selected cases of all shards.
     shard: Shard | None = None
     selected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended: the results in order, and seconds on the clock."""
+    """The results of a step's run in order, and how long it took, in seconds."""
 
     plan: Plan
     results: tuple[Result, ...]
@@ -73,7 +73,7 @@ class Summary:
 
     @property
     def conforms(self) -> bool:
-        """Whether every case that was asked for was run, and passed."""
+        """Whether every selected case was run, and passed."""
         return not self.failed and not self.plan.unproven
 
     @property
@@ -83,45 +83,45 @@ class Summary:
 
 
 class Report(Protocol):
-    """Something that is told of a run as it goes on."""
+    """A consumer of the events of a run."""
 
-    def started(self, plan: Plan) -> None:
-        """The run begins."""
+    def step_started(self, plan: Plan) -> None:
+        """The run of one step begins."""
         ...
 
-    def finished(self, result: Result) -> None:
-        """One case has its verdict."""
+    def case_finished(self, result: Result) -> None:
+        """One case has been run and judged."""
         ...
 
-    def ended(self, summary: Summary) -> None:
+    def step_finished(self, summary: Summary) -> None:
         """The run of one step is over."""
         ...
 
-    def stopped(self) -> None:
-        """Nothing more is run, whether all is done or not."""
+    def run_stopped(self) -> None:
+        """No more cases will be run, also after an error or an interrupt."""
         ...
 
-    def closed(self, summaries: Sequence[Summary]) -> None:
-        """All is done."""
+    def run_finished(self, summaries: Sequence[Summary]) -> None:
+        """The run ended without an error."""
         ...
 
 
 def replay_to(summaries: Sequence[Summary], reports: Sequence[Report]) -> None:
-    """Tell the reports of runs that are over already."""
+    """Send the events of a finished run to reports."""
     for summary in summaries:
         for report in reports:
-            report.started(summary.plan)
+            report.step_started(summary.plan)
             for result in summary.results:
-                report.finished(result)
-            report.ended(summary)
+                report.case_finished(result)
+            report.step_finished(summary)
     for report in reports:
-        report.stopped()
-        report.closed(summaries)
+        report.run_stopped()
+        report.run_finished(summaries)
 
 
 @dataclass(frozen=True)
 class Defect:
-    """Findings that are one defect: the same promise broken in the same way."""
+    """Findings with one cause: the same promise broken in the same way."""
 
     findings: tuple[Finding, ...]
     first: Result
@@ -133,12 +133,12 @@ class Defect:
 
     @property
     def cases(self) -> tuple[str, ...]:
-        """The cases it was found in."""
+        """The ids of the cases it was found in."""
         return tuple(dict.fromkeys(finding.case for finding in self.findings))
 
 
 def defects(results: Sequence[Result]) -> list[Defect]:
-    """The findings of all results: errors before warnings, the one found in most cases first."""
+    """The findings grouped by cause: errors before warnings, those in most cases first."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     by_case = {result.case: result for result in results}
     for result in results:

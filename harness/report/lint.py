@@ -14,19 +14,20 @@ from harness.lint.problem import CODES, Problem, explained
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def render(problems: Sequence[Problem], form: str) -> str:
-    """The problems as text that ends with a line end; `form` is a key of `FORMS`."""
-    return FORMS[form](problems)
+def render(problems: Sequence[Problem], format_name: str) -> str:
+    """The problems in a format, a key of `FORMATS`; the text ends with a newline."""
+    return FORMATS[format_name](problems)
 
 
 def _relative(file: Path) -> Path:
-    """The file as seen from here, if it is in here: where code scanning looks for it."""
-    absolute, here = file.absolute(), Path.cwd()
-    return absolute.relative_to(here) if absolute.is_relative_to(here) else file
+    """The path relative to the working directory if it is below it, as code scanning needs it."""
+    absolute, working_directory = file.absolute(), Path.cwd()
+    is_below = absolute.is_relative_to(working_directory)
+    return absolute.relative_to(working_directory) if is_below else file
 
 
-def _file(problem: Problem) -> str:
-    # A name that is not UTF-8 cannot be printed as it is.
+def _printable_path(problem: Problem) -> str:
+    # A name that is not UTF-8 cannot be printed unchanged.
     return os.fsencode(_relative(problem.file)).decode(errors="backslashreplace")
 
 
@@ -37,7 +38,7 @@ def _uri(problem: Problem) -> str:
 
 def _text(problems: Sequence[Problem]) -> str:
     lines = [
-        f"{_file(one)}:{one.line}:{one.column}: {one.code} {one.message}\n    {one.fix}\n"
+        f"{_printable_path(one)}:{one.line}:{one.column}: {one.code} {one.message}\n    {one.fix}\n"
         for one in problems
     ]
     count = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
@@ -50,7 +51,7 @@ def _json(problems: Sequence[Problem]) -> str:
             "code": one.code,
             "message": one.message,
             "fix": one.fix,
-            "file": _file(one),
+            "file": _printable_path(one),
             "line": one.line,
             "column": one.column,
         }
@@ -86,7 +87,7 @@ def _sarif(problems: Sequence[Problem]) -> str:
         for code, one in CODES.items()
     ]
     driver = {"name": "harness lint", "version": version("step-harness"), "rules": rules}
-    # Without a word on it columns would count units of UTF-16.
+    # The default of `columnKind` is UTF-16 code units.
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
@@ -97,21 +98,21 @@ def _sarif(problems: Sequence[Problem]) -> str:
 
 def _github(problems: Sequence[Problem]) -> str:
     return "".join(
-        f"::error file={_property(_file(one))},line={one.line},col={one.column},"
-        f"title={one.code}::{_data(f'{one.message}: {one.fix}')}\n"
+        f"::error file={_escape_property(_printable_path(one))},line={one.line},col={one.column},"
+        f"title={one.code}::{_escape_data(f'{one.message}: {one.fix}')}\n"
         for one in problems
     )
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-FORMS: Mapping[str, Callable[[Sequence[Problem]], str]] = {
+FORMATS: Mapping[str, Callable[[Sequence[Problem]], str]] = {
     "text": _text,
     "json": _json,
     "sarif": _sarif,

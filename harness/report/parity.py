@@ -1,4 +1,4 @@
-"""Shows what runners do not agree on."""
+"""Shows the differences between runners."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from rich.progress import track
 
 from harness.cases.trial import Difference
 
-_SHOWN = 400
+_MAX_LENGTH = 400
 
 
-def show(
+def show_differences(
     console: Console,
     names: Sequence[str],
     ids: Sequence[str],
-    found: Iterable[tuple[Difference, ...]],
+    differences_by_case: Iterable[tuple[Difference, ...]],
 ) -> int:
-    """Print every difference as it is found, then the totals; returns in how many cases."""
+    """Print every difference as it is found, then the totals; returns the number of such cases."""
 
     def line(text: str) -> None:
         console.print(text, markup=False)
 
     line(f"{len(ids)} cases, {', '.join(names[:-1])} and {names[-1]} runner")
     width = max(map(len, names))
-    apart = 0
-    cases: Any = found
+    different = 0
+    cases: Any = differences_by_case
     with closing(cases):
-        shown = track(cases, "", len(ids), console=console, transient=True)
-        for differences in shown if console.is_terminal else cases:
-            apart += bool(differences)
-            for one in differences:
-                line(f"\n{one.case}\n  {one.what}")
-                for name, got in zip(names, one.got, strict=True):
-                    line(f"    {name:{width}}  {_short(got)}")
-    line(f"{len(ids) - apart} cases the same, {apart} different")
-    return apart
+        tracked = track(cases, "", len(ids), console=console, transient=True)
+        for differences in tracked if console.is_terminal else cases:
+            different += bool(differences)
+            for difference in differences:
+                line(f"\n{difference.case}\n  {difference.what}")
+                for name, got in zip(names, difference.got, strict=True):
+                    line(f"    {name:{width}}  {_shorten(got)}")
+    line(f"{len(ids) - different} cases the same, {different} different")
+    return different
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"

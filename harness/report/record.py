@@ -1,4 +1,4 @@
-"""What a report for programs says of a step: written by `harness check`, read by `harness merge`.
+"""The schema of a JSON report: written by `harness check`, read by `harness merge`.
 
 Every key of the report is a field here.
 """
@@ -15,18 +15,18 @@ from harness.cases.case import Finding, Result, Severity
 from harness.cases.shard import Shard
 from harness.report import Plan, Selection, Summary
 
-# It changes when a key goes or gets another meaning; new keys may come without.
+# Incremented when a key is removed or changes its meaning, not when a key is added.
 SCHEMA: Literal[1] = 1
 
 
 class Record(BaseModel):
-    """A value of a report, which takes no key that it does not know."""
+    """A value of a report; unknown keys are an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FindingRecord(Record):
-    """A finding of the case that it stands in."""
+    """A finding of the case whose record holds it."""
 
     promise: str
     key: str
@@ -37,7 +37,7 @@ class FindingRecord(Record):
 
 
 class CaseRecord(Record):
-    """The verdict on one case; `cached` says that it was not run again."""
+    """The verdict on one case; `cached` if it is that of an earlier run."""
 
     id: str
     passed: bool
@@ -48,8 +48,8 @@ class CaseRecord(Record):
     cached: bool
 
     @classmethod
-    def of(cls, result: Result) -> CaseRecord:
-        """What is written of a result."""
+    def from_result(cls, result: Result) -> CaseRecord:
+        """The record of a result."""
         return cls(
             id=result.case,
             passed=result.passed,
@@ -64,7 +64,7 @@ class CaseRecord(Record):
 
     @property
     def result(self) -> Result:
-        """The result that it was written of."""
+        """The result that this is the record of."""
         findings = tuple(Finding(case=self.id, **dict(one)) for one in self.findings)
         return Result(
             self.id, findings, self.exit_code, self.seconds, self.stderr_tail, self.cached
@@ -72,7 +72,7 @@ class CaseRecord(Record):
 
 
 class Totals(Record):
-    """How many cases there were to run, were run, and how they ended."""
+    """Numbers of cases: planned, run, passed, failed, and not proven."""
 
     planned: int
     run: int
@@ -82,7 +82,7 @@ class Totals(Record):
 
 
 class ShardRecord(Record):
-    """Which shard of how many, and the ids of all cases that were dealt out."""
+    """Which shard of how many, and the ids of the cases of all shards."""
 
     number: int = Field(ge=1)
     of: int = Field(ge=1)
@@ -90,15 +90,16 @@ class ShardRecord(Record):
 
     @property
     def shard(self) -> Shard:
-        """The shard itself."""
+        """The shard without the ids."""
         return Shard(self.number, self.of)
 
 
 class StepRecord(Record):
-    """All that a report says of a step.
+    """All that a report has about a step.
 
-    `digest` is that of the step's files, `matrix` the number of all its cases, `campaign` names the
-    steps of the whole run, and `replay` is a command up to the id of the case that it runs again.
+    `digest` is that of the step's files, `matrix` the number of all its cases, `steps` (in JSON
+    `campaign`) the names of all steps of the run, and `replay` the words of a command that runs a
+    case again, without the case's id.
     """
 
     schema_: Literal[1] = Field(default=SCHEMA, alias="schema")
@@ -114,13 +115,13 @@ class StepRecord(Record):
     matrix: int
     selection: Selection
     shard: ShardRecord | None
-    campaign: tuple[str, ...]
+    steps: tuple[str, ...] = Field(alias="campaign")
     replay: tuple[str, ...]
     cases: tuple[CaseRecord, ...]
 
     @classmethod
-    def of(cls, summary: Summary) -> StepRecord:
-        """What is written of a run."""
+    def from_summary(cls, summary: Summary) -> StepRecord:
+        """The record of a step's run."""
         plan = summary.plan
         failed = len(summary.failed)
         shard = plan.shard
@@ -145,26 +146,26 @@ class StepRecord(Record):
             shard=None
             if shard is None
             else ShardRecord(number=shard.number, of=shard.of, ids=plan.selected),
-            campaign=plan.campaign,
-            replay=plan.replay,
-            cases=tuple(CaseRecord.of(one) for one in summary.results),
+            campaign=plan.steps,
+            replay=plan.replay_command,
+            cases=tuple(CaseRecord.from_result(one) for one in summary.results),
         )
 
     @property
     def summary(self) -> Summary:
-        """The run that it was written of."""
+        """The summary that this is the record of."""
         ids = tuple(one.id for one in self.cases)
         plan = Plan(
             step=self.step,
             runner=self.runner,
             ids=ids,
             total=self.matrix,
-            replay=self.replay,
+            replay_command=self.replay,
             unproven=self.unproven,
             waivers=self.waivers,
             image=self.image,
             digest=self.digest,
-            campaign=self.campaign,
+            steps=self.steps,
             selection=self.selection,
             shard=self.shard.shard if self.shard else None,
             selected=self.shard.ids if self.shard else (*ids, *self.unproven),

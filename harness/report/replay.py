@@ -1,4 +1,4 @@
-"""Shows one case from beginning to end, and leaves its world to look at."""
+"""Shows one case completely, and writes its trees to a folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from harness.errors import WrongUse
 from harness.worlds.tree import Tree, changes
 
 
-def show(trial: Trial, kept: Path | None) -> None:
-    """Print what was run, what it said, what it changed, and the findings."""
+def show_trial(trial: Trial, kept: Path | None) -> None:
+    """Print what was run, its output, the changes in the tree, and the findings.
+
+    `kept` is the folder of `keep_trial`, if there is one.
+    """
     case, outcome = trial.case, trial.outcome
     console = Console(highlight=False, soft_wrap=True)
 
@@ -51,41 +54,41 @@ def show(trial: Trial, kept: Path | None) -> None:
         line(f"--- kept in {kept}: before/, after/, stdout, stderr")
 
 
-def keep_world(folder: Path, trial: Trial) -> None:
-    """Lay out the trees and what the script said in `folder`, which must be new or empty."""
+def keep_trial(folder: Path, trial: Trial) -> None:
+    """Write the trees and the output to `folder`; raises `WrongUse` unless it is new or empty."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise WrongUse(f"--keep {folder}: is not empty", "name a new folder")
         (folder / "stdout").write_text(trial.outcome.stdout, encoding="utf-8")
         (folder / "stderr").write_text(trial.outcome.stderr, encoding="utf-8")
-        _lay_out(folder / "before", trial.outcome.before)
+        _write_tree(folder / "before", trial.outcome.before)
         if trial.outcome.after is not None:
-            _lay_out(folder / "after", trial.outcome.after)
+            _write_tree(folder / "after", trial.outcome.after)
     except OSError as error:
         raise WrongUse(
             f"--keep {folder}: {error.strerror}: {error.filename}", "name another folder"
         ) from None
 
 
-def _lay_out(root: Path, tree: Tree) -> None:
+def _write_tree(root: Path, tree: Tree) -> None:
     root.mkdir()
     entries = list(tree)
     for path, entry in entries:
-        place = root / path.lstrip("/")
+        target = root / path.lstrip("/")
         if entry.kind == "directory":
-            place.mkdir(exist_ok=True)
+            target.mkdir(exist_ok=True)
         elif entry.kind == "symlink":
-            place.symlink_to(entry.target)
+            target.symlink_to(entry.target)
         elif entry.kind == "fifo":
-            os.mkfifo(place)
+            os.mkfifo(target)
         elif entry.kind == "file":
-            place.write_bytes(entry.data)
+            target.write_bytes(entry.data)
         else:
-            place.with_name(place.name + ".device").write_bytes(b"")
+            target.with_name(target.name + ".device").write_bytes(b"")
     for path, entry in reversed(entries):
-        place = root / path.lstrip("/")
+        target = root / path.lstrip("/")
         if entry.kind in ("file", "directory"):
-            # The owner can always look in and clean up, whatever the tree's modes.
-            place.chmod(entry.mode & 0o777 | (0o700 if entry.kind == "directory" else 0o600))
-            os.utime(place, (entry.mtime, entry.mtime))
+            # Whatever the modes in the tree, the owner can read and remove the files.
+            target.chmod(entry.mode & 0o777 | (0o700 if entry.kind == "directory" else 0o600))
+            os.utime(target, (entry.mtime, entry.mtime))

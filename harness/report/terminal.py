@@ -1,4 +1,4 @@
-"""The report for people: a progress bar on a terminal, plain lines in a pipe, then the defects."""
+"""The report for people: a progress bar on a terminal, or plain lines, then the defects."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from harness.cases.case import Result
 from harness.report import Defect, Plan, Summary, defects
 
 _SECONDS_BETWEEN_LINES = 5.0
-_CASES_SHOWN = 3
-_DEFECTS_SHOWN = 20
+_MAX_OTHER_CASES = 3
+_MAX_DEFECTS = 20
 
 
 class TerminalReport:
-    """Tells a run on the console it is given."""
+    """Prints the progress and the defects of a run on a console."""
 
     def __init__(self, console: Console) -> None:
-        """Keep the console; nothing is printed before the run begins."""
+        """Print nothing yet."""
         self._console = console
         self._progress: Progress | None = None
         self._failed = 0
@@ -38,16 +38,16 @@ class TerminalReport:
         self._total = 0
         self._last_line = time.monotonic()
 
-    def started(self, plan: Plan) -> None:
-        """Show what is run."""
+    def step_started(self, plan: Plan) -> None:
+        """Print what is run, and start the progress bar."""
         self._total, self._done, self._failed = len(plan.ids), 0, 0
         part = "" if self._total == plan.total else f" of {plan.total}"
         shard = f", shard {plan.shard}" if plan.shard else ""
-        self._line(f"{plan.step}: {self._total}{part} cases, {plan.runner} runner{shard}")
+        self._print_line(f"{plan.step}: {self._total}{part} cases, {plan.runner} runner{shard}")
         for promise, reason in plan.waivers.items():
-            self._line(f"  waived: {promise}: {reason}")
+            self._print_line(f"  waived: {promise}: {reason}")
         for reason, count in Counter(plan.unproven.values()).items():
-            self._line(f"  not proven: {count} case{'s' * (count != 1)} more; {reason}")
+            self._print_line(f"  not proven: {count} case{'s' * (count != 1)} more; {reason}")
         if self._console.is_terminal:
             self._progress = Progress(
                 BarColumn(),
@@ -60,8 +60,8 @@ class TerminalReport:
             self._progress.start()
             self._progress.add_task("", total=self._total)
 
-    def finished(self, result: Result) -> None:
-        """Count one case; a failing one is named at once."""
+    def case_finished(self, result: Result) -> None:
+        """Count one case, and show the progress."""
         self._done += 1
         if not result.passed:
             self._failed += 1
@@ -70,42 +70,42 @@ class TerminalReport:
             self._progress.update(self._progress.task_ids[0], advance=1, description=text)
         elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            self._line(f"  {self._done}/{self._total} cases, {self._failed} failed")
+            self._print_line(f"  {self._done}/{self._total} cases, {self._failed} failed")
 
-    def stopped(self) -> None:
-        """Take the progress bar away, however the run ended."""
+    def run_stopped(self) -> None:
+        """Remove the progress bar."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
 
-    def ended(self, summary: Summary) -> None:
-        """Show each defect once, then the totals."""
-        self.stopped()
+    def step_finished(self, summary: Summary) -> None:
+        """Print each defect once, then the totals."""
+        self.run_stopped()
         found = defects(summary.results)
-        for number, defect in enumerate(found[:_DEFECTS_SHOWN], 1):
-            self._defect(number, defect, summary.plan)
-        if len(found) > _DEFECTS_SHOWN:
-            self._line(f"\n… and {len(found) - _DEFECTS_SHOWN} more: see --json FILE")
+        for number, defect in enumerate(found[:_MAX_DEFECTS], 1):
+            self._print_defect(number, defect, summary.plan)
+        if len(found) > _MAX_DEFECTS:
+            self._print_line(f"\n… and {len(found) - _MAX_DEFECTS} more: see --json FILE")
         failed, run = len(summary.failed), len(summary.results)
         if found:
-            self._line("")
+            self._print_line("")
         if not summary.complete:
-            self._line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
+            self._print_line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
         if cached := sum(one.cached for one in summary.results):
-            self._line(f"{cached} of {run} cases were not run again: nothing has changed")
+            self._print_line(f"{cached} of {run} cases were not run again: nothing has changed")
         color = "green" if summary.conforms else "red"
         unproven = f", {len(summary.plan.unproven)} not proven" if summary.plan.unproven else ""
         errors = sum(defect.is_error for defect in found)
-        counted = _count(errors, "defect") + _count(len(found) - errors, "warning")
+        counts = _count_text(errors, "defect") + _count_text(len(found) - errors, "warning")
         self._console.print(
-            f"[{color}]{run - failed} passed, {failed} failed{unproven}[/]{counted}"
+            f"[{color}]{run - failed} passed, {failed} failed{unproven}[/]{counts}"
             f" in {summary.seconds:.1f} s",
             highlight=False,
             soft_wrap=True,
         )
 
-    def closed(self, summaries: Sequence[Summary]) -> None:
-        """After several steps, a line for each and the totals."""
+    def run_finished(self, summaries: Sequence[Summary]) -> None:
+        """Print a table of the steps if there were several."""
         if len(summaries) < 2:
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -120,7 +120,7 @@ class TerminalReport:
         table.add_row(f"{len(summaries)} steps", *map(str, totals), style="bold")
         self._console.print(table)
 
-    def _defect(self, number: int, defect: Defect, plan: Plan) -> None:
+    def _print_defect(self, number: int, defect: Defect, plan: Plan) -> None:
         finding = defect.findings[0]
         count = len(defect.cases)
         style, mark = ("bold red", "") if defect.is_error else ("bold yellow", "warning: ")
@@ -130,27 +130,27 @@ class TerminalReport:
             highlight=False,
             soft_wrap=True,
         )
-        self._field("case", finding.case)
-        self._field("where", finding.where)
-        self._field("expected", finding.expected)
-        self._field("got", finding.got)
-        self._field("stderr", defect.first.stderr_tail or "nothing")
-        self._field("replay", shlex.join([*plan.replay, finding.case]))
+        self._print_field("case", finding.case)
+        self._print_field("where", finding.where)
+        self._print_field("expected", finding.expected)
+        self._print_field("got", finding.got)
+        self._print_field("stderr", defect.first.stderr_tail or "nothing")
+        self._print_field("replay", shlex.join([*plan.replay_command, finding.case]))
         others = defect.cases[1:]
-        for case in others[:_CASES_SHOWN]:
-            self._field("also in", case)
-        if len(others) > _CASES_SHOWN:
-            self._field("", f"… and {len(others) - _CASES_SHOWN} more")
+        for case in others[:_MAX_OTHER_CASES]:
+            self._print_field("also in", case)
+        if len(others) > _MAX_OTHER_CASES:
+            self._print_field("", f"… and {len(others) - _MAX_OTHER_CASES} more")
 
-    def _field(self, name: str, text: str) -> None:
+    def _print_field(self, name: str, text: str) -> None:
         for number, line in enumerate(text.splitlines()):
-            self._line(f"   {name if number == 0 else '':9} {line}")
+            self._print_line(f"   {name if number == 0 else '':9} {line}")
 
-    def _line(self, text: str) -> None:
+    def _print_line(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _count(number: int, what: str) -> str:
+def _count_text(number: int, what: str) -> str:
     return f", {number} {what}{'s' * (number != 1)}" if number else ""
 
 

@@ -1,7 +1,8 @@
-"""Runners: each takes a case's tree in, runs the script in it, and gives the tree back out.
+"""Runners, which run the script of one case in its tree; imports `cases` and the layers below it.
 
-A runner is a small picklable value, so that a session can send it to worker processes. A new one
-is a module with such a value and one line in `harness.runners.registry`.
+A runner takes a `Case` and returns an `Outcome`. It is a small picklable value, so that a session
+can send it to worker processes. A new runner is a module with such a value and one line in
+`harness.runners.registry`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from harness.cases.case import Case, Outcome
 
 
 class Runner(Protocol):
-    """Something that can run a case."""
+    """Runs cases."""
 
     def __hash__(self) -> int:
-        """Runners are values: what one did in a case can be remembered."""
+        """Runners are values: results are cached by runner."""
         ...
 
     @property
@@ -24,25 +25,25 @@ class Runner(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Get ready, once, before the first case; raises `RunnerUnavailable` when that fails."""
+        """Set up, once, before the first case; raises `RunnerUnavailable` when that fails."""
         ...
 
     def run(self, case: Case) -> Outcome:
-        """Run one case, in whichever process this is called; raises `RunnerCannot`."""
+        """Run one case in the calling process; raises `RunnerCannot`."""
         ...
 
     def identity(self) -> object:
-        """All that verdicts depend on beside the case and the harness, once this is ready.
+        """Everything that verdicts depend on beside the case and the harness; call `prepare` first.
 
-        A value that `harness.files.digest` takes: the same means that what was found need not
-        be looked for again.
+        A value that `harness.files.digest` accepts: cached results are valid while it stays the
+        same.
         """
         ...
 
-    def here(self) -> Runner:
-        """The same runner for a process that prepares and closes it by itself, on any machine."""
+    def for_this_process(self) -> Runner:
+        """A copy for a process, on any machine, that prepares and closes it by itself."""
         ...
 
     def close(self) -> None:
-        """Leave nothing behind, once, after the last case."""
+        """Release every resource, once, after the last case."""
         ...

@@ -1,4 +1,4 @@
-"""The register of runners: one line each."""
+"""The registry of runners: one line for each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.errors import WrongUse
 from harness.runners import Runner
 
 DEFAULT_IMAGE = "python:3.12-slim"
-# How long a container lives: as long as its worker, or for one case.
+# The lifetime of a container: that of its worker, or one case.
 ISOLATIONS = ("worker", "case")
 
 
@@ -22,8 +22,8 @@ def _fake(_image: str, _isolation: str) -> Runner:
 def _sandbox(_image: str, _isolation: str) -> Runner:
     from harness.runners.real.sandbox import SandboxRunner
 
-    named = os.environ.get("HARNESS_PYTHON")
-    return SandboxRunner(named) if named else SandboxRunner()
+    python = os.environ.get("HARNESS_PYTHON")
+    return SandboxRunner(python) if python else SandboxRunner()
 
 
 def _container(image: str, isolation: str) -> Runner:
@@ -40,10 +40,10 @@ RUNNERS: Mapping[str, Callable[[str, str], Runner]] = {
 
 
 def open_runner(name: str, image: str | None = None, isolation: str | None = None) -> Runner:
-    """The runner with this name.
+    """The runner with this name; raises `WrongUse` for an unknown name or isolation.
 
-    `image` is the container runner's, else HARNESS_IMAGE's; `isolation` tells how long its
-    containers live: for a worker (the default) or for a case.
+    `image` and `isolation` are for the container runner; see `resolve_image` and `ISOLATIONS`,
+    whose first value is the default.
     """
     if name not in RUNNERS:
         raise WrongUse(f"there is no runner {name!r}", f"the runners are: {', '.join(RUNNERS)}")
@@ -51,9 +51,9 @@ def open_runner(name: str, image: str | None = None, isolation: str | None = Non
         raise WrongUse(
             f"there is no isolation {isolation!r}", f"it is one of: {', '.join(ISOLATIONS)}"
         )
-    return RUNNERS[name](image_named(image), isolation or ISOLATIONS[0])
+    return RUNNERS[name](resolve_image(image), isolation or ISOLATIONS[0])
 
 
-def image_named(image: str | None) -> str:
-    """The image that is meant when this one is named, or none."""
+def resolve_image(image: str | None) -> str:
+    """The given image, else the one that HARNESS_IMAGE names, else `DEFAULT_IMAGE`."""
     return image or os.environ.get("HARNESS_IMAGE") or DEFAULT_IMAGE

@@ -1,1 +1,1 @@
-"""Runs of steps: cases through a runner, with workers, a cache, reports. Imports what runs them."""
+"""Runs of steps: cases through runners, on workers, with a cache; imports all but commands."""

@@ -1,4 +1,4 @@
-"""The session: drives cases through a runner with its workers, and yields results in order."""
+"""The session: runs cases on workers, and yields their results in order."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from harness.cases.case import Result
 from harness.runners import Runner
-from harness.runs.step import Judged, StepRef, prove
-from harness.runs.workers import Work, Workers, open_pool
-from harness.signals import undisturbed
+from harness.runs.step import JudgeCase, StepRef, prove
+from harness.runs.workers import Task, Workers, open_pool
+from harness.signals import defer_stop_signals
 
 T = TypeVar("T")
 
@@ -23,44 +23,46 @@ class Session:
     """One run of some cases of a step through a runner.
 
     `workers` is a number of processes on this machine, or any `concurrent.futures.Executor`, which
-    stays the caller's and may have its workers anywhere.
-    `judged` is what gives the verdict on a case, with a runner that is ready; picklable.
+    remains the caller's and may have its workers on other machines.
+    `judge_case` gives the verdict on a case, through a prepared runner; it is picklable.
     """
 
     ref: StepRef
     runner: Runner
     workers: Workers = 1
-    judged: Judged = prove
+    judge_case: JudgeCase = prove
 
     def run(self, ids: Sequence[str]) -> Iterator[Result]:
-        """The results, in the order of `ids` whatever the workers.
+        """The results, in the order of `ids`.
 
-        Raises `RunnerUnavailable` before the first case, `RunnerCannot` at one that the runner
-        cannot judge, and `WorkersFailed`. Closing the iterator early cancels what has not begun,
-        stops the rest and cleans up.
+        Raises `RunnerUnavailable` before the first case, `RunnerCannot` at a case that the runner
+        cannot judge, and `WorkersFailed`. Closing the iterator early cancels pending cases, stops
+        running ones and cleans up.
         """
-        work = Work(partial(_verdict, self.judged), self.ref, (self.runner,))
-        yield from in_order(work, ids, self.workers)
+        task = Task(partial(_judge_case, self.judge_case), self.ref, (self.runner,))
+        yield from run_in_order(task, ids, self.workers)
 
 
-def _verdict(judged: Judged, ref: StepRef, runners: Sequence[Runner], case_id: str) -> Result:
+def _judge_case(
+    judge_case: JudgeCase, ref: StepRef, runners: Sequence[Runner], case_id: str
+) -> Result:
     (runner,) = runners
-    return judged(ref, runner, case_id)
+    return judge_case(ref, runner, case_id)
 
 
-def in_order(work: Work[T], ids: Sequence[str], workers: Workers) -> Iterator[T]:
-    """What comes of the work for each id, in the order of `ids`, from `workers`.
+def run_in_order(task: Task[T], ids: Sequence[str], workers: Workers) -> Iterator[T]:
+    """Run a task for each case on `workers`, and yield the results in the order of `ids`.
 
-    Raises what it raises, and `WorkersFailed`; closing the iterator early stops the workers.
+    Raises what the task raises, and `WorkersFailed`; closing the iterator early stops the workers.
     """
     pool = open_pool(workers)
-    begun: deque[Future[T]] = deque()
-    with pool.open(work) as submit:
+    pending: deque[Future[T]] = deque()
+    with pool.open(task) as submit:
         for case_id in ids:
-            with undisturbed():
-                # It may start a worker, which must be known before it can be stopped.
-                begun.append(submit(case_id))
-            if len(begun) >= pool.ahead:
-                yield pool.result(begun.popleft())
-        while begun:
-            yield pool.result(begun.popleft())
+            with defer_stop_signals():
+                # This may start a worker, which can be stopped only once it is registered.
+                pending.append(submit(case_id))
+            if len(pending) >= pool.max_pending:
+                yield pool.result(pending.popleft())
+        while pending:
+            yield pool.result(pending.popleft())

@@ -1,4 +1,4 @@
-"""Steps: a folder with a contract, its entry point and the suite that is tried on it."""
+"""Steps: reading a contract, its script and its suite, and running one case of them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from harness.worlds import jobs
 
 @dataclass(frozen=True)
 class StepRef:
-    """Where a step is: small enough to be sent to another process.
+    """A step by its paths and options: small, picklable and hashable.
 
-    `path` is its contract, or the folder that this lies in. `script` is another file that takes the
-    entry point's place, under the entry point's name; `code` the folder of the entry point. With
-    `pairwise` not all combinations are tried, but every pair of choices. `step` is its name in a
-    file of several, and `profile` the type of job that a derived suite is run as.
+    `path` is the contract, or its folder. `script` is a file that replaces the entry point, under
+    the entry point's name; `code` is the folder of the entry point. With `pairwise` the matrix has
+    not all combinations, but every pair of choices. `step` is the step's name in a file of several,
+    and `profile` the type of job for a derived suite.
     """
 
     path: Path
@@ -42,13 +42,13 @@ class StepRef:
     profile: str | None = None
 
 
-# What gives the verdict on one case of a step, through a runner that is ready.
-Judged = Callable[[StepRef, Runner, str], Result]
+# Gives the verdict on one case of a step, through a prepared runner.
+JudgeCase = Callable[[StepRef, Runner, str], Result]
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step that is ready to be proved."""
+    """A step that has been read: its contract and its cases."""
 
     contract: Contract
     matrix: Matrix
@@ -67,16 +67,16 @@ def load(ref: StepRef) -> Step:
     contract = read_contract(ref.path, ref.code, ref.step, ref.script)
     source = loaders.read_script(ref.script or contract.script)
     suite = _suite(contract, source, ref.profile)
-    under = {one.name: _change(contract, one) for one in circumstances(contract)}
-    return Step(contract, Matrix(suite, under, pairwise=ref.pairwise))
+    changes = {one.name: _change(contract, one) for one in circumstances(contract)}
+    return Step(contract, Matrix(suite, changes, pairwise=ref.pairwise))
 
 
 @lru_cache(maxsize=8)
 def fingerprint(ref: StepRef) -> str:
-    """A digest of the files that a step is made of, wherever they lie: what they hold counts.
+    """A digest of the contents of a step's files, whatever their location.
 
-    They are its contract, script, suite, samples, and what lies beside script and suite that these
-    import; raises as `load` does.
+    The files are the contract, script, suite, samples and profile, and the modules that script and
+    suite import from their folders. Raises as `load` does.
     """
     contract = load(ref).contract
     profile = Path(ref.profile) if ref.profile else None
@@ -93,42 +93,45 @@ def fingerprint(ref: StepRef) -> str:
     except OSError as error:
         raise WrongContract(
             f"{error.filename}: cannot be read: {error.strerror}",
-            "a step is told from another by all of its files: let it be read, or remove it",
+            "a step is identified by all of its files: let it be read, or remove it",
         ) from None
 
 
-def _change(contract: Contract, one: Circumstance) -> Change:
-    return lambda case, usual: (one.edit(contract, case), one.expect(contract, case, usual))
+def _change(contract: Contract, circumstance: Circumstance) -> Change:
+    return lambda case, usual: (
+        circumstance.edit(contract, case),
+        circumstance.expect(contract, case, usual),
+    )
 
 
-def try_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
-    """Run one case by itself, with the runner made ready and closed."""
+def run_single_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
+    """Run and judge one case, preparing and closing the runner."""
     runner.prepare()
     try:
-        return trial(ref, runner, case_id)
+        return run_case(ref, runner, case_id)
     finally:
         runner.close()
 
 
 def prove(ref: StepRef, runner: Runner, case_id: str) -> Result:
-    """The verdict on one case, through a runner that is ready."""
-    return trial(ref, runner, case_id).result
+    """The verdict on one case, through a prepared runner."""
+    return run_case(ref, runner, case_id).result
 
 
-def trial(ref: StepRef, runner: Runner, case_id: str) -> Trial:
-    """One case from beginning to end, through a runner that is ready."""
+def run_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
+    """Run and judge one case, through a prepared runner."""
     step = load(ref)
     case, expected = step.matrix.case(case_id)
     outcome = runner.run(case)
-    usual = _usual(ref, runner) if "circumstance" in case.choices else None
+    usual = _run_usual(ref, runner) if "circumstance" in case.choices else None
     expected = expected.chosen(outcome.exit_code)
     findings = judge(Evidence(step.contract, case, expected, outcome, usual))
     return Trial(case, expected, outcome, findings, usual)
 
 
 @lru_cache(maxsize=8)
-def _usual(ref: StepRef, runner: Runner) -> Usual:
-    """The usual case, run twice: across a second, and with another order of sets."""
+def _run_usual(ref: StepRef, runner: Runner) -> Usual:
+    """Run the usual case twice: in different seconds, and with different hash seeds."""
     step = load(ref)
     case, expected = step.matrix.case(step.matrix.usual)
     first = runner.run(_with_hash_seed(case, "0"))

@@ -1,4 +1,4 @@
-"""A campaign: one or more steps, proved one after the other, with reports told of all of it."""
+"""One run of one or more steps, one after the other, with events for the reports."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from harness.cases.case import Result
 from harness.report import Plan, Report, Summary
 from harness.runners import Runner
 from harness.runs.session import Session
-from harness.runs.step import Judged, StepRef, prove
+from harness.runs.step import JudgeCase, StepRef, prove
 from harness.runs.workers import Workers
 
 
 @dataclass(frozen=True)
 class StepRun:
-    """A step, and which of its cases are to be run."""
+    """A step, and the plan of which of its cases are run."""
 
     ref: StepRef
     plan: Plan
@@ -30,50 +30,51 @@ def run_steps(
     workers: Workers,
     reports: Sequence[Report],
     max_fail: int | None = None,
-    judged: Judged = prove,
+    judge_case: JudgeCase = prove,
 ) -> tuple[Summary, ...]:
-    """Run everything with `workers` as a session has, or until `max_fail` cases have failed.
+    """Run the steps in order, until all are done or `max_fail` cases have failed.
 
-    `judged` gives the verdict on a case, as in a session. Raises what `Session.run` raises; reports
-    are told when it is over, however it ends.
+    `workers` and `judge_case` are those of a `Session`. Raises what `Session.run` raises; reports
+    get `run_stopped` even then.
     """
     summaries: list[Summary] = []
     try:
-        for one in step_runs:
-            left = None if max_fail is None else max_fail - _failures(summaries)
-            if left == 0:
+        for step_run in step_runs:
+            allowed = None if max_fail is None else max_fail - _count_failures(summaries)
+            if allowed == 0:
                 break
-            began = time.monotonic()
-            session = Session(one.ref, runner, workers, judged)
-            results = _results(session.run(one.plan.ids), one.plan, reports, left)
-            summaries.append(Summary(one.plan, results, time.monotonic() - began))
+            started = time.monotonic()
+            plan = step_run.plan
+            session = Session(step_run.ref, runner, workers, judge_case)
+            results = _report_results(session.run(plan.ids), plan, reports, allowed)
+            summaries.append(Summary(plan, results, time.monotonic() - started))
             for report in reports:
-                report.ended(summaries[-1])
+                report.step_finished(summaries[-1])
     finally:
         for report in reports:
-            report.stopped()
+            report.run_stopped()
     for report in reports:
-        report.closed(summaries)
+        report.run_finished(summaries)
     return tuple(summaries)
 
 
-def _failures(summaries: Sequence[Summary]) -> int:
+def _count_failures(summaries: Sequence[Summary]) -> int:
     return sum(len(summary.failed) for summary in summaries)
 
 
-def _results(
+def _report_results(
     results: Any, plan: Plan, reports: Sequence[Report], max_fail: int | None
 ) -> tuple[Result, ...]:
     done: list[Result] = []
     failed = 0
     with closing(results):
         for report in reports:
-            report.started(plan)
+            report.step_started(plan)
         for result in results:
             done.append(result)
             failed += not result.passed
             for report in reports:
-                report.finished(result)
+                report.case_finished(result)
             if failed == max_fail:
                 break
     return tuple(done)

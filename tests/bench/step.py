@@ -1,9 +1,9 @@
-"""What the step costs in each of its ways, beside the pipeline that it replaces and the floor.
+"""Measures the step in each of its ways, the pipeline that it replaces, and the floor.
 
-Every command runs as a whole process, start of the interpreter included. The contenders take turns,
-so that a busy machine slows all of them; the numbers are medians. Ratios are to the pipeline that
-extracts, copies and compresses anew at level 9, and to the floor: the fastest check of the same
-file (`igzip -t`), which anything that reads an archive with care must cost.
+Every command is measured as a process, start included. The contenders are measured in turns, so
+that a busy machine slows all of them; the numbers are medians. Ratios are to the pipeline, which
+extracts, copies and compresses again at level 9, and to the floor: the fastest check of the same
+file (`igzip -t`), which is the least that a step must do to read an archive safely.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 STEP = ROOT / "dummy_training" / "dummy_training.py"
 HYPERPARAMETERS = b'{"epochs": 3}\n'
 
-# The pipeline as it was before: extract to a temporary folder, add the file, pack the folder.
+# The replaced pipeline: extract to a temporary folder, add the file, archive the folder.
 _PLAIN = """
 import pathlib, shutil, sys, tarfile, tempfile
 model, given, out = map(pathlib.Path, sys.argv[1:])
@@ -63,7 +63,7 @@ PLAIN, FLOOR = "plain pipeline", "floor"
 
 @dataclass(frozen=True)
 class Contender:
-    """A command that is measured, and the output that it leaves (None: none)."""
+    """A command that is measured, and the file that it writes (None: none)."""
 
     name: str
     command: tuple[str, ...]
@@ -84,32 +84,32 @@ class Row:
 
 
 def contenders(model: Path, scratch: Path, *, others: bool) -> Iterator[Contender]:
-    """All that can be run on an archive here; makes the inputs of each way in `scratch`."""
-    given = scratch / "given" / "hyperparameters.json"
-    given.parent.mkdir(parents=True)
-    given.write_bytes(HYPERPARAMETERS)
+    """All commands for an archive that this machine can run, with their inputs in `scratch`."""
+    hyperparameters = scratch / "given" / "hyperparameters.json"
+    hyperparameters.parent.mkdir(parents=True)
+    hyperparameters.write_bytes(HYPERPARAMETERS)
     out = scratch / "out"
     out.mkdir()
-    written = out / "model.tar.gz"
+    output = out / "model.tar.gz"
 
     def step(way: str, source: Path, library: str) -> Contender:
-        arguments = (library, str(STEP), str(source.parent), str(given.parent), str(out))
+        arguments = (library, str(STEP), str(source.parent), str(hyperparameters.parent), str(out))
         command = (sys.executable, "-c", _STEP, *arguments)
-        return Contender(f"{way}, {library}", command, written)
+        return Contender(f"{way}, {library}", command, output)
 
-    # Zeros after the end are harmless, but no splice can have them: the step has to rewrite.
+    # The step cannot splice an archive with zeros after its end, so it has to rewrite it.
     padded = scratch / "padded" / "model.tar.gz"
     padded.parent.mkdir()
     shutil.copyfile(model, padded)
     with padded.open("ab") as stream:
         stream.write(bytes(512))
-    # What has hyperparameters already is what the step made of it.
+    # The step copies an archive that has hyperparameters already, such as its own output.
     embedded = scratch / "embedded" / "model.tar.gz"
     embedded.parent.mkdir()
     run(step("splice", model, "zlib").command, scratch)
-    written.rename(embedded)
+    output.rename(embedded)
 
-    three = (str(model), str(given), str(out))
+    paths = (str(model), str(hyperparameters), str(out))
     yield floor(model)
     for way, source in (("splice", model), ("copy", embedded), ("rewrite", padded)):
         for library in ("isal", "zlib"):
@@ -117,27 +117,27 @@ def contenders(model: Path, scratch: Path, *, others: bool) -> Iterator[Contende
     if not others:
         return
     if shutil.which("pigz"):
-        yield Contender("tar | pigz", ("sh", "-c", _PIGZ, "sh", *three), written)
-    yield Contender(PLAIN, (sys.executable, "-c", _PLAIN, *three), written)
+        yield Contender("tar | pigz", ("sh", "-c", _PIGZ, "sh", *paths), output)
+    yield Contender(PLAIN, (sys.executable, "-c", _PLAIN, *paths), output)
 
 
 def floor(model: Path) -> Contender:
-    """The fastest check of a gzip file that there is here."""
+    """The fastest check of a gzip file on this machine."""
     if shutil.which("igzip"):
         return Contender(f"{FLOOR}: igzip -t", ("igzip", "-t", str(model)))
     command = f'"{sys.executable}" -m isal.igzip -d -c "$1" > /dev/null'
     return Contender(f"{FLOOR}: python -m isal.igzip -d", ("sh", "-c", command, "sh", str(model)))
 
 
-def measured(archive: Archive, model: Path, runs: int) -> list[Row]:
-    """Every contender on one archive, in turns."""
+def measure_archive(archive: Archive, model: Path, runs: int) -> list[Row]:
+    """Measure every contender on one archive, in turns."""
     with tempfile.TemporaryDirectory(dir=model.parent) as folder:
         scratch = Path(folder)
-        all_of_them = list(contenders(model, scratch, others=archive.others))
-        costs: dict[str, list[Cost]] = {one.name: [] for one in all_of_them}
+        all_contenders = list(contenders(model, scratch, others=archive.others))
+        costs: dict[str, list[Cost]] = {one.name: [] for one in all_contenders}
         sizes: dict[str, int] = {}
         for _ in range(runs):
-            for one in all_of_them:
+            for one in all_contenders:
                 costs[one.name].append(run(one.command, scratch))
                 if one.output is not None:
                     sizes[one.name] = one.output.stat().st_size
@@ -147,19 +147,19 @@ def measured(archive: Archive, model: Path, runs: int) -> list[Row]:
         for name, several in costs.items()
     ]
     plain = next((row.cost.wall for row in rows if row.name == PLAIN), None)
-    least = next(row.cost.wall for row in rows if row.name.startswith(FLOOR))
+    floor_seconds = next(row.cost.wall for row in rows if row.name.startswith(FLOOR))
     return [
         replace(
             row,
             plain_ratio=plain / row.cost.wall if plain else None,
-            floor_ratio=row.cost.wall / least,
+            floor_ratio=row.cost.wall / floor_seconds,
         )
         for row in rows
     ]
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """The rows for people to read."""
+    """The rows as a table for the console."""
     made = Table(title="dummy_training", title_justify="left")
     made.add_column("archive", no_wrap=True)
     made.add_column("way", no_wrap=True)
@@ -183,7 +183,7 @@ def table(rows: Sequence[Row]) -> Table:
 
 
 def growth(rows: Sequence[Row]) -> dict[str, float]:
-    """How much longer each way takes for eight times the work; 8 would be linear."""
+    """How many times longer each way takes for eight times the work; 8 is linear."""
     small, large = (
         {row.name: row.cost.wall for row in rows if row.archive == archive.name}
         for archive in ALL[:2]

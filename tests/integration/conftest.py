@@ -1,4 +1,4 @@
-"""What tests with a Docker engine share."""
+"""Fixtures of the tests that need a Docker engine."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def client(engine: str) -> Iterator[docker.DockerClient]:
 def containers(client: docker.DockerClient) -> Containers:
     """A function that lists the containers of a session, whatever their state."""
 
-    def of(session: str) -> list[Container]:
-        label = f"step-harness.runs.session={session}"
+    def list_containers(session: str) -> list[Container]:
+        label = f"step-harness.session={session}"
         return client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
 
-    return of
+    return list_containers

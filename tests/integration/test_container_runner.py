@@ -1,4 +1,4 @@
-"""The container runner against a real Docker engine: every kind of ending is an outcome."""
+"""The container runner with a real Docker engine: every way a script ends is an outcome."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_exit_codes(runner: ContainerRunner, source: str, code: int) -> None:
     assert runner.run(case_of(source)).exit_code == code
 
 
-def test_a_script_may_do_what_it_likes_to_whoever_started_it(runner: ContainerRunner) -> None:
+def test_a_script_cannot_disturb_the_agent(runner: ContainerRunner) -> None:
     outcome = runner.run(
         case_of(
             """
@@ -80,13 +80,13 @@ def test_a_script_that_hangs_is_an_outcome(runner: ContainerRunner) -> None:
     assert outcome.stdout == "here\n"
 
 
-def test_what_is_started_and_not_waited_for_ends_with_the_script(runner: ContainerRunner) -> None:
+def test_background_processes_end_with_the_script(runner: ContainerRunner) -> None:
     outcome = runner.run(case_of("import subprocess; subprocess.Popen(['sleep', '600'])"))
     assert outcome.exit_code == 0
     assert outcome.seconds < 60
 
 
-def test_the_script_sees_its_world(runner: ContainerRunner) -> None:
+def test_the_script_sees_its_tree_and_arguments(runner: ContainerRunner) -> None:
     case = case_of(
         """
         import os, sys
@@ -115,7 +115,7 @@ def test_there_is_no_network(runner: ContainerRunner) -> None:
     assert runner.run(case_of(source)).stdout == "['lo']\n"
 
 
-def test_what_is_written_comes_back_and_nothing_else_does(runner: ContainerRunner) -> None:
+def test_only_changed_files_are_returned(runner: ContainerRunner) -> None:
     case = case_of(
         f"""
         import os
@@ -141,7 +141,7 @@ def test_what_is_written_comes_back_and_nothing_else_does(runner: ContainerRunne
     assert left.entries["/tmp/link"].target == "nowhere"
 
 
-def test_a_tree_with_fifos_devices_and_owners_arrives(runner: ContainerRunner) -> None:
+def test_a_tree_may_have_fifos_and_devices(runner: ContainerRunner) -> None:
     tree = case_of("").tree.with_fifo("/opt/ml/code/f").with_device("/opt/ml/code/d")
     left = after(runner.run(case_of("", tree)))
     assert (left.entries["/opt/ml/code/f"].kind, left.entries["/opt/ml/code/d"].kind) == (
@@ -151,13 +151,13 @@ def test_a_tree_with_fifos_devices_and_owners_arrives(runner: ContainerRunner) -
     assert {path for path, _ in left} == {path for path, _ in case_of("", tree).tree}
 
 
-def test_a_function_call_answers(runner: ContainerRunner) -> None:
+def test_a_function_call_returns_its_result(runner: ContainerRunner) -> None:
     call = Call("double", {"number": 21})
     outcome = runner.run(case_of("def double(number):\n    return 2 * number\n", call=call))
     assert outcome.returned == {"returned": 42}
 
 
-def test_a_mount_is_a_file_system_of_its_own_with_an_end(runner: ContainerRunner) -> None:
+def test_a_mount_is_a_limited_file_system(runner: ContainerRunner) -> None:
     case = case_of(
         f"""
         import os
@@ -171,7 +171,7 @@ def test_a_mount_is_a_file_system_of_its_own_with_an_end(runner: ContainerRunner
     assert "No space left on device" in outcome.stderr
 
 
-def test_a_mount_may_lie_in_another_one(runner: ContainerRunner) -> None:
+def test_a_mount_may_contain_another_one(runner: ContainerRunner) -> None:
     source = """
         import os
         print(len({os.stat(path).st_dev for path in ("/opt", "/opt/one", "/opt/one/two")}))
@@ -182,7 +182,7 @@ def test_a_mount_may_lie_in_another_one(runner: ContainerRunner) -> None:
     assert "/opt/one/two/new" in after(outcome)
 
 
-def test_a_mount_moves_with_the_folder_that_it_lies_in(runner: ContainerRunner) -> None:
+def test_a_mount_moves_with_its_parent_folder(runner: ContainerRunner) -> None:
     source = f"""
         import os
         open("{OUTPUT}/new", "w").close()
@@ -197,7 +197,7 @@ def test_a_mount_moves_with_the_folder_that_it_lies_in(runner: ContainerRunner) 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, 137)])
 @pytest.mark.parametrize("share", [0.1, 0.9])
-def test_a_signal_falls_in_mid_run(
+def test_a_signal_arrives_during_the_run(
     runner: ContainerRunner, number: signal.Signals, code: int, share: float
 ) -> None:
     source = """
@@ -216,7 +216,7 @@ def test_an_image_without_python_cannot_be_judged(
     engine: str, client: docker.DockerClient, containers: Containers
 ) -> None:
     name = f"step-harness-test:{uuid.uuid4().hex}"
-    empty = client.api.import_image_from_data(_tar_of_nothing(), repository=name)
+    empty = client.api.import_image_from_data(_empty_image(), repository=name)
     assert "error" not in str(empty)
     try:
         runner = ContainerRunner(name)
@@ -245,18 +245,18 @@ def test_no_container_is_left_when_the_runner_is_closed(
     assert containers(runner.session) == []
 
 
-def test_closing_removes_what_runs_still(
+def test_closing_removes_running_containers(
     engine: str, client: docker.DockerClient, containers: Containers
 ) -> None:
     runner = ContainerRunner(engine)
-    labels = {"step-harness": "", "step-harness.runs.session": runner.session}
+    labels = {"step-harness": "", "step-harness.session": runner.session}
     client.containers.run(engine, ["sleep", "600"], labels=labels, detach=True)
     assert len(containers(runner.session)) == 1
     runner.close()
     assert containers(runner.session) == []
 
 
-def test_a_new_run_removes_what_a_dead_one_left(
+def test_a_new_run_removes_the_containers_of_a_dead_one(
     engine: str, client: docker.DockerClient, containers: Containers
 ) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
@@ -265,7 +265,7 @@ def test_a_new_run_removes_what_a_dead_one_left(
     def start(process: int) -> None:
         labels = {
             "step-harness": "",
-            "step-harness.runs.session": session,
+            "step-harness.session": session,
             "step-harness.host": platform.node(),
             "step-harness.process": str(process),
         }
@@ -292,21 +292,21 @@ def test_an_interrupted_check_leaves_no_container(
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as check:
-        mine = f"step-harness.process={check.pid}"
-        while not client.containers.list(filters={"label": mine}, ignore_removed=True):
+        label = f"step-harness.process={check.pid}"
+        while not client.containers.list(filters={"label": label}, ignore_removed=True):
             assert check.poll() is None
         check.send_signal(signal.SIGINT)
-        _, said = check.communicate(timeout=60)
+        _, stderr = check.communicate(timeout=60)
     assert check.returncode == 130
-    assert "nothing is left running" in said
-    assert client.containers.list(all=True, filters={"label": mine}) == []
+    assert "nothing is left running" in stderr
+    assert client.containers.list(all=True, filters={"label": label}) == []
 
 
-def _tar_of_nothing() -> bytes:
+def _empty_image() -> bytes:
     return Tree().with_directory("/nothing").to_tar()
 
 
-def test_the_case_is_a_value_that_a_worker_can_get() -> None:
+def test_a_runner_can_be_pickled() -> None:
     import pickle
 
     runner = ContainerRunner("x")
@@ -314,28 +314,28 @@ def test_the_case_is_a_value_that_a_worker_can_get() -> None:
     assert isinstance(case_of(""), Case)
 
 
-def test_another_image_under_the_same_name_is_another_runner(
+def test_another_image_under_the_same_name_changes_the_identity(
     engine: str, client: docker.DockerClient
 ) -> None:
     name = f"step-harness-test-{uuid.uuid4().hex}"
     client.images.get(engine).tag(name)
     try:
-        # Whose containers are whose is not what verdicts depend on.
+        # The session of a runner is not part of its identity.
         before = ContainerRunner(name).identity()
         assert ContainerRunner(name).identity() == before
         client.api.import_image_from_data(Tree().with_file("/x", b"").to_tar(), repository=name)
         assert ContainerRunner(name).identity() != before
     finally:
         client.images.remove(name)
-    with pytest.raises(RunnerUnavailable, match=f"does not tell of the image '{name}'"):
+    with pytest.raises(RunnerUnavailable, match=f"cannot describe the image '{name}'"):
         ContainerRunner(name).identity()
 
 
-def test_an_executors_workers_have_containers_of_their_own(
+def test_the_workers_of_an_executor_have_their_own_containers(
     engine: str, client: docker.DockerClient, containers: Containers
 ) -> None:
-    def owners() -> list[str]:
-        """The processes apart, children of this process, that have containers."""
+    def worker_processes() -> list[str]:
+        """The worker processes, children of this process, that have containers."""
         labelled = client.containers.list(filters={"label": "step-harness"}, ignore_removed=True)
         processes = {one.labels["step-harness.process"] for one in labelled}
         return [one for one in processes if f"PPid:\t{os.getpid()}\n" in _status(one)]
@@ -346,10 +346,10 @@ def test_an_executors_workers_have_containers_of_their_own(
     with ThreadPoolExecutor(1) as executor:
         results = Session(copier, runner, executor).run(ids)
         assert next(results).passed
-        assert len(owners()) == 1
+        assert len(worker_processes()) == 1
         assert containers(runner.session) == []
         assert [one.passed for one in results] == [True] * 3
-    assert owners() == []
+    assert worker_processes() == []
 
 
 def _status(process: str) -> str:

@@ -1,4 +1,4 @@
-"""An engine that goes away, or is named in an odd way: told in a sentence, never by a traceback."""
+"""An engine that disappears or has an invalid address: an error message, never a traceback."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.unit.worlds import case_of
 ENGINE = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
 
 
-class Way:
-    """A way to the engine that can be cut."""
+class Proxy:
+    """A proxy of the engine whose connections can be closed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,13 +37,13 @@ class Way:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                near, far = self._listening.accept()[0], _to_engine()
-                self._open += [near, far]
-                for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=_hand_on, args=(one, other), daemon=True).start()
+                client_socket, engine_socket = self._listening.accept()[0], _to_engine()
+                self._open += [client_socket, engine_socket]
+                for one, other in ((client_socket, engine_socket), (engine_socket, client_socket)):
+                    threading.Thread(target=_copy, args=(one, other), daemon=True).start()
 
-    def cut(self) -> None:
-        """Let nobody reach the engine any more."""
+    def close(self) -> None:
+        """Close all connections, and accept no more."""
         self._path.unlink(missing_ok=True)
         for one in (self._listening, *self._open):
             with contextlib.suppress(OSError):
@@ -59,7 +59,7 @@ def _to_engine() -> socket.socket:
     return one
 
 
-def _hand_on(source: socket.socket, target: socket.socket) -> None:
+def _copy(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
@@ -67,54 +67,54 @@ def _hand_on(source: socket.socket, target: socket.socket) -> None:
 
 
 @pytest.fixture
-def way(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
+def proxy(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     path = tmp_path / "engine.sock"
-    way = Way(path)
+    proxy = Proxy(path)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-    yield way
-    way.cut()
+    yield proxy
+    proxy.close()
 
 
-def _wait_for_none(containers: Containers, session: str) -> None:
+def _wait_until_removed(containers: Containers, session: str) -> None:
     deadline = time.monotonic() + 60
     while containers(session):
-        assert time.monotonic() < deadline, "it lives on"
+        assert time.monotonic() < deadline, "a container is left"
         time.sleep(0.05)
 
 
 @pytest.mark.parametrize("isolation", ISOLATIONS)
-def test_an_engine_that_is_lost_between_cases_is_told(
-    containers: Containers, way: Way, engine: str, isolation: str
+def test_losing_the_engine_between_cases_is_reported(
+    containers: Containers, proxy: Proxy, engine: str, isolation: str
 ) -> None:
     runner = ContainerRunner(engine, isolation)
     runner.prepare()
     assert runner.run(case_of("print(1)")).stdout == "1\n"
-    way.cut()
+    proxy.close()
     with pytest.raises(RunnerCannot, match="the Docker engine failed in case 'sample'"):
         runner.run(case_of("print(2)"))
     runner.close()
-    _wait_for_none(containers, runner.session)
+    _wait_until_removed(containers, runner.session)
 
 
 @pytest.mark.parametrize("isolation", ISOLATIONS)
-def test_an_engine_that_is_lost_in_mid_case_is_told(
-    containers: Containers, way: Way, engine: str, isolation: str
+def test_losing_the_engine_during_a_case_is_reported(
+    containers: Containers, proxy: Proxy, engine: str, isolation: str
 ) -> None:
-    """And the container ends, though nobody can remove it."""
+    """The container ends, although the runner cannot remove it."""
     runner = ContainerRunner(engine, isolation)
     runner.prepare()
-    threading.Timer(2, way.cut).start()
+    threading.Timer(2, proxy.close).start()
     with pytest.raises(RunnerCannot, match=r"(in|of) case 'sample'"):
         runner.run(case_of("import time; time.sleep(300)", timeout=300))
     runner.close()
-    _wait_for_none(containers, runner.session)
+    _wait_until_removed(containers, runner.session)
 
 
 @pytest.mark.parametrize(
     "address",
     ["tcp://127.0.0.1:1", "garbage", "unix:///nowhere", "tcp://localhost:99999", "tcp://[::1"],
 )
-def test_an_address_without_an_engine_is_told(
+def test_an_address_without_an_engine_is_reported(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", address)
@@ -122,8 +122,10 @@ def test_an_address_without_an_engine_is_told(
         ContainerRunner("x").prepare()
 
 
-def test_there_is_one_engine_for_everything(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers are started by testcontainers, which has settings of its own."""
+def test_the_runner_checks_the_engine_that_starts_its_containers(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """testcontainers starts the containers, and has its own settings."""
     monkeypatch.setenv("DOCKER_HOST", os.environ.get("DOCKER_HOST", ""))
     monkeypatch.setitem(testcontainers_config.tc_properties, "tc.host", "unix:///nowhere")
     with pytest.raises(RunnerUnavailable, match="no Docker engine answers"):

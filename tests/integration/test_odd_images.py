@@ -1,4 +1,4 @@
-"""Images that are not plain: both isolations do the same there, and blame no correct script."""
+"""Unusual images: both isolations yield the same outcome, and no correct script fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.worlds.tree import Tree, changes
 from tests.integration.conftest import Containers
 from tests.unit.worlds import case_of
 
-# `python3` says something before it starts, and its language is one without a name for every byte.
+# `python3` prints a greeting, and the locale of the image is plain C.
 WRAPPER = """#!/bin/sh
 echo "Welcome to this image: it is ready to serve you, whatever you would like to know."
 exec /usr/bin/python3 "$@"
@@ -43,14 +43,14 @@ def odd(engine: str) -> Iterator[str]:
     name = f"step-harness-test:{uuid.uuid4().hex}"
     client = docker.from_env()
     try:
-        client.images.build(fileobj=_context(engine), custom_context=True, tag=name, rm=True)
+        client.images.build(fileobj=_build_context(engine), custom_context=True, tag=name, rm=True)
         yield name
         client.images.remove(name, force=True)
     finally:
         client.close()
 
 
-def _context(base: str) -> io.BytesIO:
+def _build_context(base: str) -> io.BytesIO:
     tree = Tree().with_file("/Dockerfile", ODD.format(base=base).encode())
     return io.BytesIO(tree.with_file("/python3", WRAPPER.encode(), mode=0o755).to_tar())
 
@@ -63,44 +63,48 @@ def runners(odd: str) -> Iterator[list[ContainerRunner]]:
         runner.close()
 
 
-def alike(runners: list[ContainerRunner], source: str, tree: Tree | None = None) -> Outcome:
-    """What a script does in the image, which is the same in both isolations."""
+def run_in_both(runners: list[ContainerRunner], source: str, tree: Tree | None = None) -> Outcome:
+    """The outcome of a script in the image; fails unless it is the same in both isolations."""
     outcomes = [runner.run(case_of(source, tree, timeout=10)) for runner in runners]
-    facts = [
+    results = [
         (
             *(one.exit_code, one.stdout, one.stderr),
             [(path, replace(entry, mtime=0)) for path, entry in one.after or Tree()],
         )
         for one in outcomes
     ]
-    assert facts[0] == facts[1]
+    assert results[0] == results[1]
     return outcomes[0]
 
 
-def changed(outcome: Outcome) -> list[str]:
+def changed_paths(outcome: Outcome) -> list[str]:
     assert outcome.after is not None
     return changes(outcome.before, outcome.after)
 
 
-def test_what_the_image_says_and_runs_does_not_matter(runners: list[ContainerRunner]) -> None:
-    outcome = alike(runners, "import os, time; time.sleep(1.5); print(os.getuid(), os.getcwd())")
+def test_the_greeting_and_the_settings_of_an_image_do_not_matter(
+    runners: list[ContainerRunner],
+) -> None:
+    outcome = run_in_both(
+        runners, "import os, time; time.sleep(1.5); print(os.getuid(), os.getcwd())"
+    )
     assert (outcome.exit_code, outcome.stdout) == (0, "0 /opt/ml/code\n")
-    assert changed(outcome) == []
+    assert changed_paths(outcome) == []
 
 
-def test_what_the_tree_holds_takes_the_place_of_what_the_image_has(
+def test_the_tree_replaces_files_of_the_image(
     runners: list[ContainerRunner],
 ) -> None:
     tree = case_of("").tree.with_file("/opt/ml/code/link", b"tree")
     tree = tree.with_file("/opt/ml/code/folder", b"tree").with_symlink("/opt/ml/code/it", "link")
     source = 'for path in ("link", "it", "folder", "/data/old"): print(open(path).read())'
-    outcome = alike(runners, source, tree)
+    outcome = run_in_both(runners, source, tree)
     assert outcome.stdout.split() == ["tree", "tree", "tree", "old"]
-    assert changed(outcome) == []
+    assert changed_paths(outcome) == []
 
 
-def test_a_volume_is_a_file_system_of_its_own(runners: list[ContainerRunner]) -> None:
-    outcome = alike(
+def test_a_volume_is_a_separate_file_system(runners: list[ContainerRunner]) -> None:
+    outcome = run_in_both(
         runners,
         """
         import errno, os, shutil
@@ -120,7 +124,7 @@ def test_a_volume_is_a_file_system_of_its_own(runners: list[ContainerRunner]) ->
         """,
     )
     assert outcome.stdout.split() == ["EXDEV", "EBUSY", "EBUSY"]
-    assert [line.split()[:2] for line in changed(outcome)] == [
+    assert [line.split()[:2] for line in changed_paths(outcome)] == [
         ["+", "/data"],
         ["+", "/data/new"],
         ["+", "/etc/hosts"],
@@ -128,7 +132,7 @@ def test_a_volume_is_a_file_system_of_its_own(runners: list[ContainerRunner]) ->
     ]
 
 
-def test_the_volumes_of_the_image_go_with_the_containers(
+def test_volumes_are_removed_with_their_containers(
     odd: str, client: docker.DockerClient, containers: Containers
 ) -> None:
     runner = ContainerRunner(odd)
@@ -140,11 +144,11 @@ def test_the_volumes_of_the_image_go_with_the_containers(
     assert mount["Name"] not in [volume.name for volume in client.volumes.list()]
 
 
-def test_names_are_bytes_whatever_the_language(runners: list[ContainerRunner]) -> None:
+def test_file_names_are_bytes_in_every_locale(runners: list[ContainerRunner]) -> None:
     tree = case_of("").tree.with_file("/opt/ml/code/é", b"accent")
-    outcome = alike(runners, r'import os; os.rename(b"\xc3\xa9", b"\xff\n\xc3\xa9")', tree)
+    outcome = run_in_both(runners, r'import os; os.rename(b"\xc3\xa9", b"\xff\n\xc3\xa9")', tree)
     assert outcome.stderr == ""
-    assert changed(outcome) == [
+    assert changed_paths(outcome) == [
         "- /opt/ml/code/é",
         "+ /opt/ml/code/\udcff\né file (6 bytes)",
     ]

@@ -1,4 +1,4 @@
-"""The fake runner, sandboxes and real containers do the same in every case of the whole matrix."""
+"""The fake runner, sandboxes and containers yield the same outcome in every case of a matrix."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ STEP = Path(__file__).parents[2] / "dummy_training"
 
 
 def compare(ref: StepRef, image: str, ids: tuple[str, ...]) -> list[Difference]:
-    # A container waits for its engine more than for a processor.
+    # The cases wait for the engine more than for a processor.
     jobs = 2 * (os.cpu_count() or 1)
     runners = (FakeRunner(), SandboxRunner(), ContainerRunner(image))
     return [one for case in Comparison(ref, runners, jobs).run(ids) for one in case]
 
 
 @pytest.mark.timeout(1800)
-def test_all_runners_do_the_same_in_every_case(engine: str, sandbox: SandboxRunner) -> None:
+def test_all_runners_agree_in_every_case(engine: str, sandbox: SandboxRunner) -> None:
     ref = StepRef(STEP)
     ids = load(ref).matrix.ids
     assert len(ids) > 1_200

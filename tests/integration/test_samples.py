@@ -1,4 +1,4 @@
-"""What a case can say of its world, in real containers."""
+"""The samples, in real containers."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ def runner(engine: str) -> Iterator[ContainerRunner]:
 def test_in_a_container(runner: ContainerRunner, sample: Sample) -> None:
     outcome = runner.run(sample.case)
     assert (outcome.stderr, outcome.exit_code) == ("", 0)
-    assert outcome.stdout.splitlines() == list(sample.says)
+    assert outcome.stdout.splitlines() == list(sample.prints)

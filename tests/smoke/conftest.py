@@ -1,4 +1,4 @@
-"""The step's image, built and run under compose by pytest-docker, with trees of the real disk."""
+"""The step's image, built here and run by pytest-docker under compose, with folders on disk."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ import docker
 import pytest
 from docker.models.images import Image
 
-TOP = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 SERVICES = ("training", "processing", "failing")
 MODEL = {"model.pth": b"\x00\x01weights" * 5_000, "code/inference.py": b"run()\n", "empty": None}
 EMBEDDED = b'{"trained": true}\n'
 PROVIDED = b'{ "epochs":3 }'
 OLDER = b"an older model.tar.gz"
-# Who the step runs as: never root.
+# The user of the step, which is never root.
 USER = os.getuid() or 1000
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A service that has run to its end."""
+class FinishedService:
+    """A service that has ended."""
 
     exit_code: int
     log: str
@@ -59,8 +59,8 @@ def client(engine: str) -> Iterator[docker.DockerClient]:
 def image(engine: str, client: docker.DockerClient) -> Iterator[Image]:
     tag = f"dummy-training:smoke-{uuid.uuid4().hex[:12]}"
     image, _ = client.images.build(
-        path=str(TOP / "dummy_training"),
-        dockerfile=str(TOP / "docker" / "Dockerfile"),
+        path=str(ROOT / "dummy_training"),
+        dockerfile=str(ROOT / "docker" / "Dockerfile"),
         buildargs={"BASE_IMAGE": engine},
         tag=tag,
         rm=True,
@@ -70,7 +70,7 @@ def image(engine: str, client: docker.DockerClient) -> Iterator[Image]:
 
 
 @pytest.fixture(scope="session")
-def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("smoke")
     inputs = {
         "training/input/model_artifacts_input/model.tar.gz": model({}),
@@ -90,7 +90,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
         output.mkdir(exist_ok=True)
         if os.getuid() == 0:
             os.chown(output, USER, USER)
-    # pytest's own folders are closed to others.
+    # Other users cannot read pytest's folders.
     for parent in (folder, *list(folder.parents)[:2]):
         parent.chmod(0o755)
     return folder
@@ -108,17 +108,17 @@ def docker_compose_command() -> str:
 
 @pytest.fixture(scope="session")
 def docker_compose_file() -> str:
-    return str(TOP / "docker" / "compose.yaml")
+    return str(ROOT / "docker" / "compose.yaml")
 
 
 @pytest.fixture(scope="session")
-def docker_setup(image: Image, trees: Path) -> Iterator[list[str]]:
-    # Without --wait: a step that has ended is no failure, and old versions of compose have no such
-    # option and say so with exit code 0.
+def docker_setup(image: Image, data_folder: Path) -> Iterator[list[str]]:
+    # Without --wait, which fails when a service ends, and which old versions of compose
+    # lack, although they exit with 0.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STEP_IMAGE", image.tags[0])
         patch.setenv("STEP_USER", f"{USER}:{USER}")
-        patch.setenv("SMOKE", str(trees))
+        patch.setenv("SMOKE", str(data_folder))
         yield ["up --no-color --detach"]
 
 
@@ -128,13 +128,13 @@ def docker_cleanup() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def ended(
+def finished_services(
     docker_services: object,
     docker_compose_project_name: str,
     client: docker.DockerClient,
-    trees: Path,
-) -> dict[str, Ended]:
-    found: dict[str, Ended] = {}
+    data_folder: Path,
+) -> dict[str, FinishedService]:
+    found: dict[str, FinishedService] = {}
     for service in SERVICES:
         labels = [
             f"com.docker.compose.project={docker_compose_project_name}",
@@ -143,5 +143,5 @@ def ended(
         (container,) = client.containers.list(all=True, filters={"label": labels})
         code = container.wait(timeout=60)["StatusCode"]
         log = container.logs(stdout=False).decode()
-        found[service] = Ended(code, log, trees / service / "output")
+        found[service] = FinishedService(code, log, data_folder / service / "output")
     return found

@@ -1,4 +1,4 @@
-"""The built image does its job under compose: archives come out, failures leave nothing."""
+"""The built image under compose: it writes archives, and a failure leaves nothing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import docker
 from docker.models.images import Image
 
-from tests.smoke.conftest import EMBEDDED, MODEL, OLDER, PROVIDED, Ended
+from tests.smoke.conftest import EMBEDDED, MODEL, OLDER, PROVIDED, FinishedService
 
 
 def contents(path: Path) -> dict[str, bytes | None]:
-    """Name → bytes (None for a folder) of all that a stream reader sees."""
+    """Name → bytes (None for a folder) of the members that a stream reader finds."""
     found: dict[str, bytes | None] = {}
     with tarfile.open(path, "r|gz") as archive:
         for info in archive:
@@ -21,8 +21,10 @@ def contents(path: Path) -> dict[str, bytes | None]:
     return found
 
 
-def test_a_training_job_injects_the_provided_hyperparameters(ended: dict[str, Ended]) -> None:
-    training = ended["training"]
+def test_a_training_job_injects_the_provided_hyperparameters(
+    finished_services: dict[str, FinishedService],
+) -> None:
+    training = finished_services["training"]
     assert training.exit_code == 0, training.log
     assert contents(training.output / "model.tar.gz") == {
         **MODEL,
@@ -31,8 +33,10 @@ def test_a_training_job_injects_the_provided_hyperparameters(ended: dict[str, En
     assert "HYPERPARAMETERS NOT IN MODEL" in training.log
 
 
-def test_a_processing_job_keeps_the_embedded_hyperparameters(ended: dict[str, Ended]) -> None:
-    processing = ended["processing"]
+def test_a_processing_job_keeps_the_embedded_hyperparameters(
+    finished_services: dict[str, FinishedService],
+) -> None:
+    processing = finished_services["processing"]
     assert processing.exit_code == 0, processing.log
     assert contents(processing.output / "model.tar.gz") == {
         **MODEL,
@@ -41,21 +45,23 @@ def test_a_processing_job_keeps_the_embedded_hyperparameters(ended: dict[str, En
     assert "HYPERPARAMETERS ALREADY IN MODEL" in processing.log
 
 
-def test_a_broken_model_fails_and_leaves_the_older_output(ended: dict[str, Ended]) -> None:
-    failing = ended["failing"]
+def test_a_broken_model_fails_and_leaves_the_older_output(
+    finished_services: dict[str, FinishedService],
+) -> None:
+    failing = finished_services["failing"]
     assert failing.exit_code == 1
     assert "ERROR_CODE: INVALID_ARCHIVE" in failing.log
     assert (failing.output / "model.tar.gz").read_bytes() == OLDER
 
 
-def test_nothing_else_is_in_the_output_folders(ended: dict[str, Ended]) -> None:
-    for service in ended.values():
+def test_nothing_else_is_in_the_output_folders(
+    finished_services: dict[str, FinishedService],
+) -> None:
+    for service in finished_services.values():
         assert [path.name for path in service.output.iterdir()] == ["model.tar.gz"]
 
 
-def test_the_image_runs_the_step_as_a_user_that_is_not_root(
-    image: Image, client: docker.DockerClient
-) -> None:
+def test_the_image_does_not_run_the_step_as_root(image: Image, client: docker.DockerClient) -> None:
     config = image.attrs["Config"]
     assert (config["User"], config["WorkingDir"]) == ("step", "/opt/ml/code")
     container = client.containers.run(image.tags[0], network_mode="none", detach=True)

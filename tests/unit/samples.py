@@ -1,4 +1,4 @@
-"""Small scripts that must do the same in every runner: what a case can say of its world."""
+"""Small scripts that must print the same in every runner, one for each setting of a case."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ INPUT = "/opt/ml/processing/input/data"
 USER = 1234
 READ_ONLY_ROOT = {"read_only": ("/",), "writable": (OUTPUT, "/tmp", "/var/tmp", "/dev/shm")}
 
-# Tells what a script's attempts come to: `tried("name", function, arguments...)`.
-_TRIED = """
+# `attempt("name", function, arguments...)` calls a function and prints how it ended.
+_HELPERS = """
 import errno, os, socket, sys
-def tried(name, function, *arguments, **names):
+def attempt(name, function, *arguments, **names):
     try:
         function(*arguments, **names)
     except OSError as error:
@@ -33,24 +33,24 @@ def write(path, mode="w"):
 
 @dataclass(frozen=True)
 class Sample:
-    """A script, what is special about its case, and the lines that it must print."""
+    """A script, the lines that it must print, and the changes of its case and tree."""
 
     name: str
     source: str
-    says: tuple[str, ...]
+    prints: tuple[str, ...]
     changes: Mapping[str, object] = field(default_factory=dict)
-    world: Callable[[Tree], Tree] = lambda tree: tree
+    change_tree: Callable[[Tree], Tree] = lambda tree: tree
 
     @property
     def case(self) -> Case:
         """The case to run."""
-        tree = self.world(Tree.for_job(PROCESSING, (OUTPUT,)))
-        case = case_of(_TRIED + textwrap.dedent(self.source), tree)
+        tree = self.change_tree(Tree.for_job(PROCESSING, (OUTPUT,)))
+        case = case_of(_HELPERS + textwrap.dedent(self.source), tree)
         return replace(case, id=self.name, **self.changes)  # type: ignore[arg-type]
 
 
 def _users_output(tree: Tree) -> Tree:
-    """The output folder is the user's; there is a file that only root may read."""
+    """Give the output folder to the user, and add files that only root may read."""
     mine = Entry("directory", mode=0o755, uid=USER, gid=USER)
     tree = tree.with_entry(OUTPUT, mine).with_file("/opt/ml/secret", b"s", mode=0o600)
     tree = tree.with_directory("/opt/ml/closed", mode=0o700).with_file("/opt/ml/closed/x", b"x")
@@ -58,7 +58,7 @@ def _users_output(tree: Tree) -> Tree:
 
 
 def _modules(tree: Tree) -> Tree:
-    """A module beside the script, a package, and one that fails."""
+    """Add a module beside the script, a package, and a module that raises."""
     return tree.with_code(
         {
             "helper.py": b"import os\nTHERE = os.path.exists('/opt/ml/code/helper.py')\n",
@@ -75,47 +75,47 @@ def _input(tree: Tree) -> Tree:
     return tree.with_file(f"{INPUT}/x", b"x").with_directory(f"{INPUT}/empty")
 
 
-_WRITES = f"""
+_WRITE_ATTEMPTS = f"""
 for folder in ("{INPUT}",):
-    tried("create", write, folder + "/new")
-    tried("open", open, folder + "/x", "r+")
-    tried("overwrite", write, folder + "/x")
-    tried("append", write, folder + "/x", "ab")
-    tried("os.open", os.open, folder + "/new", os.O_CREAT | os.O_WRONLY)
-    tried("os.open to read", os.open, folder + "/x", os.O_RDONLY)
-    tried("read", open, folder + "/x", "rb")
-    tried("chmod", os.chmod, folder + "/x", 0o600)
-    tried("chmod of the folder", os.chmod, folder, 0o700)
-    tried("chown", os.chown, folder + "/x", 5, 5)
-    tried("utime", os.utime, folder + "/x")
-    tried("utime to a date", os.utime, folder + "/x", (5, 5))
-    tried("rename", os.rename, folder + "/x", folder + "/y")
-    tried("replace", os.replace, folder + "/x", folder + "/y")
-    tried("unlink", os.unlink, folder + "/x")
-    tried("rmdir", os.rmdir, folder + "/empty")
-    tried("mkdir", os.mkdir, folder + "/new")
-    tried("mkdir of what is there", os.mkdir, folder + "/empty")
-    tried("makedirs", os.makedirs, folder + "/new/deep")
-    tried("link", os.link, folder + "/x", folder + "/y")
-    tried("symlink", os.symlink, "x", folder + "/y")
-    tried("truncate", os.truncate, folder + "/x", 0)
-    tried("mkfifo", os.mkfifo, folder + "/new")
-    tried("nothing there", open, folder + "/none")
-    tried("open what is not there", os.open, folder + "/none", os.O_WRONLY)
+    attempt("create", write, folder + "/new")
+    attempt("open", open, folder + "/x", "r+")
+    attempt("overwrite", write, folder + "/x")
+    attempt("append", write, folder + "/x", "ab")
+    attempt("os.open", os.open, folder + "/new", os.O_CREAT | os.O_WRONLY)
+    attempt("os.open to read", os.open, folder + "/x", os.O_RDONLY)
+    attempt("read", open, folder + "/x", "rb")
+    attempt("chmod", os.chmod, folder + "/x", 0o600)
+    attempt("chmod of the folder", os.chmod, folder, 0o700)
+    attempt("chown", os.chown, folder + "/x", 5, 5)
+    attempt("utime", os.utime, folder + "/x")
+    attempt("utime to a date", os.utime, folder + "/x", (5, 5))
+    attempt("rename", os.rename, folder + "/x", folder + "/y")
+    attempt("replace", os.replace, folder + "/x", folder + "/y")
+    attempt("unlink", os.unlink, folder + "/x")
+    attempt("rmdir", os.rmdir, folder + "/empty")
+    attempt("mkdir", os.mkdir, folder + "/new")
+    attempt("mkdir of what is there", os.mkdir, folder + "/empty")
+    attempt("makedirs", os.makedirs, folder + "/new/deep")
+    attempt("link", os.link, folder + "/x", folder + "/y")
+    attempt("symlink", os.symlink, "x", folder + "/y")
+    attempt("truncate", os.truncate, folder + "/x", 0)
+    attempt("mkfifo", os.mkfifo, folder + "/new")
+    attempt("nothing there", open, folder + "/none")
+    attempt("open what is not there", os.open, folder + "/none", os.O_WRONLY)
     print(os.access(folder, os.W_OK), os.access(folder + "/x", os.R_OK), os.listdir(folder) != [])
 import pathlib, shutil
 x = pathlib.Path("{INPUT}/x")
-tried("Path.chmod", x.chmod, 0o600)
-tried("Path.touch", x.touch)
-tried("Path.write_text", x.write_text, "y")
-tried("Path.unlink", x.unlink)
-tried("Path.rename", x.rename, x.with_name("y"))
-tried("rmtree", shutil.rmtree, x.parent)
-tried("copy", shutil.copy, x, x.with_name("y"))
-tried("write elsewhere", write, "{OUTPUT}/new")
-tried("write in /tmp", write, "/tmp/new")
+attempt("Path.chmod", x.chmod, 0o600)
+attempt("Path.touch", x.touch)
+attempt("Path.write_text", x.write_text, "y")
+attempt("Path.unlink", x.unlink)
+attempt("Path.rename", x.rename, x.with_name("y"))
+attempt("rmtree", shutil.rmtree, x.parent)
+attempt("copy", shutil.copy, x, x.with_name("y"))
+attempt("write elsewhere", write, "{OUTPUT}/new")
+attempt("write in /tmp", write, "/tmp/new")
 """
-_REFUSED = (
+_READ_ONLY_OUTPUT = (
     "create OSError EROFS",
     "open OSError EROFS",
     "overwrite OSError EROFS",
@@ -205,13 +205,13 @@ SAMPLES = (
         print(os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getgroups())
         print(os.getresuid(), os.getresgid())
         print(os.path.expanduser("~"), os.environ["HOME"])
-        tried("write my output", write, "{OUTPUT}/x")
+        attempt("write my output", write, "{OUTPUT}/x")
         print(os.stat("{OUTPUT}/x").st_uid, os.stat("{OUTPUT}/x").st_gid)
-        tried("chmod mine", os.chmod, "{OUTPUT}/x", 0o600)
-        tried("write in /tmp", write, "/tmp/x")
-        tried("remove mine", os.remove, "/tmp/x")
-        tried("read", open, "{INPUT}/x")
-        tried("os.open to read", os.open, "{INPUT}/x", os.O_RDONLY)
+        attempt("chmod mine", os.chmod, "{OUTPUT}/x", 0o600)
+        attempt("write in /tmp", write, "/tmp/x")
+        attempt("remove mine", os.remove, "/tmp/x")
+        attempt("read", open, "{INPUT}/x")
+        attempt("os.open to read", os.open, "{INPUT}/x", os.O_RDONLY)
         """,
         (
             f"{USER} {USER} {USER} {USER} []",
@@ -231,19 +231,19 @@ SAMPLES = (
     Sample(
         "a user may not do what root may",
         f"""
-        tried("write another's file", write, "{INPUT}/x")
-        tried("os.open it", os.open, "{INPUT}/x", os.O_WRONLY)
-        tried("write in another's folder", write, "{INPUT}/y")
-        tried("mkdir there", os.mkdir, "{INPUT}/y")
-        tried("remove there", os.remove, "{INPUT}/x")
-        tried("rename there", os.rename, "{INPUT}/x", "{INPUT}/y")
-        tried("read a secret", open, "/opt/ml/secret")
-        tried("read in a closed folder", open, "/opt/ml/closed/x")
-        tried("list it", os.listdir, "/opt/ml/closed")
-        tried("list root's home", os.listdir, "/root")
-        tried("chmod", os.chmod, "{INPUT}/x", 0o666)
-        tried("chown", os.chown, "{OUTPUT}", 0, 0)
-        tried("utime", os.utime, "{INPUT}/x", (5, 5))
+        attempt("write another's file", write, "{INPUT}/x")
+        attempt("os.open it", os.open, "{INPUT}/x", os.O_WRONLY)
+        attempt("write in another's folder", write, "{INPUT}/y")
+        attempt("mkdir there", os.mkdir, "{INPUT}/y")
+        attempt("remove there", os.remove, "{INPUT}/x")
+        attempt("rename there", os.rename, "{INPUT}/x", "{INPUT}/y")
+        attempt("read a secret", open, "/opt/ml/secret")
+        attempt("read in a closed folder", open, "/opt/ml/closed/x")
+        attempt("list it", os.listdir, "/opt/ml/closed")
+        attempt("list root's home", os.listdir, "/root")
+        attempt("chmod", os.chmod, "{INPUT}/x", 0o666)
+        attempt("chown", os.chown, "{OUTPUT}", 0, 0)
+        attempt("utime", os.utime, "{INPUT}/x", (5, 5))
         print(os.access("{INPUT}", os.W_OK), os.access("{OUTPUT}", os.W_OK))
         print(os.access("/opt/ml/secret", os.R_OK), os.access("{INPUT}/x", os.R_OK))
         """,
@@ -289,11 +289,13 @@ SAMPLES = (
         ),
         {"umask": 0o002},
     ),
-    Sample("a read-only folder", _WRITES, _REFUSED, {"read_only": (INPUT,)}, _input),
+    Sample(
+        "a read-only folder", _WRITE_ATTEMPTS, _READ_ONLY_OUTPUT, {"read_only": (INPUT,)}, _input
+    ),
     Sample(
         "a read-only folder and a user that owns it",
-        _WRITES,
-        _REFUSED,
+        _WRITE_ATTEMPTS,
+        _READ_ONLY_OUTPUT,
         {"read_only": (INPUT,), "user": USER},
         lambda tree: Tree(
             {
@@ -305,23 +307,23 @@ SAMPLES = (
             tree.job,
         ),
     ),
-    Sample("a read-only root", _WRITES, _REFUSED, READ_ONLY_ROOT, _input),
+    Sample("a read-only root", _WRITE_ATTEMPTS, _READ_ONLY_OUTPUT, READ_ONLY_ROOT, _input),
     Sample(
         "a read-only root, everywhere",
         f"""
         for path in ("/x", "/opt/ml/x", "/opt/ml/code/x", "/root/x", "/home/x", "/var/x"):
-            tried(path, write, path)
+            attempt(path, write, path)
         for path in ("{OUTPUT}", "/tmp", "/var/tmp"):
-            tried(path, write, path + "/x")
-            tried(path, os.remove, path + "/x")
-        tried("make the folder of an output", os.makedirs, "/opt/ml/processing/output/other")
+            attempt(path, write, path + "/x")
+            attempt(path, os.remove, path + "/x")
+        attempt("make the folder of an output", os.makedirs, "/opt/ml/processing/output/other")
         write("/tmp/x")
-        tried("rename into an output", os.rename, "/tmp/x", "{OUTPUT}/x")
-        tried("link into an output", os.link, "/tmp/x", "{OUTPUT}/x")
+        attempt("rename into an output", os.rename, "/tmp/x", "{OUTPUT}/x")
+        attempt("link into an output", os.link, "/tmp/x", "{OUTPUT}/x")
         import shutil, tempfile
-        tried("move into an output", shutil.move, "/tmp/x", "{OUTPUT}/x")
+        attempt("move into an output", shutil.move, "/tmp/x", "{OUTPUT}/x")
         with tempfile.TemporaryDirectory() as folder:
-            tried("temporary folder", write, folder + "/x")
+            attempt("temporary folder", write, folder + "/x")
         """,
         (
             "/x OSError EROFS",
@@ -343,7 +345,7 @@ SAMPLES = (
     ),
     Sample(
         "a read-only output folder that is a mount",
-        f"tried('create', write, '{OUTPUT}/x')\nprint(os.listdir('{OUTPUT}'))",
+        f"attempt('create', write, '{OUTPUT}/x')\nprint(os.listdir('{OUTPUT}'))",
         ("create OSError EROFS", "[]"),
         {"read_only": (OUTPUT,), "mounts": (Mount(OUTPUT),)},
     ),
@@ -353,13 +355,13 @@ SAMPLES = (
         def save(path, data):
             with open(path, "wb") as stream:
                 stream.write(data)
-        tried("make a file", save, "{OUTPUT}/new", b"")
-        tried("make a folder", os.mkdir, "{OUTPUT}/folder")
-        tried("write a byte", save, "{OUTPUT}/byte", b"x")
-        tried("write much", save, "{OUTPUT}/much", bytes(10_000_000))
+        attempt("make a file", save, "{OUTPUT}/new", b"")
+        attempt("make a folder", os.mkdir, "{OUTPUT}/folder")
+        attempt("write a byte", save, "{OUTPUT}/byte", b"x")
+        attempt("write much", save, "{OUTPUT}/much", bytes(10_000_000))
         fd = os.open("{OUTPUT}/low", os.O_CREAT | os.O_WRONLY)
-        tried("os.write", os.write, fd, b"x")
-        tried("write elsewhere", save, "/tmp/x", b"x")
+        attempt("os.write", os.write, fd, b"x")
+        attempt("write elsewhere", save, "/tmp/x", b"x")
         import shutil
         print(shutil.disk_usage("{OUTPUT}").free)
         print(sorted((name, os.path.getsize("{OUTPUT}/" + name)) for name in ("byte", "older")))
@@ -384,24 +386,24 @@ SAMPLES = (
             with socket.socket(family, kind) as one:
                 one.connect(address)
         import urllib.request
-        tried("connect", tcp, ("93.184.216.34", 80))
-        tried("udp", tcp, ("93.184.216.34", 80), socket.SOCK_DGRAM)
-        tried("this machine", tcp, ("127.0.0.1", 9))
-        tried("a name", tcp, ("example.com", 80))
-        tried("a socket", tcp, "/var/run/docker.sock", socket.SOCK_STREAM, socket.AF_UNIX)
+        attempt("connect", tcp, ("93.184.216.34", 80))
+        attempt("udp", tcp, ("93.184.216.34", 80), socket.SOCK_DGRAM)
+        attempt("this machine", tcp, ("127.0.0.1", 9))
+        attempt("a name", tcp, ("example.com", 80))
+        attempt("a socket", tcp, "/var/run/docker.sock", socket.SOCK_STREAM, socket.AF_UNIX)
         with socket.socket() as one:
             print(one.connect_ex(("93.184.216.34", 80)), one.connect_ex(("127.0.0.1", 9)))
-        tried("IPv6", tcp, ("2001:db8::1", 80), socket.SOCK_STREAM, socket.AF_INET6)
-        tried("create_connection", socket.create_connection, ("example.com", 80), 5)
-        tried("getaddrinfo", socket.getaddrinfo, "example.com", 80)
-        tried("getaddrinfo of a number", socket.getaddrinfo, "93.184.216.34", 80)
-        tried("getaddrinfo of this machine", socket.getaddrinfo, "localhost", 80)
-        tried("gethostbyname", socket.gethostbyname, "example.com")
-        tried("gethostbyaddr", socket.gethostbyaddr, "93.184.216.34")
-        tried("getnameinfo", socket.getnameinfo, ("93.184.216.34", 80), 0)
+        attempt("IPv6", tcp, ("2001:db8::1", 80), socket.SOCK_STREAM, socket.AF_INET6)
+        attempt("create_connection", socket.create_connection, ("example.com", 80), 5)
+        attempt("getaddrinfo", socket.getaddrinfo, "example.com", 80)
+        attempt("getaddrinfo of a number", socket.getaddrinfo, "93.184.216.34", 80)
+        attempt("getaddrinfo of this machine", socket.getaddrinfo, "localhost", 80)
+        attempt("gethostbyname", socket.gethostbyname, "example.com")
+        attempt("gethostbyaddr", socket.gethostbyaddr, "93.184.216.34")
+        attempt("getnameinfo", socket.getnameinfo, ("93.184.216.34", 80), 0)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            tried("sendto", one.sendto, b"x", ("93.184.216.34", 80))
-        tried("urlopen", urllib.request.urlopen, "http://example.com", timeout=5)
+            attempt("sendto", one.sendto, b"x", ("93.184.216.34", 80))
+        attempt("urlopen", urllib.request.urlopen, "http://example.com", timeout=5)
         try:
             urllib.request.urlopen("http://example.com", timeout=5)
         except OSError as error:
@@ -437,7 +439,7 @@ SAMPLES = (
         {"variables": {"LANG": "C", "LC_ALL": "C"}},
     ),
     Sample(
-        "a locale that is not there",
+        "an unavailable locale",
         _ENCODINGS,
         _UTF8,
         {"variables": {"LANG": "xx_XX.UTF-8"}},
@@ -485,10 +487,10 @@ SAMPLES = (
             "No module named 'nowhere'",
             "True",
         ),
-        world=_modules,
+        change_tree=_modules,
     ),
     Sample(
-        "the time zone of the world",
+        "the time zone of the change_tree",
         "import time\nprint(time.timezone, time.localtime(0).tm_hour)",
         ("0 0",),
     ),

@@ -1,4 +1,4 @@
-"""The cache: what has not changed is not run again, and whatever has is."""
+"""The cache: a case runs again if and only if something that it depends on has changed."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ import pytest
 from harness.cases.case import Case, Outcome, Result
 from harness.errors import WrongUse
 from harness.runners.fake.runner import FakeRunner
-from harness.runs import cache, step
+from harness.runs import build_id, cache, step
 from harness.runs.cache import Cache
 from harness.runs.step import StepRef
 from tests.unit.test_cli import COPIER, HARNESS, broken, harness
-from tests.unit.test_merge import lasting
+from tests.unit.test_merge import without_timing
 
 __all__ = ["broken"]
 LONG = "text=long,older_copy=absent"
-RAN: list[str] = []
+CASES_RUN: list[str] = []
 
 
 @dataclass(frozen=True)
-class Counting(FakeRunner):
-    """The fake runner, which keeps count of the cases that it runs."""
+class RecordingRunner(FakeRunner):
+    """The fake runner, which records the cases that it runs in `CASES_RUN`."""
 
     change: Callable[[Outcome], Outcome] = lambda outcome: outcome
     version: str = "1"
 
     def run(self, case: Case) -> Outcome:
-        RAN.append(case.id)
+        CASES_RUN.append(case.id)
         return self.change(super().run(case))
 
     def identity(self) -> object:
@@ -43,24 +43,25 @@ class Counting(FakeRunner):
 
 
 @pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    forget()
+def _fresh_process() -> Iterator[None]:
+    clear_memory()
     yield
-    forget()
+    clear_memory()
 
 
-def forget() -> None:
-    """Be a new process, which has read nothing yet."""
-    for of_step in (step.load, step.fingerprint, step._usual):
-        of_step.cache_clear()
-    for of_cache in (cache._harness, cache._of_step, cache._of_runner):
-        of_cache.cache_clear()
-    RAN.clear()
+def clear_memory() -> None:
+    """Clear what this process remembers, as if it were a new one."""
+    for function in (step.load, step.fingerprint, step._run_usual):
+        function.cache_clear()
+    for function in (cache._harness_digest, cache._step_digest, cache._runner_digest):
+        function.cache_clear()
+    build_id.this_build.cache_clear()
+    CASES_RUN.clear()
 
 
 @pytest.fixture
 def copier(tmp_path: Path) -> Path:
-    """A copy of the sample step, with a module and files beside it."""
+    """A copy of the sample step, with modules beside its script and suite, and sample files."""
     folder = tmp_path / "copier"
     shutil.copytree(COPIER, folder)
     source = (folder / "copier.py").read_text()
@@ -81,18 +82,20 @@ def copier(tmp_path: Path) -> Path:
 def judge(
     folder: Path, ref: StepRef | Path, runner: FakeRunner | None = None, case: str = LONG
 ) -> Result:
-    """The verdict as a new process gives it."""
-    forget()
-    one = Cache(folder)
-    one.prepare()
-    return one.judged(ref if isinstance(ref, StepRef) else StepRef(ref), runner or Counting(), case)
+    """The verdict on a case in a new process with the cache in `folder`."""
+    clear_memory()
+    verdicts = Cache(folder)
+    verdicts.prepare()
+    return verdicts.judge(
+        ref if isinstance(ref, StepRef) else StepRef(ref), runner or RecordingRunner(), case
+    )
 
 
-def test_a_case_of_which_nothing_has_changed_is_not_run_again(tmp_path: Path, copier: Path) -> None:
+def test_an_unchanged_case_is_not_run_again(tmp_path: Path, copier: Path) -> None:
     first = judge(tmp_path / "cache", copier)
-    assert (RAN, first.cached, first.passed) == ([LONG], False, True)
+    assert (CASES_RUN, first.cached, first.passed) == ([LONG], False, True)
     second = judge(tmp_path / "cache", copier)
-    assert (RAN, second.cached) == ([], True)
+    assert (CASES_RUN, second.cached) == ([], True)
     assert replace(second, cached=False, seconds=0) == replace(first, seconds=0)
 
 
@@ -110,9 +113,9 @@ def append(name: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
     return change
 
 
-def installed(_folder: Path, patch: pytest.MonkeyPatch) -> None:
-    patch.syspath_prepend(str(_folder / "site-packages"))
-    (_folder / "site-packages" / "new-1.0.dist-info").mkdir(parents=True)
+def install(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.syspath_prepend(str(folder / "site-packages"))
+    (folder / "site-packages" / "new-1.0.dist-info").mkdir(parents=True)
 
 
 CHANGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
@@ -124,10 +127,10 @@ CHANGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "a new sample": lambda folder, _: (folder / "samples/text/more").write_text(""),
     "a variable of Python": lambda _, patch: patch.setenv("PYTHONHASHSEED", "3"),
     "the locale": lambda _, patch: patch.setenv("LC_ALL", "C"),
-    "what is installed": installed,
+    "what is installed": install,
     "the system": lambda _, patch: patch.setattr("platform.platform", lambda: "Other"),
     "the Python": lambda _, patch: patch.setattr("sys.version", "3.99"),
-    "the harness's version": lambda _, patch: patch.setattr(cache, "version", lambda _: "9"),
+    "the harness's version": lambda _, patch: patch.setattr(build_id, "version", lambda _: "9"),
 }
 
 
@@ -138,9 +141,9 @@ def test_a_case_runs_again_when_something_has_changed(
     judge(tmp_path / "cache", copier)
     CHANGES[what](copier, monkeypatch)
     result = judge(tmp_path / "cache", copier)
-    assert (RAN, result.cached, result.passed) == ([LONG], False, True)
+    assert (CASES_RUN, result.cached, result.passed) == ([LONG], False, True)
     assert judge(tmp_path / "cache", copier).cached
-    assert RAN == []
+    assert CASES_RUN == []
 
 
 @pytest.mark.parametrize(
@@ -152,7 +155,7 @@ def test_a_case_runs_again_when_something_has_changed(
     ],
     ids=str,
 )
-def test_another_reading_of_a_step_is_another_step(
+def test_other_options_make_another_step(
     tmp_path: Path, copier: Path, change: dict[str, object]
 ) -> None:
     (copier / "conformance.py").unlink()
@@ -165,13 +168,13 @@ def test_another_reading_of_a_step_is_another_step(
     assert judge(tmp_path / "cache", ref, case=case).cached
 
 
-def test_another_runner_is_asked_again(tmp_path: Path) -> None:
+def test_another_runner_has_its_own_entry(tmp_path: Path) -> None:
     judge(tmp_path, StepRef(Path(COPIER)))
-    assert not judge(tmp_path, StepRef(Path(COPIER)), Counting(version="2")).cached
+    assert not judge(tmp_path, StepRef(Path(COPIER)), RecordingRunner(version="2")).cached
     assert not judge(tmp_path, StepRef(Path(COPIER)), FakeRunner()).cached
 
 
-def test_another_case_is_another_entry(tmp_path: Path) -> None:
+def test_another_case_has_its_own_entry(tmp_path: Path) -> None:
     judge(tmp_path, Path(COPIER))
     assert not judge(tmp_path, Path(COPIER), case="text=long,older_copy=present").cached
 
@@ -185,33 +188,33 @@ def test_another_harness_judges_again(
     judge(tmp_path / "cache", Path(COPIER))
     package = tmp_path / "harness"
     shutil.copytree(Path(cache.__file__).parents[1], package)
-    monkeypatch.setattr(cache, "_PACKAGE", package)
+    monkeypatch.setattr(build_id, "_PACKAGE", package)
     assert judge(tmp_path / "cache", Path(COPIER)).cached
     with (package / name).open("a") as stream:
         stream.write("\n")
     os.utime(package / name, (1, 1))
     assert not judge(tmp_path / "cache", Path(COPIER)).cached
-    # What changes while it is running is not what is running.
-    forget()
+    # A file that changed after the start is not the one that is running.
+    clear_memory()
     early = Cache(tmp_path / "cache")
     with (package / name).open("a") as stream:
         stream.write("\n")
     later = time.time() + 5
     os.utime(package / name, (later, later))
-    assert not early.judged(StepRef(Path(COPIER)), Counting(), LONG).cached
-    assert not early.judged(StepRef(Path(COPIER)), Counting(), LONG).cached
-    assert RAN == [LONG, LONG]
+    assert not early.judge(StepRef(Path(COPIER)), RecordingRunner(), LONG).cached
+    assert not early.judge(StepRef(Path(COPIER)), RecordingRunner(), LONG).cached
+    assert CASES_RUN == [LONG, LONG]
 
 
-def test_a_circumstance_is_known_without_the_usual_case(tmp_path: Path) -> None:
+def test_a_cached_circumstance_does_not_run_the_usual_case(tmp_path: Path) -> None:
     case = "circumstance=umask-077"
     judge(tmp_path, Path(COPIER), case=case)
-    assert len(RAN) == 3
+    assert len(CASES_RUN) == 3
     assert judge(tmp_path, Path(COPIER), case=case).cached
-    assert RAN == []
+    assert CASES_RUN == []
 
 
-def slow(outcome: Outcome) -> Outcome:
+def timed_out(outcome: Outcome) -> Outcome:
     return replace(outcome, exit_code=None)
 
 
@@ -223,34 +226,39 @@ def killed(outcome: Outcome) -> Outcome:
     return replace(outcome, exit_code=137)
 
 
-def slow_when_usual(outcome: Outcome) -> Outcome:
-    return slow(outcome) if len(RAN) > 1 else outcome
+def timed_out_when_usual(outcome: Outcome) -> Outcome:
+    return timed_out(outcome) if len(CASES_RUN) > 1 else outcome
 
 
 @pytest.mark.parametrize(
     ("change", "case"),
-    [(slow, LONG), (lost, LONG), (killed, LONG), (slow_when_usual, "circumstance=umask-077")],
+    [
+        (timed_out, LONG),
+        (lost, LONG),
+        (killed, LONG),
+        (timed_out_when_usual, "circumstance=umask-077"),
+    ],
 )
-def test_what_may_be_the_machine_is_not_remembered(
+def test_a_verdict_that_the_machine_may_have_caused_is_not_stored(
     tmp_path: Path, change: Callable[[Outcome], Outcome], case: str
 ) -> None:
     for _ in range(2):
-        assert not judge(tmp_path, Path(COPIER), Counting(change=change), case).cached
-        assert RAN != []
+        assert not judge(tmp_path, Path(COPIER), RecordingRunner(change=change), case).cached
+        assert CASES_RUN != []
 
 
-def test_a_case_that_cannot_be_compared_runs(tmp_path: Path, copier: Path) -> None:
+def test_a_case_without_a_digest_runs(tmp_path: Path, copier: Path) -> None:
     suite = copier / "conformance.py"
     suite.write_text(
         suite.read_text().replace("Expectation(writes", "Expectation(log=iter(()), writes")
     )
     for _ in range(2):
         result = judge(tmp_path / "cache", copier)
-        assert (RAN, result.cached, result.passed) == ([LONG], False, True)
+        assert (CASES_RUN, result.cached, result.passed) == ([LONG], False, True)
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "corrupt",
     [
         lambda path: path.write_bytes(path.read_bytes()[:-10]),
         lambda path: path.write_bytes(b""),
@@ -263,25 +271,25 @@ def test_a_case_that_cannot_be_compared_runs(tmp_path: Path, copier: Path) -> No
         lambda path: (path.unlink(), path.mkdir()),
     ],
 )
-def test_a_broken_entry_counts_as_none(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+def test_a_corrupt_entry_counts_as_none(tmp_path: Path, corrupt: Callable[[Path], object]) -> None:
     judge(tmp_path, Path(COPIER))
     (entry,) = tmp_path.glob("??/*.json")
-    spoil(entry)
+    corrupt(entry)
     result = judge(tmp_path, Path(COPIER))
-    assert (RAN, result.cached, result.passed) == ([LONG], False, True)
+    assert (CASES_RUN, result.cached, result.passed) == ([LONG], False, True)
     assert judge(tmp_path, Path(COPIER)).cached is entry.is_file()
     assert len(list(tmp_path.glob("??/*"))) == 1
 
 
-def test_a_disk_that_cannot_be_written_later_is_no_error(tmp_path: Path) -> None:
-    one = Cache(tmp_path / "cache")
-    one.prepare()
-    shutil.rmtree(one.folder)
-    one.folder.write_text("no folder any more")
-    assert one.judged(StepRef(Path(COPIER)), Counting(), LONG).passed
+def test_an_entry_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    verdicts = Cache(tmp_path / "cache")
+    verdicts.prepare()
+    shutil.rmtree(verdicts.folder)
+    verdicts.folder.write_text("no folder any more")
+    assert verdicts.judge(StepRef(Path(COPIER)), RecordingRunner(), LONG).passed
 
 
-def test_old_entries_are_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_only_old_entries_are_removed(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     judge(folder, Path(COPIER))
     (used,) = folder.glob("??/*.json")
@@ -294,17 +302,17 @@ def test_old_entries_are_removed_and_nothing_else(tmp_path: Path) -> None:
     os.utime(used, (long_ago + 2 * 24 * 3600, long_ago + 2 * 24 * 3600))
     assert judge(folder, Path(COPIER)).cached
     assert [path.exists() for path in (*old, *others)] == [False, False, True, True]
-    # Being asked for keeps an entry young.
+    # Using an entry updates its modification time.
     assert used.stat().st_mtime > time.time() - 3600
     assert (folder / ".gitignore").read_text() == "*\n"
 
 
-def test_a_folder_of_others_stays_as_it_is(tmp_path: Path) -> None:
+def test_an_existing_folder_gets_no_new_files(tmp_path: Path) -> None:
     Cache(tmp_path).prepare()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_is_wrong_use(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_wrong_use(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WrongUse, match="--cache-dir"):
         Cache(tmp_path / "file" / "cache").prepare()
@@ -313,7 +321,7 @@ def test_a_folder_that_cannot_be_is_wrong_use(tmp_path: Path) -> None:
     assert f"the cache {tmp_path / 'file'} cannot be written" in done.stderr
 
 
-def test_runs_at_the_same_time_do_no_harm(tmp_path: Path) -> None:
+def test_concurrent_runs_share_a_cache(tmp_path: Path) -> None:
     commands = [
         subprocess.Popen(
             [HARNESS, "check", COPIER, "--cache-dir", str(tmp_path)],
@@ -322,16 +330,16 @@ def test_runs_at_the_same_time_do_no_harm(tmp_path: Path) -> None:
         )
         for _ in range(2)
     ]
-    for one in commands:
-        said, _ = one.communicate(timeout=60)
-        assert one.returncode == 0
-        assert "23 passed, 0 failed" in said
+    for command in commands:
+        output, _ = command.communicate(timeout=60)
+        assert command.returncode == 0
+        assert "23 passed, 0 failed" in output
     done = harness("check", COPIER, "--cache-dir", str(tmp_path))
     assert "23 of 23 cases were not run again: nothing has changed\n" in done.stdout
     assert len(list(tmp_path.glob("??/*"))) == 23
 
 
-def test_failures_are_remembered_with_all_that_is_shown(tmp_path: Path, broken: str) -> None:
+def test_failures_are_cached_with_all_that_is_shown(tmp_path: Path, broken: str) -> None:
     report = tmp_path / "report.json"
     command = ("check", COPIER, "--script", broken, "--cache", "--json", str(report))
     first = harness(*command, cwd=tmp_path)
@@ -339,9 +347,9 @@ def test_failures_are_remembered_with_all_that_is_shown(tmp_path: Path, broken: 
     second = harness(*command, cwd=tmp_path)
     cached = json.loads(report.read_text())
     assert (first.returncode, second.returncode) == (1, 1)
-    again = "23 of 23 cases were not run again: nothing has changed\n"
-    assert again in second.stdout
-    assert lasting(second.stdout.replace(again, "")) == lasting(first.stdout)
+    notice = "23 of 23 cases were not run again: nothing has changed\n"
+    assert notice in second.stdout
+    assert without_timing(second.stdout.replace(notice, "")) == without_timing(first.stdout)
     assert {one["cached"] for one in ran["cases"]} == {False}
     assert {one.pop("cached") for one in cached["cases"]} == {True}
     assert cached["cases"] == [
@@ -350,6 +358,6 @@ def test_failures_are_remembered_with_all_that_is_shown(tmp_path: Path, broken: 
     assert len(list((tmp_path / ".cache" / "harness").glob("??/*.json"))) == 23
 
 
-def test_without_the_option_nothing_is_remembered(tmp_path: Path) -> None:
+def test_without_the_option_nothing_is_cached(tmp_path: Path) -> None:
     assert harness("check", COPIER, cwd=tmp_path).returncode == 0
     assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,7 @@ from harness.errors import WrongUse
 from harness.promises import Evidence, Promise, circumstance_id, circumstances, judge
 from harness.promises.all import PROMISES
 from harness.runners.fake.runner import FakeRunner
-from harness.runs.step import StepRef, load, trial
+from harness.runs.step import StepRef, load, run_case
 from harness.worlds.tree import Tree
 
 COPIER = Path(__file__).parent / "steps" / "copier"
@@ -88,7 +88,7 @@ def test_each_is_explained_with_its_cases(promise: Promise) -> None:
 
 @pytest.mark.parametrize("name", [one.name for one in circumstances(CONTRACT)])
 def test_a_step_that_conforms_keeps_its_promises_in_all_of_them(name: str) -> None:
-    tried = trial(StepRef(COPIER), FakeRunner(), f"circumstance={name}")
+    tried = run_case(StepRef(COPIER), FakeRunner(), f"circumstance={name}")
     assert tried.findings == ()
 
 

@@ -1,4 +1,4 @@
-"""The command line, as a person uses it: a real process, its output and its exit code."""
+"""The command line in a real process: its output and its exit code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def harness(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPro
 
 @pytest.fixture
 def broken(tmp_path: Path) -> str:
-    """A script that writes another text than it was given, and exits with 2 when there is none."""
+    """A script that appends to the text, and exits with 2 instead of 1 when there is none."""
     script = tmp_path / "broken script.py"
     source = (STEPS / "copier" / "copier.py").read_text()
     source = source.replace("sys.exit(1)", "sys.exit(2)").replace("(text)", "(text + b'!')")
@@ -68,7 +68,7 @@ def test_findings_are_grouped_and_can_be_replayed(broken: str) -> None:
             assert shlex.quote(broken) in command
 
 
-def test_k_picks_cases_and_case_picks_one() -> None:
+def test_k_and_case_select_cases() -> None:
     assert "copier: 2 of 23 cases" in harness("check", COPIER, "-k", "short").stdout
     one = harness(
         "check", COPIER, "--case", "special=accents", "--case", "text=long,older_copy=absent"
@@ -114,7 +114,7 @@ def test_json_lines(tmp_path: Path) -> None:
     assert lines[-1]["totals"]["passed"] == 23
 
 
-def test_replay_shows_a_case_and_keeps_its_world(tmp_path: Path) -> None:
+def test_replay_shows_a_case_and_keeps_its_trees(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     done = harness("replay", COPIER, "text=long,older_copy=absent", "--keep", str(kept))
     assert done.returncode == 0
@@ -129,7 +129,7 @@ def test_replay_shows_a_case_and_keeps_its_world(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (("check", COPIER, "-k", "shrt"), "text=short"),
         (
@@ -152,10 +152,10 @@ def test_replay_shows_a_case_and_keeps_its_world(tmp_path: Path) -> None:
         (("nonesuch",), "No such command"),
     ],
 )
-def test_wrong_use_is_2_and_says_what_is_meant(arguments: tuple[str, ...], says: str) -> None:
+def test_wrong_use_is_2_with_a_suggestion(arguments: tuple[str, ...], message: str) -> None:
     done = harness(*arguments)
     assert done.returncode == 2
-    assert says in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -272,7 +272,7 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert done.stderr == ""
 
 
-def several(tmp_path: Path) -> Path:
+def make_several_steps(tmp_path: Path) -> Path:
     """A folder with a step that conforms, one that does not, and one that lacks samples."""
     for name in ("good", "wrong"):
         shutil.copytree(COPIER, tmp_path / name)
@@ -291,7 +291,7 @@ def several(tmp_path: Path) -> Path:
 
 def test_a_folder_of_steps_gets_a_line_for_each_and_totals(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    done = harness("check", str(several(tmp_path)), "--json", str(report))
+    done = harness("check", str(make_several_steps(tmp_path)), "--json", str(report))
     assert done.returncode == 1
     assert [line.split() for line in done.stdout.splitlines()[-5:]] == [
         ["step", "passed", "failed", "not", "proven", "defects"],
@@ -306,7 +306,7 @@ def test_a_folder_of_steps_gets_a_line_for_each_and_totals(tmp_path: Path) -> No
 
 
 def test_max_fail_counts_over_all_steps(tmp_path: Path) -> None:
-    several(tmp_path)
+    make_several_steps(tmp_path)
     steps = [str(tmp_path / "wrong"), str(tmp_path / "good")]
     done = harness("check", *steps, "--max-fail", "1")
     assert done.returncode == 1
@@ -314,20 +314,22 @@ def test_max_fail_counts_over_all_steps(tmp_path: Path) -> None:
     assert "good:" not in done.stdout
 
 
-def test_a_script_takes_the_place_of_one_only(tmp_path: Path) -> None:
-    done = harness("check", str(several(tmp_path)), "--script", str(tmp_path / "good/copier.py"))
+def test_a_script_replaces_the_entry_point_of_one_step_only(tmp_path: Path) -> None:
+    done = harness(
+        "check", str(make_several_steps(tmp_path)), "--script", str(tmp_path / "good/copier.py")
+    )
     assert done.returncode == 2
     assert "name one step" in done.stderr
 
 
-def test_lint_goes_through_a_folder_of_steps(tmp_path: Path) -> None:
-    done = harness("lint", str(several(tmp_path)))
+def test_lint_checks_every_step_of_a_folder(tmp_path: Path) -> None:
+    done = harness("lint", str(make_several_steps(tmp_path)))
     assert done.returncode == 1
     assert done.stdout.count("H401") == 3
 
 
 def test_a_waived_promise_is_not_judged_and_the_report_says_so(tmp_path: Path) -> None:
-    step = several(tmp_path) / "wrong"
+    step = make_several_steps(tmp_path) / "wrong"
     contract = step / "contract.yaml"
     contract.write_text(contract.read_text() + "waivers:\n  output: known, see the ticket\n")
     report = tmp_path / "report.json"

@@ -1,4 +1,4 @@
-"""A real scheduler and real workers, each a process: every case reports once, whoever dies."""
+"""A real scheduler and real workers, each a process: every case has one result, whoever dies."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from tests.unit.gated import Gated, alive, wait_until
 
 BIN = Path(sys.executable).parent
 COPIER = Path(__file__).parent / "steps" / "copier"
-PATIENCE = "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"
+TIMEOUT_VARIABLE = "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"
 
 
 @contextmanager
-def running(folder: Path, *words: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A part of a cluster, which is killed at the end; `folder` is where it works."""
-    one = subprocess.Popen(
+def dask_process(
+    folder: Path, *words: str, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A scheduler or a worker with the working directory `folder`; it is killed at the end."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:], "--no-dashboard"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -34,15 +36,15 @@ def running(folder: Path, *words: str, **environment: str) -> Iterator[subproces
         env={**os.environ, **environment},
     )
     try:
-        yield one
+        yield process
     finally:
-        one.kill()
-        one.wait()
+        process.kill()
+        process.wait()
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A scheduler, and workers that are started when they are wanted."""
+    """A scheduler, and the workers that a test starts."""
 
     scheduler: subprocess.Popen[bytes]
     address: str
@@ -50,11 +52,11 @@ class Cluster:
     stack: ExitStack
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def worker(self, **environment: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, **environment: str) -> subprocess.Popen[bytes]:
         words = ("worker", self.address, "--no-nanny", "--nthreads", "1")
         local = ("--local-directory", str(self.folder / f"worker{len(self.workers)}"))
         self.workers.append(
-            self.stack.enter_context(running(self.folder, *words, *local, **environment))
+            self.stack.enter_context(dask_process(self.folder, *words, *local, **environment))
         )
         return self.workers[-1]
 
@@ -65,16 +67,18 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    told = tmp_path / "scheduler.json"
+    scheduler_file = tmp_path / "scheduler.json"
     folder = tmp_path / "scheduler"
     folder.mkdir()
-    # A scheduler does without the harness.
+    # The scheduler does not need the harness.
     (folder / "harness.py").write_text("raise ImportError('there is none')")
     with ExitStack() as stack:
         words = ("scheduler", "--host", "127.0.0.1", "--port", "0")
-        scheduler = stack.enter_context(running(folder, *words, "--scheduler-file", str(told)))
-        wait_until(lambda: told.exists() and told.read_text().endswith("}"))
-        yield Cluster(scheduler, json.loads(told.read_text())["address"], tmp_path, stack)
+        scheduler = stack.enter_context(
+            dask_process(folder, *words, "--scheduler-file", str(scheduler_file))
+        )
+        wait_until(lambda: scheduler_file.exists() and scheduler_file.read_text().endswith("}"))
+        yield Cluster(scheduler, json.loads(scheduler_file.read_text())["address"], tmp_path, stack)
 
 
 def check(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -84,79 +88,79 @@ def check(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=200,
         check=False,
-        env={**os.environ, PATIENCE: "100s", **environment},
+        env={**os.environ, TIMEOUT_VARIABLE: "100s", **environment},
     )
 
 
 @contextmanager
-def checking(*words: str, patience: str = "100s") -> Iterator[subprocess.Popen[str]]:
+def running_check(*words: str, timeout: str = "100s") -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [BIN / "harness", "check", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, PATIENCE: patience},
+        env={**os.environ, TIMEOUT_VARIABLE: timeout},
         text=True,
-    ) as one:
+    ) as harness:
         try:
-            yield one
+            yield harness
         finally:
-            one.kill()
+            harness.kill()
 
 
-def ids(report: Path) -> Sequence[str]:
+def ids_in(report: Path) -> Sequence[str]:
     return [case["id"] for case in json.loads(report.read_text())["cases"]]
 
 
-def test_every_case_reports_once_though_a_worker_is_killed(
+def test_every_case_has_one_result_though_a_worker_is_killed(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     step = Gated.made(tmp_path / "step")
     report = tmp_path / "report.json"
-    victim, other = cluster.worker(), cluster.worker()
-    with checking(str(step.folder), *cluster.option, "--json", str(report)) as harness:
+    victim, other = cluster.start_worker(), cluster.start_worker()
+    with running_check(str(step.folder), *cluster.option, "--json", str(report)) as harness:
         wait_until(lambda: set(step.begun.values()) == {victim.pid, other.pid})
-        apart = [process for process, parent in step.begun.items() if parent == victim.pid]
+        children = [process for process, parent in step.begun.items() if parent == victim.pid]
         victim.send_signal(signal.SIGKILL)
-        wait_until(lambda: not any(alive(one) for one in apart))
+        wait_until(lambda: not any(alive(one) for one in children))
         step.open()
-        said, complained = harness.communicate(timeout=200)
-    assert (harness.returncode, complained) == (0, "")
-    assert f"{len(step.ids)} passed, 0 failed" in said
-    assert ids(report) == step.ids
+        output, errors = harness.communicate(timeout=200)
+    assert (harness.returncode, errors) == (0, "")
+    assert f"{len(step.ids)} passed, 0 failed" in output
+    assert ids_in(report) == step.ids
     assert other.poll() is None
     wait_until(lambda: not any(alive(one) for one in step.begun))
 
 
-def test_deaths_without_end_are_a_clear_error(cluster: Cluster, tmp_path: Path) -> None:
+def test_workers_that_die_repeatedly_are_a_clear_error(cluster: Cluster, tmp_path: Path) -> None:
     step = Gated.made(tmp_path / "step")
     words = (str(step.folder), "--case", step.ids[0], "--case", step.ids[1])
-    with checking(*words, *cluster.option) as harness:
+    with running_check(*words, *cluster.option) as harness:
         while harness.poll() is None:
-            worker = cluster.worker()
+            worker = cluster.start_worker()
             wait_until(lambda: harness.poll() is not None or worker.pid in step.begun.values())  # noqa: B023
             worker.send_signal(signal.SIGKILL)
-        _, complained = harness.communicate(timeout=200)
+        _, errors = harness.communicate(timeout=200)
     assert harness.returncode == 3
-    assert "died again and again" in complained
-    assert "Traceback" not in complained
+    assert "died again and again" in errors
+    assert "Traceback" not in errors
 
 
-def test_ctrl_c_ends_all_of_it(cluster: Cluster, tmp_path: Path) -> None:
+def test_ctrl_c_ends_all_child_processes(cluster: Cluster, tmp_path: Path) -> None:
     step = Gated.made(tmp_path / "step")
-    cluster.worker()
-    cluster.worker()
-    with checking(str(step.folder), *cluster.option) as harness:
+    cluster.start_worker()
+    cluster.start_worker()
+    with running_check(str(step.folder), *cluster.option) as harness:
         wait_until(lambda: len(step.begun) == 2)
         harness.send_signal(signal.SIGINT)
-        _, complained = harness.communicate(timeout=200)
+        _, errors = harness.communicate(timeout=200)
     assert harness.returncode == 130
-    assert complained.strip() == "harness: stopped; nothing is left running"
+    assert errors.strip() == "harness: stopped; nothing is left running"
     assert not any(alive(one) for one in step.begun)
     assert len(step.cases_begun) == 2
 
 
 def test_several_steps_and_a_comparison(cluster: Cluster) -> None:
-    cluster.worker()
+    cluster.start_worker()
     done = check(str(COPIER), str(COPIER), *cluster.option)
     assert (done.returncode, done.stderr) == (0, "")
     assert "46" in done.stdout.splitlines()[-1]
@@ -167,8 +171,10 @@ def test_several_steps_and_a_comparison(cluster: Cluster) -> None:
     assert parity.stdout.splitlines()[-1] == "2 cases the same, 0 different", parity.stderr
 
 
-def test_findings_and_unfit_scripts_are_told_as_ever(cluster: Cluster, tmp_path: Path) -> None:
-    cluster.worker()
+def test_findings_and_unsuitable_scripts_are_reported_as_usual(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.start_worker()
     source = (COPIER / "copier.py").read_text()
     broken = tmp_path / "broken.py"
     broken.write_text(source.replace("sys.exit(1)", "sys.exit(2)"))
@@ -181,20 +187,20 @@ def test_findings_and_unfit_scripts_are_told_as_ever(cluster: Cluster, tmp_path:
     assert "cannot judge this script" in done.stderr
 
 
-def test_workers_with_another_harness_are_told(cluster: Cluster, tmp_path: Path) -> None:
+def test_workers_with_another_harness_are_an_error(cluster: Cluster, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(Path(__file__).parents[2] / "harness", other / "harness")
     with (other / "harness" / "case.py").open("a") as stream:
         stream.write("\n")
-    cluster.worker(PYTHONPATH=str(other))
+    cluster.start_worker(PYTHONPATH=str(other))
     done = check(str(COPIER), *cluster.option)
     assert done.returncode == 3
     assert "has another harness: step-harness " in done.stderr
 
 
-def test_workers_without_the_harness_are_told(cluster: Cluster, tmp_path: Path) -> None:
+def test_workers_without_the_harness_are_an_error(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "harness.py").write_text("")
-    cluster.worker(PYTHONPATH=str(tmp_path))
+    cluster.start_worker(PYTHONPATH=str(tmp_path))
     done = check(str(COPIER), *cluster.option)
     assert done.returncode == 3
     assert "does not have this harness" in done.stderr
@@ -202,7 +208,7 @@ def test_workers_without_the_harness_are_told(cluster: Cluster, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("address", "code", "says"),
+    ("address", "code", "message"),
     [
         ("ray://host:1", 2, "it is dask://HOST:PORT"),
         ("dask://host", 2, "it is dask://HOST:PORT"),
@@ -211,62 +217,62 @@ def test_workers_without_the_harness_are_told(cluster: Cluster, tmp_path: Path) 
         ("dask://host:1/path", 2, "it is dask://HOST:PORT"),
     ],
 )
-def test_a_wrong_address_is_told(address: str, code: int, says: str) -> None:
+def test_a_wrong_address_is_an_error(address: str, code: int, message: str) -> None:
     done = check(str(COPIER), "--executor", address)
     assert done.returncode == code
-    assert says in done.stderr
+    assert message in done.stderr
 
 
-def test_jobs_are_for_this_machine() -> None:
+def test_jobs_and_executor_exclude_each_other() -> None:
     done = check(str(COPIER), "--executor", "dask://host:1", "--jobs", "2")
     assert done.returncode == 2
     assert "leave one of the two out" in done.stderr
 
 
-def test_a_scheduler_that_does_not_answer_is_told() -> None:
+def test_a_scheduler_that_does_not_answer_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         done = check(
             str(COPIER),
             "--executor",
             f"dask://127.0.0.1:{server.getsockname()[1]}",
-            **{PATIENCE: "2s"},
+            **{TIMEOUT_VARIABLE: "2s"},
         )
     assert done.returncode == 3
     assert "no Dask scheduler answers at dask://127.0.0.1:" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_scheduler_without_workers_is_told(cluster: Cluster) -> None:
-    done = check(str(COPIER), *cluster.option, **{PATIENCE: "2s"})
+def test_a_scheduler_without_workers_is_an_error(cluster: Cluster) -> None:
+    done = check(str(COPIER), *cluster.option, **{TIMEOUT_VARIABLE: "2s"})
     assert done.returncode == 3
     assert "has no workers" in done.stderr
     assert "dask worker" in done.stderr
 
 
-def test_workers_that_are_all_lost_are_told(cluster: Cluster, tmp_path: Path) -> None:
+def test_the_loss_of_all_workers_is_an_error(cluster: Cluster, tmp_path: Path) -> None:
     step = Gated.made(tmp_path / "step")
-    worker = cluster.worker()
-    with checking(str(step.folder), *cluster.option, patience="20s") as harness:
+    worker = cluster.start_worker()
+    with running_check(str(step.folder), *cluster.option, timeout="20s") as harness:
         wait_until(lambda: len(step.begun) == 1)
         worker.send_signal(signal.SIGKILL)
-        _, complained = harness.communicate(timeout=200)
+        _, errors = harness.communicate(timeout=200)
     assert harness.returncode == 3
-    assert "lost all its workers" in complained
-    assert "Traceback" not in complained
+    assert "lost all its workers" in errors
+    assert "Traceback" not in errors
 
 
-def test_a_scheduler_that_dies_is_told(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_scheduler_that_dies_is_an_error(cluster: Cluster, tmp_path: Path) -> None:
     step = Gated.made(tmp_path / "step")
-    cluster.worker()
-    with checking(str(step.folder), *cluster.option, patience="20s") as harness:
+    cluster.start_worker()
+    with running_check(str(step.folder), *cluster.option, timeout="20s") as harness:
         wait_until(lambda: len(step.begun) == 1)
         cluster.scheduler.send_signal(signal.SIGKILL)
-        _, complained = harness.communicate(timeout=200)
+        _, errors = harness.communicate(timeout=200)
     assert harness.returncode == 3
-    assert complained.startswith(f"harness: the Dask scheduler at {cluster.option[1]} has gone: ")
+    assert errors.startswith(f"harness: the Dask scheduler at {cluster.option[1]} has gone: ")
 
 
-def test_without_dask_it_says_what_to_install(tmp_path: Path) -> None:
+def test_without_dask_the_error_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "distributed.py").write_text("raise ImportError('No module named distributed')")
     done = check(str(COPIER), "--executor", "dask://host:1", PYTHONPATH=str(tmp_path))
     assert done.returncode == 3

@@ -1,4 +1,4 @@
-"""The paths of the fake file system on Linux: what pyfakefs's own functions say, only sooner."""
+"""The path functions of the fake file system on Linux return what pyfakefs's own return."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from harness.runners.fake.paths import LINUX
 from harness.runners.fake.runner import FakeRunner
 from tests.unit.worlds import case_of
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="in force on Linux alone")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="installed on Linux alone")
 
 TEXTS = st.text(st.sampled_from("/.a:\\é"), max_size=9)
 PATHS = TEXTS | TEXTS.map(str.encode) | TEXTS.map(PurePosixPath)
-ONE_PATH = sorted(
+SINGLE_PATH_FUNCTIONS = sorted(
     name
     for name, value in LINUX.items()
     if callable(value) and name not in ("use_fs_type", "_components_to_path", "_directory_content")
 )
-# pyfakefs itself gives these nothing but text or bytes.
-NO_PATHLIKE = [name for name in ONE_PATH if name.startswith("_") or "with" in name]
+# pyfakefs itself calls these with text or bytes alone.
+TEXT_FUNCTIONS = [name for name in SINGLE_PATH_FUNCTIONS if name.startswith("_") or "with" in name]
 
 
-def answer(function: Any, *arguments: Any) -> object:
+def result_of(function: Any, *arguments: Any) -> object:
     try:
         return function(*arguments)
     except (TypeError, AttributeError, OSError) as error:
         return type(error), str(error)
 
 
-def a_file_system() -> FakeFilesystem:
+def file_system() -> FakeFilesystem:
     fs = FakeFilesystem()
     fs.create_dir("/a/.a")
     fs.create_dir("/é/a")
@@ -48,28 +48,28 @@ def a_file_system() -> FakeFilesystem:
     return fs
 
 
-FS = a_file_system()
+FS = file_system()
 
 
-@pytest.mark.parametrize("name", ONE_PATH)
+@pytest.mark.parametrize("name", SINGLE_PATH_FUNCTIONS)
 @given(PATHS)
-def test_a_path_is_taken_as_pyfakefs_takes_it(name: str, path: Any) -> None:
-    if isinstance(path, PurePosixPath) and name in NO_PATHLIKE:
+def test_a_function_of_one_path_agrees_with_pyfakefs(name: str, path: Any) -> None:
+    if isinstance(path, PurePosixPath) and name in TEXT_FUNCTIONS:
         path = str(path)
-    assert answer(LINUX[name], FS, path) == answer(getattr(FS, name), path)
+    assert result_of(LINUX[name], FS, path) == result_of(getattr(FS, name), path)
 
 
 @given(st.lists(st.text(st.sampled_from(".a:é"), min_size=1, max_size=4)))
-def test_components_are_joined_as_pyfakefs_joins_them(components: list[str]) -> None:
+def test_joining_components_agrees_with_pyfakefs(components: list[str]) -> None:
     path = "/" + "/".join(components)
-    own = FS._components_to_path(path, components)  # type: ignore[no-untyped-call]
-    assert LINUX["_components_to_path"](FS, path, components) == own
+    expected = FS._components_to_path(path, components)  # type: ignore[no-untyped-call]
+    assert LINUX["_components_to_path"](FS, path, components) == expected
 
 
 @pytest.mark.parametrize("name", ["a", "b", "A"])
-def test_what_is_in_a_folder_is_found_as_pyfakefs_finds_it(name: str) -> None:
-    for place in (FS.root, FS.resolve("/a")):
-        assert LINUX["_directory_content"](FS, place, name) == FS._directory_content(place, name)  # type: ignore[arg-type]
+def test_finding_an_entry_of_a_folder_agrees_with_pyfakefs(name: str) -> None:
+    for folder in (FS.root, FS.resolve("/a")):
+        assert LINUX["_directory_content"](FS, folder, name) == FS._directory_content(folder, name)  # type: ignore[arg-type]
 
 
 def test_a_script_can_work_with_windows_paths() -> None:

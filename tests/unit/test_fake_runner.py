@@ -1,4 +1,4 @@
-"""The fake runner: whatever a script does is an outcome, as a real process would have it."""
+"""The fake runner: every behaviour of a script is the outcome that a real process would have."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def test_a_fifo_blocks() -> None:
     assert run(stat, tree).exit_code == 0
 
 
-def test_the_traceback_is_that_of_the_script_alone() -> None:
+def test_the_traceback_shows_only_the_script() -> None:
     outcome = run("def deep():\n    raise ValueError('no')\ndeep()\n")
     assert outcome.stderr.startswith("Traceback (most recent call last):\n")
     assert outcome.stderr.endswith("ValueError: no\n")
     assert f'File "{SCRIPT}", line 3, in <module>\n    deep()' in outcome.stderr
-    assert "fake_world" not in outcome.stderr
+    assert "harness/runners" not in outcome.stderr
 
 
-def test_what_is_said_is_kept_apart_and_need_not_be_text() -> None:
+def test_both_output_streams_are_captured_and_may_be_binary() -> None:
     outcome = run(
         """
         import os, sys
@@ -91,7 +91,7 @@ def test_logging_works_as_in_a_fresh_process() -> None:
     assert outcome.stderr == "INFO:root:hello\n"
 
 
-def test_the_script_sees_its_world_and_nothing_else() -> None:
+def test_the_script_sees_only_its_tree() -> None:
     outcome = run(
         """
         import os, sys
@@ -108,7 +108,7 @@ def test_the_script_sees_its_world_and_nothing_else() -> None:
     ]
 
 
-def test_the_environment_is_the_jobs_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_only_that_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
     source = "import os; print(sorted(os.environ))"
     assert run(source).stdout == f"{sorted(BARE_ENVIRONMENT)}\n"
@@ -118,7 +118,7 @@ def test_the_environment_is_the_jobs_and_no_other(monkeypatch: pytest.MonkeyPatc
     assert "SECRET_OF_THE_HOST" not in training
 
 
-def test_the_tree_comes_back_as_it_was() -> None:
+def test_an_unchanged_tree_is_returned_unchanged() -> None:
     tree = (
         Tree.for_job(PROCESSING, (OUTPUT,))
         .with_channel("model", {"a.bin": b"a"})
@@ -132,7 +132,7 @@ def test_the_tree_comes_back_as_it_was() -> None:
     assert outcome.after.entries == outcome.before.entries
 
 
-def test_changes_come_back() -> None:
+def test_changes_are_returned() -> None:
     outcome = run(
         f"""
         import os
@@ -151,14 +151,14 @@ def test_changes_come_back() -> None:
     assert "/opt/ml/config/resourceconfig.json" not in outcome.after
 
 
-def test_a_folder_that_something_was_made_in_shows_it() -> None:
+def test_creating_a_file_updates_the_time_of_its_folder() -> None:
     outcome = run("import os\nopen('/opt/ml/code/x', 'w').close()\nos.remove('/opt/ml/code/x')")
     assert outcome.after is not None
     code = "/opt/ml/code"
     assert outcome.after.entries[code].mtime > outcome.before.entries[code].mtime
 
 
-# What careful programmers write, and pyfakefs alone gets wrong.
+# Correct idioms that fail in pyfakefs alone.
 IDIOMS = {
     "from os.path import": "from os.path import exists\nassert exists('/opt/ml/code/script.py')",
     "import posixpath": "import posixpath\nassert posixpath.exists('/opt/ml/code/script.py')",
@@ -183,7 +183,7 @@ IDIOMS = {
         assert os.stat("/tmp/x").st_mode & 0o777 == 0o644
         os.remove("/tmp/x")
     """,
-    "lseek tells the position": """
+    "lseek returns the position": """
         import os
         fd = os.open(__file__, os.O_RDONLY)
         assert os.lseek(fd, 0, os.SEEK_END) == os.path.getsize(__file__)
@@ -261,13 +261,13 @@ IDIOMS = {
 
 
 @pytest.mark.parametrize("name", IDIOMS)
-def test_idioms_that_work_in_a_real_process(name: str) -> None:
+def test_idioms_work_as_in_a_real_process(name: str) -> None:
     outcome = run(IDIOMS[name])
     assert (outcome.exit_code, outcome.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["a temporary folder cleaned at exit", "atexit"])
-def test_the_end_of_a_process_cleans_up(name: str) -> None:
+def test_exit_handlers_run(name: str) -> None:
     assert new_paths(run(IDIOMS[name])) == []
 
 
@@ -286,13 +286,13 @@ def test_the_end_of_a_process_cleans_up(name: str) -> None:
         "try:\n    import subprocess; subprocess.run(['true'])\nexcept BaseException:\n    pass",
     ],
 )
-def test_what_cannot_be_faked_is_refused_loudly(source: str) -> None:
+def test_unsupported_operations_raise_runner_cannot(source: str) -> None:
     with pytest.raises(RunnerCannot, match="--runner sandbox, or --runner container"):
         run(source)
 
 
 @pytest.mark.parametrize("status", [0, 3])
-def test_an_end_that_leaves_no_trace_is_refused(status: int) -> None:
+def test_an_exit_that_bypasses_python_is_refused(status: int) -> None:
     with pytest.raises(RunnerCannot, match=f"with status {status}"):
         run(f"import ctypes; ctypes.CDLL(None)._exit({status})")
 
@@ -330,7 +330,7 @@ def test_a_mount_can_be_full() -> None:
     assert run(source, tree, mounts=(Mount(OUTPUT, 10_000),)).exit_code == 0
 
 
-HANDLES = f"""
+HANDLES_SIGTERM = f"""
 import os, signal, sys
 def stop(*_):
     os.remove("{OUTPUT}/part")
@@ -344,26 +344,26 @@ os.replace("{OUTPUT}/part", "{OUTPUT}/whole")
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_signal_comes_in_mid_run(share: float) -> None:
-    outcome = run(HANDLES, interrupt=Interrupt(signal.SIGTERM, share))
+def test_a_signal_arrives_during_the_run(share: float) -> None:
+    outcome = run(HANDLES_SIGTERM, interrupt=Interrupt(signal.SIGTERM, share))
     assert outcome.exit_code == 143
     assert new_paths(outcome) == []
 
 
-def test_a_signal_that_nobody_handles_ends_the_script() -> None:
-    source = HANDLES.replace("signal.signal(signal.SIGTERM, stop)", "")
+def test_an_unhandled_signal_ends_the_script() -> None:
+    source = HANDLES_SIGTERM.replace("signal.signal(signal.SIGTERM, stop)", "")
     outcome = run(source, interrupt=Interrupt(signal.SIGTERM, 0.5))
     assert outcome.exit_code == 143
     assert new_paths(outcome) == [f"{OUTPUT}/part"]
 
 
 def test_a_kill_cannot_be_handled() -> None:
-    outcome = run(HANDLES, interrupt=Interrupt(signal.SIGKILL, 0.5))
+    outcome = run(HANDLES_SIGTERM, interrupt=Interrupt(signal.SIGKILL, 0.5))
     assert outcome.exit_code == 137
     assert new_paths(outcome) == [f"{OUTPUT}/part"]
 
 
-MAKES_A_FILE = f"""
+CREATES_A_TEMPORARY_FILE = f"""
 import os, signal, sys, tempfile
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 handle, draft = tempfile.mkstemp(dir={OUTPUT!r})
@@ -380,13 +380,13 @@ except BaseException:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.6, 1.0])
-def test_a_signal_leaves_a_script_the_time_to_learn_of_its_file(share: float) -> None:
-    outcome = run(MAKES_A_FILE, interrupt=Interrupt(signal.SIGTERM, share))
+def test_no_signal_arrives_while_tempfile_creates_a_file(share: float) -> None:
+    outcome = run(CREATES_A_TEMPORARY_FILE, interrupt=Interrupt(signal.SIGTERM, share))
     assert outcome.exit_code == 143
     assert new_paths(outcome) == []
 
 
-def test_a_file_without_a_name_is_gone_with_the_script() -> None:
+def test_an_unnamed_temporary_file_is_removed_at_exit() -> None:
     source = (
         "import tempfile\nkept = tempfile.TemporaryFile()\nkept.write(b'x')\nraise SystemExit(3)"
     )
@@ -398,10 +398,10 @@ def test_a_file_without_a_name_is_gone_with_the_script() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        # Writes over what is there: nothing is created, nothing renamed.
+        # Overwrites a file: nothing is created or renamed.
         "open('/opt/ml/code/script.py', 'r+').write('x')",
         "from pathlib import Path\nPath('/opt/ml/code/script.py').read_text()",
-        # Leaves its work to others: nothing that is read or written can be seen.
+        # Neither reads nor writes.
         "for number in range(50):\n    abs(number)",
     ],
 )
@@ -421,7 +421,7 @@ def odd(): return object()
 
 
 @pytest.mark.parametrize(
-    ("call", "answer"),
+    ("call", "result"),
     [
         (Call("double", {"number": 4}), {"returned": 8}),
         (Call("double", {"0": 4}), {"returned": 8}),
@@ -430,12 +430,12 @@ def odd(): return object()
         (Call("ends"), {"raised": ["SystemExit", "BaseException"], "message": "4"}),
     ],
 )
-def test_a_function_is_called(call: Call, answer: object) -> None:
+def test_a_function_is_called(call: Call, result: object) -> None:
     outcome = run(FUNCTIONS, call=call)
-    assert (outcome.exit_code, outcome.returned) == (0, answer)
+    assert (outcome.exit_code, outcome.returned) == (0, result)
 
 
-def test_a_call_takes_and_gives_paths_and_exceptions() -> None:
+def test_a_call_returns_paths_and_exceptions() -> None:
     from pathlib import PurePosixPath
 
     outcome = run(FUNCTIONS, call=Call("below", {"folder": PurePosixPath("/srv")}))
@@ -445,13 +445,13 @@ def test_a_call_takes_and_gives_paths_and_exceptions() -> None:
     assert raised["raised"] == ["FileNotFoundError", "OSError", "Exception", "BaseException"]
 
 
-def test_a_script_that_runs_when_imported_shows() -> None:
+def test_an_exception_during_import_is_reported() -> None:
     outcome = run("raise SystemExit(0)", call=Call("main"))
     assert outcome.returned is not None
     assert outcome.returned["importing"] is True
 
 
-def test_nothing_of_a_case_is_left_in_the_next() -> None:
+def test_a_case_does_not_affect_the_next_one() -> None:
     run("import os, sys\nos.environ['LEFT'] = '1'\nopen('/tmp/left', 'w').close()\nsys.left = 1")
     after = run(
         "import os, sys\nprint('LEFT' in os.environ, os.listdir('/tmp'), hasattr(sys, 'left'))"
@@ -460,48 +460,50 @@ def test_nothing_of_a_case_is_left_in_the_next() -> None:
     assert not os.path.lexists("/tmp/left")
 
 
-def test_a_warning_of_a_pattern_comes_in_every_case() -> None:
+def test_a_pattern_warning_is_shown_in_every_case() -> None:
     source = "import re\nre.compile('[[a]')\nre.compile('b')\n"
-    # A process of its own: pytest keeps the warnings of this one to itself.
+    # In a subprocess, because pytest captures the warnings of this process.
     twice = (
         "from harness.runners.fake.runner import FakeRunner\n"
         "from tests.unit.worlds import case_of\n"
         f"for _ in range(2): print(FakeRunner().run(case_of({source!r})).stderr)"
     )
-    said = subprocess.run([sys.executable, "-c", twice], capture_output=True, text=True, check=True)
-    assert said.stdout.count("FutureWarning: Possible nested set") == 2
+    completed = subprocess.run(
+        [sys.executable, "-c", twice], capture_output=True, text=True, check=True
+    )
+    assert completed.stdout.count("FutureWarning: Possible nested set") == 2
 
 
-def test_what_a_script_does_to_the_patterns_is_not_left_in_the_next_case() -> None:
+def test_changes_to_the_pattern_cache_do_not_affect_the_next_case() -> None:
     pattern = "import re\nfound = re.compile('(a)|b')\n"
     assert run(pattern + "re._cache.clear(); re._cache[str, 'c', 0] = found").exit_code == 0
     assert run(pattern + "assert found.groups == 1 and not re.match('c', 'a')").exit_code == 0
 
 
-def test_what_a_script_does_to_a_module_is_not_left_in_the_next_case() -> None:
-    spoils = "import json, os, sys, tarfile, isal\nisal.x = json.x = tarfile.x = os.x = sys.x = 1"
-    finds = "import json, os, sys, tarfile, isal\nassert not any(hasattr(one, 'x') for one in "
-    assert run(spoils).exit_code == 0
-    assert run(finds + "(json, os, sys, tarfile, isal))").exit_code == 0
+def test_changes_to_a_module_do_not_affect_the_next_case() -> None:
+    changes = "import json, os, sys, tarfile, isal\nisal.x = json.x = tarfile.x = os.x = sys.x = 1"
+    checks = "import json, os, sys, tarfile, isal\nassert not any(hasattr(one, 'x') for one in "
+    assert run(changes).exit_code == 0
+    assert run(checks + "(json, os, sys, tarfile, isal))").exit_code == 0
 
 
 @pytest.mark.parametrize("name", ["isal.py", "isal/__init__.py"])
-def test_a_module_beside_the_script_is_taken_before_one_that_is_loaded_ahead(name: str) -> None:
+def test_a_module_beside_the_script_shadows_a_preloaded_one(name: str) -> None:
     tree = Tree.for_job(PROCESSING).with_code({name: b"isal_zlib = 'of the step'"})
     outcome = run("from isal import isal_zlib; print(isal_zlib)", tree)
     assert outcome.stdout == "of the step\n"
     assert run("from isal import isal_zlib; print(isal_zlib.crc32(b''))").stdout == "0\n"
 
 
-GIVES_UP = """
+INTERRUPTED_RUN = """
 import signal
 from harness.runners.fake.runner import FakeRunner
 from tests.unit.worlds import case_of
 
-def late(number, frame):
+def on_alarm(number, frame):
     raise InterruptedError
 
-signal.signal(signal.SIGALRM, late)
+signal.signal(signal.SIGALRM, on_alarm)
 signal.setitimer(signal.ITIMER_REAL, 1)
 try:
     FakeRunner().run(case_of("import time\\nwhile True: time.sleep(1)"))
@@ -510,18 +512,18 @@ except InterruptedError:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
-def test_a_case_that_is_given_up_leaves_nothing_running() -> None:
-    """As when the session is stopped while a case hangs."""
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+def test_an_interrupted_case_leaves_no_process() -> None:
+    """The exception is raised while a case hangs, as when the session is stopped."""
     mark = uuid.uuid4().hex
-    command = [sys.executable, "-c", f"# {mark}\n{GIVES_UP}"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert said.stdout == "the next\n\n"
-    # All that is forked bears the name of its parent.
-    assert [one for one in Path("/proc").glob("[0-9]*/cmdline") if mark in shown(one)] == []
+    command = [sys.executable, "-c", f"# {mark}\n{INTERRUPTED_RUN}"]
+    completed = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert completed.stdout == "the next\n\n"
+    # Forked processes have the command line of their parent.
+    assert [one for one in Path("/proc").glob("[0-9]*/cmdline") if mark in command_line(one)] == []
 
 
-def shown(file: Path) -> str:
+def command_line(file: Path) -> str:
     try:
         return file.read_text(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""The fingerprint of a step: another when one of its files is."""
+"""The fingerprint of a step: it changes with each of its files."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ def ref(tmp_path: Path) -> StepRef:
     return StepRef(tmp_path / "copier")
 
 
-def again(ref: StepRef) -> str:
-    """The fingerprint that a new process takes."""
+def fresh_fingerprint(ref: StepRef) -> str:
+    """The fingerprint that a new process computes."""
     load.cache_clear()
     fingerprint.cache_clear()
     return fingerprint(ref)
 
 
-def test_it_is_the_same_wherever_the_step_lies(ref: StepRef, tmp_path: Path) -> None:
+def test_the_location_does_not_count(ref: StepRef, tmp_path: Path) -> None:
     shutil.copytree(ref.path, tmp_path / "copy")
-    assert again(ref) == again(StepRef(tmp_path / "copy"))
+    assert fresh_fingerprint(ref) == fresh_fingerprint(StepRef(tmp_path / "copy"))
 
 
 @pytest.mark.parametrize(
     "name", ["copier.py", "contract.yaml", "conformance.py", "samples/text", "samples/code/x"]
 )
 def test_every_file_counts(ref: StepRef, name: str) -> None:
-    before = again(ref)
+    before = fresh_fingerprint(ref)
     (ref.path / name).parent.mkdir(exist_ok=True)
     with (ref.path / name).open("a") as stream:
         stream.write("\n")
-    assert again(ref) != before
+    assert fresh_fingerprint(ref) != before
 
 
-def test_a_profile_of_ones_own_counts(ref: StepRef, tmp_path: Path) -> None:
+def test_a_custom_profile_counts(ref: StepRef, tmp_path: Path) -> None:
     (ref.path / "conformance.py").unlink()
-    own = tmp_path / "own.yaml"
-    shutil.copy(Path(harness.__file__).parent / "worlds" / "profiles" / "processing.yaml", own)
-    profiled = replace(ref, profile=str(own))
-    before = again(profiled)
-    assert before != again(ref)
-    with own.open("a") as stream:
+    custom = tmp_path / "custom.yaml"
+    shutil.copy(Path(harness.__file__).parent / "worlds" / "profiles" / "processing.yaml", custom)
+    profiled = replace(ref, profile=str(custom))
+    before = fresh_fingerprint(profiled)
+    assert before != fresh_fingerprint(ref)
+    with custom.open("a") as stream:
         stream.write("\n")
-    assert again(profiled) != before
+    assert fresh_fingerprint(profiled) != before
 
 
 def test_a_file_that_cannot_be_read_is_named(ref: StepRef, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,4 +67,4 @@ def test_a_file_that_cannot_be_read_is_named(ref: StepRef, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(WrongContract, match="samples/closed: cannot be read: Permission denied"):
-        again(ref)
+        fresh_fingerprint(ref)

@@ -1,4 +1,4 @@
-"""What a Python says of itself: another when a verdict may be another."""
+"""The description of a Python changes whenever a verdict may change."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from harness.worlds.tree import FIXED_MTIME
 
 
 @pytest.fixture
-def described(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], object]:
-    """What is said where there are a folder on the path, an environment, and a link in it."""
+def describe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], object]:
+    """Describes a Python with a folder and an editable package on its path."""
     monkeypatch.setattr(sys, "path", [str(tmp_path / "mine"), str(tmp_path / "site-packages")])
     linked = tmp_path / "site-packages" / "linked-1.0.dist-info"
     copied = tmp_path / "site-packages" / "copied-1.0.dist-info"
@@ -32,11 +32,11 @@ def described(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], o
     (broken / "direct_url.json").write_text("{")
     (tmp_path / "mine" / "package" / "module.py").write_text("A = 1")
     (tmp_path / "linked" / "module.py").write_text("A = 1")
-    return identity.described
+    return identity.describe_python
 
 
 @pytest.mark.parametrize(
-    ("name", "counts"),
+    ("name", "changes"),
     [
         ("mine/module.py", True),
         ("mine/package/module.py", True),
@@ -48,63 +48,67 @@ def described(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], o
         ("site-packages/__pycache__/loose.pyc", False),
     ],
 )
-def test_what_can_be_imported_counts(
-    described: Callable[[], object], tmp_path: Path, name: str, counts: bool
+def test_importable_files_change_the_description(
+    describe: Callable[[], object], tmp_path: Path, name: str, changes: bool
 ) -> None:
-    before = described()
+    before = describe()
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("A = 2")
-    assert (described() != before) is counts
+    assert (describe() != before) is changes
 
 
-def test_other_environments_and_what_is_closed_to_us_do_not_count(
-    described: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_virtual_environments_and_unreadable_folders_are_skipped(
+    describe: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = described()
+    before = describe()
     (tmp_path / "mine" / "venv").mkdir()
     (tmp_path / "mine" / "venv" / "pyvenv.cfg").write_text("")
     (tmp_path / "mine" / "venv" / "module.py").write_text("")
     (tmp_path / "mine" / "round").symlink_to(tmp_path / "mine")
-    assert described() == before
+    assert describe() == before
     monkeypatch.setattr(os, "access", lambda path, _: "package" not in Path(path).name)
-    assert described() != before
+    assert describe() != before
 
 
-def test_dates_do_not_count(described: Callable[[], object], tmp_path: Path) -> None:
-    before = described()
+def test_times_do_not_change_the_description(
+    describe: Callable[[], object], tmp_path: Path
+) -> None:
+    before = describe()
     os.utime(tmp_path / "mine" / "package" / "module.py", (FIXED_MTIME, FIXED_MTIME))
-    assert described() == before
+    assert describe() == before
 
 
 @pytest.mark.parametrize(
-    ("name", "counts"),
+    ("name", "changes"),
     [
         *(("PYTHONPATH", True), ("PYTHONWARNINGS", True), ("LC_ALL", True), ("TZ", True)),
         *(("LD_PRELOAD", True), ("EDITOR", False)),
     ],
 )
-def test_variables_that_python_looks_at_count(
-    monkeypatch: pytest.MonkeyPatch, name: str, counts: bool
+def test_variables_that_python_reads_change_the_description(
+    monkeypatch: pytest.MonkeyPatch, name: str, changes: bool
 ) -> None:
-    before = identity.described()
+    before = identity.describe_python()
     monkeypatch.setenv(name, "other")
-    assert (identity.described() != before) is counts
+    assert (identity.describe_python() != before) is changes
 
 
-def test_another_python_says_the_same_of_itself_every_time() -> None:
+def test_the_description_is_reproducible() -> None:
     command = [sys.executable, "-I", str(identity.__file__)]
-    said = [subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)]
-    assert said[0] == said[1]
-    assert json.loads(said[0])[0][0] == sys.version
+    outputs = [subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)]
+    assert outputs[0] == outputs[1]
+    assert json.loads(outputs[0])[0][0] == sys.version
 
 
-def test_the_sandbox_is_another_with_another_python(sandbox: SandboxRunner, tmp_path: Path) -> None:
+def test_another_python_changes_the_identity_of_the_sandbox_runner(
+    sandbox: SandboxRunner, tmp_path: Path
+) -> None:
     assert SandboxRunner().identity() == sandbox.identity()
     other = tmp_path / "python"
     other.write_text(f'#!/bin/sh\nTZ=FAR-13:45 exec {sys.executable} "$@"\n')
     other.chmod(0o755)
-    told = SandboxRunner(str(other)).identity()
-    assert told != sandbox.identity()
+    changed = SandboxRunner(str(other)).identity()
+    assert changed != sandbox.identity()
     other.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    assert SandboxRunner(str(other)).identity() != told
+    assert SandboxRunner(str(other)).identity() != changed

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.lint.problem import CODES, Problem, explained
-from harness.report.lint import FORMS, render
+from harness.report.lint import FORMATS, render
 
 TOP = Path(__file__).parents[2]
 STEP = TOP / "dummy_training"
@@ -52,7 +52,7 @@ def test_github() -> None:
     )
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMATS)
 def test_the_command_ends_with_1_when_there_is_a_problem(tmp_path: Path, form: str) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text(WRONG)
@@ -77,7 +77,7 @@ def test_sarif_names_files_by_uri(file: str, uri: str) -> None:
     assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": uri}
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMATS)
 def test_a_file_whose_name_is_not_utf_8_can_be_printed(form: str) -> None:
     problem = Problem("H101", "m", "f", Path(os.fsdecode(b"\xff.py")), 1, 1)
     assert render([problem], form).encode()

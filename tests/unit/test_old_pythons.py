@@ -1,4 +1,4 @@
-"""What other Pythons run is Python 3.8: the step, and what the harness sends or asks them."""
+"""Code that other Pythons run is Python 3.8: the step, and what the harness sends them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = (
 )
 
 
-def needed(source: str) -> tuple[int, int]:
+def oldest_python(source: str) -> tuple[int, int]:
     """The oldest Python 3 that a source can run on."""
     newest: tuple[int, int] = vermin.detect(source)[1]
     return newest
@@ -23,12 +23,12 @@ def needed(source: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_it_runs_on_python_3_8(file: str) -> None:
-    assert needed((ROOT / file).read_text()) <= (3, 8)
+    assert oldest_python((ROOT / file).read_text()) <= (3, 8)
 
 
 @pytest.mark.parametrize(
     "source",
     ["def f(x):\n    match x:\n        case 1: pass", "print('abc'.removeprefix('a'))"],
 )
-def test_what_is_newer_is_found(source: str) -> None:
-    assert needed(source) > (3, 8)
+def test_newer_syntax_and_methods_are_detected(source: str) -> None:
+    assert oldest_python(source) > (3, 8)

@@ -1,4 +1,4 @@
-"""Parity: whatever runners do differently is told, and nothing else."""
+"""Parity: every difference between runners is reported, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.cases.case import Case, Outcome
 from harness.cases.trial import Difference
-from harness.report.parity import show
+from harness.report.parity import show_differences
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.parity import Comparison, differences
 from harness.runs.step import StepRef
@@ -23,8 +23,8 @@ CASE = "text=long,older_copy=absent"
 
 
 @dataclass(frozen=True)
-class OtherRunner:
-    """The fake runner, with outcomes that are changed."""
+class ChangedRunner:
+    """The fake runner with changed outcomes."""
 
     change: Callable[[Outcome], Outcome] = lambda outcome: outcome
     name: str = "other"
@@ -38,15 +38,17 @@ class OtherRunner:
     def identity(self) -> object:
         return self.name
 
-    def here(self) -> OtherRunner:
+    def for_this_process(self) -> ChangedRunner:
         return self
 
     def close(self) -> None:
         """Nothing."""
 
 
-def found(change: Callable[[Outcome], Outcome], case: str = CASE) -> tuple[Difference, ...]:
-    return differences(COPIER, (FakeRunner(), FakeRunner(), OtherRunner(change)), case)
+def differences_after(
+    change: Callable[[Outcome], Outcome], case: str = CASE
+) -> tuple[Difference, ...]:
+    return differences(COPIER, (FakeRunner(), FakeRunner(), ChangedRunner(change)), case)
 
 
 def with_copy(outcome: Outcome, **changes: object) -> Outcome:
@@ -55,12 +57,12 @@ def with_copy(outcome: Outcome, **changes: object) -> Outcome:
     return replace(outcome, after=outcome.after.with_entry(COPY, entry))
 
 
-def test_the_same_is_the_same() -> None:
-    assert found(lambda outcome: outcome) == ()
+def test_equal_outcomes_have_no_differences() -> None:
+    assert differences_after(lambda outcome: outcome) == ()
 
 
 def test_dates_of_outputs_do_not_count() -> None:
-    assert found(lambda outcome: with_copy(outcome, mtime=5.0)) == ()
+    assert differences_after(lambda outcome: with_copy(outcome, mtime=5.0)) == ()
 
 
 def test_dates_and_tracebacks_in_the_log_do_not_count() -> None:
@@ -72,7 +74,7 @@ def test_dates_and_tracebacks_in_the_log_do_not_count() -> None:
         return replace(outcome, stderr="2023-01-02 03:04:06 begin\n" + outcome.stderr)
 
     case = "text=absent,older_copy=absent"
-    assert differences(COPIER, (OtherRunner(earlier), OtherRunner(later)), case) == ()
+    assert differences(COPIER, (ChangedRunner(earlier), ChangedRunner(later)), case) == ()
 
 
 @pytest.mark.parametrize(
@@ -89,31 +91,31 @@ def test_dates_and_tracebacks_in_the_log_do_not_count() -> None:
         (lambda outcome: with_copy(outcome, data=b"other"), "findings"),
     ],
 )
-def test_every_difference_is_told(change: Callable[[Outcome], Outcome], what: str) -> None:
-    assert what in [one.what for one in found(change)]
+def test_every_difference_is_reported(change: Callable[[Outcome], Outcome], what: str) -> None:
+    assert what in [one.what for one in differences_after(change)]
 
 
-def test_the_last_of_three_is_told_apart() -> None:
-    (told,) = found(lambda outcome: replace(outcome, stdout="more\n"))
-    assert told.got == ("[]", "[]", "['more']")
+def test_a_difference_has_what_each_runner_got() -> None:
+    (difference,) = differences_after(lambda outcome: replace(outcome, stdout="more\n"))
+    assert difference.got == ("[]", "[]", "['more']")
 
 
-def test_a_comparison_goes_through_cases_in_order() -> None:
+def test_a_comparison_yields_cases_in_order() -> None:
     ids = ("text=short,older_copy=absent", CASE)
     runners = (FakeRunner(), FakeRunner(), FakeRunner())
     assert list(Comparison(COPIER, runners, workers=1).run(ids[:0])) == []
     assert list(Comparison(COPIER, runners, workers=2).run(ids)) == [(), ()]
 
 
-def test_disparities_are_shown_with_all_sides() -> None:
-    def all_of_them() -> object:
+def test_differences_are_shown_for_every_runner() -> None:
+    def by_case() -> object:
         yield ()
         yield (Difference("b", "exit code", ("0", "0", "1")),)
 
     out = io.StringIO()
     console = Console(file=out, width=200)
     names = ("fake", "sandbox", "container")
-    assert show(console, names, ("a", "b"), all_of_them()) == 1  # type: ignore[arg-type]
+    assert show_differences(console, names, ("a", "b"), by_case()) == 1  # type: ignore[arg-type]
     assert out.getvalue().splitlines() == [
         "2 cases, fake, sandbox and container runner",
         "",

@@ -1,4 +1,4 @@
-"""The pytest plugin, run by a pytest of its own on steps of its own."""
+"""The pytest plugin, in an inner pytest on a copy of the sample step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def copier(pytester: pytest.Pytester) -> Path:
     return folder
 
 
-def spoil(step: Path) -> None:
+def break_script(step: Path) -> None:
     script = step / "copier.py"
     script.write_text(script.read_text().replace("write_bytes(text)", "write_bytes(text[:1])"))
 
@@ -32,11 +32,11 @@ def test_every_case_is_a_test_with_its_id(pytester: pytest.Pytester, copier: Pat
     done.stdout.fnmatch_lines(["*copier/conformance.py::text=long,older_copy=present PASSED*"])
 
 
-def test_a_folder_is_collected_as_well(pytester: pytest.Pytester, copier: Path) -> None:
+def test_a_folder_is_collected(pytester: pytest.Pytester, copier: Path) -> None:
     pytester.runpytest_subprocess().assert_outcomes(passed=23)
 
 
-def test_tests_are_selected_as_everywhere(pytester: pytest.Pytester, copier: Path) -> None:
+def test_cases_are_selected_by_keyword_and_id(pytester: pytest.Pytester, copier: Path) -> None:
     picked = pytester.runpytest_subprocess("copier/conformance.py", "-k", "text:absent")
     picked.assert_outcomes(passed=2, deselected=21)
     one = pytester.runpytest_subprocess("copier/conformance.py::special=accents")
@@ -44,12 +44,12 @@ def test_tests_are_selected_as_everywhere(pytester: pytest.Pytester, copier: Pat
 
 
 @pytest.mark.parametrize("ci", [False, True])
-def test_a_failure_tells_all_and_how_to_replay_it(
+def test_a_failure_shows_the_findings_and_how_to_replay_it(
     pytester: pytest.Pytester, copier: Path, monkeypatch: pytest.MonkeyPatch, ci: bool
 ) -> None:
-    spoil(copier)
+    break_script(copier)
     if ci:
-        # There pytest repeats everything in its summary.
+        # In CI, pytest repeats the failure in its summary.
         monkeypatch.setenv("CI", "true")
     done = pytester.runpytest_subprocess("copier/conformance.py", "-x", "-k", "text:long")
     done.assert_outcomes(failed=1, deselected=21)
@@ -76,12 +76,12 @@ def test_a_failure_tells_all_and_how_to_replay_it(
 
 
 def test_only_the_last_failures_run_again(pytester: pytest.Pytester, copier: Path) -> None:
-    spoil(copier)
+    break_script(copier)
     pytester.runpytest_subprocess("copier/conformance.py").assert_outcomes(failed=12, passed=11)
     pytester.runpytest_subprocess("copier/conformance.py", "--lf").assert_outcomes(failed=12)
 
 
-def test_cases_spread_over_workers(pytester: pytest.Pytester, copier: Path) -> None:
+def test_cases_are_distributed_to_workers(pytester: pytest.Pytester, copier: Path) -> None:
     done = pytester.runpytest_subprocess("copier/conformance.py", "-n", "2", "--junitxml", "x.xml")
     done.assert_outcomes(passed=23)
     report = (pytester.path / "x.xml").read_text()
@@ -89,13 +89,13 @@ def test_cases_spread_over_workers(pytester: pytest.Pytester, copier: Path) -> N
     assert 'name="text=empty,older_copy=present"' in report
 
 
-def test_cases_are_dealt_out_to_shards(pytester: pytest.Pytester, copier: Path) -> None:
+def test_cases_are_distributed_to_shards(pytester: pytest.Pytester, copier: Path) -> None:
     pytester.makepyfile("def test_by_hand(): pass")
     outcomes = []
     for number in (1, 2):
         done = pytester.runpytest_subprocess("--harness-shard", f"{number}/2")
         outcomes.append(done.parseoutcomes())
-    # Tests that are no cases run in every shard.
+    # Tests other than cases run in every shard.
     assert sum(one["passed"] for one in outcomes) == 23 + 2
     assert sum(one["deselected"] for one in outcomes) == 23
     assert [one["deselected"] for one in outcomes] == [13, 10]
@@ -114,15 +114,13 @@ def test_an_empty_shard_passes_and_an_empty_selection_does_not(
     assert nothing.ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-def test_what_is_no_shard_is_wrong_use(pytester: pytest.Pytester) -> None:
+def test_a_malformed_shard_is_a_usage_error(pytester: pytest.Pytester) -> None:
     done = pytester.runpytest_subprocess("--harness-shard", "3/2")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*--harness-shard: '3/2' is no shard*write I/N*"])
 
 
-def test_a_wrong_contract_is_an_error_of_the_collection(
-    pytester: pytest.Pytester, copier: Path
-) -> None:
+def test_a_wrong_contract_is_a_collection_error(pytester: pytest.Pytester, copier: Path) -> None:
     contract = copier / "contract.yaml"
     contract.write_text(contract.read_text() + "colour: red\n")
     done = pytester.runpytest_subprocess("copier/conformance.py")
@@ -136,8 +134,10 @@ def test_an_unknown_runner_is_an_error(pytester: pytest.Pytester, copier: Path) 
     done.stdout.fnmatch_lines(["*there is no runner 'moon'*"])
 
 
-def test_other_files_of_that_name_are_left_alone(pytester: pytest.Pytester) -> None:
-    (pytester.path / "conformance.py").write_text("def test_own():\n    assert True is not None\n")
+def test_a_conformance_file_without_a_contract_is_a_test_module(pytester: pytest.Pytester) -> None:
+    (pytester.path / "conformance.py").write_text(
+        "def test_something():\n    assert True is not None\n"
+    )
     pytester.runpytest_subprocess("conformance.py").assert_outcomes(passed=1)
 
 
@@ -158,7 +158,7 @@ BY_HAND = """
 """
 
 
-def test_the_fixtures_run_a_script_in_a_world(pytester: pytest.Pytester, copier: Path) -> None:
+def test_the_fixtures_run_a_script_in_a_tree(pytester: pytest.Pytester, copier: Path) -> None:
     pytester.makepyfile(BY_HAND)
     pytester.runpytest_subprocess("-k", "by_hand or arguments").assert_outcomes(
         passed=2, deselected=23

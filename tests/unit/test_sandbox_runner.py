@@ -1,4 +1,4 @@
-"""The sandbox runner: real processes, and nothing of this machine is changed by them."""
+"""The sandbox runner: real processes that change nothing on this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.errors import Exit, RunnerCannot, RunnerUnavailable, WrongUse
 from harness.runners.fake.runner import FakeRunner
 from harness.runners.inside import mounts
 from harness.runners.real.sandbox import SandboxRunner
-from harness.runners.real.sandbox_world import in_the_way
+from harness.runners.real.sandbox_world import conflicting_path
 from harness.runners.registry import open_runner
 from harness.worlds.jobs import PROCESSING
 from harness.worlds.tree import Entry, Tree
@@ -58,12 +58,12 @@ def test_exit_codes(sandbox: SandboxRunner, source: str, code: int) -> None:
 
 
 def test_a_script_that_hangs_is_an_outcome(sandbox: SandboxRunner) -> None:
-    began = time.monotonic()
+    started = time.monotonic()
     outcome = sandbox.run(
         case_of("print('here', flush=True)\nimport time; time.sleep(60)", timeout=0.5)
     )
     assert (outcome.exit_code, outcome.stdout) == (None, "here\n")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - started < 20
 
 
 CHANGES: dict[str, tuple[str, Entry]] = {
@@ -79,8 +79,8 @@ CHANGES: dict[str, tuple[str, Entry]] = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_a_change_shows_whatever_else_stays_the_same(sandbox: SandboxRunner, what: str) -> None:
-    """What is as it was sent does not come back; dates are not what it is known by."""
+def test_a_change_of_one_attribute_is_detected(sandbox: SandboxRunner, what: str) -> None:
+    """Unchanged entries are not sent back; times alone do not decide what is unchanged."""
     change, wanted = CHANGES[what]
     keep = "" if what == "date" else "os.utime(path, ns=dates, follow_symlinks=False)"
     source = (
@@ -109,7 +109,7 @@ with sqlite3.connect("/tmp/base.db") as base:
 """
 
 
-def test_what_the_fake_refuses_works_in_a_sandbox(sandbox: SandboxRunner) -> None:
+def test_what_the_fake_runner_refuses_works_in_a_sandbox(sandbox: SandboxRunner) -> None:
     case = case_of(SUBPROCESS)
     with pytest.raises(RunnerCannot, match="--runner sandbox"):
         FakeRunner().run(case)
@@ -119,7 +119,7 @@ def test_what_the_fake_refuses_works_in_a_sandbox(sandbox: SandboxRunner) -> Non
     assert {"/tmp/mapped", "/tmp/base.db"} <= new_paths(outcome)
 
 
-def test_the_script_sees_its_world(sandbox: SandboxRunner) -> None:
+def test_the_script_sees_its_tree_and_arguments(sandbox: SandboxRunner) -> None:
     case = case_of(
         """
         import os, sys
@@ -143,15 +143,15 @@ def test_the_script_sees_its_world(sandbox: SandboxRunner) -> None:
     ]
 
 
-def test_the_environment_is_the_jobs_and_no_other(
+def test_the_environment_is_only_that_of_the_job(
     sandbox: SandboxRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
-    bare = f"{sorted(BARE_ENVIRONMENT)}\n"
-    assert sandbox.run(case_of("import os; print(sorted(os.environ))")).stdout == bare
+    expected = f"{sorted(BARE_ENVIRONMENT)}\n"
+    assert sandbox.run(case_of("import os; print(sorted(os.environ))")).stdout == expected
 
 
-def test_the_tree_comes_back_as_it_was(sandbox: SandboxRunner) -> None:
+def test_an_unchanged_tree_is_returned_unchanged(sandbox: SandboxRunner) -> None:
     tree = (
         Tree.for_job(PROCESSING, (OUTPUT,))
         .with_channel("model", {"a.bin": b"a"})
@@ -165,7 +165,7 @@ def test_the_tree_comes_back_as_it_was(sandbox: SandboxRunner) -> None:
     assert after(outcome).entries == outcome.before.entries
 
 
-def test_what_is_written_anywhere_comes_back_and_touches_nothing_here(
+def test_files_written_anywhere_are_returned_and_do_not_reach_this_machine(
     sandbox: SandboxRunner,
 ) -> None:
     mark = f"sandbox-test-{os.getpid()}"
@@ -194,7 +194,7 @@ def test_what_is_written_anywhere_comes_back_and_touches_nothing_here(
     assert "more" not in Path("/etc/passwd").read_text().splitlines()
 
 
-def test_this_machine_is_out_of_reach(sandbox: SandboxRunner) -> None:
+def test_a_script_cannot_reach_this_machine(sandbox: SandboxRunner) -> None:
     outcome = sandbox.run(
         case_of(
             """
@@ -232,7 +232,7 @@ def test_this_machine_is_out_of_reach(sandbox: SandboxRunner) -> None:
     ]
 
 
-def test_another_interpreter_can_be_named(
+def test_another_interpreter_can_be_used(
     sandbox: SandboxRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")
@@ -250,12 +250,12 @@ def test_a_tree_may_not_cover_the_interpreter(sandbox: SandboxRunner) -> None:
     tree = case_of("").tree.with_file(f"{sys.prefix}/x", b"x")
     with pytest.raises(RunnerCannot, match="HARNESS_PYTHON"):
         sandbox.run(case_of("", tree))
-    for path, way in (("/srv/python", "/srv/python"), ("/srv", "/srv"), ("/srv/x", None)):
+    for path, conflict in (("/srv/python", "/srv/python"), ("/srv", "/srv"), ("/srv/x", None)):
         case = Case(tree=Tree().with_file(path, b""))
-        assert in_the_way(case, ("/srv/python",)) == way
+        assert conflicting_path(case, ("/srv/python",)) == conflict
 
 
-def test_the_devices_are_not_this_machines(sandbox: SandboxRunner) -> None:
+def test_devices_of_this_machine_cannot_be_changed(sandbox: SandboxRunner) -> None:
     before = Path("/dev/null").stat().st_mode
     outcome = sandbox.run(
         case_of("import os\nos.chmod('/dev/null', 0o600)\nopen('/dev/null', 'w').write('x')")
@@ -263,19 +263,19 @@ def test_the_devices_are_not_this_machines(sandbox: SandboxRunner) -> None:
     assert (outcome.exit_code, Path("/dev/null").stat().st_mode) == (0, before)
 
 
-def test_one_case_does_not_see_what_another_left(sandbox: SandboxRunner) -> None:
+def test_a_case_does_not_affect_the_next_one(sandbox: SandboxRunner) -> None:
     sandbox.run(case_of("open('/tmp/left', 'w').close()"))
     source = "import os; print(os.path.exists('/tmp/left'))"
     assert sandbox.run(case_of(source)).stdout == "False\n"
 
 
-def test_a_function_call_answers(sandbox: SandboxRunner) -> None:
+def test_a_function_call_returns_its_result(sandbox: SandboxRunner) -> None:
     call = Call("double", {"number": 21})
     outcome = sandbox.run(case_of("def double(number):\n    return 2 * number\n", call=call))
     assert outcome.returned == {"returned": 42}
 
 
-def test_a_mount_is_a_file_system_of_its_own_with_an_end(sandbox: SandboxRunner) -> None:
+def test_a_mount_is_a_limited_file_system(sandbox: SandboxRunner) -> None:
     case = case_of(
         f"""
         import os
@@ -292,7 +292,7 @@ def test_a_mount_is_a_file_system_of_its_own_with_an_end(sandbox: SandboxRunner)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, 137)])
 @pytest.mark.parametrize("share", [0.1, 0.9])
 @pytest.mark.parametrize("user", [0, 1234])
-def test_a_signal_falls_in_mid_run(
+def test_a_signal_arrives_during_the_run(
     sandbox: SandboxRunner, number: signal.Signals, code: int, share: float, user: int
 ) -> None:
     source = """
@@ -329,7 +329,7 @@ def running(word: str) -> list[str]:
 
 
 def mount_points() -> list[str]:
-    """Where something is mounted on this machine, but for what its Docker engine does meanwhile."""
+    """The mount points of this machine, without those of its Docker engine."""
     points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     return [point for point in points if "docker" not in point]
 
@@ -343,14 +343,14 @@ def wait_until(holds: Callable[[], bool]) -> bool:
     return False
 
 
-def test_what_is_started_and_not_waited_for_ends_with_the_script(sandbox: SandboxRunner) -> None:
+def test_background_processes_end_with_the_script(sandbox: SandboxRunner) -> None:
     seconds = f"5{os.getpid()}"
     outcome = sandbox.run(case_of(DAEMON.format(seconds=seconds, then="")))
     assert (outcome.exit_code, running(seconds)) == (0, [])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_check_leaves_nothing(
+def test_an_interrupted_check_leaves_no_process_and_no_mount(
     sandbox: SandboxRunner, tmp_path: Path, number: signal.Signals
 ) -> None:
     seconds = f"6{os.getpid()}"
@@ -361,14 +361,14 @@ def test_a_stopped_check_leaves_nothing(
     with subprocess.Popen(command, stdout=-3, stderr=subprocess.PIPE, text=True) as check:
         assert wait_until(lambda: len(running(seconds)) > 0)
         check.send_signal(number)
-        _, said = check.communicate(timeout=60)
+        _, stderr = check.communicate(timeout=60)
     assert check.returncode == Exit.INTERRUPTED
-    assert "nothing is left running" in said
+    assert "nothing is left running" in stderr
     assert wait_until(lambda: running(seconds) == [])
     assert mount_points() == before
 
 
-def test_a_killed_worker_takes_its_world_along(sandbox: SandboxRunner) -> None:
+def test_the_processes_of_a_case_end_with_a_killed_worker(sandbox: SandboxRunner) -> None:
     seconds = f"7{os.getpid()}"
     case = case_of(DAEMON.format(seconds=seconds, then="import time; time.sleep(300)"))
     worker = os.fork()
@@ -383,13 +383,13 @@ def test_a_killed_worker_takes_its_world_along(sandbox: SandboxRunner) -> None:
     assert wait_until(lambda: running(seconds) == [])
 
 
-def refuse(name: str, *_arguments: Any) -> None:
+def refuse_unshare(name: str, *_arguments: Any) -> None:
     if name == "unshare":
         raise PermissionError(1, "unshare: Operation not permitted")
 
 
 def test_a_system_without_namespaces_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mounts, "call", refuse)
+    monkeypatch.setattr(mounts, "call_libc", refuse_unshare)
     with pytest.raises(RunnerUnavailable, match=r"not permitted[\s\S]*--runner container"):
         SandboxRunner().prepare()
 
@@ -400,8 +400,8 @@ def test_another_system_than_linux_is_unavailable(monkeypatch: pytest.MonkeyPatc
         SandboxRunner().prepare()
 
 
-def as_nobody(function: Callable[[], object]) -> Any:
-    """What a function returns to the user nobody, in a process of its own."""
+def call_as_nobody(function: Callable[[], object]) -> Any:
+    """What a function returns when the user nobody calls it in a subprocess."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -410,36 +410,36 @@ def as_nobody(function: Callable[[], object]) -> Any:
                 os.setgroups([])
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
-                # As any program that nobody starts.
+                # As in a program that this user has started.
                 set_dumpable = 4
-                mounts.call("prctl", set_dumpable, 1, 0, 0, 0)
-            answer: object = function()
+                mounts.call_libc("prctl", set_dumpable, 1, 0, 0, 0)
+            result: object = function()
         except RunnerUnavailable as error:
-            answer = error
+            result = error
         except BaseException:
-            answer = traceback.format_exc()
+            result = traceback.format_exc()
         with os.fdopen(write_end, "wb") as stream:
-            stream.write(pickle.dumps(answer))
+            stream.write(pickle.dumps(result))
         os._exit(0)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as stream:
         data = stream.read()
     os.waitpid(child, 0)
-    answer = pickle.loads(data)
-    if isinstance(answer, RunnerUnavailable):
-        pytest.skip(str(answer))
-    assert not isinstance(answer, str), answer
-    return answer
+    result = pickle.loads(data)
+    if isinstance(result, RunnerUnavailable):
+        pytest.skip(str(result))
+    assert not isinstance(result, str), result
+    return result
 
 
 def pythons() -> list[str]:
-    """The interpreters that nobody may run."""
+    """The interpreters that the user nobody may run."""
     named = [sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"]
-    return [one for one in named if as_nobody(lambda one=one: (os.access(one, os.X_OK),))[0]]  # type: ignore[misc]
+    return [one for one in named if call_as_nobody(lambda one=one: (os.access(one, os.X_OK),))[0]]  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")
-def nobodys() -> Callable[[Case], Outcome]:
+def run_as_nobody() -> Callable[[Case], Outcome]:
     found = pythons()
     if not found:
         pytest.skip("there is no Python that the user nobody may run")
@@ -450,19 +450,19 @@ def nobodys() -> Callable[[Case], Outcome]:
         def prepared() -> Outcome:
             runner.prepare()
             outcome = runner.run(case)
-            # A job cannot be sent to another process.
+            # A job cannot be pickled.
             return replace(outcome, before=Tree(outcome.before.entries))
 
-        outcome = as_nobody(prepared)
+        outcome = call_as_nobody(prepared)
         assert isinstance(outcome, Outcome)
         return outcome
 
     return run
 
 
-def test_nobody_is_root_in_a_sandbox(nobodys: Callable[[Case], Outcome]) -> None:
+def test_the_user_nobody_is_root_in_a_sandbox(run_as_nobody: Callable[[Case], Outcome]) -> None:
     tree = case_of("").tree.with_fifo("/opt/ml/code/f").with_device("/opt/ml/code/d")
-    outcome = nobodys(
+    outcome = run_as_nobody(
         case_of(
             f"""
             import os, socket, subprocess
@@ -484,7 +484,9 @@ def test_nobody_is_root_in_a_sandbox(nobodys: Callable[[Case], Outcome]) -> None
     assert not os.path.lexists("/etc/elsewhere")
 
 
-def test_nobody_can_be_another_user(nobodys: Callable[[Case], Outcome]) -> None:
+def test_a_sandbox_of_the_user_nobody_can_run_as_another_user(
+    run_as_nobody: Callable[[Case], Outcome],
+) -> None:
     source = f"""
         import os
         print(os.getuid(), os.geteuid(), os.getgid())
@@ -494,12 +496,14 @@ def test_nobody_can_be_another_user(nobodys: Callable[[Case], Outcome]) -> None:
         except OSError as error:
             print(type(error).__name__)
     """
-    outcome = nobodys(case_of(source, user=1234))
+    outcome = run_as_nobody(case_of(source, user=1234))
     assert (outcome.stderr, outcome.exit_code) == ("", 0)
     assert outcome.stdout.splitlines() == ["1234 1234 1234", "OSError"]
 
 
-def test_nobody_has_read_only_folders_and_full_ones(nobodys: Callable[[Case], Outcome]) -> None:
+def test_a_sandbox_of_the_user_nobody_has_read_only_and_full_folders(
+    run_as_nobody: Callable[[Case], Outcome],
+) -> None:
     source = f"""
         import errno
         for path in ("/opt/ml/code/x", "{OUTPUT}/x", "/tmp/x"):
@@ -515,6 +519,6 @@ def test_nobody_has_read_only_folders_and_full_ones(nobodys: Callable[[Case], Ou
         read_only=("/",),
         writable=(OUTPUT, "/tmp"),
     )
-    outcome = nobodys(case)
+    outcome = run_as_nobody(case)
     assert outcome.stdout.splitlines() == ["/opt/ml/code/x EROFS", f"{OUTPUT}/x ENOSPC"]
     assert "/tmp/x" in after(outcome)

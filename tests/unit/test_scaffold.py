@@ -1,4 +1,4 @@
-"""New steps: they conform from the start, as the README's tutorial says."""
+"""New steps: they conform before they are edited, as the README's tutorial says."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ TOP = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 
-def test_a_new_step_has_all_it_needs(tmp_path: Path) -> None:
-    made = scaffold(tmp_path / "word_count")
-    assert [str(path.relative_to(tmp_path)) for path in made] == [
+def test_a_new_step_has_contract_script_suite_and_samples(tmp_path: Path) -> None:
+    paths = scaffold(tmp_path / "word_count")
+    assert [str(path.relative_to(tmp_path)) for path in paths] == [
         "word_count/conformance.py",
         "word_count/contract.yaml",
         "word_count/samples/data/text.txt",
         "word_count/word_count.py",
     ]
-    assert not any("$" in path.read_text() for path in made)
+    assert not any("$" in path.read_text() for path in paths)
     assert [path.name for path in tmp_path.iterdir()] == ["word_count"]
 
 
-def test_its_suite_finds_what_is_wrong(tmp_path: Path) -> None:
+def test_its_suite_finds_a_wrong_script(tmp_path: Path) -> None:
     scaffold(tmp_path / "word_count")
     script = tmp_path / "word_count" / "word_count.py"
     ref = StepRef(tmp_path / "word_count")
@@ -42,7 +42,7 @@ def test_its_suite_finds_what_is_wrong(tmp_path: Path) -> None:
     assert found == [False, True, False, True]
 
 
-def test_without_its_suite_one_is_derived(tmp_path: Path) -> None:
+def test_without_its_suite_a_suite_is_derived(tmp_path: Path) -> None:
     scaffold(tmp_path / "word_count")
     (tmp_path / "word_count" / "conformance.py").unlink()
     ref = StepRef(tmp_path / "word_count")
@@ -52,7 +52,7 @@ def test_without_its_suite_one_is_derived(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["Word", "1st", "word-count", "word count", "wörter"])
-def test_other_names_are_refused(tmp_path: Path, name: str) -> None:
+def test_other_names_are_wrong_use(tmp_path: Path, name: str) -> None:
     with pytest.raises(WrongUse, match="is no name for a step"):
         scaffold(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
@@ -80,6 +80,6 @@ def test_the_tutorial_runs_as_written(tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    said = [line for line in block.splitlines() if line and not line.startswith("$ ")]
-    assert "word_count: 18 cases, fake runner" in said
-    assert "no problems" in said
+    output = [line for line in block.splitlines() if line and not line.startswith("$ ")]
+    assert "word_count: 18 cases, fake runner" in output
+    assert "no problems" in output

@@ -1,4 +1,4 @@
-"""Shards: every case is in one of them, and stays there."""
+"""Shards: every case is in exactly one of them, in every version."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ IDS = [f"text={number},older_copy=absent" for number in range(300)]
 @pytest.mark.parametrize("of", [1, 2, 3, 7])
 def test_every_case_is_in_one_shard(of: int) -> None:
     shards = [Shard(number, of) for number in range(1, of + 1)]
-    held = [[one for one in IDS if shard.holds(one)] for shard in shards]
-    assert sorted(one for part in held for one in part) == sorted(IDS)
-    # Dealt out evenly enough for a job each.
-    assert all(len(part) > len(IDS) / of / 2 for part in held)
+    parts = [[one for one in IDS if shard.holds(one)] for shard in shards]
+    assert sorted(one for part in parts for one in part) == sorted(IDS)
+    # The shards are of similar size.
+    assert all(len(part) > len(IDS) / of / 2 for part in parts)
 
 
 def test_a_case_stays_in_its_shard_from_version_to_version() -> None:
@@ -29,7 +29,7 @@ def test_a_case_stays_in_its_shard_from_version_to_version() -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "0/3", "4/3", "1/0", "0/0", "-1/3", "1/3/5", "1.0/3", " 1/3", "1/3\n", "¹/3"]
 )
-def test_what_is_no_shard_is_refused_with_what_is(text: str) -> None:
+def test_a_malformed_shard_is_an_error_that_says_the_form(text: str) -> None:
     with pytest.raises(WrongUse, match=r"write I/N, where I is a number from 1 to N"):
         Shard.parse(text)
 

@@ -1,4 +1,4 @@
-"""What is read out of the tracebacks that scripts print: held against tracebacks of Python's own."""
+"""What is read out of the tracebacks that scripts print, held against real ones of Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small worlds for the tests of the harness: a script, its tree, a case."""
+"""Small cases for the tests of the runners: a script and its tree."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ OUTPUT = "/opt/ml/processing/output/model"
 
 
 def case_of(source: str, tree: Tree | None = None, **changes: object) -> Case:
-    """A case that runs `source` in a processing job's world."""
-    world = tree if tree is not None else Tree.for_job(PROCESSING, (OUTPUT,))
+    """A case that runs `source` in `tree`, by default that of a processing job."""
+    tree = Tree.for_job(PROCESSING, (OUTPUT,)) if tree is None else tree
     code = textwrap.dedent(source).encode()
-    case = Case(id="sample", tree=world.with_code({"script.py": code}), script=SCRIPT)
+    case = Case(id="sample", tree=tree.with_code({"script.py": code}), script=SCRIPT)
     return replace(case, **changes)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""The fake file system of a case: laid out from its tree, kept to Linux's rules, taken down.
+"""The fake file system of a case: creates its tree, enforces Linux's rules, collects the result.
 
-pyfakefs alone lets anybody write anywhere, blocks on no FIFO and dates no folder. The rules here
-are put around its few functions through which every change goes. Checked against pyfakefs 6.3.
+pyfakefs has no read-only folders, does not block on FIFOs and does not update the times of folders.
+The rules here wrap the few functions through which every change goes. Checked against pyfakefs 6.3.
 """
 
 from __future__ import annotations
@@ -23,68 +23,68 @@ from pyfakefs.fake_filesystem import FakeFilesystem
 from harness.cases.case import Case
 from harness.worlds.tree import Entry, Kind, is_under
 
-# The kernel's own folders are there in a read-only world, too.
-_KERNEL = ("/dev/null",)
+# The kernel's files stay writable when everything else is read-only.
+_KERNEL_FILES = ("/dev/null",)
 
 
-class Rules:
-    """Who may change what: the folders that are read-only, and the owners of files."""
+class AccessRules:
+    """Read-only folders, and the rights of files' owners."""
 
     def __init__(self, fs: FakeFilesystem) -> None:
-        """Nothing is read-only before `apply`."""
+        """No folder is read-only before `apply`."""
         self._fs = fs
         self._read_only: tuple[str, ...] = ()
-        self._writable: tuple[str, ...] = _KERNEL
+        self._writable: tuple[str, ...] = _KERNEL_FILES
         self._state = threading.local()
 
     def apply(self, case: Case) -> None:
-        """Keep to what the case says of folders."""
+        """Use the read-only and writable folders of the case."""
         self._read_only = case.read_only
-        self._writable = (*case.writable, *_KERNEL)
+        self._writable = (*case.writable, *_KERNEL_FILES)
 
-    def is_read_only(self, thing: FakeFile) -> bool:
-        """Whether a file or folder lies where nothing can be changed."""
+    def is_read_only(self, node: FakeFile) -> bool:
+        """Whether a file or folder is on a read-only file system."""
         if not self._read_only:
             return False
-        path = str(thing.path)
+        path = str(node.path)
         return any(is_under(path, one) for one in self._read_only) and not any(
             is_under(path, one) for one in self._writable
         )
 
-    def may_change(self, thing: FakeFile, path: Any = None) -> None:
-        """Raise EROFS where nothing can be changed."""
-        if self.is_read_only(thing):
-            self._fs.raise_os_error(errno.EROFS, thing.path if path is None else path)
+    def check_writable(self, node: FakeFile, path: Any = None) -> None:
+        """Raise EROFS on a read-only file system."""
+        if self.is_read_only(node):
+            self._fs.raise_os_error(errno.EROFS, node.path if path is None else path)
 
-    def may_own(self, thing: FakeFile, path: Any = None) -> None:
-        """Raise EPERM for somebody who is neither root nor the owner."""
-        if helpers.get_uid() not in (0, thing.st_uid):
-            self._fs.raise_os_error(errno.EPERM, thing.path if path is None else path)
+    def check_owner(self, node: FakeFile, path: Any = None) -> None:
+        """Raise EPERM unless the user is root or the owner."""
+        if helpers.get_uid() not in (0, node.st_uid):
+            self._fs.raise_os_error(errno.EPERM, node.path if path is None else path)
 
-    def may_write(self, thing: FakeFile, path: Any) -> None:
-        """Raise EACCES for somebody who may not write the file."""
-        if not helpers.is_root() and not thing.has_permission(helpers.PERM_WRITE):
+    def check_write_permission(self, node: FakeFile, path: Any) -> None:
+        """Raise EACCES unless the user may write the file."""
+        if not helpers.is_root() and not node.has_permission(helpers.PERM_WRITE):
             self._fs.raise_os_error(errno.EACCES, path)
 
     @contextmanager
     def opening(self) -> Iterator[None]:
-        """In here a chmod is pyfakefs's own, which does one whenever something is opened."""
+        """Allow any chmod in this context: pyfakefs calls it when it opens a file."""
         self._state.opening = True
         try:
             yield
         finally:
             self._state.opening = False
 
-    def enforce(self, blocks: Callable[[str], None]) -> None:
-        """Put the rules around pyfakefs's functions; `blocks(path)` is called for an open FIFO."""
-        self._around_errors()
-        self._around_folders()
-        self._around_removal()
-        self._around_attributes()
-        self._around_opening(blocks)
+    def enforce(self, on_block: Callable[[str], None]) -> None:
+        """Wrap pyfakefs's functions; `on_block(path)` is called when a FIFO is opened."""
+        self._patch_errors()
+        self._patch_folders()
+        self._patch_removal()
+        self._patch_attributes()
+        self._patch_opening(on_block)
 
-    def _around_errors(self) -> None:
-        """Errors of functions that took a `Path` tell it as text."""
+    def _patch_errors(self) -> None:
+        """Errors have `filename` as text, even if the function was given a `Path`."""
         original = FakeFilesystem.raise_os_error
 
         def raise_os_error(
@@ -92,62 +92,62 @@ class Rules:
         ) -> NoReturn:
             original(fs, number, os.fspath(path) if isinstance(path, os.PathLike) else path, *args)
 
-        _put(FakeFilesystem, raise_os_error)
+        _patch(FakeFilesystem, raise_os_error)
 
-    def _around_folders(self) -> None:
+    def _patch_folders(self) -> None:
         add, remove = FakeDirectory.add_entry, FakeDirectory.remove_entry
 
-        def add_entry(folder: FakeDirectory, thing: FakeFile, *args: Any) -> None:
+        def add_entry(folder: FakeDirectory, node: FakeFile, *args: Any) -> None:
             if self._read_only:
-                # The error is about what was to be made.
-                self.may_change(folder, os.path.join(str(folder.path), str(thing.name)))
-            add(folder, thing, *args)
-            # Adding something to a folder, or removing it, touches the folder.
+                # The error names the path to be created.
+                self.check_writable(folder, os.path.join(str(folder.path), str(node.name)))
+            add(folder, node, *args)
+            # Adding or removing an entry updates the time of the folder.
             folder.st_mtime = time.time()
 
         def remove_entry(folder: FakeDirectory, *args: Any, **names: Any) -> None:
-            self.may_change(folder)
+            self.check_writable(folder)
             remove(folder, *args, **names)
             folder.st_mtime = time.time()
 
-        _put(FakeDirectory, add_entry, remove_entry)
+        _patch(FakeDirectory, add_entry, remove_entry)
 
-    def _around_removal(self) -> None:
-        """Linux asks whether a folder can be written before it looks for what is to be removed."""
+    def _patch_removal(self) -> None:
+        """Linux checks that the parent is writable before it looks the entry up."""
         remove_, rmdir_ = FakeFilesystem.remove, FakeFilesystem.rmdir
         create_link_ = FakeFilesystem.create_link
 
         def remove(fs: FakeFilesystem, path: Any) -> None:
-            self._may_change_folder_of(path)
+            self._check_parent_writable(path)
             remove_(fs, path)
 
         def rmdir(fs: FakeFilesystem, path: Any, *args: Any, **names: Any) -> None:
-            self._may_change_folder_of(path)
+            self._check_parent_writable(path)
             rmdir_(fs, path, *args, **names)
 
         def create_link(fs: FakeFilesystem, old: Any, new: Any, *args: Any, **names: Any) -> Any:
             if not fs.exists(new, check_link=True):
-                self._may_change_folder_of(new)
+                self._check_parent_writable(new)
             return create_link_(fs, old, new, *args, **names)
 
-        _put(FakeFilesystem, remove, rmdir, create_link)
+        _patch(FakeFilesystem, remove, rmdir, create_link)
 
-    def _may_change_folder_of(self, path: Any) -> None:
+    def _check_parent_writable(self, path: Any) -> None:
         if self._read_only:
             folder, _ = self._fs.splitpath(self._fs.absnormpath(path))
             with suppress(FileNotFoundError, NotADirectoryError):
-                self.may_change(self._fs.resolve(folder), path)
+                self.check_writable(self._fs.resolve(folder), path)
 
-    def _around_attributes(self) -> None:
+    def _patch_attributes(self) -> None:
         chmod_, utime_ = FakeFilesystem.chmod, FakeFilesystem.utime
 
         def chmod(
             fs: FakeFilesystem, path: Any, mode: int, follow_symlinks: bool = True, **names: Any
         ) -> None:
             if not getattr(self._state, "opening", False):
-                thing = fs.resolve(path, follow_symlinks, allow_fd=True, check_read_perm=False)
-                self.may_change(thing, path)
-                self.may_own(thing, path)
+                node = fs.resolve(path, follow_symlinks, allow_fd=True, check_read_perm=False)
+                self.check_writable(node, path)
+                self.check_owner(node, path)
             chmod_(fs, path, mode, follow_symlinks, **names)
 
         def utime(
@@ -158,12 +158,12 @@ class Rules:
             ns: Any = None,
             follow_symlinks: bool = True,
         ) -> None:
-            thing = fs.resolve(path, follow_symlinks, allow_fd=True, check_read_perm=False)
-            self.may_change(thing, path)
+            node = fs.resolve(path, follow_symlinks, allow_fd=True, check_read_perm=False)
+            self.check_writable(node, path)
             if times is not None or ns is not None:
-                self.may_own(thing, path)
-            elif thing.st_uid != helpers.get_uid():
-                self.may_write(thing, path)
+                self.check_owner(node, path)
+            elif node.st_uid != helpers.get_uid():
+                self.check_write_permission(node, path)
             utime_(fs, path, times, ns=ns, follow_symlinks=follow_symlinks)
 
         touch_: Callable[[Any, int, bool], None] = fake_pathlib.FakePath.touch
@@ -171,32 +171,32 @@ class Rules:
         def touch(path: Any, mode: int = 0o666, exist_ok: bool = True) -> None:
             touch_(path, mode & ~self._fs.umask, exist_ok)
 
-        _put(FakeFilesystem, chmod, utime)
-        _put(fake_pathlib.FakePath, touch)
+        _patch(FakeFilesystem, chmod, utime)
+        _patch(fake_pathlib.FakePath, touch)
 
-    def _around_opening(self, blocks: Callable[[str], None]) -> None:
+    def _patch_opening(self, on_block: Callable[[str], None]) -> None:
         original = fake_open.FakeFileOpen._init_file_object
 
         def _init_file_object(
-            opening: Any, thing: FakeFile | None, path: Any, modes: Any, *rest: Any, **names: Any
+            opening: Any, node: FakeFile | None, path: Any, modes: Any, *rest: Any, **names: Any
         ) -> FakeFile:
-            if thing is not None and stat.S_ISFIFO(thing.st_mode) and not opening.raw_io:
-                blocks(str(path))
-            # A file that is open already is opened once more by its number.
+            if node is not None and stat.S_ISFIFO(node.st_mode) and not opening.raw_io:
+                on_block(str(path))
+            # Reopening a descriptor checks no permission.
             fresh = names.get("check_file_permission", True)
-            written = thing is not None and fresh and modes.can_write and _is_plain(thing)
+            written = node is not None and fresh and modes.can_write and _is_plain(node)
             if written and modes.truncate:
-                self.may_change(thing, path)  # type: ignore[arg-type]
-            opened = original(opening, thing, path, modes, *rest, **names)
+                self.check_writable(node, path)  # type: ignore[arg-type]
+            opened = original(opening, node, path, modes, *rest, **names)
             if written:
-                self.may_change(opened, path)
+                self.check_writable(opened, path)
             return opened
 
-        _put(fake_open.FakeFileOpen, _init_file_object)
+        _patch(fake_open.FakeFileOpen, _init_file_object)
 
 
-def limit_names(encoding: str) -> None:
-    """A name that the encoding of file names lacks cannot be used, and nothing is there."""
+def enforce_name_encoding(encoding: str) -> None:
+    """Paths that cannot be encoded raise `UnicodeEncodeError`, and do not exist."""
     resolve_path_, absnormpath_ = FakeFilesystem.resolve_path, FakeFilesystem.absnormpath
 
     def checked(path: Any) -> Any:
@@ -210,70 +210,70 @@ def limit_names(encoding: str) -> None:
     def absnormpath(fs: FakeFilesystem, path: Any) -> Any:
         return absnormpath_(fs, checked(path))
 
-    def asking(question: Callable[..., Any]) -> Callable[..., bool]:
-        @functools.wraps(question)
-        def ask(*args: Any, **names: Any) -> bool:
+    def false_if_not_encodable(function: Callable[..., Any]) -> Callable[..., bool]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **names: Any) -> bool:
             try:
-                return bool(question(*args, **names))
+                return bool(function(*args, **names))
             except UnicodeEncodeError:
                 return False
 
-        return ask
+        return wrapper
 
-    _put(FakeFilesystem, resolve_path, absnormpath)
-    questions: tuple[Any, ...] = (FakeFilesystem.exists, FakeFilesystem._is_of_type)
-    _put(FakeFilesystem, *map(asking, questions))
+    _patch(FakeFilesystem, resolve_path, absnormpath)
+    predicates: tuple[Any, ...] = (FakeFilesystem.exists, FakeFilesystem._is_of_type)
+    _patch(FakeFilesystem, *map(false_if_not_encodable, predicates))
 
 
-def _put(where: type, *functions: Callable[..., Any]) -> None:
+def _patch(cls: type, *functions: Callable[..., Any]) -> None:
     for function in functions:
-        setattr(where, function.__name__, function)
+        setattr(cls, function.__name__, function)
 
 
-def _is_plain(thing: FakeFile) -> bool:
-    return stat.S_ISREG(thing.st_mode) or stat.S_ISDIR(thing.st_mode)
+def _is_plain(node: FakeFile) -> bool:
+    return stat.S_ISREG(node.st_mode) or stat.S_ISDIR(node.st_mode)
 
 
-def lay_out(fs: FakeFilesystem, case: Case) -> None:
-    """Make the case's tree and its mounts."""
-    made: list[tuple[FakeFile, Entry]] = []
+def create_tree(fs: FakeFilesystem, case: Case) -> None:
+    """Create the case's tree and its mounts."""
+    created: list[tuple[FakeFile, Entry]] = []
     for mount in case.mounts:
         fs.create_dir(mount.path)
     folders: dict[str, FakeDirectory] = {"": fs.root}
     for path, entry in case.tree:
         parent, _, name = path.rpartition("/")
-        # What lies behind a link is not among the folders that were made.
+        # A folder behind a symbolic link is not in `folders`.
         folder = folders.get(parent) or cast(FakeDirectory, fs.resolve(parent))
-        thing = folder.entries.get(name)
-        if thing is None or entry.kind != "directory":
-            thing = _new(fs, name, entry)
-            folder.add_entry(thing)
-        if isinstance(thing, FakeDirectory):
-            folders[path] = thing
-            thing.st_mode = stat.S_IFDIR | entry.mode
-        made.append((thing, entry))
+        node = folder.entries.get(name)
+        if node is None or entry.kind != "directory":
+            node = _new_node(fs, name, entry)
+            folder.add_entry(node)
+        if isinstance(node, FakeDirectory):
+            folders[path] = node
+            node.st_mode = stat.S_IFDIR | entry.mode
+        created.append((node, entry))
     sizes = {mount.path: mount.size for mount in case.mounts}
-    # What is read-only, and what is not, are mounts of their own: nothing is renamed across.
+    # Read-only and writable folders are mounts of their own: renames across them fail.
     for path in sorted({*sizes, *case.read_only, *case.writable} - {"/"}):
         if fs.isdir(path):
             _mount(fs, path, sizes.get(path))
-    # Last, since adding a file touches its folder.
-    for thing, entry in reversed(made):
-        thing.st_uid, thing.st_gid = entry.uid, entry.gid
-        thing.st_mtime = entry.mtime
+    # Last, since adding a file updates the time of its folder.
+    for node, entry in reversed(created):
+        node.st_uid, node.st_gid = entry.uid, entry.gid
+        node.st_mtime = entry.mtime
 
 
 def _mount(fs: FakeFilesystem, path: str, size: int | None) -> None:
-    """Make a folder, with what is in it, a file system of its own; with size 0 it is full."""
+    """Make a folder its own file system of `size` bytes (None: no limit; 0: full)."""
     point = fs.add_mount_point(path, can_exist=True)
     device = point["idev"]
     folder = fs.resolve(path)
-    things = (
-        [thing for _, thing in _below(folder, path)] if isinstance(folder, FakeDirectory) else []
-    )
-    for thing in things:
-        thing.st_dev = device
-    used = sum(thing.size for thing in things if stat.S_ISREG(thing.st_mode))
+    nodes: list[FakeFile] = []
+    if isinstance(folder, FakeDirectory):
+        nodes = [node for _, node in _descendants(folder, path)]
+    for node in nodes:
+        node.st_dev = device
+    used = sum(node.size for node in nodes if stat.S_ISREG(node.st_mode))
     point["used_size"] = used
     point["total_size"] = used if size == 0 else size
 
@@ -286,47 +286,47 @@ _TYPES: Mapping[Kind, int] = {
 }
 
 
-def _new(fs: FakeFilesystem, name: str, entry: Entry) -> FakeFile:
+def _new_node(fs: FakeFilesystem, name: str, entry: Entry) -> FakeFile:
     if entry.kind == "directory":
         return FakeDirectory(name, filesystem=fs)
     contents: Any = entry.target if entry.kind == "symlink" else entry.data
     return FakeFile(name, _TYPES[entry.kind] | entry.mode, contents, filesystem=fs)
 
 
-def take_down(fs: FakeFilesystem, case: Case) -> Mapping[str, Entry | None]:
-    """Everything that is there now: path → entry, or None for what is as the case has it."""
+def collect_tree(fs: FakeFilesystem, case: Case) -> Mapping[str, Entry | None]:
+    """The whole tree: path → entry, or None where it equals the entry of the case."""
     before = case.tree.entries
-    now = ((path, _entry(thing)) for path, thing in _below(fs.root_dir, ""))
+    now = ((path, _entry(node)) for path, node in _descendants(fs.root_dir, ""))
     return {path: None if entry == before.get(path) else entry for path, entry in now}
 
 
 def flush(fs: Any) -> None:
-    """Write out what files still hold back, as CPython does for each file that nobody closed."""
+    """Flush all open files, as CPython does at exit."""
     for handles in fs.open_files:
         for handle in handles or ():
-            # As there, a failure of this kind goes unseen.
+            # As in CPython, such failures are ignored.
             with suppress(OSError, ValueError, AttributeError):
                 handle.flush()
 
 
-def _below(folder: FakeDirectory, path: str) -> Iterator[tuple[str, FakeFile]]:
-    for name, thing in folder.entries.items():
-        below = f"{path}/{name}"
-        yield below, thing
-        if isinstance(thing, FakeDirectory):
-            yield from _below(thing, below)
+def _descendants(folder: FakeDirectory, path: str) -> Iterator[tuple[str, FakeFile]]:
+    for name, node in folder.entries.items():
+        child = f"{path}/{name}"
+        yield child, node
+        if isinstance(node, FakeDirectory):
+            yield from _descendants(node, child)
 
 
-def _entry(thing: FakeFile) -> Entry:
-    kind = _kind(thing.st_mode)
+def _entry(node: FakeFile) -> Entry:
+    kind = _kind(node.st_mode)
     return Entry(
         kind,
-        data=(thing.byte_contents or b"") if kind == "file" else b"",
-        mode=stat.S_IMODE(thing.st_mode),
-        uid=thing.st_uid,
-        gid=thing.st_gid,
-        mtime=float(thing.st_mtime),
-        target=str(thing.contents) if kind == "symlink" else "",
+        data=(node.byte_contents or b"") if kind == "file" else b"",
+        mode=stat.S_IMODE(node.st_mode),
+        uid=node.st_uid,
+        gid=node.st_gid,
+        mtime=float(node.st_mtime),
+        target=str(node.contents) if kind == "symlink" else "",
     )
 
 

@@ -1,6 +1,6 @@
-"""Imports of modules that lie in the fake file system: those beside the script.
+"""Imports of modules from the fake file system, such as those beside the script.
 
-Python's own import system looks at the real file system, whatever pyfakefs does to `os`.
+Python's own import system reads the real file system, even while pyfakefs patches `os`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from harness.runners.fake import preload
 from harness.worlds.tree import Tree
 
 
-def prefer(folder: str, tree: Tree) -> None:
-    """Forget the packages loaded ahead that have a namesake in the script's folder."""
+def unload_shadowed(folder: str, tree: Tree) -> None:
+    """Unload the preloaded packages that a module in the script's folder shadows."""
     for name in preload.OPTIONAL:
         if f"{folder}/{name}" in tree or f"{folder}/{name}.py" in tree:
             for module in [one for one in sys.modules if one.split(".")[0] == name]:
@@ -30,16 +30,16 @@ def prefer(folder: str, tree: Tree) -> None:
 
 
 class TreeFinder(importlib.abc.MetaPathFinder):
-    """Finds modules and packages in the folders of `sys.path` that the fake file system has."""
+    """Finds modules and packages in the folders of `sys.path` in the fake file system."""
 
     def __init__(self, fs: FakeFilesystem) -> None:
-        """Keep the file system."""
+        """Search in `fs`."""
         self._fs = fs
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """The module of that name, if it lies in one of the folders."""
+        """The module of that name, if one of the folders contains it."""
         name = fullname.rpartition(".")[2]
         for folder in sys.path if path is None else path:
             if not self._fs.isdir(folder):
@@ -54,8 +54,8 @@ class TreeFinder(importlib.abc.MetaPathFinder):
     def _source(self, file: str) -> bytes | None:
         if not self._fs.exists(file):
             return None
-        thing = self._fs.resolve(file)
-        return (thing.byte_contents or b"") if stat.S_ISREG(thing.st_mode) else None
+        node = self._fs.resolve(file)
+        return (node.byte_contents or b"") if stat.S_ISREG(node.st_mode) else None
 
 
 class _Loader(importlib.abc.InspectLoader):

@@ -1,6 +1,6 @@
-"""The fake world's network: none, as in a container without one.
+"""No network for scripts in the fake runner, as in a container without one.
 
-An address elsewhere is unreachable, a name is not found, and on this machine nobody listens.
+Remote addresses are unreachable, host names are not resolved, local connections are refused.
 """
 
 from __future__ import annotations
@@ -12,90 +12,90 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _REAL: dict[str, Any] = {"inet_pton": socket.inet_pton, "strerror": os.strerror}
-_HERE = ("localhost", "", None)
+_LOCAL_HOSTS = ("localhost", "", None)
 
 
-def watch(event: str, args: tuple[Any, ...]) -> None:
-    """Refuse what an audit event tells of, if it needs a network; raises `OSError`."""
-    if (refuse := _REFUSED.get(event)) is not None:
-        refuse(args)
+def refuse(event: str, args: tuple[Any, ...]) -> None:
+    """An audit hook: raises the `OSError` of a machine without a network for a socket event."""
+    if (check := _CHECKS.get(event)) is not None:
+        check(args)
 
 
-def cut() -> None:
-    """Keep sockets from asking for a name, which they do before any event tells of it."""
+def patch_sockets() -> None:
+    """Check host names before sockets resolve them, which precedes their audit events."""
     connect_, sendto_ = socket.socket.connect, socket.socket.sendto
 
-    def connect(one: socket.socket, address: Any) -> None:
-        _address((one, address))
-        connect_(one, address)
+    def connect(sock: socket.socket, address: Any) -> None:
+        _check_address((sock, address))
+        connect_(sock, address)
 
-    def connect_ex(one: socket.socket, address: Any) -> int:
+    def connect_ex(sock: socket.socket, address: Any) -> int:
         try:
-            connect(one, address)
+            connect(sock, address)
         except socket.gaierror:
             raise
         except OSError as error:
             return error.errno or 0
         return 0
 
-    def sendto(one: socket.socket, data: Any, *rest: Any) -> int:
-        _address((one, rest[-1]))
-        return sendto_(one, data, *rest)
+    def sendto(sock: socket.socket, data: Any, *rest: Any) -> int:
+        _check_address((sock, rest[-1]))
+        return sendto_(sock, data, *rest)
 
     for function in (connect, connect_ex, sendto):
         setattr(socket.socket, function.__name__, function)
 
 
-def _address(args: tuple[Any, ...]) -> None:
-    """Of a socket and an address: whether that can be reached."""
-    one, address = args[:2]
+def _check_address(args: tuple[Any, ...]) -> None:
+    """Raise the error of connecting a socket to an address; `args` starts with both."""
+    sock, address = args[:2]
     if address is None:
         return
-    if one.family == socket.AF_UNIX:
+    if sock.family == socket.AF_UNIX:
         raise _error(errno.ENOENT)
-    if one.family == socket.AF_INET6:
+    if sock.family == socket.AF_INET6:
         raise _error(errno.EADDRNOTAVAIL)
-    if one.family != socket.AF_INET:
+    if sock.family != socket.AF_INET:
         return
     host = address[0]
-    _name((host,))
-    if _is_number(host) and not str(host).startswith("127."):
+    _check_host_name((host,))
+    if _is_ip_address(host) and not str(host).startswith("127."):
         raise _error(errno.ENETUNREACH)
-    if one.type & socket.SOCK_STREAM:
+    if sock.type & socket.SOCK_STREAM:
         raise _error(errno.ECONNREFUSED)
 
 
-def _name(args: tuple[Any, ...]) -> None:
-    """Of a host's name: whether it is known."""
+def _check_host_name(args: tuple[Any, ...]) -> None:
+    """Raise `gaierror` unless the host is local or an IP address."""
     host = args[0].decode("ascii", "replace") if isinstance(args[0], bytes) else args[0]
-    if host not in _HERE and not _is_number(host):
+    if host not in _LOCAL_HOSTS and not _is_ip_address(host):
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
 
-def _number(args: tuple[Any, ...]) -> None:
-    """Of a host's number: whether its name is known."""
-    _name(args)
+def _check_reverse_lookup(args: tuple[Any, ...]) -> None:
+    """Raise `herror` unless the IP address is local."""
+    _check_host_name(args)
     if not str(args[0]).startswith("127."):
-        # The number is that of a server that does not answer: TRY_AGAIN in netdb.h.
+        # 2 is TRY_AGAIN in netdb.h: the name server does not respond.
         raise socket.herror(2, "Host name lookup failure")
 
 
-def _nobody(_args: tuple[Any, ...]) -> None:
+def _refuse_lookup(_args: tuple[Any, ...]) -> None:
     raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
 
-_REFUSED: Mapping[str, Callable[[tuple[Any, ...]], None]] = {
-    "socket.connect": _address,
-    "socket.sendto": _address,
-    "socket.sendmsg": _address,
-    "socket.getaddrinfo": _name,
-    "socket.gethostbyname": _name,
-    "socket.gethostbyaddr": _number,
-    "socket.getnameinfo": _nobody,
+_CHECKS: Mapping[str, Callable[[tuple[Any, ...]], None]] = {
+    "socket.connect": _check_address,
+    "socket.sendto": _check_address,
+    "socket.sendmsg": _check_address,
+    "socket.getaddrinfo": _check_host_name,
+    "socket.gethostbyname": _check_host_name,
+    "socket.gethostbyaddr": _check_reverse_lookup,
+    "socket.getnameinfo": _refuse_lookup,
 }
 
 
-def _is_number(host: Any) -> bool:
+def _is_ip_address(host: Any) -> bool:
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             _REAL["inet_pton"](family, host)

@@ -1,7 +1,7 @@
-"""Modules that step scripts import, loaded before the fake world is made.
+"""Modules that step scripts import, loaded before the fake file system is set up.
 
-A module first imported inside it would be loaded, patched and forgotten again in every case. The
-standard ones are always there; of others only those that keep nothing of where they were loaded.
+A module first imported in a child would be loaded and patched again in every case. Beside the
+standard library, only modules whose state does not depend on where they are imported belong here.
 """
 
 # ruff: noqa: F401
@@ -59,7 +59,7 @@ import zipfile
 import zlib
 from importlib import import_module
 
-# Packages that need not be there, and those of their modules that steps use.
+# Packages that may not be installed, and those of their modules that steps use.
 OPTIONAL = {"isal": ("isal.isal_zlib", "isal.igzip_lib")}
 
 for _modules in OPTIONAL.values():

@@ -1,8 +1,8 @@
-"""What a fresh Python process begins with, given to a forked child that inherits its parent's.
+"""Gives a forked process the state of a freshly started Python process.
 
-Streams, encodings, locale, time zone, signals, logging and warnings are as the environment of the
-case would have them. Two things stay as they are in the parent: the seed of hashes, and in a parent
-that runs in UTF-8 mode the encoding of `io.TextIOWrapper` where none is named.
+Streams, encodings, locale, time zone, signals, logging and warnings follow the environment of the
+case. Two things remain the parent's: the hash seed, and in a parent that runs in UTF-8 mode the
+default encoding of `io.TextIOWrapper`.
 """
 
 from __future__ import annotations
@@ -39,15 +39,22 @@ _SILENT_WARNINGS = (
 )
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"open": io.open}
-# The variables that say how text is encoded.
-_ASKED = ("LC_ALL", "LC_CTYPE", "LANG", "PYTHONUTF8", "PYTHONCOERCECLOCALE", "PYTHONIOENCODING")
-# The locales in which Python passes bytes that are no text through its streams.
-_LENIENT = ("C", "POSIX", "C.UTF-8", "C.utf8", "UTF-8")
+# The variables that determine how text is encoded.
+_ENCODING_VARIABLES = (
+    "LC_ALL",
+    "LC_CTYPE",
+    "LANG",
+    "PYTHONUTF8",
+    "PYTHONCOERCECLOCALE",
+    "PYTHONIOENCODING",
+)
+# The locales in which Python's standard streams use the error handler surrogateescape.
+_SURROGATEESCAPE_LOCALES = ("C", "POSIX", "C.UTF-8", "C.utf8", "UTF-8")
 
 
 @dataclass(frozen=True)
 class Encodings:
-    """What Python makes of an environment: its locale, and how it encodes what.
+    """The locale and the encodings that Python derives from an environment.
 
     `text` is for files and file names, `streams` and `errors` for standard input and output.
     """
@@ -58,32 +65,34 @@ class Encodings:
     errors: str
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Encodings:
-        """As the initialisation of CPython 3.7 and newer has it (PEP 538, PEP 540).
+    def for_environment(cls, environment: Mapping[str, str]) -> Encodings:
+        """Those that CPython 3.7 and newer would choose at start (PEP 538, PEP 540).
 
-        Asked for before a child is made, the answer is there in every child.
+        Called before the fork, the result is cached in every child.
         """
-        return cls._of(tuple((name, environment[name]) for name in _ASKED if name in environment))
+        return cls._for_variables(
+            tuple((name, environment[name]) for name in _ENCODING_VARIABLES if name in environment)
+        )
 
     @classmethod
     @lru_cache(maxsize=64)
-    def _of(cls, asked: tuple[tuple[str, str], ...]) -> Encodings:
-        environment = dict(asked)
-        named = [environment.get(one) for one in ("LC_ALL", "LC_CTYPE", "LANG")]
-        name, text = _known(next((one for one in named if one), "C"))
-        plain = name in ("C", "POSIX")
-        utf8 = environment.get("PYTHONUTF8", "1" if plain else "0") == "1"
+    def _for_variables(cls, variables: tuple[tuple[str, str], ...]) -> Encodings:
+        environment = dict(variables)
+        candidates = [environment.get(one) for one in ("LC_ALL", "LC_CTYPE", "LANG")]
+        name, text = _available_locale(next((one for one in candidates if one), "C"))
+        is_c = name in ("C", "POSIX")
+        utf8 = environment.get("PYTHONUTF8", "1" if is_c else "0") == "1"
         may_coerce = environment.get("PYTHONCOERCECLOCALE") != "0"
-        coerced = plain and may_coerce and not environment.get("LC_ALL")
+        coerced = is_c and may_coerce and not environment.get("LC_ALL")
         if utf8 or coerced:
             name, text = "C.UTF-8", "utf-8"
-        errors = "surrogateescape" if utf8 or name in _LENIENT else "strict"
-        streams, _, wanted = environment.get("PYTHONIOENCODING", "").partition(":")
-        return cls(name, text, codecs.lookup(streams or text).name, wanted or errors)
+        errors = "surrogateescape" if utf8 or name in _SURROGATEESCAPE_LOCALES else "strict"
+        streams, _, stream_errors = environment.get("PYTHONIOENCODING", "").partition(":")
+        return cls(name, text, codecs.lookup(streams or text).name, stream_errors or errors)
 
 
-def _known(name: str) -> tuple[str, str]:
-    """A locale, or C where this system does not have it; and its encoding."""
+def _available_locale(name: str) -> tuple[str, str]:
+    """The locale `name`, or C if this system does not have it, and its encoding."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         locale.setlocale(locale.LC_CTYPE, name)
@@ -95,9 +104,9 @@ def _known(name: str) -> tuple[str, str]:
     return name, encoding
 
 
-def begin(environment: Mapping[str, str], umask: int) -> None:
-    """Give this process the streams and settings of a new one in this environment."""
-    encodings = Encodings.of(environment)
+def reset_process(environment: Mapping[str, str], umask: int) -> None:
+    """Give this process the streams and settings of a new process in this environment."""
+    encodings = Encodings.for_environment(environment)
     _open_streams(encodings)
     locale.setlocale(locale.LC_CTYPE, encodings.locale)
     for module in (helpers, fake_file):
@@ -108,15 +117,15 @@ def begin(environment: Mapping[str, str], umask: int) -> None:
     os.environ.clear()
     os.environ.update(environment)
     if "TZ" not in environment:
-        # As in a container, whatever this machine's is; the script does not see the variable.
+        # The time zone of a container is UTC; the script does not see the variable.
         posix.putenv("TZ", "UTC0")
     time.tzset()
 
 
 def _open_streams(encodings: Encodings) -> None:
-    def stream(number: int, errors: str) -> io.TextIOWrapper:
-        mode: Literal["rb", "wb"] = "wb" if number else "rb"
-        raw: Any = _REAL["open"](number, mode, buffering=0 if number else -1, closefd=False)
+    def stream(fd: int, errors: str) -> io.TextIOWrapper:
+        mode: Literal["rb", "wb"] = "wb" if fd else "rb"
+        raw: Any = _REAL["open"](fd, mode, buffering=0 if fd else -1, closefd=False)
         return io.TextIOWrapper(raw, encodings.streams, errors, write_through=True)
 
     sys.stdin = stream(0, encodings.errors)
@@ -126,8 +135,8 @@ def _open_streams(encodings: Encodings) -> None:
         setattr(sys, f"__{name}__", getattr(sys, name))
 
 
-def forget_the_parent() -> None:
-    """Drop what the harness's own process set up and a fresh interpreter would not have."""
+def drop_parent_state() -> None:
+    """Undo what the harness has set up in this process and a fresh interpreter would not have."""
     atexit._clear()
     weakref.finalize._registry.clear()  # type: ignore[attr-defined]
     atexit.register(weakref.finalize._exitfunc)  # type: ignore[attr-defined]
@@ -139,7 +148,7 @@ def forget_the_parent() -> None:
     logging.root.setLevel(logging.WARNING)
     logging.Logger.manager.loggerDict.clear()
     logging.disable(logging.NOTSET)
-    # CPython's own one would read the script's lines from the real file whose number the fake has.
+    # CPython's hook would read source lines from the real file with the fake file's descriptor.
     sys.excepthook = sys.__excepthook__ = _show_error
     sys.setprofile(None)
     sys.dont_write_bytecode = True

@@ -1,9 +1,9 @@
-"""The fake runner: the script in a fake file system, in a forked child, in milliseconds.
+"""The fake runner: the script runs in a fake file system in a forked process, in milliseconds.
 
-Each case runs in a child of its own, so that a script that hangs, crashes or calls `os._exit` is an
-outcome. In the child the tree becomes a fake file system (pyfakefs) and the script is executed as
-`__main__` there. What pyfakefs cannot contain (subprocesses, forks, memory maps, real files) is
-refused loudly: the answer is `RunnerCannot`, never a verdict.
+Each case runs in its own process, so that a hang, a crash and a call of `os._exit` are outcomes.
+In that process the tree becomes a fake file system (pyfakefs) in which the script is executed as
+`__main__`. What pyfakefs cannot contain (subprocesses, forks, memory maps, real files) raises
+`RunnerCannot` and never yields a verdict.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.runners.fake.fork_server import ForkResult, ForkServer
 from harness.runners.fake.world import REHEARSAL, TripPoint
 from harness.runners.inside import driver, identity, tripwire
 
-# Those of this process that have no case at the moment; a thread takes one and puts it back.
+# The fork servers of this process that run no case now; a thread pops one and appends it again.
 _idle: list[ForkServer] = []
 
 
@@ -31,7 +31,7 @@ class FakeRunner:
     name: str = "fake"
 
     def prepare(self) -> None:
-        """Check that this system can fork."""
+        """Check that this system can fork; raises `RunnerUnavailable`."""
         if not hasattr(os, "fork"):
             raise RunnerUnavailable(
                 "the fake runner needs os.fork, which this system does not have",
@@ -40,7 +40,7 @@ class FakeRunner:
 
     def run(self, case: Case) -> Outcome:
         """Run one case in a forked child; raises `RunnerCannot`."""
-        with _zygote() as fork_server:
+        with _fork_server() as fork_server:
             if case.interrupt is None:
                 return _outcome(case, fork_server.run_forked(case, None))
             rehearsal = fork_server.run_forked(case, REHEARSAL)
@@ -52,22 +52,22 @@ class FakeRunner:
             )
 
     def identity(self) -> object:
-        """This Python, which runs the scripts too."""
-        return self.name, identity.described()
+        """This Python, which also runs the scripts."""
+        return self.name, identity.describe_python()
 
-    def here(self) -> FakeRunner:
-        """The same everywhere."""
+    def for_this_process(self) -> FakeRunner:
+        """The same in every process."""
         return self
 
     def close(self) -> None:
-        """End the processes that were kept for further cases."""
+        """End the idle fork servers."""
         while _idle:
             _idle.pop().close()
 
 
 @contextmanager
-def _zygote() -> Iterator[ForkServer]:
-    """A fork_server for one case: one that is there already, or a new one."""
+def _fork_server() -> Iterator[ForkServer]:
+    """A fork server for one case: an idle one, or a new one."""
     fork_server = _idle.pop() if _idle else ForkServer()
     try:
         yield fork_server
@@ -80,14 +80,14 @@ def _zygote() -> Iterator[ForkServer]:
     _idle.append(fork_server)
 
 
-def _forget() -> None:
-    """In a forked process: what the parent keeps is not this one's."""
+def _disconnect_all() -> None:
+    """Close the connections that a forked process has inherited."""
     while _idle:
-        _idle.pop().leave()
+        _idle.pop().disconnect()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_disconnect_all)
 atexit.register(FakeRunner().close)
 
 
@@ -99,7 +99,7 @@ def _outcome(case: Case, child: ForkResult) -> Outcome:
             "run it with --runner sandbox, or --runner container",
         )
     if report is None and not child.timed_out and os.WIFEXITED(child.status):
-        # Not through Python's own exit: what it wrote is lost with it.
+        # It did not exit through Python: the fake file system is lost.
         raise RunnerCannot(
             f"the fake runner cannot judge this script: in case {case.id!r} it ended its process "
             f"by other means than Python's, with status {os.WEXITSTATUS(child.status)}",
@@ -111,7 +111,7 @@ def _outcome(case: Case, child: ForkResult) -> Outcome:
         exit_code = report.exit_code
     else:
         exit_code = _shell_code(child.status)
-    stdout, returned = driver.split(child.stdout.decode("utf-8", "backslashreplace"))
+    stdout, returned = driver.split_output(child.stdout.decode("utf-8", "backslashreplace"))
     return Outcome(
         exit_code=exit_code,
         stdout=stdout,

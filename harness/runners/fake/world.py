@@ -1,15 +1,14 @@
-"""The inside of the fake runner's child: a fake file system, the script in it, and its end.
+"""The fake file system and the script in it; runs in the fork server and its children.
 
-Every way out of a script leads to `_finish`, which takes the fake file system down as a tar, hands
-it to the parent and ends the process: the end of the file, `sys.exit`, an exception, `os._exit`,
-`os.abort`, a deadly signal. Nothing here ever returns to the caller.
+However a script ends (end of file, `sys.exit`, an exception, `os._exit`, `os.abort`, a fatal
+signal), `_finish` sends the changed entries of the fake file system to the parent and ends the
+process. `run_case` never returns.
 """
 
 from __future__ import annotations
 
 import atexit
 import builtins
-import json
 import linecache
 import os
 import posix
@@ -28,12 +27,18 @@ from pyfakefs.fake_filesystem_unittest import Patcher
 from pyfakefs.fake_os import FakeOsModule
 
 from harness.cases.case import Case
-from harness.runners.fake import network, patched_modules
-from harness.runners.fake.files import Rules, flush, lay_out, limit_names, take_down
-from harness.runners.fake.imports import TreeFinder, prefer
-from harness.runners.fake.os_functions import Completion
-from harness.runners.fake.paths import simplify
-from harness.runners.fake.process import begin, forget_the_parent
+from harness.runners.fake import compile_cache, network
+from harness.runners.fake.files import (
+    AccessRules,
+    collect_tree,
+    create_tree,
+    enforce_name_encoding,
+    flush,
+)
+from harness.runners.fake.imports import TreeFinder, unload_shadowed
+from harness.runners.fake.os_functions import OsFunctions
+from harness.runners.fake.paths import use_linux_paths
+from harness.runners.fake.process import drop_parent_state, reset_process
 from harness.runners.inside import driver
 from harness.runners.inside.tripwire import Tripwire
 from harness.worlds.tree import Entry, Tree
@@ -41,7 +46,7 @@ from harness.worlds.tree import Entry, Tree
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"write": posix.write, "exit": posix._exit, "kill": posix.kill}
 
-_REFUSED = {
+_UNSUPPORTED = {
     "subprocess.Popen": "starts a subprocess",
     "os.system": "starts a subprocess",
     "os.exec": "replaces its process",
@@ -52,15 +57,18 @@ _REFUSED = {
     "sqlite3.connect": "opens a database",
     "socket.bind": "listens on a socket",
 }
-# What runs in place of the system's own functions.
+# The folders of the code that replaces system functions.
 _RUNNERS = os.path.dirname(os.path.dirname(__file__))
-_BENEATH = (os.path.dirname(helpers.__file__) + "/", _RUNNERS + "/")
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_UNCOUNTED_FOLDERS = (os.path.dirname(helpers.__file__) + "/", _RUNNERS + "/")
+_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 @dataclass(frozen=True)
 class TripPoint:
-    """What a case's tripwire does: send `signal` within `window`; without a window it counts."""
+    """When a case is interrupted: `signal` is sent within `window`, a range of call counts.
+
+    Without a window the calls are only counted.
+    """
 
     window: tuple[int, int] | None = None
     signal: signal.Signals | None = None
@@ -71,9 +79,9 @@ REHEARSAL = TripPoint()
 
 @dataclass(frozen=True)
 class Report:
-    """What a child tells its parent; `points` are a rehearsal's call counts.
+    """What a child sends to its parent; `points` are the call counts of a rehearsal.
 
-    `tree` is what is there now: path → entry, or None for what the case has there.
+    `tree` is the tree after the run: path → entry, or None where the entry has not changed.
     """
 
     exit_code: int
@@ -83,21 +91,21 @@ class Report:
     points: list[int] | None = None
 
     def tree_of(self, case: Case) -> Tree:
-        """The tree after the case."""
+        """The tree after the run."""
         before = case.tree.entries
         return Tree({path: entry or before[path] for path, entry in self.tree.items()})
 
 
 class _World:
-    """The one world of this process."""
+    """The fake file system of this process, and the case that runs in it."""
 
     fs: FakeFilesystem
     os: FakeOsModule
-    rules: Rules
+    rules: AccessRules
     case: Case
     pipe: int
-    trip_point: Tripwire | None
-    known: int
+    tripwire: Tripwire | None
+    inherited_patterns: int
     finished = False
 
 
@@ -105,16 +113,16 @@ _world = _World()
 
 
 def minimal(case: Case) -> Case:
-    """The case with its variables worked out, as small as can be: to be sent to a fork_server."""
+    """The case without what the fork server does not need, its variables resolved."""
     return replace(
         case, choices={}, tree=Tree(case.tree.entries), variables=case.environment, interrupt=None
     )
 
 
 def prepare() -> None:
-    """Make an empty world, once, in the process whose children live in it."""
-    forget_the_parent()
-    simplify()
+    """Set up an empty fake file system, once, in the process that forks the children."""
+    drop_parent_state()
+    use_linux_paths()
     patcher = Patcher(allow_root_user=True)
     patcher.setUp()
     fs = patcher.fs
@@ -122,20 +130,21 @@ def prepare() -> None:
     _world.fs, _world.os = fs, patcher.fake_modules["os"]
     for module in patcher.fake_modules.values():
         if hasattr(module, "skip_names"):
-            # pyfakefs's own modules: to find out whether one calls, it would look at every caller.
+            # Otherwise pyfakefs inspects the stack at every call to skip its own modules.
             module.skip_names = set()
-    _world.rules = Rules(fs)
-    _world.rules.enforce(_blocks)
-    Completion(_world.os, fs, _world.rules).install(_blocks)
-    # `from os.path import exists` looks here, where pyfakefs leaves the real module.
+    _world.rules = AccessRules(fs)
+    _world.rules.enforce(_finish_blocked)
+    OsFunctions(_world.os, fs, _world.rules).install(_finish_blocked)
+    # `from os.path import exists` reads sys.modules, where pyfakefs leaves the real module.
     paths: Any = _world.os.path
     sys.modules["os.path"] = sys.modules["posixpath"] = paths
-    for name in ("_exit", "abort", "kill"):
-        setattr(_world.os, name, globals()[name.strip("_") + "_"])
+    replacements = {"_exit": fake_exit, "abort": fake_abort, "kill": fake_kill}
+    for name, function in replacements.items():
+        setattr(_world.os, name, function)
     sys.meta_path.insert(0, TreeFinder(fs))
     _refuse_subprocesses()
-    network.cut()
-    # The patcher lives as long as its world.
+    network.patch_sockets()
+    # Keep the patcher as long as its file system.
     _REAL["patcher"] = patcher
 
 
@@ -146,13 +155,14 @@ def source_of(case: Case) -> bytes:
 
 
 def run_case(case: Case, pipe: int, trip_point: TripPoint | None) -> NoReturn:
-    """Furnish the world for the case, run the script in it, report through `pipe`, and end."""
-    begin(case.environment, case.umask)
+    """Create the case's tree, run the script in it, report through `pipe`, and end the process."""
+    reset_process(case.environment, case.umask)
     fs = _world.fs
-    _world.case, _world.pipe, _world.known = case, pipe, patched_modules.known()
-    _world.trip_point = None if trip_point is None else _tripwire(trip_point)
+    _world.case, _world.pipe = case, pipe
+    _world.inherited_patterns = compile_cache.pattern_count()
+    _world.tripwire = None if trip_point is None else _tripwire(trip_point)
     fs.umask = 0
-    lay_out(fs, case)
+    create_tree(fs, case)
     fs.umask = case.umask
     _world.rules.apply(case)
     folder = case.script_folder
@@ -160,41 +170,41 @@ def run_case(case: Case, pipe: int, trip_point: TripPoint | None) -> NoReturn:
     name = case.script
     sys.argv[:] = [name.rpartition("/")[2] if case.relative else name, *case.arguments]
     sys.path.insert(0, folder)
-    prefer(folder, case.tree)
-    limit_names(sys.getfilesystemencoding())
-    sys.addaudithook(_refuse)
-    sys.addaudithook(network.watch)
+    unload_shadowed(folder, case.tree)
+    enforce_name_encoding(sys.getfilesystemencoding())
+    sys.addaudithook(_refuse_unsupported)
+    sys.addaudithook(network.refuse)
     helpers.set_uid(case.user)
     helpers.set_gid(case.user)
-    if _world.trip_point is not None:
-        _watch(_world.trip_point)
-        _world.trip_point.start()
+    if _world.tripwire is not None:
+        _record_effects(_world.tripwire)
+        _world.tripwire.start()
     _finish(_run(case, source_of(case)))
 
 
 def _tripwire(trip_point: TripPoint) -> Tripwire:
     number = trip_point.signal
-    fire = None if number is None else lambda: receive(number)
-    return Tripwire(trip_point.window, fire, _BENEATH)
+    fire = None if number is None else lambda: deliver_signal(number)
+    return Tripwire(trip_point.window, fire, _UNCOUNTED_FOLDERS)
 
 
-def receive(number: signal.Signals) -> None:
-    """Get a signal now: its handler runs, or the process ends as by that signal."""
+def deliver_signal(number: signal.Signals) -> None:
+    """Handle a signal now: its handler runs, or the process ends as if killed by it."""
     if signal.getsignal(number) is signal.SIG_DFL or number == signal.SIGKILL:
         _finish(128 + number, killed=True)
     _REAL["kill"](posix.getpid(), number)
 
 
 def _run(case: Case, source: bytes) -> int:
-    """The exit code that a Python process of its own would have."""
-    code = _caught(_call if case.call else _main, case, source)
-    # The end of a process: wait for its threads, then whatever it registered for that moment.
-    if (unfinished := _caught(_last_things)) != 0:
+    """Run the script, or call its function; the exit code that a Python process would have."""
+    code = _exit_code_of(_run_call if case.call else _run_script, case, source)
+    # As at the end of a Python process: join the threads, then run the exit handlers.
+    if (unfinished := _exit_code_of(_shut_down)) != 0:
         code = code or unfinished
     return code
 
 
-def _main(case: Case, source: bytes) -> None:
+def _run_script(case: Case, source: bytes) -> None:
     module = types.ModuleType("__main__")
     module.__file__ = case.script
     module.__builtins__ = builtins  # type: ignore[attr-defined]
@@ -205,24 +215,23 @@ def _main(case: Case, source: bytes) -> None:
         source.decode("utf-8", "replace").splitlines(keepends=True),
         case.script,
     )
-    exec(patched_modules.compiled(source, case.script), module.__dict__)
+    exec(compile_cache.compile_script(source, case.script), module.__dict__)
 
 
-def _call(case: Case, source: bytes) -> None:
+def _run_call(case: Case, source: bytes) -> None:
     assert case.call is not None
-    call = driver.encode(case.call.function, case.call.arguments)
-    answer = driver.perform(case.script, source, call)
-    sys.stdout.write("\n" + driver.ANSWER + json.dumps(answer) + "\n")
+    call = driver.encode_call(case.call.function, case.call.arguments)
+    sys.stdout.write(driver.format_result(driver.call_function(case.script, source, call)))
 
 
-def _last_things() -> None:
+def _shut_down() -> None:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
 
 
-def _caught(function: Any, *arguments: Any) -> int:
+def _exit_code_of(function: Any, *arguments: Any) -> int:
     try:
         function(*arguments)
     except SystemExit as end:
@@ -244,72 +253,74 @@ def _caught(function: Any, *arguments: Any) -> int:
 def _finish(
     exit_code: int, *, refused: str = "", hangs: bool = False, killed: bool = False
 ) -> NoReturn:
-    """Report and end: called once, from whichever place the script comes to its end."""
+    """Report and end the process; only the first call reports."""
     if _world.finished:
         _REAL["exit"](exit_code)
     _world.finished = True
     points = None
-    if _world.trip_point is not None:
-        _world.trip_point.stop()
-        points = _world.trip_point.points()
+    if _world.tripwire is not None:
+        _world.tripwire.stop()
+        points = _world.tripwire.points()
     if not killed:
         flush(_world.fs)
-    tree = {} if refused else take_down(_world.fs, _world.case)
-    report = patched_modules.packed(Report(exit_code, tree, refused, hangs, points), _world.known)
+    tree = {} if refused else collect_tree(_world.fs, _world.case)
+    report = compile_cache.pack_report(
+        Report(exit_code, tree, refused, hangs, points), _world.inherited_patterns
+    )
     while report:
         report = report[_REAL["write"](_world.pipe, report) :]
     _REAL["exit"](0)
     raise AssertionError
 
 
-def exit_(code: int) -> NoReturn:
-    """`os._exit` inside the world."""
+def fake_exit(code: int) -> NoReturn:
+    """Replaces `os._exit`."""
     _finish(code & 0xFF, killed=True)
 
 
-def abort_() -> NoReturn:
-    """`os.abort` inside the world."""
+def fake_abort() -> NoReturn:
+    """Replaces `os.abort`."""
     _finish(128 + signal.SIGABRT, killed=True)
 
 
-def kill_(pid: int, number: int, /) -> None:
-    """`os.kill` inside the world."""
+def fake_kill(pid: int, number: int, /) -> None:
+    """Replaces `os.kill`."""
     if pid == posix.getpid() and number:
-        receive(signal.Signals(number))
+        deliver_signal(signal.Signals(number))
     else:
         _REAL["kill"](pid, number)
 
 
-def _blocks(path: str) -> NoReturn:
+def _finish_blocked(path: str) -> NoReturn:
     sys.stderr.flush()
     _REAL["write"](2, f"(blocked for ever: opened the FIFO {path})\n".encode())
     _finish(0, hangs=True)
 
 
-def _refuse(event: str, args: tuple[Any, ...]) -> None:
+def _refuse_unsupported(event: str, args: tuple[Any, ...]) -> None:
     if _world.finished:
         return
     if event == "mmap.__new__" and args[0] == -1:
         return
-    if event in _REFUSED:
-        what = " ".join([event, *(repr(one) for one in args[:1])])
-        _finish(0, refused=f"{_REFUSED[event]} ({what})")
-    if event == "open" and isinstance(args[2], int) and args[2] & _WRITING:
+    if event in _UNSUPPORTED:
+        call = " ".join([event, *(repr(one) for one in args[:1])])
+        _finish(0, refused=f"{_UNSUPPORTED[event]} ({call})")
+    if event == "open" and isinstance(args[2], int) and args[2] & _WRITE_FLAGS:
         path = str(args[0])
         if not isinstance(args[0], int) and not path.startswith("/dev/"):
             _finish(0, refused=f"writes the real file {path} behind the fake file system")
 
 
 def _refuse_subprocesses() -> None:
-    """Before one is started it opens pipes, which pyfakefs fails at."""
+    """Refuse before `Popen` opens its pipes, at which pyfakefs fails."""
 
     def init(_self: Any, args: Any, *_rest: Any, **_names: Any) -> None:
-        _refuse("subprocess.Popen", (args,))
+        _refuse_unsupported("subprocess.Popen", (args,))
 
     subprocess.Popen.__init__ = init  # type: ignore[assignment,method-assign]
 
 
-def _watch(trip_point: Tripwire) -> None:
-    """Tell the tripwire of everything the script creates or renames."""
-    trip_point.note(FakeFilesystem.add_object, trip_point.created)
-    trip_point.note(FakeFilesystem.rename, trip_point.renamed)
+def _record_effects(tripwire: Tripwire) -> None:
+    """Have the tripwire record everything that the script creates or renames."""
+    tripwire.on_call(FakeFilesystem.add_object, tripwire.record_creation)
+    tripwire.on_call(FakeFilesystem.rename, tripwire.record_rename)

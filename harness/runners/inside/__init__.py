@@ -1,1 +1,1 @@
-"""What runs inside a sandbox or a container: Python 3.8, the standard library, no other room."""
+"""What runs inside a sandbox or container; imports the standard library (Python 3.8) alone."""

@@ -1,11 +1,12 @@
-"""The far end of the real worlds: lays out a tree, runs the script, takes the tree down.
+"""The agent: extracts a tree, runs the script in it, and archives the tree afterwards.
 
-`perform` is called in a container or in a sandbox. Its answer is a tar that holds `outcome.json`,
-`stdout`, `stderr` and, below `tree/`, what of the tree is not as it was sent: the paths of the rest
-are in `outcome.json`, as `kept`. Runs on Python 3.8 and newer with the standard library alone.
+`run_task` is called in a container or sandbox. Its response is a tar of `outcome.json`, `stdout`,
+`stderr` and, below `tree/`, the entries of the tree that differ from those sent; the paths of the
+others are listed in `outcome.json`, under `unchanged`. Runs on Python 3.8 and newer with the
+standard library alone.
 
-The tree afterwards is everything outside the system's own folders that the case laid out, or that
-was not there, or not like that, when the script started.
+The tree afterwards consists of the entries sent and of those that the script created or changed,
+outside the system's folders.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ from typing import (
 )
 
 from harness.runners.inside import mounts, stamps
-from harness.runners.inside.stamps import Layer, Look, Stamp
+from harness.runners.inside.stamps import Layer, Scan, Stamp
 
-HOME = "/.harness"
+HELPER_FOLDER = "/.harness"
 Job = Dict[str, Any]
 
 
-def perform(
+def run_task(
     job: Job,
     tree: bytes,
     helpers: Mapping[str, bytes],
@@ -47,69 +48,71 @@ def perform(
     python: str,
     hidden: Sequence[str] = (),
     layer: Optional[Layer] = None,
-    become: Optional[Callable[[int], None]] = None,
+    set_user: Optional[Callable[[int], None]] = None,
 ) -> bytes:
-    """Do a job in the world that this process lives in, and return the answer.
+    """Run a task in the namespaces of this process, and return the response.
 
-    `helpers` run beside the script, each a file of its own: name → source. `python` is the
-    interpreter of the script. What lies in the folders `hidden` is no part of the world, which is
-    a `layer` over another one or a whole. `become(user)` makes a process a user's.
+    `helpers` are the programs that run the script: file name → source. `python` is the interpreter
+    of the script. The folders `hidden` are not scanned. `layer` is the overlay at the root, or
+    None. `set_user(user)` changes the user of the calling process.
     """
     os.umask(0o022)
-    os.mkdir(HOME)
+    os.mkdir(HELPER_FOLDER)
     for name, source in helpers.items():
-        with open(os.path.join(HOME, name), "wb") as stream:
+        with open(os.path.join(HELPER_FOLDER, name), "wb") as stream:
             stream.write(source)
-    laid_out = _lay_out(tree)
+    sent = _extract(tree)
     if job["user"]:
-        _open_ways(hidden)
-    shown = _shown_as(laid_out)
-    look = Look((HOME, *hidden), layer)
+        _make_reachable(hidden)
+    stand_ins = _stand_ins(sent)
+    scan = Scan((HELPER_FOLDER, *hidden), layer)
     with contextlib.ExitStack() as open_files:
         if job["read_only"]:
-            mounts.seal(job["read_only"], [*job["writable"], HOME])
+            mounts.make_read_only(job["read_only"], [*job["writable"], HELPER_FOLDER])
             mounts.limit_capabilities()
         for folder in job["full"]:
             open_files.enter_context(mounts.fill(folder))
-        # Kept open: a script may remove them.
+        # Opened now, because a script may remove them.
         stdout, stderr = (
-            open_files.enter_context(open(os.path.join(HOME, name), "w+b"))
+            open_files.enter_context(open(os.path.join(HELPER_FOLDER, name), "w+b"))
             for name in ("stdout", "stderr")
         )
-        before = look.stamps()
-        outcome = _run(job, python, become or _become, stdout, stderr)
-        said = {"stdout": _all(stdout), "stderr": _all(stderr)}
-    answer = io.BytesIO()
-    kept = []
-    with tarfile.open(fileobj=answer, mode="w") as out:
-        for path, stamp in look.stamps().items():
-            stands_for = shown[path][1] if path in shown and shown[path][0] == stamp else None
-            sent = laid_out.get(path)
-            if not (stands_for or sent or (before.get(path) or look.beneath(path)) != stamp):
+        before = scan.stamps()
+        outcome = _run(job, python, set_user or _set_user, stdout, stderr)
+        output = {"stdout": _read_all(stdout), "stderr": _read_all(stderr)}
+    response = io.BytesIO()
+    unchanged = []
+    with tarfile.open(fileobj=response, mode="w") as out:
+        for path, stamp in scan.stamps().items():
+            shown, stands_for = stand_ins.get(path, (None, None))
+            if shown != stamp:
+                stands_for = None
+            member = sent.get(path)
+            if not (stands_for or member or (before.get(path) or scan.lower_stamp(path)) != stamp):
                 continue
-            info, data = _taken_down(path, stands_for)
-            if sent is not None and _is_as_sent(info, data, sent, tree):
-                kept.append(path)
+            info, data = _archive_member(path, stands_for)
+            if member is not None and _is_unchanged(info, data, member, tree):
+                unchanged.append(path)
             else:
                 out.addfile(info, io.BytesIO(data))
-        _add(out, "outcome.json", json.dumps(dict(outcome, kept=kept)).encode())
-        for name, data in said.items():
+        _add(out, "outcome.json", json.dumps(dict(outcome, unchanged=unchanged)).encode())
+        for name, data in output.items():
             _add(out, name, data)
-    return answer.getvalue()
+    return response.getvalue()
 
 
-class _Tar(tarfile.TarFile):
-    """A tar that is laid out as far as this world allows."""
+class _TreeTar(tarfile.TarFile):
+    """A tar that is extracted as far as the rights of this process allow."""
 
     devices: List[str]
 
     def chown(self, tarinfo: tarfile.TarInfo, targetpath: Any, numeric_owner: bool) -> None:
-        """Give a file its owner, if there is such a user here."""
+        """Set the owner of a file, unless the user namespace lacks that user."""
         with contextlib.suppress(OSError):
             os.lchown(targetpath, tarinfo.uid, tarinfo.gid)
 
     def makedev(self, tarinfo: tarfile.TarInfo, targetpath: Any) -> None:
-        """Make a device, or remember to show the null device there."""
+        """Create a device node, or note that the null device is to be mounted there."""
         try:
             super().makedev(tarinfo, targetpath)
         except PermissionError:
@@ -117,20 +120,20 @@ class _Tar(tarfile.TarFile):
             self.devices.append(str(targetpath))
 
 
-def _lay_out(tree: bytes) -> Dict[str, tarfile.TarInfo]:
-    """Make everything that the tar holds, and return it: path → member."""
-    with _Tar.open(fileobj=io.BytesIO(tree), mode="r:") as tar:
-        assert isinstance(tar, _Tar)
+def _extract(tree: bytes) -> Dict[str, tarfile.TarInfo]:
+    """Extract the tar at the root; path → member."""
+    with _TreeTar.open(fileobj=io.BytesIO(tree), mode="r:") as tar:
+        assert isinstance(tar, _TreeTar)
         tar.devices = []
         # Newer Pythons refuse devices and special modes otherwise; older ones ignore this.
         tar.extraction_filter = lambda member, _path: member
         for member in tar:
-            _clear("/" + member.name, member)
+            _remove_conflicting("/" + member.name, member)
         tar.extractall("/", numeric_owner=True)
         for path in tar.devices:
             mounts.bind("/dev/null", path)
         if tar.devices:
-            mounts.forbid_writing(tar.devices)
+            mounts.remount_read_only(tar.devices)
         for member in tar:
             if member.issym():
                 times = (member.mtime, member.mtime)
@@ -138,10 +141,10 @@ def _lay_out(tree: bytes) -> Dict[str, tarfile.TarInfo]:
         return {"/" + member.name: member for member in tar}
 
 
-def _clear(path: str, member: tarfile.TarInfo) -> None:
-    """Remove what the image has at a path where the tree has something of another kind.
+def _remove_conflicting(path: str, member: tarfile.TarInfo) -> None:
+    """Remove what exists at the path of a member, unless it can be overwritten.
 
-    A link to a folder does as a folder.
+    A symbolic link to a folder counts as a folder.
     """
     if not os.path.lexists(path) or (member.isdir() and os.path.isdir(path)):
         return
@@ -152,8 +155,8 @@ def _clear(path: str, member: tarfile.TarInfo) -> None:
         os.unlink(path)
 
 
-def _open_ways(folders: Sequence[str]) -> None:
-    """Let everybody pass through the folders that these lie in."""
+def _make_reachable(folders: Sequence[str]) -> None:
+    """Let every user pass through the parents of these folders."""
     for folder in filter(os.path.exists, folders):
         parent = os.path.dirname(folder)
         while parent != "/":
@@ -163,22 +166,22 @@ def _open_ways(folders: Sequence[str]) -> None:
             parent = os.path.dirname(parent)
 
 
-def _shown_as(
-    laid_out: Mapping[str, tarfile.TarInfo],
+def _stand_ins(
+    sent: Mapping[str, tarfile.TarInfo],
 ) -> Dict[str, Tuple[Stamp, tarfile.TarInfo]]:
-    """What is not quite as the tree has it: how it looks, and what it stands for."""
+    """Path → stamp and member, where the extracted file has not the owner or mode of its member."""
     found = {}
-    for path, member in laid_out.items():
+    for path, member in sent.items():
         status = os.lstat(path)
         same = (status.st_uid, status.st_gid) == (member.uid, member.gid)
         if not member.issym():
             same = same and stat.S_IMODE(status.st_mode) == member.mode
         if not same:
-            found[path] = stamps.of(status), member
+            found[path] = stamps.stamp_of(status), member
     return found
 
 
-def _become(user: int) -> None:
+def _set_user(user: int) -> None:
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)
@@ -187,19 +190,19 @@ def _become(user: int) -> None:
 def _run(
     job: Job,
     python: str,
-    become: Callable[[int], None],
+    set_user: Callable[[int], None],
     stdout: BinaryIO,
     stderr: BinaryIO,
 ) -> Dict[str, Any]:
-    """Run the script as the job says, and return how it ended."""
-    points = os.path.join(HOME, "points")
+    """Run the script of a job, and return its exit code, seconds and tripwire points."""
+    points = os.path.join(HELPER_FOLDER, "points")
     script, user = job["script"], job["user"]
     folder, name = os.path.split(script)
     command = [name if job["relative"] else script, *job["arguments"]]
     if job["call"] is not None:
-        command = [HOME + "/driver.py", script, job["call"]]
+        command = [HELPER_FOLDER + "/driver.py", script, job["call"]]
     elif job["interrupt"] is not None:
-        command = [HOME + "/tripwire.py", job["interrupt"], points, *command]
+        command = [HELPER_FOLDER + "/tripwire.py", job["interrupt"], points, *command]
         open(points, "w").close()
         os.chmod(points, 0o666)
     os.umask(job["umask"])
@@ -212,23 +215,23 @@ def _run(
         cwd=folder if job["relative"] else job["cwd"],
         env={**job["defaults"], **job["variables"]},
         start_new_session=True,
-        # Without one, a faster way to start is taken.
-        preexec_fn=(lambda: become(user)) if user else None,
+        # Without a preexec_fn, subprocess can use vfork, which is faster.
+        preexec_fn=(lambda: set_user(user)) if user else None,
     )
     code = _wait(child, job["timeout"])
     seconds = time.perf_counter() - started
     os.umask(0o022)
-    _end_all(child.pid)
+    _kill_leftovers(child.pid)
     return {"exit_code": code, "seconds": seconds, "points": _read_points(points)}
 
 
-def _end_all(leader: int) -> None:
-    """End whatever the script has started and not waited for."""
+def _kill_leftovers(leader: int) -> None:
+    """Kill the processes that the script has left running."""
     if os.getpid() != 1:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader, signal.SIGKILL)
         return
-    # This is the first process of a world of its own: all others in it are the script's.
+    # The first process of a process namespace: all others in it are the script's.
     with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
@@ -237,25 +240,25 @@ def _end_all(leader: int) -> None:
 
 
 def _wait(child: subprocess.Popen[bytes], timeout: float) -> Optional[int]:
-    """The exit code as a shell reports it; None when the script did not end in time.
+    """The exit code as a shell reports it; None after `timeout` seconds.
 
-    An alarm ends the wait: subprocess itself would look from time to time, up to 50 ms too late.
+    An alarm ends the wait: the timeout of subprocess polls, and may be up to 50 ms late.
     """
     deadline = time.monotonic() + timeout
-    over: List[bool] = []
+    timed_out: List[bool] = []
 
-    def late(_number: int, _frame: Any) -> None:
+    def on_alarm(_number: int, _frame: Any) -> None:
         # The script may send this signal too.
         if time.monotonic() >= deadline:
-            over.append(True)
+            timed_out.append(True)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
 
-    signal.signal(signal.SIGALRM, late)
+    signal.signal(signal.SIGALRM, on_alarm)
     signal.setitimer(signal.ITIMER_REAL, timeout)
     code = child.wait()
     signal.setitimer(signal.ITIMER_REAL, 0)
-    if over:
+    if timed_out:
         return None
     return 128 - code if code < 0 else code
 
@@ -269,8 +272,10 @@ def _read_points(path: str) -> Optional[List[int]]:
     return points
 
 
-def _taken_down(path: str, stands_for: Optional[tarfile.TarInfo]) -> Tuple[tarfile.TarInfo, bytes]:
-    """What is at a path, as a tar has it, and the bytes of a file."""
+def _archive_member(
+    path: str, stands_for: Optional[tarfile.TarInfo]
+) -> Tuple[tarfile.TarInfo, bytes]:
+    """The tar member for a path, and the bytes of a file."""
     status = os.lstat(path)
     if stands_for is not None and stands_for.isdir():
         status = os.stat(path)
@@ -295,16 +300,19 @@ def _taken_down(path: str, stands_for: Optional[tarfile.TarInfo]) -> Tuple[tarfi
     return info, data
 
 
-def _is_as_sent(info: tarfile.TarInfo, data: bytes, sent: tarfile.TarInfo, tree: bytes) -> bool:
-    """Whether something is what the tar `tree` has there: bytes, owner, mode, date and all."""
-    looks = [
+def _is_unchanged(info: tarfile.TarInfo, data: bytes, sent: tarfile.TarInfo, tree: bytes) -> bool:
+    """Whether content, owner, mode, time and kind equal those of the member `sent` of `tree`."""
+    attributes = [
         (one.type, one.mode, one.uid, one.gid, one.mtime, one.linkname, one.size)
         for one in (info, sent)
     ]
-    return looks[0] == looks[1] and data == tree[sent.offset_data : sent.offset_data + sent.size]
+    return (
+        attributes[0] == attributes[1]
+        and data == tree[sent.offset_data : sent.offset_data + sent.size]
+    )
 
 
-def _all(stream: BinaryIO) -> bytes:
+def _read_all(stream: BinaryIO) -> bytes:
     stream.seek(0)
     return stream.read()
 

@@ -1,12 +1,12 @@
-"""Calls one function of a script and tells what it did; runs wherever the script runs.
+"""Calls one function of a script and prints the result; runs where the script runs.
 
 Runs on Python 3.8 and newer with the standard library alone, as `python driver.py SCRIPT CALL`
-beside the script in a container, or through `perform` inside the fake file system. The answer is
-the last line of standard output: `ANSWER`, then JSON with one of the keys
+in a sandbox or container, or through `call_function` in the fake file system. The last
+line of standard output is `MARKER`, then JSON with one of the keys
 
-- `returned`: the value; a path as `{"path": "…"}`, anything that JSON lacks as `{"type": "…"}`
-- `raised`: the names of the exception's classes, most special first, and `message`; `importing` is
-  true when the script could not even be imported
+- `returned`: the value; a path as `{"path": "…"}`, a value that JSON lacks as `{"type": "…"}`
+- `raised`: the names of the exception's classes, most specific first, with `message`; `importing`
+  is true when the import of the script raised it
 - `missing`: true, when the script has no such function
 """
 
@@ -20,19 +20,19 @@ import types
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-Answer = Dict[str, Any]
-ANSWER = "harness-call: "
+CallResult = Dict[str, Any]
+MARKER = "harness-call: "
 
 
-def encode(function: str, arguments: Mapping[str, object]) -> str:
+def encode_call(function: str, arguments: Mapping[str, object]) -> str:
     """The JSON text of a call, for the command line."""
-    plain = {key: _to_json(value) for key, value in arguments.items()}
-    return json.dumps({"function": function, "arguments": plain})
+    encoded = {key: _to_json(value) for key, value in arguments.items()}
+    return json.dumps({"function": function, "arguments": encoded})
 
 
-def perform(script: str, source: bytes, call: str) -> Answer:
-    """Import the script from its source bytes, do the call, and return the answer as a dict."""
-    wanted = json.loads(call)
+def call_function(script: str, source: bytes, call: str) -> CallResult:
+    """Import the script from its source bytes, and do the call that `encode_call` has encoded."""
+    request = json.loads(call)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s - %(message)s")
     module = types.ModuleType("step_under_test")
     module.__file__ = script
@@ -41,37 +41,42 @@ def perform(script: str, source: bytes, call: str) -> Answer:
         exec(compile(source, script, "exec"), module.__dict__)
     except BaseException as error:
         traceback.print_exc()
-        return dict(_raised(error), importing=True)
-    function = getattr(module, wanted["function"], None)
+        return dict(_describe_exception(error), importing=True)
+    function = getattr(module, request["function"], None)
     if not callable(function):
         return {"missing": True}
-    arguments = {key: _from_json(value) for key, value in wanted["arguments"].items()}
+    arguments = {key: _from_json(value) for key, value in request["arguments"].items()}
     try:
-        return {"returned": _to_json(function(*_by_position(arguments), **arguments))}
+        return {"returned": _to_json(function(*_pop_positional(arguments), **arguments))}
     except BaseException as error:
         traceback.print_exc()
-        return _raised(error)
+        return _describe_exception(error)
 
 
-def split(stdout: str) -> Tuple[str, Optional[Answer]]:
-    """What the script itself printed, and the answer (None when it never came)."""
-    head, mark, answer = stdout.rpartition(ANSWER)
-    if not mark:
+def format_result(result: CallResult) -> str:
+    """The line of standard output for a result."""
+    return "\n" + MARKER + json.dumps(result) + "\n"
+
+
+def split_output(stdout: str) -> Tuple[str, Optional[CallResult]]:
+    """What the script itself printed, and the result (None if there is none)."""
+    printed, marker, result = stdout.rpartition(MARKER)
+    if not marker:
         return stdout, None
     try:
-        return head, json.loads(answer)
+        return printed, json.loads(result)
     except ValueError:
         return stdout, None
 
 
-def _by_position(arguments: Dict[str, Any]) -> List[Any]:
-    """Take out the arguments that are named "0", "1" and so on, in this order."""
+def _pop_positional(arguments: Dict[str, Any]) -> List[Any]:
+    """Remove the arguments named "0", "1" and so on, and return them in this order."""
     return [
         arguments.pop(str(number)) for number in range(len(arguments)) if str(number) in arguments
     ]
 
 
-def _raised(error: BaseException) -> Answer:
+def _describe_exception(error: BaseException) -> CallResult:
     names = [cls.__name__ for cls in type(error).__mro__ if cls is not object]
     return {"raised": names, "message": str(error)}
 
@@ -95,12 +100,11 @@ def _from_json(value: Any) -> Any:
 
 
 def main() -> None:
-    """The command: `driver.py SCRIPT CALL`."""
+    """Run the command `driver.py SCRIPT CALL`."""
     script, call = sys.argv[1:3]
     sys.argv[:] = [script]
     sys.path[0] = str(PurePosixPath(script).parent)
-    answer = perform(script, Path(script).read_bytes(), call)
-    sys.stdout.write("\n" + ANSWER + json.dumps(answer) + "\n")
+    sys.stdout.write(format_result(call_function(script, Path(script).read_bytes(), call)))
     sys.stdout.flush()
 
 

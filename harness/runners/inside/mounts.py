@@ -1,7 +1,7 @@
-"""Mounts of the real worlds: folders that are read-only, or full; and what root may not do there.
+"""Mounts in sandboxes and containers: read-only folders, full folders; and capabilities of root.
 
-Runs on Python 3.8 and newer with the standard library alone, inside a mount namespace of its own
-(a container's or a sandbox's), as somebody who may mount there.
+Runs on Python 3.8 and newer with the standard library alone, in the mount namespace of a sandbox or
+container, as a user that may mount there.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ MS_MOVE = 8192
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
-# What a mount has must be said again when it becomes read-only: statvfs's flag → mount(2)'s.
-_KEPT = {2: MS_NOSUID, 4: MS_NODEV, 8: MS_NOEXEC, 1024: 1024, 2048: 2048, 4096: 1 << 21}
+# Flags that a remount must repeat: that of statvfs(3) → that of mount(2).
+_FLAGS_TO_KEEP = {2: MS_NOSUID, 4: MS_NODEV, 8: MS_NOEXEC, 1024: 1024, 2048: 2048, 4096: 1 << 21}
 
-# File systems of the kernel's own, which have no place for a file.
-_KERNEL = ("/proc", "/sys", "/dev/pts", "/dev/mqueue")
+# Virtual file systems of the kernel, in which no file can be created.
+_KERNEL_FILE_SYSTEMS = ("/proc", "/sys", "/dev/pts", "/dev/mqueue")
 
 _PR_CAPBSET_DROP = 24
-# What Docker leaves to root in a container: to change owners and users, pass over permissions,
-# signal others, make nodes, use low ports and raw sockets, change the root.
+# Those that root has in a container by default: change owners and users, override permissions, send
+# signals, create device nodes, use low ports and raw sockets, chroot.
 CONTAINER_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31)
-_CAPABILITIES = 64
-_CHUNK = 65536
+_CAPABILITY_COUNT = 64
+_CHUNK_SIZE = 65536
 
 
-def call(name: str, *arguments: Any) -> None:
-    """Call a function of the C library that returns 0; raises `OSError` when it does not."""
+def call_libc(name: str, *arguments: Any) -> None:
+    """Call a function of the C library; raises `OSError` unless it returns 0."""
     import ctypes
 
     encoded = [os.fsencode(one) if isinstance(one, str) else one for one in arguments]
-    if getattr(library(), name)(*encoded) != 0:
+    if getattr(libc(), name)(*encoded) != 0:
         number = ctypes.get_errno()
         paths = " ".join(one for one in arguments if isinstance(one, str))
         raise OSError(number, f"{name} {paths}: {os.strerror(number)}")
 
 
 @lru_cache(maxsize=1)
-def library() -> Any:
-    """The C library; asked for before a fork, it is loaded once for all worlds."""
-    # Not every image has it, and most cases need none of this.
+def libc() -> Any:
+    """The C library; called before a fork, it is loaded in every child."""
+    # Imported late: not every image has ctypes, and most cases do not need it.
     import ctypes
 
     return ctypes.CDLL(None, use_errno=True)
@@ -57,35 +57,36 @@ def library() -> Any:
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
     """Mount `source` at `target`, as mount(2) does; raises `OSError`."""
-    call("mount", source, target, kind or None, _number(flags), options or None)
+    call_libc("mount", source, target, kind or None, _unsigned_long(flags), options or None)
 
 
-def _number(flags: int) -> Any:
+def _unsigned_long(flags: int) -> Any:
     import ctypes
 
     return ctypes.c_ulong(flags)
 
 
 def bind(source: str, target: str) -> None:
-    """Show a folder or file, with what is mounted below it, at another place too."""
+    """Bind-mount a folder or file, with all mounts below it, at `target`; raises `OSError`."""
     mount(source, target, flags=MS_BIND | MS_REC)
 
 
-def forbid_writing(paths: Sequence[str], but: Sequence[str] = ()) -> None:
-    """Make mounts read-only, with whatever is mounted below, but what lies in the folders `but`.
+def remount_read_only(paths: Sequence[str], excluded: Sequence[str] = ()) -> None:
+    """Remount everything that is mounted at or below `paths` read-only, but not below `excluded`.
 
-    Anybody who writes there gets EROFS, root too.
+    Writing there raises EROFS, for root too.
     """
     tops = [os.path.realpath(path) for path in paths]
-    for one in sorted(points()):
-        if any(is_under(one, top) for top in tops) and not any(is_under(one, top) for top in but):
+    for one in sorted(mount_points()):
+        included = any(is_under(one, top) for top in tops)
+        if included and not any(is_under(one, top) for top in excluded):
             kept = os.statvfs(one).f_flag
-            flags = sum(new for old, new in _KEPT.items() if kept & old)
+            flags = sum(new for old, new in _FLAGS_TO_KEEP.items() if kept & old)
             mount("", one, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
 
 
-def points() -> Set[str]:
-    """The files and folders at which something is mounted."""
+def mount_points() -> Set[str]:
+    """The paths of all mount points of this mount namespace."""
     with open("/proc/self/mountinfo", "rb") as stream:
         return {_unescaped(line.split(b" ")[4]) for line in stream}
 
@@ -97,33 +98,33 @@ def _unescaped(name: bytes) -> str:
     return os.fsdecode(name)
 
 
-def seal(read_only: Sequence[str], writable: Sequence[str]) -> None:
-    """Make the folders `read_only` so, and what is mounted in them, but not the folders `writable`.
+def make_read_only(read_only: Sequence[str], writable: Sequence[str]) -> None:
+    """Make the folders `read_only` and the mounts below them read-only, except `writable`.
 
-    A folder that does not exist is passed over: whether it can be made is for its parent to say.
+    Folders that do not exist are skipped: their parents determine whether they can be created.
     """
     for folder in filter(os.path.isdir, writable):
         bind(folder, folder)
-    kept = [*(os.path.realpath(one) for one in writable), *_KERNEL]
-    sealed = []
+    excluded = [*(os.path.realpath(one) for one in writable), *_KERNEL_FILE_SYSTEMS]
+    mounted = []
     for folder in filter(os.path.isdir, read_only):
         if not any(is_under(folder, one) for one in writable):
             if folder != "/":
                 bind(folder, folder)
-            sealed.append(folder)
-    forbid_writing(sealed, kept)
+            mounted.append(folder)
+    remount_read_only(mounted, excluded)
 
 
 def fill(folder: str) -> BinaryIO:
-    """Leave no space in a folder that is a small file system of its own, while the answer is open.
+    """Fill the file system mounted at `folder` for as long as the returned file is open.
 
-    Files can still be made there.
+    Files can still be created there, without content.
     """
     before = os.stat(folder)
     path = os.path.join(folder, ".filling")
     filling = open(path, "wb", buffering=0)
     os.unlink(path)
-    for size in (_CHUNK, 1):
+    for size in (_CHUNK_SIZE, 1):
         try:
             while True:
                 filling.write(bytes(size))
@@ -135,13 +136,13 @@ def fill(folder: str) -> BinaryIO:
 
 
 def limit_capabilities(kept: Sequence[int] = CONTAINER_CAPABILITIES) -> None:
-    """Whatever is executed from now on has no more than these, even as root."""
-    for one in range(_CAPABILITIES):
+    """Limit all programs executed from now on to these capabilities, even as root."""
+    for one in range(_CAPABILITY_COUNT):
         if one not in kept:
             try:
-                call("prctl", _PR_CAPBSET_DROP, one, 0, 0, 0)
+                call_libc("prctl", _PR_CAPBSET_DROP, one, 0, 0, 0)
             except OSError as error:
-                # The numbers end before.
+                # The kernel has fewer capabilities.
                 if error.errno != errno.EINVAL:
                     raise
 

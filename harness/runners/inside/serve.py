@@ -1,15 +1,14 @@
-"""The far end of the container runner: takes tasks from standard input, answers on output.
+"""The process of a container: reads tasks from its input, writes responses to its output.
 
-A container gets it as the `__main__.py` of a zip file, with what it needs of the harness beside
-it, and runs it as `python3 FILE.pyz MODE`. In the mode `case` it does one task, in the container
-as it is, and ends. In the mode `worker` it does one after the other, each in a world of its own:
-new namespaces, and a root in memory laid over the container's, so that nothing of it is left for
-the next. It ends when nobody is at the other end any more. Runs on Python 3.8 and newer with the
-standard library alone.
+It is the `__main__.py` of a zip file that also holds the modules it imports, and runs as
+`python3 FILE.pyz MODE`. In the mode `case` it runs one task in the container itself, and ends. In
+the mode `worker` it runs tasks one after the other, each in new namespaces and with an overlay in
+memory as the root, so that no task affects the next one. It ends when the connection is closed.
+Runs on Python 3.8 and newer with the standard library alone.
 
-A task is two frames, the job as JSON and the tree as a tar; an answer is one, the tar that
-`agent.perform` makes, or what went wrong. A frame is a byte that tells its kind, eight that tell
-its size, and so many bytes.
+A task is two frames, the job as JSON and the tree as a tar. A response is one frame, the tar that
+`agent.run_task` returns, or an error message. A frame is one byte for its kind, eight for the size
+of its data in bytes (big-endian), and the data.
 """
 
 from __future__ import annotations
@@ -33,66 +32,66 @@ from harness.runners.inside.mounts import MS_MOVE, MS_PRIVATE, MS_REC
 from harness.runners.inside.stamps import Layer
 
 HEAD = struct.Struct(">cQ")
-JOB, TREE, ANSWER, NO_WORLD, TROUBLE = b"J", b"T", b"A", b"W", b"E"
-# What comes before the first answer.
+JOB, TREE, RESULT, NO_WORLD, ERROR = b"J", b"T", b"R", b"W", b"E"
+# Precedes the first response.
 READY = b"\0step-harness\n"
 HELPERS = "helpers/"
 
-# Seconds after which nobody is expected to come any more.
-_IDLE = 120
+# How long to wait for the next task, or for the removal of the container.
+_IDLE_SECONDS = 120
 _SCRATCH = "/dev/.world"
 _UPPER, _WORK, _ROOT = (_SCRATCH + name for name in ("/upper", "/work", "/root"))
 _NAMESPACES = world.NEW_MOUNTS | world.NEW_IPC | world.NEW_PROCESSES
-# What is mounted there is every world's own.
-_OWN = ("/proc", "/sys", "/dev")
-_BUILDING, _PERFORMING = 3, 4
+# Every world has its own mounts there.
+_WORLD_MOUNTS = ("/proc", "/sys", "/dev")
+_BUILDING, _RUNNING = 3, 4
 
 
 class _File(NamedTuple):
-    """A file of the engine's, in the container as it is."""
+    """A file that the engine has mounted into the container."""
 
     data: bytes
     mode: int
 
 
 def main() -> None:
-    """Serve whoever is at the other end."""
+    """Run the tasks from standard input."""
     with zipfile.ZipFile(sys.argv[0]) as sent:
         names = [name for name in sent.namelist() if name.startswith(HELPERS)]
         helpers = {name[len(HELPERS) :]: sent.read(name) for name in names}
     os.unlink(sys.argv[0])
-    # No script can end the first process of its world; Python's own handler would let it.
+    # The kernel drops signals without a handler for the first process; Python handles SIGINT.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # The script gets neither of them.
-    tasks, answers = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDWR)
+    # The script inherits neither of them.
+    task_fd, response_fd = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
     for one in (0, 1):
-        os.dup2(nothing, one)
-    lasting = sys.argv[1] == "worker"
-    if lasting:
+        os.dup2(null, one)
+    reusable = sys.argv[1] == "worker"
+    if reusable:
         os.mkdir(_SCRATCH)
-        # Where there is none, the first world says so.
+        # If it cannot be loaded, the first task reports why.
         with contextlib.suppress(ImportError, OSError):
-            mounts.library()
-    _write(answers, READY)
+            mounts.libc()
+    _write(response_fd, READY)
     while True:
-        task = _receive(tasks)
+        task = _receive(task_fd)
         if task is None:
             return
-        if lasting:
-            kind, data = _apart(tasks, *task, helpers)
+        if reusable:
+            kind, data = _in_own_world(task_fd, *task, helpers)
         else:
-            kind, data = _here(tasks, *task, helpers)
-        _write(answers, HEAD.pack(kind, len(data)) + data)
-        if not lasting:
-            # Whoever asked removes the container, and knows then that it is gone.
-            select.select([tasks], [], [], _IDLE)
+            kind, data = _in_container(task_fd, *task, helpers)
+        _write(response_fd, HEAD.pack(kind, len(data)) + data)
+        if not reusable:
+            # Wait: the client removes the container itself, to know that it is gone.
+            select.select([task_fd], [], [], _IDLE_SECONDS)
             return
 
 
 def _receive(source: int) -> Optional[Tuple[agent.Job, bytes]]:
-    """The next task; None when no more will come."""
-    if not select.select([source], [], [], _IDLE)[0]:
+    """The next task; None at the end of input, or when none has arrived in time."""
+    if not select.select([source], [], [], _IDLE_SECONDS)[0]:
         return None
     with contextlib.suppress(EOFError):
         job = json.loads(_frame(source))
@@ -123,28 +122,28 @@ def _write(target: int, data: bytes) -> None:
         left = left[os.write(target, left) :]
 
 
-def _here(
-    tasks: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]
+def _in_container(
+    task_fd: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]
 ) -> Tuple[bytes, bytes]:
-    """Do a task in this very world."""
-    threading.Thread(target=_end_with, args=(tasks,), daemon=True).start()
+    """Run a task in the container itself."""
+    threading.Thread(target=_exit_on_disconnect, args=(task_fd,), daemon=True).start()
     try:
-        return ANSWER, agent.perform(job, tree, helpers, python=sys.executable)
+        return RESULT, agent.run_task(job, tree, helpers, python=sys.executable)
     except Exception as error:
-        return TROUBLE, _describe_error(error)
+        return ERROR, _describe_error(error)
 
 
-def _end_with(tasks: int) -> None:
-    """End, and with this process the container, when whoever sent the task is gone."""
+def _exit_on_disconnect(task_fd: int) -> None:
+    """Exit, which ends the container, when the client disconnects."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    os.read(tasks, 1)
+    os.read(task_fd, 1)
     os._exit(0)
 
 
-def _apart(
-    tasks: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]
+def _in_own_world(
+    task_fd: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]
 ) -> Tuple[bytes, bytes]:
-    """Do a task in a world that ends with it."""
+    """Run a task in new namespaces with their own root, in a child process."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -152,8 +151,8 @@ def _apart(
     os.close(write_end)
     parts = []
     while True:
-        if tasks in select.select([read_end, tasks], [], [])[0]:
-            # Nothing can come in the middle of a task: whoever sent it is gone.
+        if task_fd in select.select([read_end, task_fd], [], [])[0]:
+            # The client sends nothing during a task: it has disconnected.
             os._exit(0)
         part = os.read(read_end, 1 << 20)
         if not part:
@@ -162,21 +161,25 @@ def _apart(
     os.close(read_end)
     _, status = os.waitpid(child, 0)
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
-    kind = {0: ANSWER, _BUILDING: NO_WORLD}.get(code, TROUBLE)
+    kind = {0: RESULT, _BUILDING: NO_WORLD}.get(code, ERROR)
     return kind, b"".join(parts) or b"it ended with the exit code %d" % code
 
 
-def _run_case(job: agent.Job, tree: bytes, helpers: Mapping[str, bytes], answer: int) -> NoReturn:
-    """Make a world, do a task in it, write the answer and end."""
+def _run_case(
+    job: agent.Job, tree: bytes, helpers: Mapping[str, bytes], response_pipe: int
+) -> NoReturn:
+    """Build the namespaces of a task, run it, write the response and exit."""
     code = _BUILDING
     try:
-        world.enter(partial(mounts.call, "unshare", _NAMESPACES))
-        layer = _build(job)
-        code = _PERFORMING
-        _write(answer, agent.perform(job, tree, helpers, python=sys.executable, layer=layer))
+        world.enter_namespaces(partial(mounts.call_libc, "unshare", _NAMESPACES))
+        layer = _build_world(job)
+        code = _RUNNING
+        _write(
+            response_pipe, agent.run_task(job, tree, helpers, python=sys.executable, layer=layer)
+        )
         code = 0
     except BaseException as error:
-        _write(answer, _describe_error(error))
+        _write(response_pipe, _describe_error(error))
     os._exit(code)
 
 
@@ -185,49 +188,49 @@ def _describe_error(error: BaseException) -> bytes:
     return "".join(lines).strip().encode("utf-8", "backslashreplace")
 
 
-def _build(job: agent.Job) -> Layer:
-    """Lay a root in memory over the container's, and enter it with no more rights than others."""
+def _build_world(job: agent.Job) -> Layer:
+    """Mount an overlay in memory, make it the root, and drop capabilities."""
     os.umask(0o022)
     mounts.mount("", "/", flags=MS_REC | MS_PRIVATE)
-    engines_own = _engines_own()
+    engine_mounts = _engine_mounts()
     mounts.mount("tmpfs", _SCRATCH, "tmpfs", options="mode=755")
     for folder in (_UPPER, _WORK, _ROOT):
         os.mkdir(folder)
     layers = "lowerdir=/,upperdir=" + _UPPER + ",workdir=" + _WORK
     mounts.mount("overlay", _ROOT, "overlay", options=layers)
-    mounts.mount("proc", _ROOT + "/proc", "proc", world.QUIET)
+    mounts.mount("proc", _ROOT + "/proc", "proc", world.MS_RESTRICTED)
     mounts.bind("/sys", _ROOT + "/sys")
     world.make_devices(_ROOT, "")
-    # From inside, there is no other way to where they lie.
-    over, beneath = (os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in (_UPPER, "/"))
+    # These descriptors are the only access to both folders after the change of the root.
+    upper, lower = (os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in (_UPPER, "/"))
     os.chdir(_ROOT)
     mounts.mount(".", "/", flags=MS_MOVE)
     os.chroot(".")
     os.chdir("/")
-    for path, file in engines_own.items():
+    for path, file in engine_mounts.items():
         if file is not None:
             with open(path, "wb") as stream:
                 stream.write(file.data)
             os.chmod(path, file.mode)
-        # Here too it can be neither renamed nor removed, and nothing be renamed into it.
+        # As in the container, it is a mount: it can be neither renamed nor removed.
         mounts.bind(path, path)
-    settings = world.settings()
+    settings = world.kernel_settings()
     for path in settings:
         mounts.bind(path, path)
-    mounts.forbid_writing(settings)
-    world.mount_folders(job["mounts"])
+    mounts.remount_read_only(settings)
+    world.mount_tmpfs_folders(job["mounts"])
     mounts.limit_capabilities()
-    return Layer("/proc/self/fd/%d" % over, "/proc/self/fd/%d" % beneath)
+    return Layer("/proc/self/fd/%d" % upper, "/proc/self/fd/%d" % lower)
 
 
-def _engines_own() -> Dict[str, Optional[_File]]:
-    """What the engine has mounted into the container: files like /etc/hosts; None for a volume.
+def _engine_mounts() -> Dict[str, Optional[_File]]:
+    """The files that the engine has mounted into the container, like /etc/hosts; None for a volume.
 
-    A volume holds what the image has in its place, which the root of each world has anyway.
+    A volume starts with the content of the image at its path, which the overlay shows anyway.
     """
     found: Dict[str, Optional[_File]] = {}
-    for path in sorted(mounts.points()):
-        if path == "/" or any(mounts.is_under(path, one) for one in _OWN):
+    for path in sorted(mounts.mount_points()):
+        if path == "/" or any(mounts.is_under(path, one) for one in _WORLD_MOUNTS):
             continue
         found[path] = None
         if os.path.isfile(path):

@@ -1,6 +1,6 @@
-"""What shows that something has changed: a stamp of every path that a script may have touched.
+"""Detects changes of files: a stamp of every path that a script may have changed.
 
-Runs on Python 3.8 and newer with the standard library alone, inside the world that is looked at.
+Runs on Python 3.8 and newer with the standard library alone, in the scanned sandbox or container.
 """
 
 from __future__ import annotations
@@ -11,85 +11,87 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from harness.runners.inside import mounts
 
-# Not looked at: the kernel's folders, and the programs of the image.
-_SYSTEM = ("/proc", "/sys", "/dev", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot")
-_ALSO = ("/dev/shm",)
+# Not scanned: the kernel's folders, and the programs of the image.
+_SYSTEM_FOLDERS = (
+    *("/proc", "/sys", "/dev", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot"),
+)
+_EXTRA_FOLDERS = ("/dev/shm",)
 
 Stamp = Tuple[int, ...]
 
 
 class Layer(NamedTuple):
-    """A world that is laid over another one: the folder that takes its changes, and the other."""
+    """An overlay root file system: the folder that receives its changes, and the lower root."""
 
-    over: str
-    beneath: str
+    upper: str
+    lower: str
 
 
-class Look(NamedTuple):
-    """Where to look: not in the folders `hidden`; in a layer alone, and in what is mounted on it.
+class Scan(NamedTuple):
+    """What to scan: the upper folder of `layer`, and the mounts on it; not the folders `hidden`.
 
-    Without a layer everything is looked at, which takes its time in a large image.
+    Without a layer the whole file system is scanned, which is slow in a large image.
     """
 
     hidden: Sequence[str] = ()
     layer: Optional[Layer] = None
 
     def stamps(self) -> Dict[str, Stamp]:
-        """Every path that is looked at, parents first, with its stamp."""
-        passed_over = {*_SYSTEM, *self.hidden}
+        """Every scanned path with its stamp, parents first."""
+        skipped = {*_SYSTEM_FOLDERS, *self.hidden}
         if self.layer is None:
-            found = dict(_below("", "/", passed_over))
+            found = dict(_walk("", "/", skipped))
         else:
-            # A mount is where it is now: the folders above may have been renamed.
+            # Read the mount points now: a script may have renamed the folders above.
             mounted = [
                 one
-                for one in sorted(mounts.points() - {"/"})
-                if not any(mounts.is_under(one, other) for other in passed_over)
+                for one in sorted(mounts.mount_points() - {"/"})
+                if not any(mounts.is_under(one, other) for other in skipped)
             ]
-            found = dict(_below(self.layer.over, "/", {*passed_over, *mounted}))
+            found = dict(_walk(self.layer.upper, "/", {*skipped, *mounted}))
             for folder in mounted:
-                found[folder] = of(os.lstat(folder))
-                found.update(_below("", folder, passed_over))
-        for folder in _ALSO:
-            found.update(_below("", folder, passed_over))
+                found[folder] = stamp_of(os.lstat(folder))
+                found.update(_walk("", folder, skipped))
+        for folder in _EXTRA_FOLDERS:
+            found.update(_walk("", folder, skipped))
         return found
 
-    def beneath(self, path: str) -> Optional[Stamp]:
-        """The stamp of a path in the world that this one is laid over; None if it is not there."""
+    def lower_stamp(self, path: str) -> Optional[Stamp]:
+        """The stamp of a path in the lower root; None if there is no layer or no such path."""
         if self.layer is None:
             return None
         try:
-            return of(os.lstat(self.layer.beneath + path))
+            return stamp_of(os.lstat(self.layer.lower + path))
         except OSError:
             return None
 
 
-def _below(base: str, top: str, passed_over: Set[str]) -> Iterator[Tuple[str, Stamp]]:
-    """What lies below the folder `top` of a tree that lies at `base`."""
-    waiting: List[str] = [top]
-    while waiting:
-        folder = waiting.pop()
+def _walk(base: str, top: str, skipped: Set[str]) -> Iterator[Tuple[str, Stamp]]:
+    """Every path below the folder `top` with its stamp; the files are those below `base + top`."""
+    pending: List[str] = [top]
+    while pending:
+        folder = pending.pop()
         try:
-            inside = sorted(os.scandir(base + folder), key=lambda one: one.name)
+            entries = sorted(os.scandir(base + folder), key=lambda one: one.name)
         except OSError:
             continue
-        for one in inside:
+        for one in entries:
             path = os.path.join(folder, one.name)
-            if path in passed_over:
+            if path in skipped:
                 continue
             try:
                 status = one.stat(follow_symlinks=False)
             except OSError:
                 continue
             if base and stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
-                # So a layer tells that something is gone.
+                # A whiteout: overlayfs marks a removed path this way.
                 continue
-            yield path, of(status)
+            yield path, stamp_of(status)
             if stat.S_ISDIR(status.st_mode):
-                waiting.append(path)
+                pending.append(path)
 
 
-def of(status: os.stat_result) -> Stamp:
-    """What shows a change of something; a folder's size is its file system's affair."""
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Mode, owner, group, size and time; the size of a folder depends on its file system: 0."""
     size = 0 if stat.S_ISDIR(status.st_mode) else status.st_size
     return status.st_mode, status.st_uid, status.st_gid, size, status.st_mtime_ns

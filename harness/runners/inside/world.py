@@ -1,7 +1,7 @@
-"""A world inside another one: namespaces of its own, and the devices and settings in it.
+"""An isolated environment for one case: its namespaces, its devices and mounts.
 
-Runs on Python 3.8 and newer with the standard library alone, as somebody who may mount: in a
-sandbox, and in containers.
+Runs on Python 3.8 and newer with the standard library alone, as a user that may mount, on the host
+(for a sandbox) and in containers.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ NEW_PROCESSES = 0x20000000
 NEW_NETWORK = 0x40000000
 ALL_NAMESPACES = NEW_MOUNTS | NEW_HOSTNAME | NEW_IPC | NEW_PROCESSES | NEW_NETWORK
 _PR_SET_PDEATHSIG = 1
-# How something is mounted in which no program lies.
-QUIET = MS_NOSUID | MS_NODEV | MS_NOEXEC
+# Flags for mounts without programs.
+MS_RESTRICTED = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
-# Their numbers are Linux's, everywhere.
+# Device name → major and minor number, which Linux fixes.
 _DEVICES = {
     **{"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)},
     "tty": (5, 0),
@@ -39,14 +39,14 @@ _DEVICE_LINKS = {
     "/dev/stderr": "/proc/self/fd/2",
     "/dev/ptmx": "pts/ptmx",
 }
-# Folders in /dev that are file systems of their own: name, type, flags, options.
+# Mounts in /dev: name, file system type, flags, options.
 _DEVICE_FOLDERS = (
-    ("shm", "tmpfs", QUIET, "mode=1777,size=64m"),
+    ("shm", "tmpfs", MS_RESTRICTED, "mode=1777,size=64m"),
     ("pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620"),
-    ("mqueue", "mqueue", QUIET, ""),
+    ("mqueue", "mqueue", MS_RESTRICTED, ""),
 )
-# Settings of the kernel, which belong to all.
-_SETTINGS = tuple(
+# Settings of the kernel, which all its processes share.
+_KERNEL_SETTINGS = tuple(
     "/proc/" + name
     for name in (
         *("acpi", "bus", "dynamic_debug", "fs", "irq", "mtrr", "scsi", "sys"),
@@ -55,20 +55,21 @@ _SETTINGS = tuple(
 )
 
 
-def enter(unshare: Callable[[], None]) -> None:
-    """Become the first process of a world of its own; what called waits, and ends as it ends.
+def enter_namespaces(unshare: Callable[[], None]) -> None:
+    """Return in the first process of new namespaces.
 
-    Called in a forked process. `unshare` makes the namespaces, one of processes among them. When
-    whoever forked ends, everything in that world ends with it.
+    Called in a forked process, which waits for that first process and exits with its code.
+    `unshare` creates the namespaces, a process namespace among them. When the parent of the forked
+    process ends, all processes in the namespaces are killed.
     """
-    # Collecting garbage would touch, and so copy, all that the parent has.
+    # A garbage collection would copy the memory pages shared with the parent.
     gc.disable()
     parent = os.getppid()
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     unshare()
-    _end_with_parent()
+    _die_with_parent()
     if os.getppid() != parent:
         os._exit(1)
     first = os.fork()
@@ -76,17 +77,17 @@ def enter(unshare: Callable[[], None]) -> None:
         _, status = os.waitpid(first, 0)
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
         os._exit(code)
-    _end_with_parent()
+    _die_with_parent()
 
 
-def _end_with_parent() -> None:
-    mounts.call("prctl", _PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+def _die_with_parent() -> None:
+    mounts.call_libc("prctl", _PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def make_devices(root: str, other: str) -> None:
-    """Make the folder /dev of the world whose root is `root`.
+    """Create `/dev` below the root folder `root`.
 
-    Where nodes cannot be made, those of the world whose root is `other` are shown.
+    Where device nodes cannot be created, those below the root folder `other` are bind-mounted.
     """
     mounts.mount("tmpfs", root + "/dev", "tmpfs", MS_NOSUID, "mode=755")
     for name, numbers in _DEVICES.items():
@@ -95,27 +96,27 @@ def make_devices(root: str, other: str) -> None:
             os.mknod(path, stat.S_IFCHR, os.makedev(*numbers))
             os.chmod(path, 0o666)
         except PermissionError:
-            # Read-only, they can be used and not changed.
+            # A read-only device can be used, but its mode cannot be changed.
             open(path, "wb").close()
             mounts.bind(other + "/dev/" + name, path)
-            mounts.forbid_writing([path])
+            mounts.remount_read_only([path])
     for path, target in _DEVICE_LINKS.items():
         os.symlink(target, root + path)
     for name, kind, flags, options in _DEVICE_FOLDERS:
         os.mkdir(root + "/dev/" + name)
-        # Not every kernel has all, and not everybody may have them.
+        # Not every kernel has all of them, and not every user may mount them.
         with contextlib.suppress(OSError):
             mounts.mount(kind, root + "/dev/" + name, kind, flags, options)
 
 
-def mount_folders(folders: Iterable[Sequence[str]]) -> None:
-    """Make folders that are file systems of their own, in memory: path and options of each."""
-    # One may lie in another.
+def mount_tmpfs_folders(folders: Iterable[Sequence[str]]) -> None:
+    """Mount a tmpfs at each folder, given as (path, options)."""
+    # Parents first: one may contain another.
     for path, options in sorted(folders, key=lambda one: one[0]):
         os.makedirs(path, exist_ok=True)
-        mounts.mount("tmpfs", path, "tmpfs", QUIET, options)
+        mounts.mount("tmpfs", path, "tmpfs", MS_RESTRICTED, options)
 
 
-def settings() -> List[str]:
-    """The files and folders of the kernel's settings, which nobody may change."""
-    return [path for path in _SETTINGS if os.path.exists(path)]
+def kernel_settings() -> List[str]:
+    """The existing paths of kernel settings, which no script may change."""
+    return [path for path in _KERNEL_SETTINGS if os.path.exists(path)]

@@ -1,7 +1,7 @@
-"""A container whose agent is talked to over its standard input and output.
+"""A container whose agent is connected through its standard input and output.
 
-It lives as long as somebody is attached to it: when this process ends, however it ends, the agent
-reads the end of its input and ends too, and the engine removes the container.
+It runs only while this process is attached to it: when this process ends, in any way, the agent
+reads the end of its input and exits, and the engine removes the container.
 """
 
 from __future__ import annotations
@@ -27,60 +27,59 @@ from testcontainers.core.transferable import build_transfer_tar
 
 from harness.runners.inside import agent, mounts, serve, stamps, world
 from harness.runners.real import engine, exchange
-from harness.signals import undisturbed
+from harness.signals import defer_stop_signals
 
-_AGENT = "/harness-agent.pyz"
-# How the engine sends two streams through one connection: which, and how many bytes of it follow.
-_CHUNK = struct.Struct(">BxxxL")
+_AGENT_PATH = "/harness-agent.pyz"
+# How the engine multiplexes two streams: the header with the stream and the size of a chunk.
+_CHUNK_HEADER = struct.Struct(">BxxxL")
 _STDERR = 2
 
 
-class Ended(Exception):
-    """The container has ended without an answer; the message is what it said last."""
+class ContainerEnded(Exception):
+    """The container has ended without a response; the message is its standard error."""
 
 
-class Silent(Exception):
-    """The container has not answered in time."""
+class ResponseTimeout(Exception):
+    """The container has not responded in time."""
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What the agent answers: the kind of the frame, one of those in `serve`, and its data."""
+class Frame:
+    """The response of an agent: its kind, one of those in `serve`, and its data."""
 
     kind: bytes
     data: bytes
 
     @property
     def text(self) -> str:
-        """The data of an answer that says what went wrong."""
+        """The data of an error message."""
         return self.data.decode("utf-8", "replace")
 
 
-class Attached:
-    """A container that runs, and the connection to its agent."""
+class AttachedContainer:
+    """A running container, and the connection to its agent."""
 
     def __init__(
         self, image: str, mode: str, labels: Mapping[str, str], options: Mapping[str, Any]
     ) -> None:
-        """Start a container of `image`, its agent in a mode of `serve`.
+        """Start a container of `image` whose agent runs in a mode of `serve`.
 
-        `options` are those of docker-py beside what every container here has. Raises what the
-        engine's client raises.
+        `options` are further options for docker-py. Raises `engine.failures()`.
         """
-        # Its helper image may be out of reach; labels and the connection do its work.
+        # The image of Ryuk may be unavailable; labels and the connection replace it.
         testcontainers_config.ryuk_disabled = True
         self._engine = DockerClient()
         self._socket: Any = None
         self._ready = False
         self._unread = b""
-        self.said = b""
-        with undisturbed(), contextlib.ExitStack() as broken_off:
-            # A container whose making is broken off may come to life later.
-            broken_off.callback(self._engine.client.close)
+        self.stderr = b""
+        with defer_stop_signals(), contextlib.ExitStack() as on_failure:
+            # An interrupted creation could still complete, and leave a container behind.
+            on_failure.callback(self._engine.client.close)
             self._container: Container = self._engine.create(
                 image,
-                # Whatever the image does when its Python starts, and whatever its language is.
-                ["python3", "-I", "-S", "-X", "utf8", _AGENT, mode],
+                # Ignore the start-up files of the image's Python, and its locale.
+                ["python3", "-I", "-S", "-X", "utf8", _AGENT_PATH, mode],
                 entrypoint="",
                 user="0",
                 working_dir="/",
@@ -88,114 +87,117 @@ class Attached:
                 labels=dict(labels),
                 stdin_open=True,
                 auto_remove=True,
-                # Nothing else runs in it.
+                # The agent is the only process.
                 init=False,
                 healthcheck={"test": ["NONE"]},
-                # What the agent says is for us; nobody else keeps it.
+                # The engine need not keep the output of the agent.
                 log_config=LogConfig(type="none"),
                 **options,
             )
-            broken_off.callback(engine.remove, self._container)
-            self._container.put_archive("/", build_transfer_tar(_packed(), _AGENT, 0o644))
+            on_failure.callback(engine.remove, self._container)
+            self._container.put_archive("/", build_transfer_tar(_agent_zip(), _AGENT_PATH, 0o644))
             streams = dict.fromkeys(("stdin", "stdout", "stderr", "stream"), 1)
             self._raw = self._container.attach_socket(params=streams)
             self._socket = getattr(self._raw, "_sock", self._raw)
-            broken_off.callback(self._hang_up)
+            on_failure.callback(self._disconnect)
             self._engine.start(self._container)
-            broken_off.pop_all()
+            on_failure.pop_all()
 
-    def ask(self, task: exchange.Task, seconds: float) -> Reply:
-        """Have the agent do a task; raises `Ended`, and `Silent` when the time is over."""
+    def send(self, task: exchange.Task, seconds: float) -> Frame:
+        """Send a task to the agent, and return the response.
+
+        Raises `ContainerEnded`, and `ResponseTimeout` after `seconds`.
+        """
         deadline = time.monotonic() + seconds
         job = json.dumps(task.job).encode()
         try:
             for kind, data in ((serve.JOB, job), (serve.TREE, task.tree)):
-                self._socket.settimeout(_left(deadline))
+                self._socket.settimeout(_remaining(deadline))
                 self._socket.sendall(serve.HEAD.pack(kind, len(data)) + data)
         except TimeoutError:
-            raise Silent from None
+            raise ResponseTimeout from None
         except OSError:
-            # It has gone; what it said last is still to be read.
+            # The agent has ended; its last output is still to be read.
             pass
         if not self._ready:
-            self._pass_over_greeting(deadline)
-        kind, size = serve.HEAD.unpack(self._answered(serve.HEAD.size, deadline))
-        return Reply(kind, self._answered(size, deadline))
+            self._skip_greeting(deadline)
+        kind, size = serve.HEAD.unpack(self._read_stdout(serve.HEAD.size, deadline))
+        return Frame(kind, self._read_stdout(size, deadline))
 
-    def _answered(self, size: int, deadline: float) -> bytes:
-        """The next bytes that the agent writes to its standard output."""
+    def _read_stdout(self, size: int, deadline: float) -> bytes:
+        """The next `size` bytes of standard output."""
         parts = [self._unread]
-        there = len(self._unread)
-        while there < size:
-            parts.append(self._written(deadline))
-            there += len(parts[-1])
+        available = len(self._unread)
+        while available < size:
+            parts.append(self._next_stdout_chunk(deadline))
+            available += len(parts[-1])
         data = b"".join(parts)
         self._unread = data[size:]
         return data[:size]
 
-    def _pass_over_greeting(self, deadline: float) -> None:
-        """Leave out what the image's own `python3` says before the agent runs."""
+    def _skip_greeting(self, deadline: float) -> None:
+        """Skip what the image's `python3` prints before the agent starts."""
         while serve.READY not in self._unread:
-            self._unread += self._written(deadline)
+            self._unread += self._next_stdout_chunk(deadline)
         self._unread = self._unread.partition(serve.READY)[2]
         self._ready = True
 
-    def _written(self, deadline: float) -> bytes:
-        """Something that is written to standard output."""
+    def _next_stdout_chunk(self, deadline: float) -> bytes:
+        """The next chunk of standard output."""
         while True:
-            stream, length = _CHUNK.unpack(self._received(_CHUNK.size, deadline))
-            part = self._received(length, deadline)
+            stream, length = _CHUNK_HEADER.unpack(self._receive(_CHUNK_HEADER.size, deadline))
+            part = self._receive(length, deadline)
             if stream != _STDERR:
                 return part
-            self.said += part
+            self.stderr += part
 
-    def _received(self, size: int, deadline: float) -> bytes:
+    def _receive(self, size: int, deadline: float) -> bytes:
         buffer = bytearray(size)
         left = memoryview(buffer)
         while left:
-            self._socket.settimeout(_left(deadline))
+            self._socket.settimeout(_remaining(deadline))
             try:
                 count = self._socket.recv_into(left)
             except TimeoutError:
-                raise Silent from None
+                raise ResponseTimeout from None
             except OSError:
                 count = 0
             if not count:
-                raise Ended(self.said.decode("utf-8", "replace").strip())
+                raise ContainerEnded(self.stderr.decode("utf-8", "replace").strip())
             left = left[count:]
         return bytes(buffer)
 
     def close(self) -> None:
         """Remove the container and end the connection."""
         engine.remove(self._container)
-        self._hang_up()
+        self._disconnect()
         self._engine.client.close()
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._raw.close()
         self._socket.close()
 
 
-def _left(deadline: float) -> float:
+def _remaining(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise Silent
+        raise ResponseTimeout
     return left
 
 
 @lru_cache(maxsize=1)
-def _packed() -> bytes:
-    """The agent as one file that `python3` runs, with what it needs of the harness."""
+def _agent_zip() -> bytes:
+    """A zip file that `python3` runs: the agent, with the modules that it imports."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as packed:
-        packed.writestr("__main__.py", Path(str(serve.__file__)).read_bytes())
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("__main__.py", Path(str(serve.__file__)).read_bytes())
         for folder in ("harness", "harness/runners", "harness/runners/inside"):
-            packed.writestr(f"{folder}/__init__.py", b"")
+            archive.writestr(f"{folder}/__init__.py", b"")
         for module in (agent, mounts, stamps, world):
             source = Path(str(module.__file__))
-            packed.writestr(f"harness/runners/inside/{source.name}", source.read_bytes())
+            archive.writestr(f"harness/runners/inside/{source.name}", source.read_bytes())
         for name, data in exchange.helpers().items():
-            packed.writestr(serve.HELPERS + name, data)
+            archive.writestr(serve.HELPERS + name, data)
     return buffer.getvalue()

@@ -1,12 +1,12 @@
-"""The container runner: the script in a real container.
+"""The container runner: the script runs in a container of a Docker engine, local or remote.
 
-Needs a Docker engine that answers, here or anywhere: the tree goes in and out over the container's
-standard input and output, nothing is mounted from this machine. The image needs `python3` (3.8 or
-newer) and nothing of the harness. Containers have no network, run as root as SageMaker's do, and
-are removed whatever happens; the script itself runs as the user that the case says.
+The tree is sent and received through the container's standard input and output; nothing is mounted
+from this machine. The image needs `python3` (3.8 or newer) and no part of the harness. Containers
+have no network, run as root as SageMaker's do, and are always removed; the script runs as the user
+of the case.
 
-One container serves a worker for all of its cases, each in a world of its own within it; or every
-case gets a fresh container. `harness.runners.inside.serve` is what runs inside.
+Each worker reuses one container, in which every case has its own namespaces; or every case has a
+new container. `harness.runners.inside.serve` runs in the container.
 """
 
 from __future__ import annotations
@@ -26,25 +26,24 @@ from harness.runners.inside import serve
 from harness.runners.real import engine, exchange
 
 if TYPE_CHECKING:
-    from harness.runners.real.attached import Attached, Reply
+    from harness.runners.real.attached import AttachedContainer, Frame
 
-# The fields of a runner that tell whose containers are whose.
-_OF_THIS_RUN = ("session", "host", "process")
-# For worlds within a container, and folders that are read-only: the agent may mount, the script
-# may not.
+# The fields of a runner that identify the run, and on which no verdict depends.
+_RUN_FIELDS = ("session", "host", "process")
+# The agent mounts file systems: the roots of cases, and read-only folders. The script may not.
 _MAY_MOUNT = {"cap_add": ["SYS_ADMIN"], "security_opt": ["apparmor=unconfined"]}
-# What a container may take beside the script itself, in seconds.
-_GRACE = 60.0
-# The containers that live as long as a worker: one of each run in every thread.
-_lasting = threading.local()
+# The time that a container may take in addition to the script.
+_GRACE_SECONDS = 60.0
+# The containers with isolation "worker": session → container, in every thread.
+_reusable = threading.local()
 
 
 @dataclass(frozen=True)
 class ContainerRunner:
-    """Runs cases in containers of `image`; `isolation` tells how long they live.
+    """Runs cases in containers of `image`.
 
-    "worker": one serves a worker for all of its cases; "case": each case has its own. `session`
-    marks the containers of this run, `host` and `process` tell whose it is.
+    `isolation` is "worker" (each worker reuses one container) or "case" (each case has its own).
+    `session` identifies the run in the labels of its containers, `host` and `process` its process.
     """
 
     image: str
@@ -55,109 +54,109 @@ class ContainerRunner:
     process: int = field(default_factory=os.getpid)
 
     def prepare(self) -> None:
-        """Find the engine and the image, and remove what a dead run has left behind."""
+        """Find the engine, pull the image, and remove containers that dead runs have left."""
         with engine.connected() as client:
-            engine.find(client, self.image)
+            engine.ensure_image(client, self.image)
             engine.remove_orphans(client)
 
     def run(self, case: Case) -> Outcome:
-        """Run one case; raises `RunnerCannot`, or `RunnerUnavailable` without worlds."""
-        return exchange.run(case, partial(self._ask, case))
+        """Run one case; raises `RunnerCannot`, or `RunnerUnavailable` without a right to mount."""
+        return exchange.run(case, partial(self._send, case))
 
     def identity(self) -> object:
-        """The image as it is now, the engine, and how containers are made.
+        """The current id of the image, the engine, and the options of containers.
 
-        Raises `RunnerUnavailable` when the engine does not say.
+        Raises `RunnerUnavailable` when the engine fails.
         """
-        made = {
-            one.name: getattr(self, one.name)
-            for one in fields(self)
-            if one.name not in _OF_THIS_RUN
+        settings = {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name not in _RUN_FIELDS
         }
         with engine.connected() as client:
-            return made, *engine.describe(client, self.image)
+            return settings, *engine.describe(client, self.image)
 
-    def here(self) -> ContainerRunner:
-        """One whose containers are those of this process, and go with it."""
+    def for_this_process(self) -> ContainerRunner:
+        """A runner whose containers belong to this process, and end with it."""
         session = uuid.uuid4().hex
         return replace(self, session=session, host=platform.node(), process=os.getpid())
 
     def close(self) -> None:
         """Remove every container of this run."""
-        self._let_go()
+        self._close_reusable()
         with contextlib.suppress(RunnerUnavailable), engine.connected() as client:
             engine.remove_all(client, self.session)
 
-    def _ask(self, case: Case, interrupt: str | None) -> exchange.Answer:
-        from harness.runners.real.attached import Ended, Silent
+    def _send(self, case: Case, interrupt: str | None) -> exchange.Response:
+        from harness.runners.real.attached import ContainerEnded, ResponseTimeout
 
         task = exchange.Task.of(case, interrupt)
-        seconds = case.timeout + _GRACE
+        seconds = case.timeout + _GRACE_SECONDS
         try:
             if self.isolation == "case":
-                with contextlib.closing(self._start(case)) as fresh:
-                    reply = fresh.ask(task, seconds)
+                with contextlib.closing(self._start(case)) as attached:
+                    response = attached.send(task, seconds)
             else:
-                reply = self._from_lasting(task, seconds)
+                response = self._send_to_reusable(task, seconds)
         except engine.failures() as error:
             raise RunnerCannot(
                 f"the Docker engine failed in case {case.id!r}: {engine.reason_of(error)}",
                 "look at `docker info` and the engine's log, then run it again; "
                 "the image needs python3, 3.8 or newer",
             ) from None
-        except Ended as error:
+        except ContainerEnded as error:
             raise RunnerCannot(
                 f"the container of case {case.id!r} ended without an answer: {error}",
                 f"the image needs python3, 3.8 or newer: {self.image}; and the engine memory",
             ) from None
-        except Silent:
+        except ResponseTimeout:
             raise RunnerCannot(
                 f"the container of case {case.id!r} does not answer",
                 "look at the load of the engine's machine, then run it again",
             ) from None
-        if reply.kind == serve.NO_WORLD:
+        if response.kind == serve.NO_WORLD:
             raise RunnerUnavailable(
-                f"no world can be made within a container of {self.image!r}: {reply.text}",
+                f"no world can be made within a container of {self.image!r}: {response.text}",
                 "use --isolation case, which takes a fresh container for every case",
             )
-        if reply.kind != serve.ANSWER:
+        if response.kind != serve.RESULT:
             raise RunnerCannot(
-                f"the agent failed in case {case.id!r}: {reply.text}",
+                f"the agent failed in case {case.id!r}: {response.text}",
                 "run it again; if it fails every time, try --isolation case",
             )
-        return exchange.Answer.from_tar(reply.data)
+        return exchange.Response.from_tar(response.data)
 
-    def _from_lasting(self, task: exchange.Task, seconds: float) -> Reply:
-        """What the container of this worker answers; it is started if there is none."""
-        from harness.runners.real.attached import Ended
+    def _send_to_reusable(self, task: exchange.Task, seconds: float) -> Frame:
+        """The response of this thread's container, which is started if there is none."""
+        from harness.runners.real.attached import ContainerEnded
 
-        mine = vars(_lasting)
-        if (used := mine.pop(self.session, None)) is not None:
-            with contextlib.suppress(Ended):
-                # It does not wait for its worker for ever.
-                return self._kept(used, task, seconds)
-        return self._kept(self._start(), task, seconds)
+        by_session = vars(_reusable)
+        if (existing := by_session.pop(self.session, None)) is not None:
+            with contextlib.suppress(ContainerEnded):
+                # An idle container ends by itself.
+                return self._send_and_keep(existing, task, seconds)
+        return self._send_and_keep(self._start(), task, seconds)
 
-    def _kept(self, one: Attached, task: exchange.Task, seconds: float) -> Reply:
-        """What a container answers, which is kept for the next case unless something went wrong."""
-        with contextlib.ExitStack() as unless_kept:
-            unless_kept.callback(one.close)
-            reply = one.ask(task, seconds)
-            unless_kept.pop_all()
-        vars(_lasting)[self.session] = one
-        return reply
+    def _send_and_keep(
+        self, attached: AttachedContainer, task: exchange.Task, seconds: float
+    ) -> Frame:
+        """The response of a container, which is kept for the next case unless this raises."""
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(attached.close)
+            response = attached.send(task, seconds)
+            on_failure.pop_all()
+        vars(_reusable)[self.session] = attached
+        return response
 
-    def _start(self, case: Case | None = None) -> Attached:
-        """A container for one case, or one that lasts."""
-        from harness.runners.real.attached import Attached
+    def _start(self, case: Case | None = None) -> AttachedContainer:
+        """Start a container for one case, or a reusable one if `case` is None."""
+        from harness.runners.real.attached import AttachedContainer
 
         labels = engine.labels(self.session, self.host, self.process)
         if case is None:
-            return Attached(self.image, "worker", labels, _MAY_MOUNT)
+            return AttachedContainer(self.image, "worker", labels, _MAY_MOUNT)
         tmpfs = {mount.path: exchange.mount_options(case, mount) for mount in case.mounts}
         rights = _MAY_MOUNT if case.read_only else {}
-        return Attached(self.image, "case", labels, {"tmpfs": tmpfs, **rights})
+        return AttachedContainer(self.image, "case", labels, {"tmpfs": tmpfs, **rights})
 
-    def _let_go(self) -> None:
-        if (one := vars(_lasting).pop(self.session, None)) is not None:
-            one.close()
+    def _close_reusable(self) -> None:
+        if (attached := vars(_reusable).pop(self.session, None)) is not None:
+            attached.close()

@@ -1,4 +1,4 @@
-"""The Docker engine: whether one answers, and the containers of the harness in it."""
+"""The Docker engine: connecting to it, its images, and the containers of the harness."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _LABEL = "step-harness"
 _SESSION = f"{_LABEL}.session"
 _HOST = f"{_LABEL}.host"
 _PROCESS = f"{_LABEL}.process"
-# Seconds within which the engine removes a container.
-_REMOVAL = 30.0
+# The time that the engine has to remove containers.
+_REMOVAL_SECONDS = 30.0
 
 
 def labels(session: str, host: str, process: int) -> Mapping[str, str]:
-    """What marks a container of a run: its session, and the machine and process that it is of."""
+    """The labels for a container of a run: its session, and its host and process."""
     return {_LABEL: "", _SESSION: session, _HOST: host, _PROCESS: str(process)}
 
 
 @contextlib.contextmanager
 def connected() -> Iterator[docker.DockerClient]:
-    """A connection to the engine; raises `RunnerUnavailable` when none answers."""
+    """A connection to the engine; raises `RunnerUnavailable` when there is none or it fails."""
     try:
         import testcontainers.core.docker_client  # noqa: F401
     except ImportError as error:
@@ -40,7 +40,7 @@ def connected() -> Iterator[docker.DockerClient]:
             f"the container runner is not installed: {error}",
             "pip install 'step-harness[container]'",
         ) from None
-    if reason := _silence():
+    if reason := _connection_failure():
         raise RunnerUnavailable(
             f"no Docker engine answers: {reason}",
             "start one (sudo systemctl start docker, or sudo dockerd), or point DOCKER_HOST at one",
@@ -58,14 +58,14 @@ def connected() -> Iterator[docker.DockerClient]:
 
 
 def _client() -> docker.DockerClient:
-    """A client of the engine that containers are started in, too, wherever it is named."""
+    """A client of the engine that testcontainers is configured for, which starts the containers."""
     from testcontainers.core.docker_client import DockerClient
 
     return DockerClient().client
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What the client raises when the engine refuses something, fails or is gone."""
+    """The exceptions of the client when the engine refuses a request or cannot be reached."""
     import docker.errors
     import requests.exceptions
     import urllib3.exceptions
@@ -77,17 +77,17 @@ def failures() -> tuple[type[Exception], ...]:
     )
 
 
-def _silence() -> str:
-    """Why no engine answers; empty when one does."""
+def _connection_failure() -> str:
+    """Why no engine can be reached; empty when one can."""
     reason = ""
-    # An address that is none is a ValueError.
-    wrong: tuple[type[Exception], ...] = (*failures(), ValueError)
+    # An invalid address raises ValueError.
+    expected: tuple[type[Exception], ...] = (*failures(), ValueError)
     with warnings.catch_warnings():
-        # The client library leaves its socket open when nobody listens.
+        # The client library leaves its socket open when it cannot connect.
         warnings.simplefilter("ignore", ResourceWarning)
         try:
             _client().close()
-        except wrong as error:
+        except expected as error:
             reason = reason_of(error)
         if reason:
             gc.collect()
@@ -95,12 +95,12 @@ def _silence() -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """What the engine says of a failure, without the client's own words."""
+    """The engine's own explanation of a failure, else the client's."""
     return str(getattr(error, "explanation", None) or error)
 
 
-def find(client: docker.DockerClient, image: str) -> None:
-    """Have an image here, pulled if need be; raises `RunnerUnavailable`."""
+def ensure_image(client: docker.DockerClient, image: str) -> None:
+    """Pull an image unless the engine has it; raises `RunnerUnavailable`."""
     import docker.errors
 
     try:
@@ -116,31 +116,31 @@ def find(client: docker.DockerClient, image: str) -> None:
 
 
 def describe(client: docker.DockerClient, image: str) -> tuple[object, ...]:
-    """What the engine says of an image and of itself; raises `RunnerUnavailable` if it does not."""
+    """The id of an image, and the versions of the engine; raises `RunnerUnavailable`."""
     import docker.errors
 
     try:
         version = client.version()
-        itself = [version.get(key) for key in ("Version", "KernelVersion", "Arch")]
-        return client.images.get(image).id, itself
+        engine = [version.get(key) for key in ("Version", "KernelVersion", "Arch")]
+        return client.images.get(image).id, engine
     except docker.errors.DockerException as error:
         raise RunnerUnavailable(
-            f"the Docker engine does not tell of the image {image!r}: {reason_of(error)}",
+            f"the Docker engine cannot describe the image {image!r}: {reason_of(error)}",
             "look at `docker info` and the engine's log, then run it again",
         ) from None
 
 
 def remove_orphans(client: docker.DockerClient) -> None:
-    """Remove what runs of this machine have left behind that are no longer alive."""
-    for container in _labelled(client, _LABEL):
+    """Remove the containers of runs on this machine whose process has ended."""
+    for container in _containers_with_label(client, _LABEL):
         if _is_orphan(container):
             remove(container)
 
 
 def remove_all(client: docker.DockerClient, session: str) -> None:
-    """Remove every container of a run, and wait until none is left."""
-    deadline = time.monotonic() + _REMOVAL
-    while left := _labelled(client, f"{_SESSION}={session}"):
+    """Remove every container of a run; raises `RunnerCannot` if some cannot be removed."""
+    deadline = time.monotonic() + _REMOVAL_SECONDS
+    while left := _containers_with_label(client, f"{_SESSION}={session}"):
         for container in left:
             remove(container)
         if time.monotonic() > deadline:
@@ -150,18 +150,18 @@ def remove_all(client: docker.DockerClient, session: str) -> None:
             )
 
 
-def _labelled(client: docker.DockerClient, label: str) -> list[Container]:
-    # Others may end while the list is made.
+def _containers_with_label(client: docker.DockerClient, label: str) -> list[Container]:
+    # Containers may end while the list is read.
     return client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
 
 
 def _is_orphan(container: Container) -> bool:
-    """Whether the run that made the container on this machine is no longer alive."""
-    told = container.labels
-    if told.get(_HOST) != platform.node():
+    """Whether the container belongs to a run on this machine whose process has ended."""
+    labels = container.labels
+    if labels.get(_HOST) != platform.node():
         return False
     try:
-        os.kill(int(told[_PROCESS]), 0)
+        os.kill(int(labels[_PROCESS]), 0)
     except (ProcessLookupError, KeyError, ValueError):
         return True
     except PermissionError:
@@ -170,9 +170,9 @@ def _is_orphan(container: Container) -> bool:
 
 
 def remove(container: Container) -> None:
-    """Remove a container, if nobody else was faster.
+    """Remove a container, if it still exists; ignores failures of the engine.
 
-    When the engine is gone the container ends by itself, and the engine removes it.
+    A container whose engine cannot be reached ends by itself, and the engine removes it.
     """
     with contextlib.suppress(*failures()):
         container.remove(force=True, v=True)

@@ -1,4 +1,4 @@
-"""What the runners of real worlds share: the task that an agent gets, and its answer."""
+"""What both runners of real processes share: the task for the agent, and its response."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from harness.cases.case import BARE_ENVIRONMENT, Case, Mount, Outcome
 from harness.runners.inside import driver, tripwire
 from harness.worlds.tree import Tree, is_under
 
-# Memory is given out in pages; a small rest is filled up before the script starts.
-_PAGE = 4096
-_FILLED = 16 * _PAGE
+# A tmpfs allocates whole pages; the agent fills the spare ones before the script starts.
+_PAGE_SIZE = 4096
+_SPARE_SIZE = 16 * _PAGE_SIZE
 
 
 @dataclass(frozen=True)
 class Task:
-    """What an agent gets: the job as JSON values, and the tree as a tar."""
+    """What is sent to an agent: the job as JSON values, and the tree as a tar."""
 
     job: dict[str, Any]
     tree: bytes
 
     @classmethod
     def of(cls, case: Case, interrupt: str | None) -> Task:
-        """The task of a case; `interrupt` is for the tripwire."""
+        """The task of a case; `interrupt` is the first argument of `tripwire`, or None."""
         call = case.call
         job = {
             "script": case.script,
@@ -38,7 +38,7 @@ class Task:
             "arguments": list(case.arguments),
             "defaults": dict(BARE_ENVIRONMENT),
             "variables": {**case.tree.environment, **case.variables},
-            "call": None if call is None else driver.encode(call.function, call.arguments),
+            "call": None if call is None else driver.encode_call(call.function, call.arguments),
             "interrupt": interrupt,
             "timeout": case.timeout,
             "user": case.user,
@@ -53,71 +53,71 @@ class Task:
 
 @lru_cache(maxsize=1)
 def helpers() -> Mapping[str, bytes]:
-    """The sources of what runs beside the script: file name → bytes."""
+    """The programs that run the script in an agent: file name → source."""
     modules = {"driver.py": driver, "tripwire.py": tripwire}
     return {name: Path(str(module.__file__)).read_bytes() for name, module in modules.items()}
 
 
 def mount_options(case: Case, mount: Mount) -> str:
-    """The options of the tmpfs that is a case's mount."""
+    """The options for the tmpfs of a mount."""
     if mount.size is None:
         return "mode=755"
     if mount.size:
         return f"mode=755,size={mount.size}"
-    there = [len(entry.data) for path, entry in case.tree if is_under(path, mount.path)]
-    pages = sum(-(-size // _PAGE) for size in there)
-    return f"mode=755,size={pages * _PAGE + _FILLED}"
+    sizes = [len(entry.data) for path, entry in case.tree if is_under(path, mount.path)]
+    pages = sum(-(-size // _PAGE_SIZE) for size in sizes)
+    return f"mode=755,size={pages * _PAGE_SIZE + _SPARE_SIZE}"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the agent sent back.
+class Response:
+    """The response of an agent.
 
-    `ended` is its `outcome.json`, `tree` what is not as it was sent.
+    `outcome` is its `outcome.json`, `tree` the entries that differ from those sent.
     """
 
-    ended: dict[str, Any]
+    outcome: dict[str, Any]
     stdout: str
     stderr: str
     tree: Tree
 
     @classmethod
-    def from_tar(cls, data: bytes) -> Answer:
-        """The answer that the agent's tar holds."""
-        with tarfile.open(fileobj=io.BytesIO(data)) as answer:
+    def from_tar(cls, data: bytes) -> Response:
+        """The response in the tar that the agent has sent."""
+        with tarfile.open(fileobj=io.BytesIO(data)) as response:
             return cls(
-                ended=json.loads(_read(answer, "outcome.json")),
-                stdout=_read(answer, "stdout").decode("utf-8", "backslashreplace"),
-                stderr=_read(answer, "stderr").decode("utf-8", "backslashreplace"),
+                outcome=json.loads(_read(response, "outcome.json")),
+                stdout=_read(response, "stdout").decode("utf-8", "backslashreplace"),
+                stderr=_read(response, "stderr").decode("utf-8", "backslashreplace"),
                 tree=Tree.from_tar(data, below="tree"),
             )
 
 
-def run(case: Case, ask: Callable[[str | None], Answer]) -> Outcome:
-    """The outcome of a case; `ask(interrupt)` sends its job to an agent in a fresh world.
+def run(case: Case, send: Callable[[str | None], Response]) -> Outcome:
+    """Run a case; `send(interrupt)` sends its task to an agent in a new world.
 
-    For a case that is interrupted there are two: a rehearsal finds out when.
+    An interrupted case is run twice: a rehearsal determines when to interrupt.
     """
     if case.interrupt is None:
-        return _outcome(case, ask(None))
-    rehearsal = ask("rehearse")
-    points = rehearsal.ended["points"]
+        return _outcome(case, send(None))
+    rehearsal = send("rehearse")
+    points = rehearsal.outcome["points"]
     if points is None:
         return _outcome(case, rehearsal)
     begin, end = tripwire.window(points, case.interrupt.at)
-    return _outcome(case, ask(f"{begin}:{end}:{int(case.interrupt.signal)}"))
+    return _outcome(case, send(f"{begin}:{end}:{int(case.interrupt.signal)}"))
 
 
-def _outcome(case: Case, answer: Answer) -> Outcome:
-    stdout, returned = driver.split(answer.stdout)
-    kept = {path: case.tree.entries[path] for path in answer.ended["kept"]}
+def _outcome(case: Case, response: Response) -> Outcome:
+    stdout, returned = driver.split_output(response.stdout)
+    unchanged = {path: case.tree.entries[path] for path in response.outcome["unchanged"]}
     return Outcome(
-        exit_code=answer.ended["exit_code"],
+        exit_code=response.outcome["exit_code"],
         stdout=stdout,
-        stderr=answer.stderr,
-        seconds=answer.ended["seconds"],
+        stderr=response.stderr,
+        seconds=response.outcome["seconds"],
         before=case.tree,
-        after=Tree({**kept, **answer.tree.entries}),
+        after=Tree({**unchanged, **response.tree.entries}),
         returned=returned,
     )
 

@@ -1,12 +1,11 @@
-"""The sandbox runner: the script in a real process, in a Linux mount namespace of its own.
+"""The sandbox runner: the script runs in a process with its own Linux namespaces.
 
-For steps that use subprocesses or extensions in C, where there is no Docker engine. The tree lies
-at the real `/opt/ml`, in a file system in memory; the interpreter and the programs of this machine
-are there too, read-only. The interpreter is the one that runs the harness, or the one that
-HARNESS_PYTHON names.
+For steps that use subprocesses or C extensions, where there is no Docker engine. The tree is at
+`/opt/ml` in a file system in memory; the interpreter and the programs of this machine are mounted
+read-only. The interpreter is the one that runs the harness, or the one that HARNESS_PYTHON names.
 
-Root needs nothing more. For anybody else root is a name in a user namespace, where this one user is
-all there are: files have no other owner, and a case's own user may do what that owner may.
+Users other than root run in a user namespace that maps them to root. It has no other user: all
+files have the same owner, and the user of a case has that owner's rights.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ from harness.runners.real import exchange, sandbox_world
 from harness.runners.real.sandbox_world import Interpreter
 from harness.worlds.tree import Tree
 
-# What making and taking down a world may take beside the script itself, in seconds.
-_GRACE = 60.0
-_MAY_MOUNT = 21
+# The time that a sandbox may take in addition to the script.
+_GRACE_SECONDS = 60.0
+_CAP_SYS_ADMIN = 21
 _PREFIXES = ("prefix", "base_prefix", "exec_prefix", "base_exec_prefix")
-# Where a system says that it does not let users have namespaces: file → what to do about it.
-_SWITCHES = {
+# Settings that forbid user namespaces: file → the forbidding value, and the command to change it.
+_KERNEL_SETTINGS = {
     "/proc/sys/user/max_user_namespaces": ("0", "sysctl user.max_user_namespaces=10000"),
     "/proc/sys/kernel/unprivileged_userns_clone": (
         "0",
@@ -60,83 +59,84 @@ class SandboxRunner:
     name: str = "sandbox"
 
     def prepare(self) -> None:
-        """Make a world, to see whether this system lets us."""
+        """Run an empty script in a sandbox; raises `RunnerUnavailable` if this fails."""
         if not sys.platform.startswith("linux"):
             raise RunnerUnavailable(
                 f"the sandbox runner needs Linux; this is {sys.platform}", "use --runner container"
             )
         script = "/opt/ml/code/nothing.py"
-        nothing = Case(id="", tree=Tree().with_file(script, b""), script=script, cwd="/")
+        case = Case(id="", tree=Tree().with_file(script, b""), script=script, cwd="/")
         try:
-            self.run(nothing)
+            self.run(case)
         except RunnerCannot as error:
             reason = error.what.partition(": ")[2]
             raise RunnerUnavailable(f"no sandbox can be made here: {reason}", _advice()) from None
 
     def run(self, case: Case) -> Outcome:
-        """Run one case in a sandbox of its own; raises `RunnerCannot`."""
+        """Run one case in its own sandbox; raises `RunnerCannot`."""
         interpreter = _interpreter(self.python)
-        if path := sandbox_world.in_the_way(case, interpreter.folders):
+        if path := sandbox_world.conflicting_path(case, interpreter.folders):
             raise RunnerCannot(
-                f"case {case.id!r} has {path}, where the interpreter {interpreter.python} lives",
+                f"case {case.id!r} has {path}, where the interpreter {interpreter.python} "
+                "is installed",
                 "name another interpreter with HARNESS_PYTHON, or use --runner container",
             )
         return exchange.run(case, partial(_in_sandbox, case, interpreter))
 
     def identity(self) -> object:
-        """The interpreter, and when something in the folders of this machine was installed."""
-        there = json.loads(_answer(self.python, "-I", str(identity.__file__)))
-        return self.name, self.python, there, _privileged(), _installed()
+        """The interpreter, and when programs were last installed in the shared folders."""
+        description = json.loads(_python_output(self.python, "-I", str(identity.__file__)))
+        return self.name, self.python, description, _privileged(), _install_times()
 
-    def here(self) -> SandboxRunner:
-        """The same everywhere."""
+    def for_this_process(self) -> SandboxRunner:
+        """The same in every process."""
         return self
 
     def close(self) -> None:
-        """Nothing is left behind."""
+        """Do nothing: every case removes its own sandbox."""
 
 
-def _in_sandbox(case: Case, interpreter: Interpreter, interrupt: str | None) -> exchange.Answer:
-    # Inside, the files of this package are out of reach.
+def _in_sandbox(case: Case, interpreter: Interpreter, interrupt: str | None) -> exchange.Response:
+    # Load what the sandbox needs before the fork: its file system lacks these files.
     task = exchange.Task.of(case, interrupt)
     sandbox_world.etc_files()
-    mounts.library()
+    mounts.libc()
     exchange.helpers()
-    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as trouble:
+    with tempfile.TemporaryFile() as response, tempfile.TemporaryFile() as trouble:
         read_end, write_end = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         child = os.fork()
         if child == 0:
             try:
-                sandbox_world.run_case(task, interpreter, answer.fileno(), _privileged())
+                sandbox_world.run_case(task, interpreter, response.fileno(), _privileged())
             except BaseException as error:
-                told = "".join(traceback.format_exception_only(error))
-                os.write(trouble.fileno(), told.encode("utf-8", "backslashreplace"))
+                message = "".join(traceback.format_exception_only(error))
+                os.write(trouble.fileno(), message.encode("utf-8", "backslashreplace"))
             finally:
                 os._exit(70)
         try:
             os.close(write_end)
-            ended = _closed(read_end, case.timeout + _GRACE)
+            ended = _wait_until_closed(read_end, case.timeout + _GRACE_SECONDS)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
-            # Whatever was in the world has ended, too, when nobody holds this any more.
-            _closed(read_end, _GRACE)
+            # All processes of the sandbox have inherited the pipe: wait until they have ended.
+            _wait_until_closed(read_end, _GRACE_SECONDS)
             os.close(read_end)
-        data = _all(answer)
+        data = _read_all(response)
         if status or not data:
-            reason = _all(trouble).decode() if ended else "it does not end"
+            reason = _read_all(trouble).decode() if ended else "it does not end"
             raise RunnerCannot(
                 f"the sandbox of case {case.id!r} failed: {reason.strip() or f'status {status}'}",
                 "run it again; if it fails every time, use --runner container",
             )
-        return exchange.Answer.from_tar(data)
+        return exchange.Response.from_tar(data)
 
 
-def _closed(read_end: int, seconds: float) -> bool:
-    """Whether the other end of a pipe is closed by everybody before the time is over."""
+def _wait_until_closed(read_end: int, seconds: float) -> bool:
+    """Whether every process closes the other end of a pipe within `seconds`."""
     deadline = time.monotonic() + seconds
     poll = select.poll()
     poll.register(read_end, select.POLLIN)
@@ -146,27 +146,27 @@ def _closed(read_end: int, seconds: float) -> bool:
     return False
 
 
-def _all(stream: IO[bytes]) -> bytes:
+def _read_all(stream: IO[bytes]) -> bytes:
     stream.seek(0)
     return stream.read()
 
 
 def _privileged() -> bool:
-    """Whether this is root with the right to mount."""
+    """Whether this process runs as root and may mount."""
     lines = Path("/proc/self/status").read_text().splitlines()
     (effective,) = (line.split()[1] for line in lines if line.startswith("CapEff:"))
-    return os.geteuid() == 0 and bool(int(effective, 16) >> _MAY_MOUNT & 1)
+    return os.geteuid() == 0 and bool(int(effective, 16) >> _CAP_SYS_ADMIN & 1)
 
 
-def _installed() -> list[tuple[str, int]]:
-    """When each shared folder that programs and libraries lie in last got or lost one."""
+def _install_times() -> list[tuple[str, int]]:
+    """The shared folders of programs and libraries, with their modification times in ns."""
     parts = ("", "bin", "sbin", "lib", "local/bin", "local/lib")
     found = (Path(shared, part) for shared in sandbox_world.SHARED for part in parts)
     return [(str(path), path.stat().st_mtime_ns) for path in found if path.is_dir()]
 
 
 def _advice() -> str:
-    for path, (off, command) in _SWITCHES.items():
+    for path, (off, command) in _KERNEL_SETTINGS.items():
         with contextlib.suppress(OSError):
             if Path(path).read_text().strip() == off and not _privileged():
                 return f"as root: {command}; or use --runner container"
@@ -178,18 +178,18 @@ def _advice() -> str:
 
 @lru_cache(maxsize=4)
 def _interpreter(python: str) -> Interpreter:
-    """What a Python says of itself; raises `WrongUse` when it does not answer."""
+    """The interpreter `python` and its folders; raises `WrongUse` if it cannot be run."""
     if python == sys.executable:
-        return _describe_error(python, [getattr(sys, name) for name in _PREFIXES])
-    ask = f"import json, sys; print(json.dumps([getattr(sys, n) for n in {_PREFIXES!r}]))"
-    return _describe_error(python, json.loads(_answer(python, "-c", ask)))
+        return _interpreter_with(python, [getattr(sys, name) for name in _PREFIXES])
+    code = f"import json, sys; print(json.dumps([getattr(sys, n) for n in {_PREFIXES!r}]))"
+    return _interpreter_with(python, json.loads(_python_output(python, "-c", code)))
 
 
-def _answer(python: str, *arguments: str) -> bytes:
-    """What a Python prints; raises `WrongUse` when it cannot be run."""
+def _python_output(python: str, *arguments: str) -> bytes:
+    """What a Python prints; raises `WrongUse` if it cannot be run."""
     try:
         return subprocess.run(
-            [python, *arguments], capture_output=True, check=True, timeout=_GRACE
+            [python, *arguments], capture_output=True, check=True, timeout=_GRACE_SECONDS
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise WrongUse(
@@ -198,9 +198,9 @@ def _answer(python: str, *arguments: str) -> bytes:
         ) from None
 
 
-def _describe_error(python: str, prefixes: Sequence[str]) -> Interpreter:
-    folders = sandbox_world.own_folders(prefixes)
-    seen = (*folders, *sandbox_world.SHARED)
-    if not any(python.startswith(f"{folder}/") for folder in seen):
+def _interpreter_with(python: str, prefixes: Sequence[str]) -> Interpreter:
+    folders = sandbox_world.unshared_folders(prefixes)
+    visible = (*folders, *sandbox_world.SHARED)
+    if not any(python.startswith(f"{folder}/") for folder in visible):
         python = os.path.realpath(python)
     return Interpreter(python, folders)

@@ -1,8 +1,9 @@
-"""Workers: the processes that cases are run in, on this machine or on others.
+"""Workers: the processes that run cases; imports `step` and `build_id` of runs.
 
-`local.py` is a pool of processes here; `foreign.py` pool cases to any executor, and sees to it
-that each runs in a process apart, `apart.py`; `dask.py` is such an executor. What all of these
-processes have in common is in `process.py`.
+`local_pool.py` is a pool of processes on this machine. `executor_pool.py` submits cases to any
+executor; there `subprocess_pool.py` runs each in a child process, whose main function is in
+`task_server.py`. `dask.py` is such an executor. `process.py` has what all worker processes share:
+how they stop.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from harness.runners import Runner
 from harness.runs.step import StepRef
 
 T = TypeVar("T")
-# So many processes on this machine, or somebody's executor.
+# The number of processes on this machine, or the caller's executor.
 Workers = int | Executor
 
 
 @dataclass(frozen=True)
-class Work(Generic[T]):
-    """What is done for each case of a step, through runners that are ready; picklable."""
+class Task(Generic[T]):
+    """What is done for each case of a step, through prepared runners; picklable."""
 
     function: Callable[[StepRef, tuple[Runner, ...], str], T]
     ref: StepRef
@@ -36,27 +37,27 @@ class Work(Generic[T]):
 
 
 class WorkerPool(Protocol):
-    """Workers as a session sees them."""
+    """The workers of a session."""
 
     @property
-    def ahead(self) -> float:
-        """How many cases may be handed over before the result of the first is taken."""
+    def max_pending(self) -> float:
+        """How many cases may be submitted before the result of the first is collected."""
         ...
 
-    def open(self, work: Work[T]) -> AbstractContextManager[Callable[[str], Future[T]]]:
-        """Within this, what pool a case over; the runners are ready before the first one.
+    def open(self, task: Task[T]) -> AbstractContextManager[Callable[[str], Future[T]]]:
+        """A context whose value submits a case; the runners are prepared before the first case.
 
-        The end of it cleans up, and does not wait for cases that hang if it comes early.
+        Leaving it cleans up. Leaving it early stops running cases and cancels the pending ones.
         """
         ...
 
     def result(self, future: Future[T]) -> T:
-        """What came of a case; raises what it raised, and `WorkersFailed`."""
+        """Wait for the result of a case; raises what the case raised, and `WorkersFailed`."""
         ...
 
 
 def open_pool(workers: Workers) -> WorkerPool:
-    """The crew of so many local processes, or of an executor."""
+    """A pool of that many local processes, or of an executor's workers."""
     if isinstance(workers, int):
         from harness.runs.workers.local_pool import LocalPool
 
@@ -67,8 +68,8 @@ def open_pool(workers: Workers) -> WorkerPool:
 
 
 @contextmanager
-def ready(*runners: Runner) -> Iterator[None]:
-    """Within this the runners are ready; raises what `prepare` raises."""
+def prepared(*runners: Runner) -> Iterator[None]:
+    """Prepare the runners, and close them at the end; raises what `prepare` raises."""
     with ExitStack() as closing:
         for runner in runners:
             closing.callback(runner.close)
@@ -77,5 +78,5 @@ def ready(*runners: Runner) -> Iterator[None]:
 
 
 def default_jobs() -> int:
-    """As many workers as there are processors for this process."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

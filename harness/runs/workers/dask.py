@@ -1,4 +1,4 @@
-"""Dask's workers, on any number of machines: what `--executor dask://HOST:PORT` names."""
+"""The workers of a Dask cluster, on any number of machines: `--executor dask://HOST:PORT`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from urllib.parse import urlsplit
 
 from harness.errors import WorkersFailed, WrongUse
 from harness.runs.workers import subprocess_pool
-from harness.runs.workers.executor_pool import Cluster
+from harness.runs.workers.executor_pool import ClusterExecutor
 
 if TYPE_CHECKING:
     from distributed import Client
 
 SCHEME = "dask"
-# How long the workers may take to end what they do for us, in seconds.
-_GRACE = 15.0
-_START_ONE = "start one with the harness installed: dask worker HOST:PORT"
+# How long the workers may take to end the child processes of a session, in seconds.
+_SHUTDOWN_TIMEOUT = 15.0
+_HOW_TO_START_A_WORKER = "start one with the harness installed: dask worker HOST:PORT"
 
 
 @contextmanager
 def connected(address: str) -> Iterator[DaskExecutor]:
-    """Within this, the workers of a scheduler; raises `WrongUse` and `WorkersFailed`."""
+    """Connect to the workers of a scheduler; raises `WrongUse` and `WorkersFailed`."""
     host, port = _host_and_port(address)
     try:
         import distributed
@@ -38,44 +38,49 @@ def connected(address: str) -> Iterator[DaskExecutor]:
             f"Dask is not installed: {error}", "pip install 'step-harness[dask]'"
         ) from None
     for name in ("distributed", "distributed.client"):
-        # What they have to say is told by our own errors.
+        # The errors raised here say the same.
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    patience = _patience()
+    timeout = _connect_timeout()
     try:
-        _greeting(host, port, patience)
-        there = f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
-        client = distributed.Client(there, timeout=patience, set_as_default=False)
+        _check_that_it_answers(host, port, timeout)
+        scheduler = f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+        client = distributed.Client(scheduler, timeout=timeout, set_as_default=False)
     except (OSError, distributed.TimeoutError) as error:
         raise WorkersFailed(
             f"no Dask scheduler answers at {address}: {error}",
-            "start one (dask scheduler --port PORT), or name the address that it tells",
+            "start one (dask scheduler --port PORT), or name the address that it prints",
         ) from None
     with client:
         try:
-            client.wait_for_workers(1, timeout=patience)
+            client.wait_for_workers(1, timeout=timeout)
         except distributed.TimeoutError:
-            raise WorkersFailed(f"the scheduler at {address} has no workers", _START_ONE) from None
-        executor = DaskExecutor(client, address, patience)
+            raise WorkersFailed(
+                f"the scheduler at {address} has no workers", _HOW_TO_START_A_WORKER
+            ) from None
+        executor = DaskExecutor(client, address, timeout)
         try:
             yield executor
         finally:
             executor.shutdown(wait=False)
 
 
-def _patience() -> float:
-    """How long a scheduler may take to answer, and workers to appear: Dask's own configuration."""
+def _connect_timeout() -> float:
+    """How long a scheduler may take to answer, and workers to appear, in seconds.
+
+    It is part of Dask's configuration.
+    """
     import dask
     from dask.utils import parse_timedelta
 
     return float(parse_timedelta(dask.config.get("distributed.comm.timeouts.connect")))
 
 
-def _greeting(host: str, port: int, patience: float) -> None:
-    """Hear what a scheduler says first; raises `OSError` where one does not.
+def _check_that_it_answers(host: str, port: int, timeout: float) -> None:
+    """Receive the first byte that a scheduler sends; raises `OSError` when none comes.
 
-    Dask's own client would wait for ever for something that listens there and says nothing.
+    Dask's client would wait without limit for a server that accepts connections and sends nothing.
     """
-    with socket.create_connection((host, port), timeout=patience) as stream:
+    with socket.create_connection((host, port), timeout=timeout) as stream:
         if not stream.recv(1):
             raise ConnectionResetError("whatever listens there says nothing")
 
@@ -92,51 +97,51 @@ def _host_and_port(address: str) -> tuple[str, int]:
     )
 
 
-class DaskExecutor(Cluster):
-    """The workers of a Dask cluster. Neither they nor the scheduler need to have this module."""
+class DaskExecutor(ClusterExecutor):
+    """The workers of a Dask cluster; neither they nor the scheduler need this module."""
 
-    def __init__(self, client: Client, address: str, patience: float) -> None:
-        """Use a client, which stays the caller's; be without workers for `patience` seconds."""
+    def __init__(self, client: Client, address: str, timeout: float) -> None:
+        """Use a client, which is the caller's; fail after `timeout` seconds without workers."""
         self.session = uuid.uuid4().hex
         self._client = client
         self._address = address
-        self._patience = patience
+        self._timeout = timeout
         self._executor: Executor = client.get_executor(pure=False)
-        self._seen = time.monotonic()
+        self._last_seen = time.monotonic()
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        """Have a function of a module called on some worker; on another one if that dies."""
-        task = (function.__module__, function.__qualname__, *arguments)
-        return self._executor.submit(_by_name(), *task, **named)
+        """Call a module's function on some worker, and on another one if that worker dies."""
+        call = (function.__module__, function.__qualname__, *arguments)
+        return self._executor.submit(_call_by_name(), *call, **named)
 
     def check(self) -> None:
-        """Raises `WorkersFailed` when the scheduler is gone, or has had no workers for a while."""
-        from distributed import TimeoutError as Late
+        """Raises `WorkersFailed` when the scheduler is lost, or has had no workers for a while."""
+        from distributed import TimeoutError as DaskTimeout
 
         try:
             workers = self._client.nthreads()
-        except (OSError, ValueError, Late) as error:
-            raise self._gone(error) from None
+        except (OSError, ValueError, DaskTimeout) as error:
+            raise self._scheduler_lost(error) from None
         if workers:
-            self._seen = time.monotonic()
-        elif time.monotonic() - self._seen > self._patience:
+            self._last_seen = time.monotonic()
+        elif time.monotonic() - self._last_seen > self._timeout:
             raise WorkersFailed(
                 f"the scheduler at {self._address} has lost all its workers",
-                "look at their logs: they may lack memory; " + _START_ONE,
+                "look at their logs: they may lack memory; " + _HOW_TO_START_A_WORKER,
             )
 
-    def _gone(self, error: Exception) -> WorkersFailed:
+    def _scheduler_lost(self, error: Exception) -> WorkersFailed:
         reason = str(error) or "the cases have been cancelled"
         return WorkersFailed(
             f"the Dask scheduler at {self._address} has gone: {reason}", "look at its log"
         )
 
-    def explained(self, error: Exception) -> WorkersFailed | None:
-        """What Dask's own errors mean, and that a worker lacks the harness."""
+    def explain(self, error: Exception) -> WorkersFailed | None:
+        """What Dask's own errors mean, and the import error of a worker without the harness."""
         from distributed import KilledWorker
 
         if isinstance(error, CancelledError):
-            return self._gone(error)
+            return self._scheduler_lost(error)
         if isinstance(error, KilledWorker):
             return WorkersFailed(
                 f"the workers that had a case died again and again: {error.last_worker.address} "
@@ -151,22 +156,26 @@ class DaskExecutor(Cluster):
         return None
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End whatever the workers do for us; without `wait`, even what has not ended."""
+        """End the child processes of this session; without `wait`, even those that run a case."""
         self._executor.shutdown(wait=wait and not cancel_futures)
-        # A worker that has just died keeps the others' answers waiting.
-        telling = threading.Thread(target=self._tell_the_end, daemon=True)
-        telling.start()
-        telling.join(_GRACE)
+        # The call may block on a worker that has just died.
+        ending = threading.Thread(target=self._end_session, daemon=True)
+        ending.start()
+        ending.join(_SHUTDOWN_TIMEOUT)
 
-    def _tell_the_end(self) -> None:
-        task = (subprocess_pool.end.__module__, subprocess_pool.end.__qualname__, self.session)
-        # Where the scheduler is gone, too, the processes apart end for want of work.
+    def _end_session(self) -> None:
+        function = subprocess_pool.end_session
+        call = (function.__module__, function.__qualname__, self.session)
+        # If the scheduler is lost too, the child processes end when they have been idle too long.
         with contextlib.suppress(Exception):
-            self._client.run(_by_name(), *task, on_error="ignore")
+            self._client.run(_call_by_name(), *call, on_error="ignore")
 
 
-def _by_name() -> Callable[..., Any]:
-    """A function that travels by value, since a scheduler or worker may lack this package."""
+def _call_by_name() -> Callable[..., Any]:
+    """A function that calls another by name; nested, so that it is pickled by value.
+
+    A scheduler or a worker may lack this package.
+    """
 
     def call(module: str, name: str, *arguments: Any) -> Any:
         import importlib

@@ -1,7 +1,7 @@
-"""Workers of somebody else's executor: each case runs in a process apart from the executor's own.
+"""Workers of any `concurrent.futures.Executor`: each case runs in a child process of a worker.
 
-An executor may run what it gets in threads, beside an event loop, or in processes that others have
-set up, while a runner needs a process of its own: it forks, and has signals and timers for itself.
+An executor may call its functions in threads, beside an event loop, or in processes configured for
+something else. A runner needs a process of its own: it forks, and uses signals and timers.
 """
 
 from __future__ import annotations
@@ -17,76 +17,86 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from harness.errors import WorkersFailed
+from harness.runs.build_id import build_id
 from harness.runs.step import fingerprint
-from harness.runs.workers import Work, subprocess_pool
-from harness.runs.workers.build_id import build_id
+from harness.runs.workers import Task, subprocess_pool
 
-# How often an executor is asked whether it is still alive, in seconds.
-_LOOK = 5.0
+# The time between two health checks of a cluster while a result is awaited, in seconds.
+_CHECK_INTERVAL = 5.0
 
 T = TypeVar("T")
 
 
-class Cluster(Executor, ABC):
-    """An executor that knows its workers: `session` names what they do for this harness."""
+class ClusterExecutor(Executor, ABC):
+    """An executor that can check its workers and explain its errors.
+
+    `session` identifies the child processes that its workers start for this harness.
+    """
 
     session: str
 
     @abstractmethod
     def check(self) -> None:
-        """Raises `WorkersFailed` when nothing more is to be expected."""
+        """Raises `WorkersFailed` when the pending cases will never be run."""
         ...
 
     @abstractmethod
-    def explained(self, error: Exception) -> WorkersFailed | None:
-        """What an error of the cluster's own means; None for any other."""
+    def explain(self, error: Exception) -> WorkersFailed | None:
+        """What one of the cluster's own errors means; None for any other error."""
         ...
 
 
 @dataclass(frozen=True)
 class ExecutorPool:
-    """The workers of an executor, which stays the caller's: it is not shut down."""
+    """The workers of an executor, which is the caller's and is not shut down here."""
 
     executor: Executor
-    # Nobody knows how many workers it has.
-    ahead: float = float("inf")
+    # The number of the executor's workers is not known, so all cases are submitted at once.
+    max_pending: float = float("inf")
 
     @contextmanager
-    def open(self, work: Work[T]) -> Iterator[Callable[[str], Future[T]]]:
-        """Hand cases to the executor; the runners are made ready where the cases run.
+    def open(self, task: Task[T]) -> Iterator[Callable[[str], Future[T]]]:
+        """Submit cases to the executor; the runners are prepared in the child processes.
 
-        The processes apart of a cluster stay for the next step, until it is shut down. Those of
-        another executor end with this if they are children of this process; else soon after.
+        The child processes of a cluster are reused for the next step, until it is shut down. Those
+        of another executor end here if they are children of this process, else soon after.
         """
-        is_cluster = isinstance(self.executor, Cluster)
-        session = self.executor.session if isinstance(self.executor, Cluster) else uuid.uuid4().hex
-        task = pickle.dumps((fingerprint(work.ref), work))
-        begun: list[Future[T]] = []
+        is_cluster = isinstance(self.executor, ClusterExecutor)
+        session = (
+            self.executor.session
+            if isinstance(self.executor, ClusterExecutor)
+            else uuid.uuid4().hex
+        )
+        pickled_task = pickle.dumps((fingerprint(task.ref), task))
+        futures: list[Future[T]] = []
 
         def submit(case_id: str) -> Future[T]:
-            begun.append(
-                self.executor.submit(subprocess_pool.work, build_id(), session, task, case_id)
+            future = self.executor.submit(
+                subprocess_pool.run_task, build_id(), session, pickled_task, case_id
             )
-            return begun[-1]
+            futures.append(future)
+            return future
 
         try:
             yield submit
         finally:
-            # The last first: none of them begins because another one makes room.
-            for future in reversed(begun):
+            # In reverse order, so that no pending case starts when another one is cancelled.
+            for future in reversed(futures):
                 future.cancel()
             if not is_cluster:
-                subprocess_pool.end(session)
+                subprocess_pool.end_session(session)
 
     def result(self, future: Future[T]) -> T:
-        """What came of a case."""
-        while not concurrent.futures.wait([future], _LOOK).done:
-            if isinstance(self.executor, Cluster):
+        """Wait for the result of a case, checking a cluster's health meanwhile."""
+        while not concurrent.futures.wait([future], _CHECK_INTERVAL).done:
+            if isinstance(self.executor, ClusterExecutor):
                 self.executor.check()
         try:
             return future.result()
         except Exception as error:
-            if isinstance(self.executor, Cluster) and (explained := self.executor.explained(error)):
+            if isinstance(self.executor, ClusterExecutor) and (
+                explained := self.executor.explain(error)
+            ):
                 raise explained from None
             if isinstance(error, BrokenExecutor):
                 raise WorkersFailed(

@@ -1,4 +1,4 @@
-"""Local workers: a pool of processes on this machine, made for one session."""
+"""A pool of worker processes on this machine, made for one session."""
 
 from __future__ import annotations
 
@@ -15,45 +15,48 @@ from multiprocessing.process import BaseProcess, parent_process
 from typing import TypeVar, cast
 
 from harness.errors import WorkersFailed
-from harness.runs.workers import Work, process, ready
+from harness.runs.workers import Task, prepared, process
 
-# Enough to keep the workers busy while results are taken in order.
-_AHEAD_PER_WORKER = 8
+# Enough to keep the workers busy while results are collected in order.
+_PENDING_PER_WORKER = 8
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class LocalPool:
-    """So many worker processes."""
+    """A number of worker processes on this machine."""
 
     jobs: int
 
     @property
-    def ahead(self) -> int:
-        """A few for each worker, so that an early end loses little."""
-        return self.jobs * _AHEAD_PER_WORKER
+    def max_pending(self) -> int:
+        """A few cases for each worker, so that an early end wastes little."""
+        return self.jobs * _PENDING_PER_WORKER
 
     @contextmanager
-    def open(self, work: Work[T]) -> Iterator[Callable[[str], Future[T]]]:
-        """Start the workers when there is something to do, and end them with this."""
+    def open(self, task: Task[T]) -> Iterator[Callable[[str], Future[T]]]:
+        """Start workers as cases are submitted, and stop them at the end."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["harness.runs.step", "harness.runners.fake.runner"])
-        _start_server()
-        others = multiprocessing.active_children()
-        with ready(*work.runners):
-            executor = ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_begin)
+        _start_fork_server()
+        callers_children = multiprocessing.active_children()
+        with prepared(*task.runners):
+            executor = ProcessPoolExecutor(
+                self.jobs, mp_context=context, initializer=_initialize_worker
+            )
             try:
-                yield lambda case_id: executor.submit(process.one_case, work, case_id)
+                yield lambda case_id: executor.submit(process.run_task, task, case_id)
             except BaseException:
-                # Whoever stops early does not wait for cases that hang.
-                _end([one for one in multiprocessing.active_children() if one not in others])
+                # An early end does not wait for cases that hang.
+                children = multiprocessing.active_children()
+                _stop([child for child in children if child not in callers_children])
                 raise
             finally:
                 executor.shutdown(wait=True, cancel_futures=True)
 
     def result(self, future: Future[T]) -> T:
-        """What came of a case."""
+        """Wait for the result of a case."""
         try:
             return future.result()
         except BrokenProcessPool:
@@ -62,9 +65,13 @@ class LocalPool:
             ) from None
 
 
-def _start_server() -> None:
-    """Start what workers are forked from, deaf to Ctrl-C, which reaches the whole process group."""
-    # It is deaf on its own account, but would let the signal through to the server.
+def _start_fork_server() -> None:
+    """Start the process that forks the workers, with SIGINT blocked in it.
+
+    Ctrl-C reaches the whole process group, and the fork server would print a traceback.
+    """
+    # Starting the resource tracker ends with SIGINT unblocked; `forkserver.ensure_running` would
+    # start it just before the fork server.
     resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
@@ -73,27 +80,27 @@ def _start_server() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
-def _begin() -> None:
+def _initialize_worker() -> None:
     parent = parent_process()
     assert parent is not None
     process.become_worker(parent.sentinel)
-    # No script that is run from here is to be deaf, too.
+    # The scripts that this worker runs must not inherit the blocked SIGINT.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    process.wait_for_cases()
+    process.set_idle()
 
 
-def _end(workers: Sequence[BaseProcess]) -> None:
-    """Have the workers take down what they have started and end; kill those that do not.
+def _stop(workers: Sequence[BaseProcess]) -> None:
+    """Terminate the workers, and kill those that have not ended after the grace period.
 
-    A worker that is stopped may lose the exception, or the lock that the others wait for: then they
-    would wait for ever.
+    The exception that stops a worker may get lost, as in a finalizer, and a stopped worker may hold
+    a lock that the others wait for; such workers would never end.
     """
     for worker in workers:
         worker.terminate()
-    left = {worker.sentinel: worker for worker in workers}
-    deadline = time.monotonic() + process.GRACE
-    while left and (seconds := deadline - time.monotonic()) > 0:
-        for sentinel in connection.wait(list(left), seconds):
-            del left[cast(int, sentinel)]
-    for worker in left.values():
+    running = {worker.sentinel: worker for worker in workers}
+    deadline = time.monotonic() + process.GRACE_PERIOD
+    while running and (seconds := deadline - time.monotonic()) > 0:
+        for sentinel in connection.wait(list(running), seconds):
+            del running[cast(int, sentinel)]
+    for worker in running.values():
         worker.kill()

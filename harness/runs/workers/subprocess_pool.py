@@ -1,8 +1,8 @@
-"""Processes apart: the children in which the cases that an executor gets are run.
+"""Child processes that run the cases of an executor: one for each thread of it that is busy.
 
-One for each thread that works at the same time. A child has runners of its own, which it prepares
-before its first case and closes at its end: when it is told to, when the process that it works for
-is gone, or when it has had nothing to do for a while. `served.py` is what it runs.
+A child process has its own runners, prepared before its first case and closed when it ends. It ends
+when its session ends, when its parent dies, or when it has been idle for a while. Its main function
+is `task_server.serve`.
 """
 
 from __future__ import annotations
@@ -22,143 +22,155 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from harness.errors import WorkersFailed
+from harness.runs.build_id import build_id
 from harness.runs.workers import process
-from harness.runs.workers.build_id import build_id
 
-_BOOT = (
+_BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from harness.runs.workers.task_server import serve; serve(*json.loads(sys.argv[2]))"
 )
-# A child may end of itself at the moment in which it gets a case, or be killed for want of memory.
-_TRIES = 3
-# Seconds without anything to do after which a child ends: whoever it worked for is gone, or done.
-_IDLE = 30.0
+# A child process may time out just as it gets a case, or be killed when memory runs out.
+_ATTEMPTS = 3
+# How long a child process waits for the next case before it ends, in seconds.
+_IDLE_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
-class _Child:
-    """A process apart, and the end of the pipes to it."""
+class _ChildProcess:
+    """A child process, the connection to it, and the write end of its lifeline."""
 
-    running: subprocess.Popen[bytes]
-    talk: Connection
+    popen: subprocess.Popen[bytes]
+    connection: Connection
     lifeline: int
 
     @staticmethod
-    def start() -> _Child:
-        here, there = Pipe()
+    def start() -> _ChildProcess:
+        connection, childs_connection = Pipe()
         read_end, write_end = os.pipe()
-        with there:
+        with childs_connection:
             try:
-                # A group of its own: Ctrl-C is not for it.
-                words = [json.dumps(sys.path), json.dumps([there.fileno(), read_end, _IDLE])]
-                running = subprocess.Popen(
-                    [sys.executable, "-c", _BOOT, *words],
+                serve_arguments = [childs_connection.fileno(), read_end, _IDLE_TIMEOUT]
+                popen = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-c",
+                        _BOOTSTRAP,
+                        json.dumps(sys.path),
+                        json.dumps(serve_arguments),
+                    ],
                     stdin=subprocess.DEVNULL,
-                    pass_fds=(there.fileno(), read_end),
+                    pass_fds=(childs_connection.fileno(), read_end),
+                    # In another process group, which Ctrl-C does not reach.
                     start_new_session=True,
                 )
             finally:
                 os.close(read_end)
-        return _Child(running, here, write_end)
+        return _ChildProcess(popen, connection, write_end)
 
-    def ask(self, task: bytes, case_id: str) -> Any:
-        """What came of a case; raises `EOFError` or `OSError` when the child is gone."""
-        self.talk.send((task, case_id))
-        succeeded, answer = pickle.loads(self.talk.recv_bytes())
+    def run_task(self, pickled_task: bytes, case_id: str) -> Any:
+        """The result of a task; raises what it raised, or `EOFError` or `OSError` after a death."""
+        self.connection.send((pickled_task, case_id))
+        succeeded, result = pickle.loads(self.connection.recv_bytes())
         if succeeded:
-            return answer
-        raise answer
+            return result
+        raise result
 
-    def leave(self) -> None:
-        """Wait for the end of a child that ends, and kill it when that takes too long."""
+    def close(self) -> None:
+        """Wait for a child that is ending, and kill it after the grace period."""
         try:
-            self.running.wait(process.GRACE)
+            self.popen.wait(process.GRACE_PERIOD)
         except subprocess.TimeoutExpired:
-            self.running.kill()
-            self.running.wait()
-        self.talk.close()
+            self.popen.kill()
+            self.popen.wait()
+        self.connection.close()
         with contextlib.suppress(OSError):
             os.close(self.lifeline)
 
 
-class _Children:
-    """The children of this process, for each session."""
+class _ChildPool:
+    """The child processes of this process, by session."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._all: defaultdict[str, set[_Child]] = defaultdict(set)
-        self._idle: defaultdict[str, list[_Child]] = defaultdict(list)
-        self._ended: set[str] = set()
+        self._all: defaultdict[str, set[_ChildProcess]] = defaultdict(set)
+        self._idle: defaultdict[str, list[_ChildProcess]] = defaultdict(list)
+        self._ended_sessions: set[str] = set()
 
-    def take(self, session: str) -> _Child:
+    def acquire(self, session: str) -> _ChildProcess:
+        """An idle child process, or a new one; raises `WorkersFailed` when the session is over."""
         with self._lock:
-            if session in self._ended:
+            if session in self._ended_sessions:
                 raise WorkersFailed("the session is over")
             while self._idle[session]:
                 child = self._idle[session].pop()
-                if child.running.poll() is None:
+                if child.popen.poll() is None:
                     return child
                 self._all[session].discard(child)
-                child.leave()
-            child = _Child.start()
+                child.close()
+            child = _ChildProcess.start()
             self._all[session].add(child)
             return child
 
-    def give_back(self, session: str, child: _Child) -> None:
+    def release(self, session: str, child: _ChildProcess) -> None:
+        """Keep a child process for the next case."""
         with self._lock:
-            if session not in self._ended:
+            if session not in self._ended_sessions:
                 self._idle[session].append(child)
 
-    def lose(self, session: str, child: _Child) -> None:
+    def discard(self, session: str, child: _ChildProcess) -> None:
+        """Forget a child process that died."""
         with self._lock:
-            mine = child in self._all.get(session, ())
-            if mine:
+            # Unless `end_session` has removed it, and closes it.
+            is_known = child in self._all.get(session, ())
+            if is_known:
                 self._all[session].remove(child)
-        if mine:
-            child.leave()
+        if is_known:
+            child.close()
 
-    def end(self, session: str) -> None:
+    def end_session(self, session: str) -> None:
+        """Terminate the child processes of a session."""
         with self._lock:
-            self._ended.add(session)
+            self._ended_sessions.add(session)
             children = self._all.pop(session, set())
             self._idle.pop(session, None)
         for child in children:
-            child.running.terminate()
+            child.popen.terminate()
         for child in children:
-            child.leave()
+            child.close()
 
 
-_CHILDREN = _Children()
+_POOL = _ChildPool()
 
 
-def work(wanted: str, session: str, task: bytes, case_id: str) -> Any:
-    """Do a task for one case in a process apart: called by an executor, anywhere.
+def run_task(expected_build: str, session: str, pickled_task: bytes, case_id: str) -> Any:
+    """Run a task for one case in a child process; executors call this, on any machine.
 
-    Raises what it raises, and `WorkersFailed` when this is not the harness that is `wanted`.
+    Raises what the task raises, and `WorkersFailed` when this harness is not `expected_build`.
     """
-    if wanted != build_id():
+    if expected_build != build_id():
         raise WorkersFailed(
-            f"the worker on {platform.node()} has another harness: {build_id()}, not {wanted}",
+            f"the worker on {platform.node()} has another harness: {build_id()}, "
+            f"not {expected_build}",
             "install the same on all machines, and start the workers anew",
         )
-    for _ in range(_TRIES):
-        child = _CHILDREN.take(session)
+    for _ in range(_ATTEMPTS):
+        child = _POOL.acquire(session)
         try:
-            answer = child.ask(task, case_id)
+            result = child.run_task(pickled_task, case_id)
         except (EOFError, OSError):
-            _CHILDREN.lose(session, child)
+            _POOL.discard(session, child)
         except BaseException:
-            _CHILDREN.give_back(session, child)
+            _POOL.release(session, child)
             raise
         else:
-            _CHILDREN.give_back(session, child)
-            return answer
+            _POOL.release(session, child)
+            return result
     raise WorkersFailed(
-        f"on {platform.node()} the process for case {case_id!r} died {_TRIES} times",
+        f"on {platform.node()} the process for case {case_id!r} died {_ATTEMPTS} times",
         "free memory there, or let fewer cases run at the same time",
     )
 
 
-def end(session: str) -> None:
-    """End what works for a session in this process, whatever it is doing."""
-    _CHILDREN.end(session)
+def end_session(session: str) -> None:
+    """End the child processes that work for a session in this process, even in a case."""
+    _POOL.end_session(session)

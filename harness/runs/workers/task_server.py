@@ -1,4 +1,4 @@
-"""What a process apart does: cases, one after the other, until nobody wants any more."""
+"""The main function of a child process of `subprocess_pool`: runs cases one after the other."""
 
 from __future__ import annotations
 
@@ -13,44 +13,45 @@ from multiprocessing.connection import Connection
 from harness.errors import HarnessError, WorkersFailed
 from harness.runners import Runner
 from harness.runs.step import StepRef, fingerprint
-from harness.runs.workers import process, ready
+from harness.runs.workers import prepared, process
 
 
-class _TaskServer:
-    """The tasks that a process apart has had, with its own runners, which are ready."""
+class TaskServer:
+    """Runs tasks with runners of its own, which it prepares once and closes with `closing`."""
 
     def __init__(self, closing: ExitStack) -> None:
+        """Start without any runner."""
         self._closing = closing
-        self._runners: dict[Runner, Runner] = {}
+        self._prepared: dict[Runner, Runner] = {}
         self._checked: set[bytes] = set()
 
-    def answer(self, task: bytes, case_id: str) -> tuple[bool, object]:
-        """Whether all went well, and what came of it or what was raised."""
+    def run(self, pickled_task: bytes, case_id: str) -> tuple[bool, object]:
+        """Run a task for one case: (True, its result) or (False, the exception to raise)."""
         try:
-            wanted, work = pickle.loads(task)
-            if task not in self._checked:
-                _see(work.ref, wanted)
-                self._checked.add(task)
-            own = tuple(self._own(runner) for runner in work.runners)
-            return True, replace(work, runners=own)(case_id)
+            expected_fingerprint, task = pickle.loads(pickled_task)
+            if pickled_task not in self._checked:
+                _check_step(task.ref, expected_fingerprint)
+                self._checked.add(pickled_task)
+            runners = tuple(self._prepare(runner) for runner in task.runners)
+            return True, replace(task, runners=runners)(case_id)
         except HarnessError as error:
             return False, error
         except Exception:
-            # Only a defect of the harness gets here; its traceback would not travel.
+            # Only a defect of the harness gets here; a traceback cannot be pickled, its text can.
             return False, RuntimeError(traceback.format_exc())
 
-    def _own(self, runner: Runner) -> Runner:
-        if runner not in self._runners:
-            own = runner.here()
-            self._closing.enter_context(ready(own))
-            self._runners[runner] = own
-        return self._runners[runner]
+    def _prepare(self, runner: Runner) -> Runner:
+        if runner not in self._prepared:
+            local_runner = runner.for_this_process()
+            self._closing.enter_context(prepared(local_runner))
+            self._prepared[runner] = local_runner
+        return self._prepared[runner]
 
 
-def _see(ref: StepRef, wanted: str) -> None:
-    """Raises `WorkersFailed` unless this process sees the step that is wanted."""
+def _check_step(ref: StepRef, expected_fingerprint: str) -> None:
+    """Raises `WorkersFailed` unless the step has the expected files on this machine."""
     try:
-        if fingerprint(ref) == wanted:
+        if fingerprint(ref) == expected_fingerprint:
             return
         what = f"the worker on {platform.node()} sees other files of the step {ref.path}"
     except HarnessError as error:
@@ -60,23 +61,23 @@ def _see(ref: StepRef, wanted: str) -> None:
     )
 
 
-def serve(talk: int, lifeline: int, idle: float) -> None:
-    """Do what comes through the connection `talk`, until it or the pipe `lifeline` closes.
+def serve(connection_fd: int, lifeline: int, idle_timeout: float) -> None:
+    """Run the tasks that come through a connection, until it or the pipe `lifeline` closes.
 
-    Or until nothing has come for `idle` seconds.
+    Returns as well when no task has come for `idle_timeout` seconds.
     """
-    for number in (talk, lifeline):
-        # No script gets hold of them.
-        os.set_inheritable(number, False)
+    for descriptor in (connection_fd, lifeline):
+        # No script inherits them.
+        os.set_inheritable(descriptor, False)
     with ExitStack() as closing:
         try:
             process.become_worker(lifeline)
-            server = _TaskServer(closing)
-            with Connection(talk) as caller:
-                while caller.poll(idle):
-                    caller.send_bytes(pickle.dumps(server.answer(*caller.recv())))
+            server = TaskServer(closing)
+            with Connection(connection_fd) as connection:
+                while connection.poll(idle_timeout):
+                    connection.send_bytes(pickle.dumps(server.run(*connection.recv())))
         except (process.Stopped, EOFError, OSError):
-            # Whoever wanted this has gone, or wants no more.
+            # The session is over, or the parent has died.
             pass
         finally:
-            process.hear_no_more()
+            process.ignore_stops()

@@ -1,4 +1,4 @@
-"""Worlds within a container: nothing of a case reaches the next, and the container ends in time."""
+"""Isolation of cases in a reused container, and the end of the container."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.unit.worlds import case_of
 
 STEP = Path(__file__).parents[2] / "dummy_training"
 
-# Much of what a script that runs as root may leave behind.
-LEAVES = r"""
+# Changes of many kinds that a script may make as root.
+LEAVE_TRACES = r"""
 import ctypes, os, shutil, subprocess, sys
 for path in (
     *("/left", "/tmp/left", "/root/left", "/etc/left", "/var/tmp/left", "/usr/lib/left"),
@@ -60,7 +60,7 @@ sleeper = subprocess.Popen(
 )
 assert sleeper.stdout.readline() == b"up\n"
 """
-SEES = r"""
+REPORT_TRACES = r"""
 import ctypes, json, os, socket, stat
 def reached(family, address):
     with socket.socket(family) as one:
@@ -97,7 +97,7 @@ print(json.dumps({
 """
 
 
-HANGS = "import time; time.sleep(300)"
+HANG = "import time; time.sleep(300)"
 
 
 @pytest.fixture
@@ -107,22 +107,22 @@ def runner(engine: str) -> Iterator[ContainerRunner]:
     runner.close()
 
 
-def said(runner: ContainerRunner, source: str) -> dict[str, object]:
+def report(runner: ContainerRunner, source: str) -> dict[str, object]:
     outcome = runner.run(case_of(source))
     assert (outcome.exit_code, outcome.stderr) == (0, "")
-    seen: dict[str, object] = json.loads(outcome.stdout or "{}")
-    return seen
+    state: dict[str, object] = json.loads(outcome.stdout or "{}")
+    return state
 
 
-def test_a_case_cannot_see_what_an_earlier_one_left(runner: ContainerRunner) -> None:
-    before = said(runner, SEES)
-    said(runner, LEAVES)
-    assert said(runner, SEES) == before
+def test_a_case_does_not_affect_the_next_one(runner: ContainerRunner) -> None:
+    before = report(runner, REPORT_TRACES)
+    report(runner, LEAVE_TRACES)
+    assert report(runner, REPORT_TRACES) == before
 
 
-def test_it_would_be_seen(runner: ContainerRunner) -> None:
-    clean = said(runner, SEES)
-    unclean = said(runner, LEAVES + SEES)
+def test_traces_within_one_case_are_reported(runner: ContainerRunner) -> None:
+    clean = report(runner, REPORT_TRACES)
+    unclean = report(runner, LEAVE_TRACES + REPORT_TRACES)
     same = {key for key, value in clean.items() if unclean[key] == value}
     assert same == {
         *("/opt", "/opt mode", "/root mode", "/dev/null mode"),
@@ -130,21 +130,23 @@ def test_it_would_be_seen(runner: ContainerRunner) -> None:
     }
 
 
-def test_a_world_within_a_container_looks_like_a_container(runner: ContainerRunner) -> None:
-    inside, whole = (said(one, SEES) for one in (runner, ContainerRunner(runner.image, "case")))
-    differ = {key: (inside[key], whole[key]) for key in whole if inside[key] != whole[key]}
+def test_a_case_in_a_reused_container_sees_what_it_sees_in_its_own(runner: ContainerRunner) -> None:
+    reused, own = (
+        report(one, REPORT_TRACES) for one in (runner, ContainerRunner(runner.image, "case"))
+    )
+    differ = {key: (reused[key], own[key]) for key in own if reused[key] != own[key]}
     assert differ == {}
 
 
-def test_nothing_is_left_in_the_container_itself(
+def test_a_case_does_not_change_the_container(
     runner: ContainerRunner, containers: Containers
 ) -> None:
-    said(runner, LEAVES)
+    report(runner, LEAVE_TRACES)
     (one,) = containers(runner.session)
     assert not any("left" in str(change["Path"]) for change in one.diff() or ())
 
 
-def test_both_isolations_come_to_the_same_verdicts(engine: str) -> None:
+def test_both_isolations_yield_the_same_verdicts(engine: str) -> None:
     ref = StepRef(STEP)
     ids = [one for one in load(ref).matrix.ids if one.startswith(("special", "circumstance"))]
     runners = (ContainerRunner(engine), ContainerRunner(engine, "case"))
@@ -153,9 +155,7 @@ def test_both_isolations_come_to_the_same_verdicts(engine: str) -> None:
     assert found == []
 
 
-def test_a_container_that_is_gone_is_replaced(
-    runner: ContainerRunner, containers: Containers
-) -> None:
+def test_a_killed_container_is_replaced(runner: ContainerRunner, containers: Containers) -> None:
     assert runner.run(case_of("print(1)")).stdout == "1\n"
     (one,) = containers(runner.session)
     one.kill()
@@ -163,7 +163,7 @@ def test_a_container_that_is_gone_is_replaced(
     assert one.id not in [other.id for other in containers(runner.session)]
 
 
-def test_an_engine_that_gives_no_right_to_mount_is_told_of(
+def test_a_missing_right_to_mount_is_reported(
     runner: ContainerRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(container, "_MAY_MOUNT", {})
@@ -174,13 +174,13 @@ def test_an_engine_that_gives_no_right_to_mount_is_told_of(
 
 @pytest.mark.parametrize(
     ("isolation", "source"),
-    [("worker", ""), ("worker", HANGS), ("case", HANGS)],
-    ids=["worker-between", "worker-in-mid-case", "case-in-mid-case"],
+    [("worker", ""), ("worker", HANG), ("case", HANG)],
+    ids=["worker-between-cases", "worker-during-case", "case-during-case"],
 )
 def test_a_container_ends_with_its_worker(
     engine: str, containers: Containers, isolation: str, source: str
 ) -> None:
-    """Even if that is killed, in mid-case or between two."""
+    """The worker is killed during a case, or between two."""
     worker = (
         "import time\n"
         "from harness.runners.real.container import ContainerRunner\n"
@@ -206,7 +206,7 @@ def test_a_container_ends_with_its_worker(
         process.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 60
     while containers(session):
-        assert time.monotonic() < deadline, "it lives on"
+        assert time.monotonic() < deadline, "a container is left"
         time.sleep(0.05)
 
 
