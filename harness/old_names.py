@@ -27,7 +27,15 @@ _NEW: Mapping[str, str] = {
     "harness.tree": "harness.worlds.tree",
 }
 # Names within them that are others now: new module → old name → new name.
-RENAMED: Mapping[str, Mapping[str, str]] = {"harness.cases.expectation": {"Says": "Matches"}}
+RENAMED: Mapping[str, Mapping[str, str]] = {
+    "harness.cases.case": {"BARE_ENVIRONMENT": "BASE_ENVIRONMENT"},
+    "harness.cases.expectation": {"Says": "Matches"},
+    "harness.contracts.contract": {
+        "ADDED": "LOADER_FIELDS",
+        "Given": "JobSettings",
+        "Open": "Unresolved",
+    },
+}
 
 
 class _OldModules(MetaPathFinder, Loader):

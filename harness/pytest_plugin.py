@@ -71,7 +71,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         selected: list[pytest.Item] = []
         deselected: list[pytest.Item] = []
         for item in items:
-            is_other = isinstance(item, CaseItem) and not shard.holds(item.name)
+            is_other = isinstance(item, CaseItem) and not shard.contains(item.name)
             (deselected if is_other else selected).append(item)
         items[:] = selected
         config.hook.pytest_deselected(items=deselected)

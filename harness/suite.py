@@ -1,4 +1,4 @@
-"""All that a suite is written with: the one module of the harness that suites import.
+"""Everything that suites need: the one module of the harness that they import.
 
 A suite is the file `conformance.py` beside a contract, with a function `suite(contract, script)`.
 """
@@ -68,21 +68,21 @@ __all__ = [
     "suite_of",
     "symlink",
 ]
-# Names that were others before 0.2; remove them with 0.3.
-_RENAMED = {"Says": "Matches"}
+# Names from before 0.2; remove them with 0.3.
+_OLD_NAMES = {"Says": "Matches"}
 
 
 def __getattr__(name: str) -> object:
-    """What has another name now, with a warning."""
-    if name not in _RENAMED:
+    """Return the value of an old name, with a warning."""
+    if name not in _OLD_NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    new = _RENAMED[name]
+    new = _OLD_NAMES[name]
     warnings.warn(f"harness.suite.{name} is {new} now", DeprecationWarning, stacklevel=2)
     return globals()[new]
 
 
 def channel(name: str, files: Mapping[str, bytes]) -> Edit:
-    """The job has the channel `name`, and in it `files`: relative name → bytes."""
+    """An edit that adds the channel `name` with `files`: relative name → bytes."""
     return lambda case: case.with_tree(case.tree.with_channel(name, files))
 
 
@@ -94,9 +94,9 @@ def suite_of(
     expect: Callable[[Case], Expectation],
     special: Sequence[Special] = (),
 ) -> Suite:
-    """A suite whose cases begin in the world of a job, the script where the job has its code.
+    """A suite whose cases start from the tree of a job, with the script in the job's code folder.
 
-    `axes` and `special` edit it, `expect` returns what a case of the product must do.
+    `axes` and `special` edit that case; `expect` returns what a case of the product must do.
     """
     tree = Tree.for_job(job, contract.output_folders)
     start = Case(

@@ -1,1 +1,1 @@
-"""What is tried: the matrix, its cases, and what each must do. Imports `worlds` and below."""
+"""Defines cases and what each must do: axes, matrix, expectations; imports `worlds` and below."""

@@ -1,4 +1,4 @@
-"""The values that travel from the matrix to the reports: case, outcome, finding, result."""
+"""The values of a run: case, outcome, finding, result."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Literal
 
 from harness.worlds.tree import Tree
 
-# What an error breaks makes a case fail; a warning is only shown.
+# A case with an error fails; warnings are only shown.
 Severity = Literal["error", "warning"]
 
-# How long a case may take before it counts as hanging, in seconds.
+# In seconds; a case that takes longer counts as hanging.
 DEFAULT_TIMEOUT = 20.0
 
 
@@ -21,8 +21,8 @@ DEFAULT_TIMEOUT = 20.0
 class Call:
     """A call of one of the script's functions instead of a run of the script.
 
-    `arguments` are passed by name, those named "0", "1" and so on by position: JSON values and
-    `PurePosixPath`s, which arrive as `Path`s.
+    `arguments` are passed by name, and those named "0", "1" and so on by position. Their values
+    are JSON values, or `PurePosixPath`s, which the function gets as `Path`s.
     """
 
     function: str
@@ -31,9 +31,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Mount:
-    """A folder that is a file system of its own, of `size` bytes.
+    """A folder that is a separate file system of `size` bytes.
 
-    None: as large as need be; 0: full, so that files can be made in it and nothing written to them.
+    None is no limit. With 0 it is full: files can be created, but not written to.
     """
 
     path: str
@@ -42,10 +42,10 @@ class Mount:
 
 @dataclass(frozen=True)
 class Interrupt:
-    """A signal that reaches the script in mid-run.
+    """A signal sent to the script during its run.
 
-    `at` says when: 0 is the moment the script first creates something, 1 the moment it last renames
-    something (or ends). A rehearsal on the same tree finds out where those are.
+    `at` is the moment, from 0, when the script first creates something, to 1, when it last renames
+    something (or ends). A previous run on the same tree measures these moments.
     """
 
     signal: signal.Signals
@@ -54,12 +54,12 @@ class Interrupt:
 
 @dataclass(frozen=True)
 class Case:
-    """One world to run the script in: a tree, and how the script is started in it.
+    """A tree, and how the script is started in it.
 
     `script` is the entry point's path in the tree, `cwd` the working directory. `relative` starts
-    it as `python NAME` from its own folder. The script runs as `user` (its number, and its group's)
-    under `umask`. What lies in the folders `read_only` it cannot change, whoever it is (EROFS), but
-    for what lies in the folders `writable`.
+    it as `python NAME` from its own folder. `user` is its user and group id. The folders
+    `read_only` are read-only file systems (EROFS, for root too), except for the folders
+    `writable` in them. `timeout` is in seconds.
     """
 
     id: str = ""
@@ -81,22 +81,22 @@ class Case:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """All variables the script sees: a container's bare ones, the job's, the case's own."""
-        return {**BARE_ENVIRONMENT, **self.tree.environment, **self.variables}
+        """All environment variables of the script: every container's, the job's, the case's."""
+        return {**BASE_ENVIRONMENT, **self.tree.environment, **self.variables}
 
     @property
     def script_folder(self) -> str:
-        """The folder that the entry point lies in."""
+        """The folder of the entry point."""
         return str(PurePosixPath(self.script).parent)
 
     def with_tree(self, tree: Tree) -> Case:
-        """The same case in another world."""
+        """The same case with another tree."""
         return replace(self, tree=tree)
 
 
-# What every SageMaker container has; without bytecode files, so that all runners see the same tree.
-# The secrets are planted: no script has a reason to tell them.
-BARE_ENVIRONMENT: Mapping[str, str] = {
+# The variables of every SageMaker container. Python writes no bytecode files, so that all runners
+# find the same tree. The secrets are fake, for the promise `no-secrets`.
+BASE_ENVIRONMENT: Mapping[str, str] = {
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/planted-0b1f6a52-41c9",
     "AWS_SECRET_ACCESS_KEY": "planted/wJalrXUtnFEMI/K7MDENG",
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -111,10 +111,9 @@ BARE_ENVIRONMENT: Mapping[str, str] = {
 class Outcome:
     """What a run did.
 
-    `exit_code` is 128 + N after death by signal N, as a shell reports it, and None when the
-    script did not end within the case's timeout. `after` is None when the tree could not be
-    recovered. `returned` is what the called function did, for a case with a call:
-    `harness.runners.inside.driver`.
+    `exit_code` is 128 + N after signal N, as in a shell, and None after the case's timeout.
+    `after` is None when the tree could not be read. `returned` is the result of the function, for
+    a case with a call; `harness.runners.inside.driver` defines its form.
     """
 
     exit_code: int | None
@@ -128,7 +127,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Finding:
-    """One broken promise in one case; findings with the same promise and key are one defect."""
+    """A broken promise in a case; findings with the same promise and key are one defect."""
 
     promise: str
     key: str
@@ -141,9 +140,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """The verdict on one case: its findings, and the end of what the script said.
+    """The result of a case: its findings, and the last lines of standard error.
 
-    One that is `cached` was given in an earlier run, and the case was not run again.
+    A `cached` result is that of an earlier run.
     """
 
     case: str
@@ -155,5 +154,5 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether every promise held whose breach is an error."""
+        """Whether no finding is an error."""
         return all(finding.severity == "warning" for finding in self.findings)

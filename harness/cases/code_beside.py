@@ -1,7 +1,6 @@
-"""What a script needs beside it: the modules it imports that lie in its folder, and theirs.
+"""The source folder of a script: the modules in its folder that it imports, and theirs.
 
-A job has the whole source folder; what of it a script can reach is told by its imports, so that a
-folder of many scripts does not come along with each.
+A job has the whole folder; only imported modules are kept, since folders often hold many scripts.
 """
 
 from __future__ import annotations
@@ -12,46 +11,47 @@ from pathlib import Path
 
 from harness.contracts.contract import Contract
 
-_SAMPLES = "code"
+_CODE_SAMPLES = "code"
 
 
 def source_folder(contract: Contract, script: bytes) -> Mapping[str, bytes]:
-    """The script under the entry point's name, and what it needs beside it: name → bytes.
+    """The files of the source folder: name → bytes.
 
-    That is the modules it imports, and the files of the folder `code` among the step's samples.
+    They are the script under the entry point's name, the modules that it imports, and the files of
+    the samples folder `code`.
     """
     return {
-        **modules_beside(contract.folder, script),
-        **files_in(contract.samples / _SAMPLES),
+        **imported_modules(contract.folder, script),
+        **files_in(contract.samples / _CODE_SAMPLES),
         contract.entry_point: script,
     }
 
 
 def files_in(folder: Path) -> Mapping[str, bytes]:
-    """All files below a folder, bytecode aside: name → bytes; none where there is no folder."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in _inside(folder)}
+    """All files below a folder except bytecode: relative name → bytes; none without a folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files_below(folder)}
 
 
-def modules_beside(folder: Path, source: bytes) -> Mapping[str, bytes]:
-    """The files of the modules and packages in `folder` that a source imports: name → bytes.
+def imported_modules(folder: Path, source: bytes) -> Mapping[str, bytes]:
+    """The modules and packages in `folder` that a source imports: relative name → bytes.
 
-    Imports of what is imported are followed; names are relative to the folder.
+    Includes what imported modules import.
     """
     found: dict[str, bytes] = {}
-    waiting = [source]
-    while waiting:
-        for name in _imported(waiting.pop()):
-            for path in _files(folder, name):
+    pending = [source]
+    while pending:
+        for name in _imported_names(pending.pop()):
+            for path in _module_files(folder, name):
                 relative = path.relative_to(folder).as_posix()
                 if relative not in found:
                     found[relative] = path.read_bytes()
                     if path.suffix == ".py":
-                        waiting.append(found[relative])
+                        pending.append(found[relative])
     return found
 
 
-def _imported(source: bytes) -> Iterator[str]:
-    """The first parts of the names that a source imports; none when it is not Python."""
+def _imported_names(source: bytes) -> Iterator[str]:
+    """The top-level names that a source imports; none when it is not Python."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -63,17 +63,17 @@ def _imported(source: bytes) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def _files(folder: Path, name: str) -> Iterator[Path]:
+def _module_files(folder: Path, name: str) -> Iterator[Path]:
     module = folder / f"{name}.py"
     if module.is_file():
         yield module
     package = folder / name
     # A folder of other things, such as samples, may have the name of an installed package.
     if package.is_dir() and any(package.rglob("*.py")):
-        yield from _inside(package)
+        yield from _files_below(package)
 
 
-def _inside(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path

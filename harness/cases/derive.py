@@ -1,18 +1,18 @@
-"""A suite from a contract alone: what can be tried on a step that nobody has written one for.
+"""Derives a suite from a contract, for a step without a `conformance.py`.
 
-Each input is absent, empty or present; each required variable set or not, each optional one not set
-or at its default. What is present comes from the samples beside the contract:
+Each input is absent, empty or present. Each required variable is set or not, each optional one is
+not set or has its default. The content comes from the samples in the contract's folder:
 
-- `samples/INPUT/`: the files of an input; a `model.tar.gz` is generated where none is given
-- `samples/code/`: files that lie beside the script, other than the modules that it imports
+- `samples/INPUT/`: the files of an input; a `model.tar.gz` is generated where there is none
+- `samples/code/`: files of the source folder other than the modules that the script imports
 - `samples/environment.json`: values of the required variables
-- `samples/arguments.json`: values of the arguments, which are given in every case
+- `samples/arguments.json`: values of the arguments, which are passed in every case
 
-The samples of a step in a pipeline definition are in `samples/STEP`, and what the definition itself
-gives, arguments and variables, is given in every case.
+The samples of a step in a pipeline definition are in `samples/STEP`. The arguments and variables
+that the definition sets are set in every case.
 
-The step must succeed with all that is required and then leave something in every output; without it
-must fail, and name what is missing. A case that lacks a sample is not proven, and says so.
+With all required parts the step must succeed and write a file to every required output; else it
+must fail and name a missing part. A case that lacks a sample is not proven.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from harness.cases.case import Case
 from harness.cases.code_beside import source_folder
 from harness.cases.expectation import Expectation, Matches
 from harness.cases.matrix import Axis, Edit, Suite, as_it_is
-from harness.contracts.contract import Contract, Input, Open
+from harness.contracts.contract import Contract, Input, Unresolved
 from harness.errors import WrongContract, WrongUse
 from harness.worlds import jobs
 from harness.worlds.archives import PYTORCH, model_archive
@@ -39,19 +39,19 @@ _NAMES_A_MODEL = re.compile(r"model(_artifacts?)?(_input)?")
 _NOT_SAMPLES = ("__pycache__", ".gitkeep", ".DS_Store")
 
 
-def derived(contract: Contract, script: bytes, profile: Job | None = None) -> Suite:
-    """The suite of a step that is run as this type of job, or as the one that its mounts tell.
+def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) -> Suite:
+    """The suite of a step, run as this type of job, or as the type that its mounts imply.
 
     Raises `WrongContract` when a file of samples cannot be read, and `WrongUse` when the job cannot
     mount an input.
     """
-    job = profile or _job(contract)
+    job = profile or _job_type(contract)
     if profile is not None:
-        _must_mount(job, contract)
+        _check_mounts(job, contract)
     samples = contract.samples
-    values = _values(samples / "environment.json")
-    request, unknown = _request(job, contract, values)
-    code = contract.given.code if contract.given and contract.given.code else job.code
+    values = _read_values(samples / "environment.json")
+    request, missing_sample = _job_request(job, contract, values)
+    code = contract.job.code if contract.job and contract.job.code else job.code
     tree = Tree.for_job(job, contract.output_folders, request)
     start = Case(
         tree=tree.with_code(source_folder(contract, script), at=code),
@@ -59,77 +59,78 @@ def derived(contract: Contract, script: bytes, profile: Job | None = None) -> Su
         cwd=job.working_directory,
         arguments=job.arguments(request),
     )
-    files = {name: _files(samples, name, one) for name, one in contract.inputs.items()}
+    files = {name: _sample_files(samples, name, one) for name, one in contract.inputs.items()}
     inputs = [
         _input_axis(job, name, one, files[name] or {}) for name, one in contract.inputs.items()
     ]
-    always = _always_set(job, contract, request)
-    required = [name for name in contract.environment.required if name not in always]
+    set_by_job = _variables_set_by_job(job, contract, request)
+    required = [name for name in contract.environment.required if name not in set_by_job]
     variables = [
-        *(_variable(name, "unset", "set", values.get(name, "")) for name in required),
+        *(_variable_axis(name, "unset", "set", values.get(name, "")) for name in required),
         *(
-            _variable(name, "unset", "default", default)
+            _variable_axis(name, "unset", "default", default)
             for name, default in contract.environment.optional.items()
-            if name not in always
+            if name not in set_by_job
         ),
     ]
 
     def unproven(choices: Mapping[str, str]) -> str:
-        for name, found in files.items():
-            if choices[name] == "present" and found is None:
+        for name, content in files.items():
+            if choices[name] == "present" and content is None:
                 return f"put files into {samples / name}/"
         for name in required:
             if choices[name] == "set" and name not in values:
                 return f"give {name} a value in {samples / 'environment.json'}"
-        return unknown
+        return missing_sample
 
-    # Where nothing varies there is one case all the same.
-    alone = Axis("step", {"as-it-is": as_it_is})
+    # Without inputs and variables there is one case.
+    single_axis = Axis("step", {"as-it-is": as_it_is})
     return Suite(
         start,
-        (*inputs, *variables) or (alone,),
+        (*inputs, *variables) or (single_axis,),
         lambda case: _expected(contract, case.choices),
         unproven=unproven,
     )
 
 
-def _always_set(job: Job, contract: Contract, request: Request) -> frozenset[str]:
-    """The variables that this job sets by itself, such as SM_MODEL_DIR in a training job."""
+def _variables_set_by_job(job: Job, contract: Contract, request: Request) -> frozenset[str]:
+    """The variables that the job sets in every case, such as SM_MODEL_DIR in a training job."""
     mounts = (mount for one in contract.inputs.values() for mount in one.mounts)
     channels = tuple(Path(mount).name for mount in mounts if is_under(mount, job.channels))
-    given = frozenset(contract.given.environment) if contract.given else frozenset()
-    return given | frozenset(job.variables(replace(request, channels=channels)))
+    defined = frozenset(contract.job.environment) if contract.job else frozenset()
+    return defined | frozenset(job.variables(replace(request, channels=channels)))
 
 
-def _request(job: Job, contract: Contract, values: Mapping[str, str]) -> tuple[Request, str]:
-    """What the job is asked for, and which sample is missing that it would take, "" if none is."""
+def _job_request(job: Job, contract: Contract, values: Mapping[str, str]) -> tuple[Request, str]:
+    """The parameters of the job, and which sample they lack, "" when none."""
     samples = contract.samples
-    arguments = _values(samples / "arguments.json")
-    given = contract.given
-    if given is None:
-        named = dict(_named(contract, arguments))
+    arguments = _read_values(samples / "arguments.json")
+    settings = contract.job
+    if settings is None:
+        named = dict(_sampled_arguments(contract, arguments))
         if job.arguments_from != "job":
             return Request(script=contract.entry_point, hyperparameters=named), ""
         words = [word for name, one in named.items() for word in (f"--{name}", one)]
         return Request(script=contract.entry_point, arguments=tuple(words)), ""
     missing: list[str] = []
 
-    def known(value: str | Open, of: Mapping[str, str], file: str) -> str:
+    def resolve(value: str | Unresolved, values: Mapping[str, str], file: str) -> str:
         if isinstance(value, str):
             return value
-        if value.name not in of:
+        if value.name not in values:
             missing.append(f"give {value.name} a value in {samples / file}: {value.expression}")
-        return of.get(value.name, "")
+        return values.get(value.name, "")
 
     request = Request(
         script=contract.entry_point,
-        arguments=tuple(known(word, arguments, "arguments.json") for word in given.arguments),
+        arguments=tuple(resolve(word, arguments, "arguments.json") for word in settings.arguments),
         environment={
-            name: known(one, values, "environment.json") for name, one in given.environment.items()
+            name: resolve(one, values, "environment.json")
+            for name, one in settings.environment.items()
         },
         hyperparameters={
-            name: known(one, arguments, "arguments.json")
-            for name, one in given.hyperparameters.items()
+            name: resolve(one, arguments, "arguments.json")
+            for name, one in settings.hyperparameters.items()
         },
     )
     return request, missing[0] if missing else ""
@@ -137,11 +138,16 @@ def _request(job: Job, contract: Contract, values: Mapping[str, str]) -> tuple[R
 
 def _expected(contract: Contract, choices: Mapping[str, str]) -> Expectation:
     missing = [
-        says
+        name_or_path
         for name, one in contract.inputs.items()
         if one.required and choices[name] != "present"
-        for says in (name, *one.mounts, *(Path(mount).name for mount in one.mounts), one.file)
-        if says
+        for name_or_path in (
+            name,
+            *one.mounts,
+            *(Path(mount).name for mount in one.mounts),
+            one.file,
+        )
+        if name_or_path
     ]
     missing += [name for name in contract.environment.required if choices.get(name) == "unset"]
     if not missing:
@@ -149,25 +155,25 @@ def _expected(contract: Contract, choices: Mapping[str, str]) -> Expectation:
         return Expectation(holds=holds, explained=False)
     names = " or ".join(dict.fromkeys(missing))
     pattern = "|".join(re.escape(name) for name in dict.fromkeys(missing))
-    named = Matches("missing-part", pattern, f"names what is missing: {names}")
-    return Expectation(exit_code=None, error=(named,), explained=False)
+    error = Matches("missing-part", pattern, f"names what is missing: {names}")
+    return Expectation(exit_code=None, error=(error,), explained=False)
 
 
-def _job(contract: Contract) -> Job:
-    if contract.given is not None:
-        return jobs.profile(contract.given.profile)
+def _job_type(contract: Contract) -> Job:
+    if contract.job is not None:
+        return jobs.profile(contract.job.profile)
     mounts = [mount for one in contract.inputs.values() for mount in one.mounts]
     trained = [mount.startswith(f"{TRAINING.channels}/") for mount in mounts]
     return TRAINING if trained and all(trained) else PROCESSING
 
 
-def _must_mount(job: Job, contract: Contract) -> None:
-    """Raise `WrongUse` when an input lies where only other jobs mount any."""
+def _check_mounts(job: Job, contract: Contract) -> None:
+    """Raise `WrongUse` when only other types of job mount one of the inputs."""
     others = {jobs.profile(name).mounts for name in jobs.built_in()} - {job.mounts}
     for name, one in contract.inputs.items():
-        fits = any(is_under(mount, job.mounts) for mount in one.mounts)
-        elsewhere = any(is_under(mount, other) for mount in one.mounts for other in others)
-        if elsewhere and not fits:
+        can_mount = any(is_under(mount, job.mounts) for mount in one.mounts)
+        mounted_by_others = any(is_under(mount, other) for mount in one.mounts for other in others)
+        if mounted_by_others and not can_mount:
             raise WrongUse(
                 f"a {job.name} job mounts inputs below {job.mounts}; the mounts of {name} are "
                 f"{', '.join(one.mounts)}",
@@ -178,43 +184,43 @@ def _must_mount(job: Job, contract: Contract) -> None:
 def _input_axis(job: Job, name: str, one: Input, files: Mapping[str, bytes]) -> Axis:
     mount = next((m for m in one.mounts if m.startswith(f"{job.channels}/")), one.mounts[0])
 
-    def holding(found: Mapping[str, bytes]) -> Edit:
+    def with_files(content: Mapping[str, bytes]) -> Edit:
         def edit(case: Case) -> Case:
             folder, _, channel = mount.rpartition("/")
             if folder == job.channels:
-                return case.with_tree(case.tree.with_channel(channel, found))
-            return case.with_tree(case.tree.with_files(mount, found))
+                return case.with_tree(case.tree.with_channel(channel, content))
+            return case.with_tree(case.tree.with_files(mount, content))
 
         return edit
 
-    return Axis(name, {"absent": as_it_is, "empty": holding({}), "present": holding(files)})
+    return Axis(name, {"absent": as_it_is, "empty": with_files({}), "present": with_files(files)})
 
 
-def _variable(name: str, without: str, within: str, value: str) -> Axis:
+def _variable_axis(name: str, without_choice: str, with_choice: str, value: str) -> Axis:
     def edit(case: Case) -> Case:
         environment = {**case.tree.request.environment, name: value}
-        tree = case.tree.asked(environment=environment)
+        tree = case.tree.with_request(environment=environment)
         return replace(case, tree=tree, variables={**case.variables, name: value})
 
-    return Axis(name, {without: as_it_is, within: edit})
+    return Axis(name, {without_choice: as_it_is, with_choice: edit})
 
 
-def _files(samples: Path, name: str, one: Input) -> Mapping[str, bytes] | None:
-    """The files of an input, by relative name; None where there are none."""
+def _sample_files(samples: Path, name: str, one: Input) -> Mapping[str, bytes] | None:
+    """The sample files of an input, by relative name; None when there are none."""
     folder = samples / name
-    found = {
+    content = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not set(path.relative_to(folder).parts) & set(_NOT_SAMPLES)
     }
     is_model = one.file == _MODEL or (one.file is None and _NAMES_A_MODEL.fullmatch(name))
-    if not found and is_model:
+    if not content and is_model:
         return {_MODEL: model_archive(PYTORCH)}
-    return found or None
+    return content or None
 
 
-def _values(path: Path) -> Mapping[str, str]:
-    """A flat JSON object of texts; an empty one where there is no such file."""
+def _read_values(path: Path) -> Mapping[str, str]:
+    """Read a flat JSON object of texts; empty when there is no such file."""
     if not path.is_file():
         return {}
     try:
@@ -226,10 +232,10 @@ def _values(path: Path) -> Mapping[str, str]:
     return values
 
 
-def _named(contract: Contract, given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The declared arguments that have a sample: name without dashes, value."""
+def _sampled_arguments(contract: Contract, samples: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The declared arguments with a sample: name without dashes, value."""
     for name in contract.arguments:
         for spelled in (name, name.lstrip("-")):
-            if spelled in given:
-                yield name.lstrip("-"), given[spelled]
+            if spelled in samples:
+                yield name.lstrip("-"), samples[spelled]
                 break

@@ -1,4 +1,4 @@
-"""Expectations: what a case must do, stated from the contract and never from running the script."""
+"""What a case must do, stated from the contract and never from running the script."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from harness.worlds.archives import Member
 
 @dataclass(frozen=True)
 class Matches:
-    """A text that must be said: `pattern` is a regular expression, `meaning` tells it to people.
+    """A text that must occur: `pattern` is a regular expression, `meaning` describes it in reports.
 
-    `key` groups the cases in which it is missing. Patterns are searched without regard to case.
+    `key` groups the cases in which it is missing. The search ignores case.
     """
 
     key: str
     pattern: str
     meaning: str
 
-    def holds(self, text: str) -> bool:
-        """Whether the text says it."""
+    def is_in(self, text: str) -> bool:
+        """Whether the pattern occurs in a text."""
         return re.search(self.pattern, text, re.IGNORECASE | re.MULTILINE) is not None
 
 
@@ -35,9 +35,9 @@ class Archive:
 
 @dataclass(frozen=True)
 class Content:
-    """A plain thing that must be written: a file's bytes, or a link's target, or a folder.
+    """A file, link or folder that must be written, with these bytes or this target.
 
-    `mode` and `mtime` are judged when they are given.
+    `mode` (permission bits) and `mtime` (seconds since 1970) are judged unless they are None.
     """
 
     kind: str = "file"
@@ -49,7 +49,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Returns:
-    """What a called function must return, as the call's driver writes it."""
+    """What a called function must return, in the form of `harness.runners.inside.driver`."""
 
     value: object
 
@@ -67,16 +67,16 @@ class Expectation:
     """What a case must do.
 
     `writes` maps path → what must be there afterwards; every other declared output must be as it
-    was before. `error` is searched in the error (standard error from the first traceback on), `log`
-    in all that the script says. With `dies`, the script is killed, and only its outputs and inputs
-    are judged: nobody can clean up after SIGKILL.
+    was before. `error` is searched in standard error from the first traceback on, `log` in all
+    output. With `dies`, the script is killed, and only its outputs and inputs are judged: it cannot
+    clean up after SIGKILL.
 
-    An expectation that is derived from a contract alone says less: an `exit_code` of None is any
-    failure (1 to 127), `holds` are folders that must hold some file afterwards, and without
-    `explained` a failure needs neither its traceback nor a last line that says what to do.
+    A suite that is derived from a contract expects less: an `exit_code` of None is any failure (1
+    to 127), `holds` are folders that must hold some file afterwards, and without `explained` a
+    failure needs neither a traceback nor advice in its last line.
 
-    After a fault, outputs that are `whole` may be there: those that the usual case leaves. Where
-    the contract leaves a choice, `otherwise` is what the case may do instead.
+    With `whole`, complete outputs of the usual case may remain after a fault. `otherwise` is what
+    the case may do instead, where the contract leaves a choice.
     """
 
     exit_code: int | None = 0
@@ -90,14 +90,18 @@ class Expectation:
     whole: bool = False
     otherwise: Expectation | None = None
 
-    def chosen(self, exit_code: int | None) -> Expectation:
-        """This, or what it may do instead when that is how the script ended."""
-        other = self.otherwise
-        takes_other = other is not None and not self.is_end(exit_code) and other.is_end(exit_code)
-        return other if other is not None and takes_other else self
+    def for_exit_code(self, exit_code: int | None) -> Expectation:
+        """This expectation, or `otherwise` when only that accepts the exit code."""
+        alternative = self.otherwise
+        is_alternative = (
+            alternative is not None
+            and not self.accepts_exit_code(exit_code)
+            and alternative.accepts_exit_code(exit_code)
+        )
+        return alternative if alternative is not None and is_alternative else self
 
-    def is_end(self, exit_code: int | None) -> bool:
-        """Whether the script ends as it must with this exit code."""
+    def accepts_exit_code(self, exit_code: int | None) -> bool:
+        """Whether this exit code is the expected one."""
         if self.exit_code is not None or exit_code is None:
             return exit_code == self.exit_code and exit_code is not None
         return 0 < exit_code < 128

@@ -1,6 +1,6 @@
-"""The matrix: all cases of a suite under stable ids.
+"""The matrix: all cases of a suite, with stable ids.
 
-Every combination of the axes, the special cases, and the usual case under other circumstances.
+It holds every combination of the axes, the special cases, and the usual case under circumstances.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.cases.expectation import Expectation
 from harness.errors import WrongContract, WrongUse
 
 Edit = Callable[[Case], Case]
-# What makes of the usual case, and of what it must do, those under other circumstances.
+# Changes the usual case and its expectation to those under a circumstance.
 Change = Callable[[Case, Expectation], tuple[Case, Expectation]]
 
 
@@ -25,13 +25,13 @@ _NO_USUAL = "name the usual case in the suite: Suite(usual=…); none must succe
 
 
 def as_it_is(case: Case) -> Case:
-    """The edit that changes nothing: for what is absent."""
+    """The edit that changes nothing."""
     return case
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One thing that varies: its name, and for each choice what it does to a case."""
+    """One thing that varies: its name, and the edit of each choice."""
 
     name: str
     choices: Mapping[str, Edit]
@@ -39,7 +39,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Special:
-    """A case beside the product: how it differs from the start, and what it must do."""
+    """A case outside the product: an edit of the start case, and what it must do."""
 
     name: str
     edit: Edit
@@ -50,11 +50,10 @@ class Special:
 class Suite:
     """What is tried on a step.
 
-    `start` is the case that every other begins from, `expect` tells from a product case's choices
-    what it must do, and `possible` leaves out combinations that cannot be. `unproven` says of
-    choices why their case cannot be run here, and what would have to be given; "" when it can.
-    `usual` is the id of the case that is tried under other circumstances too; unless it is given,
-    the last one of the product that must succeed, else the first such special one.
+    Every case is an edit of `start`. `expect` returns what a case of the product must do, and
+    `possible` excludes combinations of choices. `unproven` returns what a combination lacks to be
+    run, "" for nothing. `usual` is the id of the case that is also tried under circumstances; the
+    default is the last case of the product that must succeed, else the first such special case.
     """
 
     start: Case
@@ -67,7 +66,7 @@ class Suite:
 
 
 class Matrix:
-    """All cases of a suite, built one at a time: a case is made when it is asked for."""
+    """All cases of a suite; each is built when it is requested."""
 
     def __init__(
         self,
@@ -76,10 +75,10 @@ class Matrix:
         *,
         pairwise: bool = False,
     ) -> None:
-        """Name every case; raises `WrongContract` when two have the same id.
+        """List the ids of all cases; raises `WrongContract` when two have the same id.
 
-        `circumstances` maps name → what becomes of the usual case. With `pairwise`, the product is
-        thinned out to a covering array: every two choices still meet in some case.
+        `circumstances` maps name → change of the usual case. With `pairwise`, the product is
+        reduced to a covering array: every pair of choices is in some case.
         """
         self._suite = suite
         self._circumstances: dict[str, Change] = {}
@@ -97,7 +96,7 @@ class Matrix:
             if name in self._special:
                 raise WrongContract(f"two cases have the id {name!r}", "rename one of them")
             self._special[name] = special
-        self.usual = self._usual()
+        self.usual = self._find_usual()
         for circumstance, change in circumstances.items():
             name = f"circumstance={circumstance}"
             if self.usual:
@@ -107,11 +106,11 @@ class Matrix:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all cases that can be run: product, special ones, circumstances."""
+        """The ids of all cases that can be run: product, special cases, circumstances."""
         return (*self._choices, *self._special, *self._circumstances)
 
     def case(self, case_id: str) -> tuple[Case, Expectation]:
-        """The case with this id and what it must do; raises `WrongUse` when there is none."""
+        """The case with this id, and its expectation; raises `WrongUse` when there is none."""
         if change := self._circumstances.get(case_id):
             case, expected = change(*self.case(self.usual))
             name = case_id.partition("=")[2]
@@ -127,7 +126,7 @@ class Matrix:
             case = axis.choices[choices[axis.name]](case)
         return case, self._suite.expect(case)
 
-    def _usual(self) -> str:
+    def _find_usual(self) -> str:
         """The id of the usual case; "" when no case must succeed."""
         if self._suite.usual:
             if self._suite.usual not in (*self._choices, *self._special):
@@ -153,7 +152,7 @@ def _combinations(suite: Suite, pairwise: bool) -> Iterator[Mapping[str, str]]:
     from allpairspy import AllPairs
 
     def possible(row: Sequence[str]) -> bool:
-        # The library asks about rows that are not complete yet.
+        # AllPairs calls this for incomplete rows too.
         return len(row) < len(names) or suite.possible(dict(zip(names, row, strict=True)))
 
     for row in AllPairs(values, filter_func=possible):
@@ -161,16 +160,16 @@ def _combinations(suite: Suite, pairwise: bool) -> Iterator[Mapping[str, str]]:
 
 
 def unknown_case(case_id: str, ids: Sequence[str]) -> WrongUse:
-    """The error for an id that no case has, with the nearest ones."""
+    """The error for an unknown id, with the most similar ones."""
     near = difflib.get_close_matches(case_id, ids, n=3, cutoff=0.0)
     return WrongUse(f"there is no case {case_id!r}", "the nearest are:\n  " + "\n  ".join(near))
 
 
 def select(ids: Sequence[str], expression: str) -> tuple[str, ...]:
-    """The ids that an expression such as `job=training and not (embedded=root)` picks.
+    """The ids that an expression such as `job=training and not (embedded=root)` selects.
 
-    A word holds for an id that contains it. Raises `WrongUse` when the expression is malformed, or
-    picks nothing.
+    A word is true for an id that contains it. Raises `WrongUse` when the expression is malformed
+    or selects nothing.
     """
     import boolean
 
@@ -183,7 +182,7 @@ def select(ids: Sequence[str], expression: str) -> tuple[str, ...]:
             "write words with and, or, not and brackets, as in: -k 'job=training and not root'",
         ) from None
     words = sorted({str(symbol.obj) for symbol in parsed.symbols})
-    picked = tuple(one for one in ids if _holds(parsed, algebra, words, one))
+    picked = tuple(one for one in ids if _is_selected(parsed, algebra, words, one))
     if not picked:
         near = {n for word in words for n in difflib.get_close_matches(word, ids, n=2, cutoff=0.0)}
         raise WrongUse(
@@ -193,7 +192,7 @@ def select(ids: Sequence[str], expression: str) -> tuple[str, ...]:
     return picked
 
 
-def _holds(parsed: Any, algebra: Any, words: Sequence[str], case_id: str) -> bool:
+def _is_selected(parsed: Any, algebra: Any, words: Sequence[str], case_id: str) -> bool:
     values = {
         algebra.Symbol(word): algebra.TRUE if word in case_id else algebra.FALSE for word in words
     }

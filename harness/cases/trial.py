@@ -1,6 +1,6 @@
-"""What came of running a case: what was run, what it did, what is wrong with it.
+"""The record of running a case: the case, its outcome, its findings.
 
-Runs make these values, reports show them.
+`runs` creates these values, `report` shows them.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ _TAIL_LINES = 12
 
 
 @dataclass(frozen=True)
-class Usual:
-    """What the script did in the usual case, run twice: outcomes, and findings of the first.
+class UsualRuns:
+    """Two runs of the usual case: the outcomes, and the findings of the first.
 
-    Between the two runs the clock and the order of sets have moved on.
+    The runs differ in time and in the order of sets.
     """
 
     outcomes: tuple[Outcome, Outcome]
     findings: tuple[Finding, ...]
-    # Whether the first ended as it must.
+    # Whether the exit code of the first is the expected one.
     as_expected: bool
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One case from beginning to end; one of circumstances has what was usual, too."""
+    """A case that was run; a case of circumstances also has the runs of the usual case."""
 
     case: Case
     expected: Expectation
     outcome: Outcome
     findings: tuple[Finding, ...]
-    usual: Usual | None = None
+    usual: UsualRuns | None = None
 
     @property
     def result(self) -> Result:
-        """The verdict, with the end of what the script said."""
+        """The result, with the last lines of standard error when there are findings."""
         lines = self.outcome.stderr.splitlines() if self.findings else []
         return Result(
             self.case.id,
@@ -51,7 +51,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that runners do not agree on: which case, what, and what it was in each of them."""
+    """A difference between runners: the case, the subject, and its value in each runner."""
 
     case: str
     what: str

@@ -102,7 +102,7 @@ def check(
         selected = tuple(one for one in (*matrix.ids, *matrix.unproven) if one in selected_ids)
         if not selected:
             continue
-        in_shard = {one for one in selected if shard is None or shard.holds(one)}
+        in_shard = {one for one in selected if shard is None or shard.contains(one)}
         plan = Plan(
             step=load(ref).contract.name,
             runner=runner,

@@ -24,7 +24,7 @@ def explain(name: str | None) -> None:
     elif (code_text := explained(name)) is not None:
         click.echo(code_text)
     elif name in promises:
-        click.echo(promises[name].explained())
+        click.echo(promises[name].explain())
     else:
         names = ", ".join((*promises, *CODES))
         raise WrongUse(f"there is no promise or code {name!r}", f"they are: {names}")

@@ -45,7 +45,7 @@ class StepOptions:
 
         found = []
         for path in paths or (DEFAULT_STEP,):
-            for source in loaders.find(path, self.step):
+            for source in loaders.find_steps(path, self.step):
                 if source.unfit:
                     click.echo(f"warning: {source.step} is passed over: {source.unfit}", err=True)
                 else:

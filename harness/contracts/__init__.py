@@ -1,1 +1,1 @@
-"""What a step promises, as data, from whichever form it is written in. Imports `files`."""
+"""Reads contracts of every form into one data model; imports `files` and below."""

@@ -1,4 +1,4 @@
-"""What no type of a contract's parts can say: names that clash, unknown promises."""
+"""Checks that the types of a contract cannot express: names that clash, unknown promises."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from harness.contracts.contract import Contract
 
-Where = tuple[int | str, ...]
+KeyPath = tuple[int | str, ...]
 
 
-def wrong_parts(contract: Contract, promises: Sequence[str] | None) -> Iterator[tuple[Where, str]]:
-    """Where a contract, by its own keys, holds what cannot be, and what is wrong with it.
+def find_errors(
+    contract: Contract, promises: Sequence[str] | None
+) -> Iterator[tuple[KeyPath, str]]:
+    """The errors of a contract: the keys of each, and what is wrong.
 
-    Waivers may name these `promises`; with None they are not looked at.
+    Waivers may name these `promises`; with None waivers are not checked.
     """
     for name in contract.waivers:
         if promises is not None and name not in promises:

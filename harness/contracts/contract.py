@@ -1,4 +1,4 @@
-"""Contracts: what a step script promises, as data; `loaders` reads them from files."""
+"""The contract of a step script, as data; `loaders` reads contracts from files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ FileName = Annotated[str, Field(pattern=r"^[^/]+$")]
 # A Python file, with folders before it or without.
 EntryPoint = Annotated[str, Field(pattern=r"(^|/)[^/]*[^/.][^/]*$")]
 Reason = Annotated[str, Field(min_length=1)]
-# It is part of the ids of cases, `NAME=CHOICE,NAME=CHOICE`.
+# Part of the ids of cases, `NAME=CHOICE,NAME=CHOICE`.
 Name = Annotated[str, Field(pattern=r"^[^=,]+$")]
 ExitCode = Annotated[int, Field(ge=0, le=255)]
 
 
 class Strict(BaseModel):
-    """A value that takes no key it does not know, and no value of another type."""
+    """A frozen model that refuses unknown keys and values of other types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -60,24 +60,24 @@ class Environment(Strict):
     optional: Mapping[Name, str] = {}
 
 
-class Open(Strict):
-    """A value that only a run of the pipeline knows; `name` is what the samples call it."""
+class Unresolved(Strict):
+    """A value that only a pipeline run knows; `name` is its key in the samples."""
 
     name: str
     expression: str
 
 
-class Given(Strict):
-    """How a job starts the script, where the contract was read from the job itself.
+class JobSettings(Strict):
+    """What a job definition itself sets, in every run.
 
-    `profile` is the type of job. What it says here is set in every run; `hyperparameters` are as
-    the job stores them. `code` is the folder of the script where the profile has another.
+    `profile` is the type of job, `hyperparameters` are the texts that the job stores. `code` is
+    the folder of the script, None for that of the profile.
     """
 
     profile: str
-    arguments: tuple[str | Open, ...] = ()
-    environment: Mapping[str, str | Open] = {}
-    hyperparameters: Mapping[str, str | Open] = {}
+    arguments: tuple[str | Unresolved, ...] = ()
+    environment: Mapping[str, str | Unresolved] = {}
+    hyperparameters: Mapping[str, str | Unresolved] = {}
     code: AbsolutePath | None = None
 
 
@@ -87,8 +87,8 @@ class Contract(Strict):
     `framework_requirements` are the packages that the entry point imports: name → version.
     `waivers` are promises that this step need not keep, each with the reason: a report shows them.
     A loader adds the `origin`, the file it was read from, the `folder` of the entry point, where a
-    `suite` may lie and where the `samples` do, `warnings`, and what the job has `given`, if the
-    origin is one.
+    `suite` may lie and where the `samples` do, `warnings`, and what the `job` sets, if the origin
+    is one.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -107,7 +107,7 @@ class Contract(Strict):
     suite: Path = Field(default=Path(), exclude=True)
     samples: Path = Field(default=Path(), exclude=True)
     warnings: tuple[str, ...] = Field(default=(), exclude=True)
-    given: Given | None = Field(default=None, exclude=True)
+    job: JobSettings | None = Field(default=None, exclude=True)
 
     @property
     def script(self) -> Path:
@@ -120,5 +120,5 @@ class Contract(Strict):
         return tuple(output.path for output in self.outputs.values())
 
 
-# What a loader adds, and no file holds.
-ADDED = ("folder", "origin", "suite", "samples", "warnings", "given")
+# Set by loaders, not allowed in a file.
+LOADER_FIELDS = ("folder", "origin", "suite", "samples", "warnings", "job")

@@ -1,4 +1,4 @@
-"""Our own contracts, `contract.yaml`: every key is one of `Contract`."""
+"""The harness's own form of contract, `contract.yaml`: its keys are the fields of `Contract`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.contracts.checks import wrong_parts
-from harness.contracts.contract import ADDED, Contract, Given, Open
+from harness.contracts.checks import find_errors
+from harness.contracts.contract import LOADER_FIELDS, Contract, JobSettings, Unresolved
 from harness.contracts.reading import Options
 from harness.files import yaml_file
 
@@ -16,31 +16,31 @@ _EXIT_CODE = r"^(0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])$"
 
 
 def matches(path: Path) -> bool:
-    """Whether the file is one of these."""
+    """Whether the file is a `contract.yaml`."""
     return path.name == FILE_NAME
 
 
 def read(path: Path, options: Options) -> Contract:
-    """Read one; raises `WrongContract`."""
+    """Read a contract; raises `WrongContract`."""
     document = yaml_file.read(path)
-    for name in ADDED:
+    for name in LOADER_FIELDS:
         if name in document:
-            raise yaml_file.wrong(path, document, (name,), "is not a key that is known here")
-    contract = yaml_file.validated(Contract, path, document)
-    for where, what in wrong_parts(contract, options.promises):
-        raise yaml_file.wrong(path, document, where, what)
+            raise yaml_file.error_at(path, document, (name,), "is not a key that is known here")
+    contract = yaml_file.validate(Contract, path, document)
+    for where, what in find_errors(contract, options.promises):
+        raise yaml_file.error_at(path, document, where, what)
     return contract
 
 
 def schema(promises: Sequence[str]) -> dict[str, Any]:
-    """The JSON Schema of these files, for editors; waivers may name these promises.
+    """The JSON Schema of `contract.yaml`, for editors; waivers may name these promises.
 
-    It takes what `read` takes, and refuses what that refuses, but for a name that is given twice.
+    It accepts what `read` accepts, and also duplicate names, which `read` refuses.
     """
     document = Contract.model_json_schema()
-    for name in ADDED:
+    for name in LOADER_FIELDS:
         del document["properties"][name]
-    for model in (Given, Open):
+    for model in (JobSettings, Unresolved):
         del document["$defs"][model.__name__]
     document["properties"]["exit_codes"]["propertyNames"] = {"pattern": _EXIT_CODE}
     document["properties"]["waivers"]["propertyNames"] = {"enum": list(promises)}

@@ -1,4 +1,4 @@
-"""How the jobs of pipeline definitions start a script: which, with what, and where its code is."""
+"""How a job of a pipeline definition starts its script: entry point, arguments, code folder."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.contracts.contract import Open
+from harness.contracts.contract import Unresolved
 
-Words = tuple[str | Open, ...]
+Words = tuple[str | Unresolved, ...]
 _PROCESSING = "/opt/ml/processing/input"
 _RUNPROC = "runproc.sh"
-_TOOLKIT = "sagemaker_"
-_PROGRAM = "sagemaker_program"
-# The channels that a ModelTrainer adds: the SDK's drivers, and the source folder.
-_DRIVERS = "sm_drivers"
-_MODEL_TRAINER = {"/opt/ml/input/data/code", "/opt/ml/input/data/sm_drivers"}
+_TOOLKIT_PREFIX = "sagemaker_"
+_PROGRAM_HYPERPARAMETER = "sagemaker_program"
+# A ModelTrainer adds two channels: the SDK's drivers, and the source folder.
+_DRIVERS_CHANNEL = "sm_drivers"
+_MODEL_TRAINER_FOLDERS = {"/opt/ml/input/data/code", "/opt/ml/input/data/sm_drivers"}
 
 
 class NoScript(Exception):
@@ -25,40 +25,42 @@ class NoScript(Exception):
 
 @dataclass(frozen=True)
 class Launch:
-    """How a script is started.
+    """How a job starts its script.
 
-    `script` is its path in the code, "" where only the shell script `starter` says it. `declared`
-    are the names of its arguments; `code_folders` hold code, and are no inputs of the contract.
+    `script` is the name of the file, "" when only the shell script `starter` names it. `code` is
+    its folder, None for that of the profile. `code_folders` hold code, not inputs.
     """
 
     profile: str
     script: str
     starter: str = ""
     arguments: Words = ()
-    hyperparameters: Mapping[str, str | Open] = field(default_factory=dict)
+    hyperparameters: Mapping[str, str | Unresolved] = field(default_factory=dict)
     code: str | None = None
     code_folders: tuple[str, ...] = ()
 
     @property
-    def declared(self) -> Mapping[str, str]:
-        """The script's arguments: name → where it comes from."""
+    def argument_sources(self) -> Mapping[str, str]:
+        """The script's arguments: name → its source."""
         names = [
             word.partition("=")[0]
             for word in self.arguments
             if isinstance(word, str) and word.startswith("--") and len(word) > len("--")
         ]
-        hyperparameters = [name for name in self.hyperparameters if not name.startswith(_TOOLKIT)]
+        hyperparameters = [
+            name for name in self.hyperparameters if not name.startswith(_TOOLKIT_PREFIX)
+        ]
         return {
             **dict.fromkeys(names, "given by the job"),
             **dict.fromkeys(hyperparameters, "a hyperparameter of the job"),
         }
 
     def is_code(self, mount: str) -> bool:
-        """Whether what is mounted there is code, and no input."""
+        """Whether the mount holds code and is not an input."""
         return any(mount == one or mount.startswith(f"{one}/") for one in self.code_folders)
 
 
-def of_processing(words: tuple[Words, Words]) -> Launch:
+def processing_launch(words: tuple[Words, Words]) -> Launch:
     """How a processing job starts its script; raises `NoScript`."""
     entry_point, arguments = words
     folders = [f"{_PROCESSING}/code", f"{_PROCESSING}/entrypoint"]
@@ -71,54 +73,56 @@ def of_processing(words: tuple[Words, Words]) -> Launch:
                 arguments=arguments,
                 code_folders=(*folders, f"{_PROCESSING}/aux"),
             )
-    return _of_words("processing", f"{_PROCESSING}/code", (*entry_point, *arguments), folders)
+    return _launch_of_command(
+        "processing", f"{_PROCESSING}/code", (*entry_point, *arguments), folders
+    )
 
 
-def of_training(
+def training_launch(
     words: tuple[Words, Words],
     channels: tuple[str, ...],
-    hyperparameters: Mapping[str, str | Open],
+    hyperparameters: Mapping[str, str | Unresolved],
 ) -> Launch:
     """How a training job starts its script; raises `NoScript`."""
-    if _DRIVERS in channels:
+    if _DRIVERS_CHANNEL in channels:
         return Launch(
             profile="model-trainer",
             script="",
             starter="sm_train.sh",
             hyperparameters=hyperparameters,
-            code_folders=tuple(sorted(_MODEL_TRAINER)),
+            code_folders=tuple(sorted(_MODEL_TRAINER_FOLDERS)),
         )
-    program = hyperparameters.get(_PROGRAM)
+    program = hyperparameters.get(_PROGRAM_HYPERPARAMETER)
     if isinstance(program, str):
-        return Launch(profile="training", script=_decoded(program), hyperparameters=hyperparameters)
+        return Launch(profile="training", script=_decode(program), hyperparameters=hyperparameters)
     if program is not None:
         return Launch(
             profile="training",
             script="",
-            starter=_PROGRAM,
+            starter=_PROGRAM_HYPERPARAMETER,
             hyperparameters=hyperparameters,
         )
-    return _of_words("training", "/opt/ml/code", (*words[0], *words[1]), [])
+    return _launch_of_command("training", "/opt/ml/code", (*words[0], *words[1]), [])
 
 
-def _of_words(profile: str, code: str, words: Words, folders: list[str]) -> Launch:
-    """The first word that is a Python file is the script, and those after it its arguments."""
+def _launch_of_command(profile: str, code: str, words: Words, folders: list[str]) -> Launch:
+    """The first Python file of a command is the script; the words after it are its arguments."""
     for number, word in enumerate(words):
         if isinstance(word, str) and word.endswith(".py"):
-            at = posixpath.dirname(word)
+            folder = posixpath.dirname(word)
             return Launch(
                 profile=profile,
                 script=posixpath.basename(word),
                 arguments=words[number + 1 :],
-                code=at if at.startswith("/") and at != code else None,
+                code=folder if folder.startswith("/") and folder != code else None,
                 code_folders=tuple(folders),
             )
     raise NoScript("the job runs no Python script that the definition names")
 
 
-def _decoded(value: str) -> str:
+def _decode(value: str) -> str:
     try:
-        found = json.loads(value)
+        decoded = json.loads(value)
     except ValueError:
         return value
-    return found if isinstance(found, str) else value
+    return decoded if isinstance(decoded, str) else value

@@ -1,7 +1,6 @@
-"""Loaders: one `Contract` from each form that people have theirs in. One module, one line each.
+"""Loads a `Contract` from each supported form; a form is a module and a line in `LOADERS`.
 
-All are strict: what is missing, or of the wrong type, is a `WrongContract` that names the file, the
-line and the key.
+Missing values and values of the wrong type are a `WrongContract` that names file, line and key.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ LOADERS: Sequence[Loader] = (
 )
 SUITE_FILE = "conformance.py"
 _SAMPLES = "samples"
-_KINDS = (
+_FORMS = (
     f"a {contract_yaml.FILE_NAME}, a NAME{step_interface.SUFFIX}, a Python file with a script "
     "contract, or the JSON of a pipeline definition"
 )
@@ -34,9 +33,9 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Source:
-    """Where a contract is read from: its file or folder, and which step of a file of several.
+    """Where a contract is read from: its file or folder, and the step where a file has several.
 
-    `unfit` says why it is no step that can be proved; "" if it is one.
+    `unfit` is the reason why the step cannot be proved, "" when it can.
     """
 
     path: Path
@@ -44,40 +43,41 @@ class Source:
     unfit: str = ""
 
 
-def find(path: Path, step: str | None = None) -> list[Source]:
-    """The steps that a path names: itself, those of a pipeline, or those that lie in a folder.
+def find_steps(path: Path, step: str | None = None) -> list[Source]:
+    """The steps at a path: a single one, those of a pipeline, or those in a folder.
 
-    A folder that is no step holds `NAME.step.yaml` files, `NAME.pipeline.json` files and folders
-    with a `contract.yaml`. With `step`, only the one of that name. Raises `WrongContract` when
-    there is none, and `WrongUse` when none has the name.
+    A folder of steps holds `NAME.step.yaml` files, `NAME.pipeline.json` files and folders with a
+    `contract.yaml`. With `step`, only the step of that name. Raises `WrongContract` when there is
+    no step, and `WrongUse` when none has the name.
     """
     if path.is_dir() and not (path / contract_yaml.FILE_NAME).is_file():
-        return _in_folder(path, step)
-    loader = _loader(path) if path.is_file() else None
+        return _find_in_folder(path, step)
+    loader = _loader_for(path) if path.is_file() else None
     if loader is None or loader.steps is None:
         if step is not None:
             raise WrongUse(f"{path} holds one step, so that --step {step} has none to pick from")
         return [Source(path)]
     if step is not None:
         return [Source(path, step)]
-    held = loader.steps(path)
-    if not any(not one.unfit for one in held):
-        # Reading it says what is wrong.
+    steps = loader.steps(path)
+    if not any(not one.unfit for one in steps):
+        # `load` raises the reason.
         return [Source(path)]
-    return [Source(path, one.name, one.unfit) for one in held]
+    return [Source(path, one.name, one.unfit) for one in steps]
 
 
-def _in_folder(folder: Path, step: str | None) -> list[Source]:
-    inside = [file.parent for file in folder.glob(f"*/{contract_yaml.FILE_NAME}")]
-    single = [*folder.glob(f"*{step_interface.SUFFIX}"), *inside]
-    named = {path: path.name.removesuffix(step_interface.SUFFIX) for path in sorted(single)}
-    sources = [(name, Source(path)) for path, name in named.items()]
+def _find_in_folder(folder: Path, step: str | None) -> list[Source]:
+    folders = [file.parent for file in folder.glob(f"*/{contract_yaml.FILE_NAME}")]
+    files = [*folder.glob(f"*{step_interface.SUFFIX}"), *folders]
+    sources = [
+        (path.name.removesuffix(step_interface.SUFFIX), Source(path)) for path in sorted(files)
+    ]
     for path in sorted(folder.glob(f"*.pipeline{pipeline.SUFFIX}")):
-        sources += [(one.step or path.name, one) for one in find(path)]
+        sources += [(one.step or path.name, one) for one in find_steps(path)]
     if not sources:
         raise WrongContract(
             f"{folder} is not a step: it has no {contract_yaml.FILE_NAME}",
-            f"name {_KINDS}, or a folder of steps",
+            f"name {_FORMS}, or a folder of steps",
         )
     picked = [source for name, source in sources if step in (None, name)]
     if not picked:
@@ -95,28 +95,28 @@ def load(
 ) -> Contract:
     """The contract at `path`: a file, or the folder of a step.
 
-    `code` is the folder of the entry point where that does not lie beside the contract, `step` the
-    name of one in a file of several, and `script` what will take the entry point's place. Waivers
-    may name these `promises`. Raises `WrongContract`, and `WrongUse` when there is no such step.
+    `code` is the folder of the entry point, None for that of the contract. `step` is the name of
+    the step where the file has several, `script` the file that replaces the entry point. Waivers
+    may name these `promises`. Raises `WrongContract`, and `WrongUse` for an unknown step.
     """
     file = path / contract_yaml.FILE_NAME if path.is_dir() else path
     if not file.is_file():
         what = f"{path} is not a step: it has no {contract_yaml.FILE_NAME}" if path.is_dir() else ""
         raise WrongContract(
             what or f"there is no contract {path}",
-            f"name {_KINDS}, or the folder of a step",
+            f"name {_FORMS}, or the folder of a step",
         )
-    loader = _loader(file)
+    loader = _loader_for(file)
     if loader is None:
-        raise WrongContract(f"{file} is no contract that can be read", f"name {_KINDS}")
+        raise WrongContract(f"{file} is no contract that can be read", f"name {_FORMS}")
     try:
         contract = loader.read(file, Options(step, code, script, promises))
     except ValidationError as error:
-        # A part that its own form takes, and that is none that a contract can have.
+        # The form accepts the value, `Contract` does not.
         first = error.errors()[0]
         key = ".".join(str(one) for one in first["loc"])
         raise WrongContract(
-            f"{file}:1: {key}: {yaml_file.sentence(first)}", "mend what this is made of"
+            f"{file}:1: {key}: {yaml_file.describe_error(first)}", "mend what this is made of"
         ) from None
     added = {
         "folder": file.parent / contract.folder if code is None else code,
@@ -128,9 +128,9 @@ def load(
 
 
 def _suite_name(file: Path, step: str, is_one_of_several: bool) -> str:
-    """`conformance.py`, `NAME.conformance.py`, or for a file of several `NAME.STEP.conformance.py`.
+    """`conformance.py`, `NAME.conformance.py`, or for one of several `NAME.STEP.conformance.py`.
 
-    NAME is that of the file, less all that comes after its first dot.
+    NAME is the name of the file up to its first dot.
     """
     if file.name == contract_yaml.FILE_NAME:
         return SUITE_FILE
@@ -138,7 +138,7 @@ def _suite_name(file: Path, step: str, is_one_of_several: bool) -> str:
     return f"{name}.{step}.{SUITE_FILE}" if is_one_of_several else f"{name}.{SUITE_FILE}"
 
 
-def _loader(file: Path) -> Loader | None:
+def _loader_for(file: Path) -> Loader | None:
     return next((one for one in LOADERS if one.matches(file)), None)
 
 

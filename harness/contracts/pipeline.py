@@ -1,8 +1,8 @@
 """SageMaker pipeline definitions: the JSON of the SDK's `Pipeline.definition()`.
 
-Each Processing and Training step that runs a script is a contract: its inputs, outputs, arguments
-and variables are what the job has. Steps of other types are passed over, and so are keys that say
-nothing about the script; steps in a Condition's branches and a ForEach's body count too.
+Each Processing and Training step that runs a script becomes a contract with the inputs, outputs,
+arguments and variables of the job; steps in a Condition's branches and a ForEach's body too. Steps
+of other types are ignored, and so are keys that do not concern the script.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_pascal
 
-from harness.contracts.contract import Contract, Environment, Given, Input, Open, Output
-from harness.contracts.expressions import Where, parameters, resolved
-from harness.contracts.launch import Launch, NoScript, of_processing, of_training
+from harness.contracts.contract import Contract, Environment, Input, JobSettings, Output, Unresolved
+from harness.contracts.expressions import KeyPath, parameters, resolve
+from harness.contracts.launch import Launch, NoScript, processing_launch, training_launch
 from harness.contracts.reading import Options, StepInFile
 from harness.errors import WrongContract, WrongUse
 from harness.files import json_file
@@ -30,7 +30,7 @@ _EXIT_CODES = {0: "the step did its work", 1: "the step failed"}
 
 
 class _Part(BaseModel):
-    """A part of a definition; keys that are not named here are the service's affair."""
+    """A part of a definition; keys without a field here are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True, alias_generator=to_pascal)
 
@@ -41,19 +41,19 @@ class _Step(_Part):
     arguments: dict[str, Any] = {}
 
 
-class _Local(_Part):
+class _S3Location(_Part):
     local_path: Any
 
 
 class _ProcessingInput(_Part):
     input_name: str
-    s3_input: _Local | None = None
-    dataset_definition: _Local | None = None
+    s3_input: _S3Location | None = None
+    dataset_definition: _S3Location | None = None
 
 
 class _ProcessingOutput(_Part):
     output_name: str
-    s3_output: _Local | None = None
+    s3_output: _S3Location | None = None
 
 
 class _Outputs(_Part):
@@ -90,161 +90,164 @@ class _Training(_Part):
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A step of a definition and where it is."""
+class _JobStep:
+    """A Processing or Training step of a definition, and its keys."""
 
     step: _Step
-    where: Where
+    where: KeyPath
 
 
 def matches(path: Path) -> bool:
-    """Whether the file may be one of these."""
+    """Whether the file may be a pipeline definition."""
     return path.suffix == SUFFIX
 
 
 def steps(path: Path) -> tuple[StepInFile, ...]:
     """The Processing and Training steps of a definition; raises `WrongContract`."""
     file = json_file.read(path)
-    return tuple(_step_in_file(file, found) for found in _jobs(file))
+    return tuple(_step_in_file(file, job_step) for job_step in _job_steps(file))
 
 
 def read(path: Path, options: Options) -> Contract:
-    """Read the step that is asked for, or the only one; raises `WrongContract` or `WrongUse`."""
+    """Read the step of `options`, or the only one; raises `WrongContract` or `WrongUse`."""
     file = json_file.read(path)
-    found = _picked(file, options.step)
+    job_step = _select_step(file, options.step)
     try:
-        launch = _launch(file, found)
+        launch = _launch(file, job_step)
     except NoScript as error:
-        raise file.wrong(found.where, str(error), "name a step that runs one") from None
-    where = (*found.where, "Arguments")
-    known = parameters(file)
+        raise file.error(job_step.where, str(error), "name a step that runs one") from None
+    where = (*job_step.where, "Arguments")
+    defaults = parameters(file)
     folder = path.parent if options.code is None else options.code
-    script = launch.script or _script_beside(file, found, launch, folder, options.script)
-    inputs, outputs = _places(file, found, known)
-    given = Given(
+    script = launch.script or _find_script(file, job_step, launch, folder, options.script)
+    inputs, outputs = _inputs_and_outputs(file, job_step, defaults)
+    settings = JobSettings(
         profile=launch.profile,
         arguments=launch.arguments,
-        environment=_environment(file, where, known),
+        environment=_environment(file, where, defaults),
         hyperparameters=launch.hyperparameters,
         code=launch.code,
     )
     return Contract(
-        name=found.step.name,
+        name=job_step.step.name,
         entry_point=Path(script).name,
         inputs={name: one for name, one in inputs.items() if not launch.is_code(one.mounts[0])},
         outputs=outputs,
-        arguments=launch.declared,
+        arguments=launch.argument_sources,
         environment=Environment(
             optional={
-                name: "" if isinstance(value, Open) else value
-                for name, value in given.environment.items()
+                name: "" if isinstance(value, Unresolved) else value
+                for name, value in settings.environment.items()
             }
         ),
         exit_codes=_EXIT_CODES,
         folder=Path(script).parent,
-        warnings=tuple(_left_open(file, found, given)),
-        given=given,
+        warnings=tuple(_unresolved_warnings(file, job_step, settings)),
+        job=settings,
     )
 
 
-def _jobs(file: JsonFile) -> list[_Found]:
+def _job_steps(file: JsonFile) -> list[_JobStep]:
     if not isinstance(file.content.get("Steps"), list):
-        raise file.wrong(("Steps",), "a pipeline definition has a list of steps here, and this not")
-    found = [one for one in _walk(file, ("Steps",)) if one.step.type in ("Processing", "Training")]
-    names = [one.step.name for one in found]
-    for one in found:
+        raise file.error(("Steps",), "a pipeline definition has a list of steps here, and this not")
+    steps = _walk_steps(file, ("Steps",))
+    jobs = [one for one in steps if one.step.type in ("Processing", "Training")]
+    names = [one.step.name for one in jobs]
+    for one in jobs:
         if names.count(one.step.name) > 1:
-            raise file.wrong((*one.where, "Name"), f"two steps are named {one.step.name}")
-    return found
+            raise file.error((*one.where, "Name"), f"two steps are named {one.step.name}")
+    return jobs
 
 
-def _walk(file: JsonFile, where: Where) -> Iterator[_Found]:
+def _walk_steps(file: JsonFile, where: KeyPath) -> Iterator[_JobStep]:
     listed: Any = file.content
     for key in where:
         listed = listed[key]
     for number, _ in enumerate(listed):
         at = (*where, number)
-        step = file.validated(_Step, at)
-        yield _Found(step, at)
+        step = file.validate(_Step, at)
+        yield _JobStep(step, at)
         for key in _NESTED:
             if isinstance(step.arguments.get(key), list):
-                yield from _walk(file, (*at, "Arguments", key))
+                yield from _walk_steps(file, (*at, "Arguments", key))
 
 
-def _picked(file: JsonFile, name: str | None) -> _Found:
-    jobs = _jobs(file)
+def _select_step(file: JsonFile, name: str | None) -> _JobStep:
+    jobs = _job_steps(file)
     if name is not None:
         for one in jobs:
             if one.step.name == name:
                 return one
         names = ", ".join(one.step.name for one in jobs) or "none"
         raise WrongUse(f"{file.path} has no step {name!r} that is a job", f"it has: {names}")
-    fit = [one for one in jobs if not _step_in_file(file, one).unfit]
-    if len(fit) == 1:
-        return fit[0]
+    provable = [one for one in jobs if not _step_in_file(file, one).unfit]
+    if len(provable) == 1:
+        return provable[0]
     if not jobs:
-        raise file.wrong(("Steps",), "none of them is a Processing or a Training step")
-    if not fit:
+        raise file.error(("Steps",), "none of them is a Processing or a Training step")
+    if not provable:
         raise WrongContract(
             _step_in_file(file, jobs[0]).unfit, "name a definition with a step that does"
         )
-    names = ", ".join(one.step.name for one in fit)
+    names = ", ".join(one.step.name for one in provable)
     raise WrongUse(f"{file.path} has several steps: {names}", "pick one with --step NAME")
 
 
-def _step_in_file(file: JsonFile, found: _Found) -> StepInFile:
+def _step_in_file(file: JsonFile, job_step: _JobStep) -> StepInFile:
     try:
-        _launch(file, found)
+        _launch(file, job_step)
     except NoScript as error:
-        return StepInFile(found.step.name, f"{file.at(found.where)}: {error}")
-    return StepInFile(found.step.name)
+        return StepInFile(job_step.step.name, f"{file.location(job_step.where)}: {error}")
+    return StepInFile(job_step.step.name)
 
 
-def _launch(file: JsonFile, found: _Found) -> Launch:
+def _launch(file: JsonFile, job_step: _JobStep) -> Launch:
     """How the step starts its script; raises `NoScript`."""
-    where = (*found.where, "Arguments")
-    known = parameters(file)
-    if found.step.type == "Training":
-        training = file.validated(_Training, where)
+    where = (*job_step.where, "Arguments")
+    defaults = parameters(file)
+    if job_step.step.type == "Training":
+        training = file.validate(_Training, where)
         channels = tuple(one.channel_name for one in training.input_data_config or ())
         hyperparameters = {
-            name: resolved(file, (*where, "HyperParameters", name), known, name)
+            name: resolve(file, (*where, "HyperParameters", name), defaults, name)
             for name in training.hyper_parameters or ()
         }
-        return of_training(
-            _words(file, (*where, "AlgorithmSpecification"), known), channels, hyperparameters
+        return training_launch(
+            _command_words(file, (*where, "AlgorithmSpecification"), defaults),
+            channels,
+            hyperparameters,
         )
-    file.validated(_Processing, where)
-    return of_processing(_words(file, (*where, "AppSpecification"), known))
+    file.validate(_Processing, where)
+    return processing_launch(_command_words(file, (*where, "AppSpecification"), defaults))
 
 
-def _words(
-    file: JsonFile, where: Where, known: Mapping[str, str | None]
-) -> tuple[tuple[str | Open, ...], tuple[str | Open, ...]]:
+def _command_words(
+    file: JsonFile, where: KeyPath, defaults: Mapping[str, str | None]
+) -> tuple[tuple[str | Unresolved, ...], tuple[str | Unresolved, ...]]:
     """The words of the container's entry point, and those of its arguments."""
     part: Any = file.content
     for key in where:
         part = part[key]
-    found: list[tuple[str | Open, ...]] = []
+    commands: list[tuple[str | Unresolved, ...]] = []
     for key in ("ContainerEntrypoint", "ContainerArguments"):
-        words: list[str | Open] = []
+        words: list[str | Unresolved] = []
         for number, _ in enumerate(part.get(key) or ()):
             before = words[-1] if words else ""
             flag = before if isinstance(before, str) and before.startswith("-") else ""
             name = flag.lstrip("-") or str(number + 1)
-            words.append(resolved(file, (*where, key, number), known, name))
-        found.append(tuple(words))
-    return found[0], found[1]
+            words.append(resolve(file, (*where, key, number), defaults, name))
+        commands.append(tuple(words))
+    return commands[0], commands[1]
 
 
 def _environment(
-    file: JsonFile, where: Where, known: Mapping[str, str | None]
-) -> dict[str, str | Open]:
+    file: JsonFile, where: KeyPath, defaults: Mapping[str, str | None]
+) -> dict[str, str | Unresolved]:
     part: Any = file.content
     for key in where:
         part = part[key]
     return {
-        name: resolved(file, (*where, "Environment", name), known, name)
+        name: resolve(file, (*where, "Environment", name), defaults, name)
         for name in part.get("Environment") or {}
     }
 
@@ -267,80 +270,88 @@ def _training_outputs(training: _Training) -> dict[str, Output]:
     return outputs
 
 
-def _places(
-    file: JsonFile, found: _Found, known: Mapping[str, str | None]
+def _inputs_and_outputs(
+    file: JsonFile, job_step: _JobStep, defaults: Mapping[str, str | None]
 ) -> tuple[dict[str, Input], dict[str, Output]]:
-    """What the job mounts, its code too, and what it takes away."""
-    where = (*found.where, "Arguments")
-    if found.step.type == "Training":
-        training = file.validated(_Training, where)
+    """The inputs, those for code included, and the outputs of the job."""
+    where = (*job_step.where, "Arguments")
+    if job_step.step.type == "Training":
+        training = file.validate(_Training, where)
         return _channels(training), _training_outputs(training)
-    processing = file.validated(_Processing, where)
+    processing = file.validate(_Processing, where)
 
-    def place(at: Where) -> str:
-        path = resolved(file, at, known, "LocalPath")
-        if isinstance(path, Open) or not path.startswith("/"):
-            raise file.wrong(at, "is not an absolute path that is known before the pipeline runs")
+    def local_path_at(at: KeyPath) -> str:
+        path = resolve(file, at, defaults, "LocalPath")
+        if isinstance(path, Unresolved) or not path.startswith("/"):
+            raise file.error(at, "is not an absolute path that is known before the pipeline runs")
         return path.rstrip("/")
 
     inputs: dict[str, Input] = {}
     for number, one in enumerate(processing.processing_inputs or ()):
         at = (*where, "ProcessingInputs", number)
         if one.input_name in inputs:
-            raise file.wrong((*at, "InputName"), f"two inputs are named {one.input_name}")
+            raise file.error((*at, "InputName"), f"two inputs are named {one.input_name}")
         key = "DatasetDefinition" if one.dataset_definition else "S3Input"
         if one.s3_input is None and one.dataset_definition is None:
-            raise file.wrong((*at, key), "is required and missing")
-        inputs[one.input_name] = Input(required=True, mounts=(place((*at, key, "LocalPath")),))
+            raise file.error((*at, key), "is required and missing")
+        inputs[one.input_name] = Input(
+            required=True, mounts=(local_path_at((*at, key, "LocalPath")),)
+        )
     outputs: dict[str, Output] = {}
     for number, output in enumerate(processing.processing_output_config.outputs):
         at = (*where, "ProcessingOutputConfig", "Outputs", number)
         if output.s3_output is None:
-            raise file.wrong((*at, "S3Output"), "is required and missing")
+            raise file.error((*at, "S3Output"), "is required and missing")
         if output.output_name in outputs:
-            raise file.wrong((*at, "OutputName"), f"two outputs are named {output.output_name}")
-        outputs[output.output_name] = Output(path=place((*at, "S3Output", "LocalPath")))
+            raise file.error((*at, "OutputName"), f"two outputs are named {output.output_name}")
+        outputs[output.output_name] = Output(path=local_path_at((*at, "S3Output", "LocalPath")))
     if not outputs:
-        raise file.wrong(
+        raise file.error(
             (*where, "ProcessingOutputConfig", "Outputs"),
             "there is none, so that nothing can be proved of the step",
         )
     return inputs, outputs
 
 
-def _script_beside(
-    file: JsonFile, found: _Found, launch: Launch, folder: Path, script: Path | None
+def _find_script(
+    file: JsonFile, job_step: _JobStep, launch: Launch, folder: Path, script: Path | None
 ) -> str:
-    """The script's file name where only a shell script on S3 says it."""
+    """The file name of a script that the definition does not name.
+
+    It is the only Python file in `folder`, or the only one with the name of the step.
+    """
     if script is not None:
         return script.name
-    beside = sorted(path.name for path in folder.glob("*.py"))
-    alike = [one for one in beside if _plain(Path(one).stem) == _plain(found.step.name)]
-    for few in (beside, alike):
-        if len(few) == 1:
-            return few[0]
-    raise file.wrong(
-        (*found.where, "Arguments"),
+    scripts = sorted(path.name for path in folder.glob("*.py"))
+    name = _normalised(job_step.step.name)
+    same_name = [one for one in scripts if _normalised(Path(one).stem) == name]
+    for candidates in (scripts, same_name):
+        if len(candidates) == 1:
+            return candidates[0]
+    raise file.error(
+        (*job_step.where, "Arguments"),
         f"{launch.starter} starts a script that the definition does not name",
         f"name it with --script FILE; or let it be the only Python file in {folder}",
     )
 
 
-def _plain(name: str) -> str:
+def _normalised(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def _left_open(file: JsonFile, found: _Found, given: Given) -> Iterator[str]:
-    where = (*found.where, "Arguments")
-    groups: Mapping[str, tuple[str | Open, ...]] = {
-        "argument": given.arguments,
-        "variable": tuple(given.environment.values()),
-        "hyperparameter": tuple(given.hyperparameters.values()),
+def _unresolved_warnings(
+    file: JsonFile, job_step: _JobStep, settings: JobSettings
+) -> Iterator[str]:
+    where = (*job_step.where, "Arguments")
+    groups: Mapping[str, tuple[str | Unresolved, ...]] = {
+        "argument": settings.arguments,
+        "variable": tuple(settings.environment.values()),
+        "hyperparameter": tuple(settings.hyperparameters.values()),
     }
     for kind, values in groups.items():
         for value in values:
-            if isinstance(value, Open):
+            if isinstance(value, Unresolved):
                 yield (
-                    f"{file.at(where)}: the {kind} {value.name} is known only when the pipeline "
-                    f"runs: {value.expression}"
+                    f"{file.location(where)}: the {kind} {value.name} is known only when the "
+                    f"pipeline runs: {value.expression}"
                 )

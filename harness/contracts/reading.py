@@ -1,4 +1,4 @@
-"""How contracts are read: the form of a file, and what is asked for beside it."""
+"""The interface of loaders: what a form of contract implements, and the options it gets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.contracts.contract import Contract
 
 @dataclass(frozen=True)
 class Options:
-    """Which step of a file that holds several, the folder of its code, another script for it.
+    """The options of `loaders.load`.
 
-    `promises` are the names that waivers may have; None when waivers are not looked at.
+    `promises` are the names that waivers may have; None when waivers are not checked.
     """
 
     step: str | None = None
@@ -24,7 +24,7 @@ class Options:
 
 @dataclass(frozen=True)
 class StepInFile:
-    """A step that a file holds; `unfit` says why it is none that can be proved, "" if it can."""
+    """A step of a file; `unfit` is the reason why it cannot be proved, "" when it can."""
 
     name: str
     unfit: str = ""
@@ -32,9 +32,10 @@ class StepInFile:
 
 @dataclass(frozen=True)
 class Loader:
-    """One form of contracts: whether a file is of it, and how it is read.
+    """One form of contract: whether a file has it, and how it is read.
 
-    `steps` lists those that a file holds, where this form holds several. All raise `WrongContract`.
+    `steps` lists the steps of a file, for a form with several in one file. `read` and `steps`
+    raise `WrongContract`.
     """
 
     matches: Callable[[Path], bool]

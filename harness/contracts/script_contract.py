@@ -1,9 +1,9 @@
-"""Script contracts in Python: a module with an object that has the attributes of one.
+"""Script contracts in Python: a module with an object that has the attributes of a contract.
 
-The file is executed, since any object will do: a dataclass, a pydantic model, a plain class with
-`entry_point`, `expected_input_paths`, `expected_output_paths` and, if it has them,
-`expected_arguments`, `required_env_vars`, `optional_env_vars`, `framework_requirements`,
-`description` and `waivers` (promise → reason).
+The file is executed, since the object may have any class. It has `entry_point`,
+`expected_input_paths`, `expected_output_paths` and, optionally, `expected_arguments`,
+`required_env_vars`, `optional_env_vars`, `framework_requirements`, `description` and `waivers`
+(promise → reason).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.contracts.checks import wrong_parts
+from harness.contracts.checks import find_errors
 from harness.contracts.contract import (
     AbsolutePath,
     Contract,
@@ -32,7 +32,7 @@ from harness.errors import WrongContract
 from harness.files import yaml_file
 from harness.files.modules import execute, wrong_contract_on_error
 
-_NEEDED = ("entry_point", "expected_input_paths", "expected_output_paths")
+_REQUIRED = ("entry_point", "expected_input_paths", "expected_output_paths")
 _EXIT_CODES = {0: "the step did its work", 1: "the step failed"}
 
 
@@ -50,8 +50,8 @@ class _Attributes(BaseModel):
     waivers: dict[str, Reason] = {}
 
 
-# The attribute here of what our contracts name otherwise.
-_OURS: Mapping[tuple[int | str, ...], str] = {
+# The attributes of the parts that `find_errors` names.
+_ATTRIBUTES: Mapping[tuple[int | str, ...], str] = {
     ("environment", "required"): "required_env_vars",
     ("environment", "optional"): "optional_env_vars",
     ("waivers",): "waivers",
@@ -59,7 +59,7 @@ _OURS: Mapping[tuple[int | str, ...], str] = {
 
 
 def matches(path: Path) -> bool:
-    """Whether the file may be one of these."""
+    """Whether the file may be a script contract."""
     return path.suffix == ".py"
 
 
@@ -67,7 +67,7 @@ def read(path: Path, options: Options) -> Contract:
     """Execute the file and read its one contract; raises `WrongContract`."""
     hint = "mend it, or run the harness where what it imports is installed"
     with wrong_contract_on_error(path, "the script contract cannot be executed", hint):
-        name, found = _the_one(path, vars(execute(path)))
+        name, found = _find_contract(path, vars(execute(path)))
         values = {
             one: value
             for one in _Attributes.model_fields
@@ -77,13 +77,15 @@ def read(path: Path, options: Options) -> Contract:
         attributes = _Attributes.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise _wrong(path, (name, *first["loc"]), yaml_file.sentence(first)) from None
+        raise _error(path, (name, *first["loc"]), yaml_file.describe_error(first)) from None
     contract = _contract(path, attributes)
-    for where, what in wrong_parts(contract, options.promises):
+    for where, what in find_errors(contract, options.promises):
         attribute, rest = next(
-            (one, where[len(ours) :]) for ours, one in _OURS.items() if where[: len(ours)] == ours
+            (one, where[len(keys) :])
+            for keys, one in _ATTRIBUTES.items()
+            if where[: len(keys)] == keys
         )
-        raise _wrong(path, (name, attribute, *rest), what)
+        raise _error(path, (name, attribute, *rest), what)
     return contract
 
 
@@ -97,50 +99,50 @@ def _contract(path: Path, attributes: _Attributes) -> Contract:
             for one, mount in attributes.expected_input_paths.items()
         },
         outputs={one: Output(path=at) for one, at in attributes.expected_output_paths.items()},
-        arguments=_texts(attributes.expected_arguments),
+        arguments=_to_texts(attributes.expected_arguments),
         environment=Environment(
-            required=attributes.required_env_vars, optional=_texts(attributes.optional_env_vars)
+            required=attributes.required_env_vars, optional=_to_texts(attributes.optional_env_vars)
         ),
         exit_codes=_EXIT_CODES,
-        framework_requirements=_texts(attributes.framework_requirements),
+        framework_requirements=_to_texts(attributes.framework_requirements),
         waivers=attributes.waivers,
         folder=Path(attributes.entry_point).parent,
     )
 
 
-def _wrong(path: Path, where: tuple[int | str, ...], what: str) -> WrongContract:
+def _error(path: Path, where: tuple[int | str, ...], what: str) -> WrongContract:
     dotted = ".".join(str(key) for key in where if key != yaml_file.KEY)
     line = _line(path, str(where[0]), [str(key) for key in where[1:]])
     return WrongContract(f"{path}:{line}: {dotted}: {what}", "mend that attribute")
 
 
-def _the_one(path: Path, names: dict[str, Any]) -> tuple[str, Any]:
+def _find_contract(path: Path, names: dict[str, Any]) -> tuple[str, Any]:
     found = {
         name: value
         for name, value in names.items()
-        if not isinstance(value, type | ModuleType) and _has_all(value)
+        if not isinstance(value, type | ModuleType) and _is_contract(value)
     }
-    # The same object under two names is one contract, and the first is its name.
-    one_each = {id(value): (name, value) for name, value in reversed(found.items())}
-    if len(one_each) == 1:
-        return next(iter(one_each.values()))
+    # The same object under two names is one contract, reported under the first.
+    distinct = {id(value): (name, value) for name, value in reversed(found.items())}
+    if len(distinct) == 1:
+        return next(iter(distinct.values()))
     if not found:
         raise WrongContract(
-            f"{path}: holds no script contract", f"it needs an object with {', '.join(_NEEDED)}"
+            f"{path}: holds no script contract", f"it needs an object with {', '.join(_REQUIRED)}"
         )
     raise WrongContract(
         f"{path}: holds several script contracts: {', '.join(found)}", "keep each in a file"
     )
 
 
-def _has_all(value: Any) -> bool:
-    return all(hasattr(value, one) for one in _NEEDED)
+def _is_contract(value: Any) -> bool:
+    return all(hasattr(value, one) for one in _REQUIRED)
 
 
 def _line(path: Path, name: str, keys: Sequence[str]) -> int:
-    """The line of the value that `keys` lead to in the object `name`, or of the nearest to it.
+    """The line of the value at `keys` of the object `name`, or of the innermost part found.
 
-    Looked for in what is assigned to `name`; in an object made elsewhere, in the whole file.
+    Searches the assignments to `name` first, then the whole file.
     """
     tree = ast.parse(path.read_bytes())
     assigned = [
@@ -152,15 +154,15 @@ def _line(path: Path, name: str, keys: Sequence[str]) -> int:
     line = assigned[-1].lineno if assigned else 1
     scope: ast.AST = assigned[-1] if assigned else tree
     for key in keys:
-        found = _named(scope, key) or _named(tree, key)
+        found = _find_value(scope, key) or _find_value(tree, key)
         if found is None:
             break
         line, scope = found.lineno, found
     return line
 
 
-def _named(scope: ast.AST, key: str) -> ast.expr | None:
-    """The value that has this name in an argument, an assignment or a dictionary below `scope`."""
+def _find_value(scope: ast.AST, key: str) -> ast.expr | None:
+    """The value of this name in an argument, an assignment or a dictionary within `scope`."""
     for node in ast.walk(scope):
         if isinstance(node, ast.keyword) and node.arg == key:
             return node.value
@@ -179,5 +181,5 @@ def _targets(node: ast.Assign | ast.AnnAssign) -> Sequence[ast.expr]:
     return node.targets if isinstance(node, ast.Assign) else [node.target]
 
 
-def _texts(values: dict[str, Any]) -> dict[str, str]:
+def _to_texts(values: dict[str, Any]) -> dict[str, str]:
     return {str(name): "" if value is None else str(value) for name, value in values.items()}

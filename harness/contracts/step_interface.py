@@ -1,7 +1,7 @@
-"""Step interfaces, `NAME.step.yaml`: what they have under `contract:`.
+"""Step interfaces, `NAME.step.yaml`: their section `contract:`.
 
-Other sections of the file belong to somebody else and are passed over; a key under `contract:` that
-is not known is a warning, since these files have readers of their own.
+Other sections are ignored. An unknown key in the section is a warning only, since these files also
+serve other programs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.contracts.checks import Where, wrong_parts
+from harness.contracts.checks import KeyPath, find_errors
 from harness.contracts.contract import (
     AbsolutePath,
     Contract,
@@ -26,8 +26,8 @@ from harness.files import yaml_file
 
 SUFFIX = ".step.yaml"
 _SECTION = "contract"
-# The key here of what our contracts name otherwise.
-_OURS: Mapping[int | str, str] = {"environment": "env_vars"}
+# The keys of the parts that `find_errors` names.
+_KEYS: Mapping[int | str, str] = {"environment": "env_vars"}
 _EXIT_CODES = {0: "the step did its work", 1: "the step failed"}
 
 Scalar = str | int | float | bool | None
@@ -71,24 +71,24 @@ class _Section(_Part):
 
 
 def matches(path: Path) -> bool:
-    """Whether the file is one of these."""
+    """Whether the file is a step interface."""
     return path.name.endswith(SUFFIX)
 
 
 def read(path: Path, options: Options) -> Contract:
-    """Read one; raises `WrongContract`."""
+    """Read the contract of a step interface; raises `WrongContract`."""
     document = yaml_file.read(path)
     if not isinstance(document.get(_SECTION), dict):
-        raise yaml_file.wrong(path, document, (_SECTION,), "is required and missing")
-    section = yaml_file.validated(_Section, path, document, (_SECTION,))
+        raise yaml_file.error_at(path, document, (_SECTION,), "is required and missing")
+    section = yaml_file.validate(_Section, path, document, (_SECTION,))
     warnings = tuple(
-        yaml_file.wrong(path, document, where, "is not known here").what
-        for where in _unknown(section, (_SECTION,))
+        yaml_file.error_at(path, document, where, "is not known here").what
+        for where in _unknown_keys(section, (_SECTION,))
     )
     contract = _contract(path, section, warnings)
-    for where, what in wrong_parts(contract, options.promises):
-        raise yaml_file.wrong(
-            path, document, (_SECTION, _OURS.get(where[0], where[0]), *where[1:]), what
+    for where, what in find_errors(contract, options.promises):
+        raise yaml_file.error_at(
+            path, document, (_SECTION, _KEYS.get(where[0], where[0]), *where[1:]), what
         )
     return contract
 
@@ -101,14 +101,14 @@ def _contract(path: Path, section: _Section, warnings: tuple[str, ...]) -> Contr
         entry_point=Path(section.entry_point).name,
         inputs=dict(_inputs(section)),
         outputs={name: Output(path=one.path) for name, one in section.outputs.items()},
-        arguments={**{name: _text(one) for name, one in section.arguments.items()}, **flags},
+        arguments={**{name: _to_text(one) for name, one in section.arguments.items()}, **flags},
         environment=Environment(
             required=section.env_vars.required,
-            optional={name: _text(one) for name, one in section.env_vars.optional.items()},
+            optional={name: _to_text(one) for name, one in section.env_vars.optional.items()},
         ),
         exit_codes=_EXIT_CODES,
         framework_requirements={
-            name: _text(one) for name, one in section.framework_requirements.items()
+            name: _to_text(one) for name, one in section.framework_requirements.items()
         },
         waivers=section.waivers,
         folder=Path(section.source_dir or ".") / Path(section.entry_point).parent,
@@ -117,7 +117,7 @@ def _contract(path: Path, section: _Section, warnings: tuple[str, ...]) -> Contr
 
 
 def _inputs(section: _Section) -> Iterator[tuple[str, Input]]:
-    """The inputs; one with channels is an input for each of them."""
+    """The inputs; one with channels becomes an input for each channel."""
     for name, one in section.inputs.items():
         if not one.channels:
             yield name, Input(required=one.required, mounts=(one.path,))
@@ -126,23 +126,23 @@ def _inputs(section: _Section) -> Iterator[tuple[str, Input]]:
             yield f"{name}.{channel}", Input(required=one.required, mounts=mounts)
 
 
-def _unknown(part: _Part, where: Where) -> Iterator[Where]:
+def _unknown_keys(part: _Part, where: KeyPath) -> Iterator[KeyPath]:
     for name in part.model_extra or {}:
         yield (*where, name)
     for name in type(part).model_fields:
-        yield from _unknown_in(getattr(part, name), (*where, name))
+        yield from _unknown_keys_in(getattr(part, name), (*where, name))
 
 
-def _unknown_in(value: object, where: Where) -> Iterator[Where]:
+def _unknown_keys_in(value: object, where: KeyPath) -> Iterator[KeyPath]:
     if isinstance(value, _Part):
-        yield from _unknown(value, where)
+        yield from _unknown_keys(value, where)
     elif isinstance(value, Mapping):
         for key, one in value.items():
-            yield from _unknown_in(one, (*where, str(key)))
+            yield from _unknown_keys_in(one, (*where, str(key)))
     elif isinstance(value, tuple):
         for number, one in enumerate(value):
-            yield from _unknown_in(one, (*where, number))
+            yield from _unknown_keys_in(one, (*where, number))
 
 
-def _text(value: Scalar) -> str:
+def _to_text(value: Scalar) -> str:
     return "" if value is None else str(value)

@@ -1,1 +1,1 @@
-"""Users' files, read so that an error names file, line and key. Imports `errors` alone."""
+"""Reads users' files, with errors that name file, line and key; imports `errors` alone."""

@@ -1,4 +1,4 @@
-"""Digests of values: whether two are the same, in whichever process."""
+"""SHA-256 digests of Python values, the same in every process."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-_MODELS_KNOWN = 64
-_models: dict[int, tuple[BaseModel, bytes]] = {}
+_MAX_MODEL_DIGESTS = 64
+_model_digests: dict[int, tuple[BaseModel, bytes]] = {}
 
 
 class NoDigest(TypeError):
-    """A value that nobody can tell whether it is the same as another: a function, an object."""
+    """The value has no canonical form: a function, an arbitrary object."""
 
 
 def digest(*values: object) -> str:
-    """The SHA-256 of plain values: texts, numbers, bytes, paths, and what is made of them.
+    """The SHA-256 of values, as hexadecimal digits.
 
-    Mappings count with their order, sets without; of dataclasses and models all fields count.
-    Raises `NoDigest` for anything else.
+    Takes str, numbers, bytes, paths, dataclasses, pydantic models and containers of these. The
+    order of mappings counts, that of sets does not. Raises `NoDigest` for anything else.
     """
     state = hashlib.sha256()
     _add(values, state.update)
@@ -31,60 +31,63 @@ def digest(*values: object) -> str:
 
 
 def _add(value: Any, add: Callable[[bytes], object]) -> None:
-    """Add bytes that no other value has: everything begins with what it is, and how much of it."""
-    kind: Any = type(value)
-    if kind is str:
+    """Add an unambiguous encoding of a value: its type and its length come first."""
+    value_type: Any = type(value)
+    if value_type is str:
         text = value.encode("utf-8", "surrogatepass")
         add(b"str %d:%b" % (len(text), text))
-    elif kind is bytes:
+    elif value_type is bytes:
         add(b"bytes %d:" % len(value))
         add(value)
-    elif value is None or kind in (bool, int, float):
-        add(f"{kind.__name__} {value!r};".encode())
-    elif kind is tuple or kind is list:
-        add(b"%b %d:" % (kind.__name__.encode(), len(value)))
+    elif value is None or value_type in (bool, int, float):
+        add(f"{value_type.__name__} {value!r};".encode())
+    elif value_type is tuple or value_type is list:
+        add(b"%b %d:" % (value_type.__name__.encode(), len(value)))
         for one in value:
             _add(one, add)
     elif isinstance(value, Mapping):
-        # Whatever kind of mapping it is: what is in it counts.
+        # The type of the mapping does not count, only its items.
         add(b"mapping %d:" % len(value))
         for key, one in value.items():
             _add(key, add)
             _add(one, add)
-    elif (names := _fields(kind)) is not None:
-        add(b"%b:" % kind.__name__.encode())
+    elif (names := _dataclass_fields(value_type)) is not None:
+        add(b"%b:" % value_type.__name__.encode())
         for name in names:
             _add(getattr(value, name), add)
     elif isinstance(value, BaseModel):
-        add(_of_model(value))
+        add(_model_digest(value))
     else:
-        _add((kind.__name__, _plain(value)), add)
+        _add((value_type.__name__, _primitive(value)), add)
 
 
 @lru_cache(maxsize=64)
-def _fields(kind: type) -> tuple[str, ...] | None:
+def _dataclass_fields(value_type: type) -> tuple[str, ...] | None:
     """The names of a dataclass's fields; None for another class."""
-    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else None
+    return tuple(one.name for one in fields(value_type)) if is_dataclass(value_type) else None
 
 
-def _of_model(value: BaseModel) -> bytes:
-    """The digest of a model that cannot be changed, such as a job, which many cases share."""
-    known = _models.get(id(value))
-    if known is None:
-        if len(_models) == _MODELS_KNOWN:
-            _models.clear()
-        # Keeping the model keeps its number from becoming another one's.
-        known = _models[id(value)] = value, digest(type(value).__name__, _held(value)).encode()
-    return known[1]
+def _model_digest(value: BaseModel) -> bytes:
+    """The digest of a frozen model; cached, since many cases share one, such as their job."""
+    cached = _model_digests.get(id(value))
+    if cached is None:
+        if len(_model_digests) == _MAX_MODEL_DIGESTS:
+            _model_digests.clear()
+        # A reference to the model keeps its id from being reused.
+        cached = _model_digests[id(value)] = (
+            value,
+            digest(type(value).__name__, _model_fields(value)).encode(),
+        )
+    return cached[1]
 
 
-def _held(value: BaseModel) -> dict[str, object]:
-    """The fields of a model, and nothing of what it has worked out from them."""
+def _model_fields(value: BaseModel) -> dict[str, object]:
+    """The fields of a model, without its cached properties."""
     return {name: getattr(value, name) for name in type(value).model_fields}
 
 
-def _plain(value: Any) -> object:
-    """What tells one value of a rarer kind from another."""
+def _primitive(value: Any) -> object:
+    """A simpler value that identifies one of a less common type; raises `NoDigest`."""
     if isinstance(value, (str, PurePath)):
         return str(value)
     if isinstance(value, int):

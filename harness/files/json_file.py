@@ -1,4 +1,4 @@
-"""JSON files, read so that every complaint names the file, the line and the key."""
+"""JSON files; every error names the file, the line and the key."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class JsonFile:
-    """The object that a file holds, and its text for whoever asks for a line."""
+    """The JSON object of a file, and its text, from which the lines of values are found."""
 
     path: Path
     text: str
     content: dict[str, Any]
 
-    def at(self, where: Sequence[int | str]) -> str:
-        """The place of the value at the keys `where`, for a message: file, line and keys."""
-        dotted = ".".join(str(key) for key in where if key != yaml_file.KEY)
-        return f"{self.path}:{_line_of(self.text, where)}: {dotted}"
+    def location(self, keys: Sequence[int | str]) -> str:
+        """The location of the value at `keys`, as `FILE:LINE: KEY.KEY`."""
+        dotted = ".".join(str(key) for key in keys if key != yaml_file.KEY)
+        return f"{self.path}:{_line_of(self.text, keys)}: {dotted}"
 
-    def wrong(self, where: Sequence[int | str], what: str, hint: str = "") -> WrongContract:
-        """The error about the value at the keys `where`."""
-        return WrongContract(f"{self.at(where)}: {what}", hint or "mend that key")
+    def error(self, keys: Sequence[int | str], what: str, hint: str = "") -> WrongContract:
+        """An error about the value at `keys`."""
+        return WrongContract(f"{self.location(keys)}: {what}", hint or "mend that key")
 
-    def validated(self, model: type[M], where: Sequence[int | str] = ()) -> M:
-        """What the part at the keys `where` says; raises `WrongContract`."""
+    def validate(self, model: type[M], keys: Sequence[int | str] = ()) -> M:
+        """Parse the value at `keys` as a model; raises `WrongContract`."""
         part: Any = self.content
-        for key in where:
+        for key in keys:
             part = part[key]
         try:
             return model.model_validate(part)
         except ValidationError as error:
             first = error.errors()[0]
-            raise self.wrong((*where, *first["loc"]), yaml_file.sentence(first)) from None
+            raise self.error((*keys, *first["loc"]), yaml_file.describe_error(first)) from None
 
 
 def read(path: Path) -> JsonFile:
-    """Read one that holds an object; raises `WrongContract`."""
-    text = yaml_file.text_of(path)
+    """Read a file that holds a JSON object; raises `WrongContract`."""
+    text = yaml_file.read_text(path)
     try:
         content = json.loads(text, object_pairs_hook=_without_duplicates)
     except json.JSONDecodeError as error:
@@ -83,21 +83,21 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=2)
-def _with_lines(text: str) -> Any:
-    # JSON is YAML, but for tabs between its tokens; in its strings there are none.
+def _parsed_with_lines(text: str) -> Any:
+    # JSON is YAML, except for tabs between tokens. JSON strings hold no literal tabs.
     return YAML().load(text.replace("\t", " "))
 
 
-def _line_of(text: str, where: Sequence[int | str]) -> int:
+def _line_of(text: str, keys: Sequence[int | str]) -> int:
     try:
-        return yaml_file.line_of(_with_lines(text), where)
+        return yaml_file.line_of(_parsed_with_lines(text), keys)
     except YAMLError:
         return 1
 
 
 def _line_of_duplicate(text: str) -> int:
     try:
-        _with_lines(text)
+        _parsed_with_lines(text)
     except MarkedYAMLError as error:
         return error.problem_mark.line + 1 if error.problem_mark else 1
     except YAMLError:

@@ -1,4 +1,4 @@
-"""Python files of users, executed: suites and script contracts."""
+"""Executes Python files of users: suites and script contracts."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ from harness.errors import WrongContract
 
 
 def execute(path: Path) -> ModuleType:
-    """The module that a file makes; raises whatever it raises.
+    """Execute a file and return its module; raises whatever the file raises.
 
-    It is executed as a package, so that a long one can be kept in several files beside it:
-    `from .more import cases`.
+    The module is a package, so that it can import from its own folder: `from .more import cases`.
     """
-    name = _name(path)
+    name = _module_name(path)
     spec = importlib.util.spec_from_file_location(
         name, path, submodule_search_locations=[str(path.parent)]
     )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses and pickles look their module up here.
+    # Dataclasses and pickle look the module up there.
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
 def sources(path: Path) -> Mapping[str, bytes]:
-    """The file and those beside it that executing it has loaded: module's name → bytes."""
-    name = _name(path)
+    """The file and the modules that it has loaded from its folder: name → bytes."""
+    name = _module_name(path)
     loaded = {
         one: module.__file__
         for one, module in sys.modules.items()
@@ -47,20 +46,20 @@ def sources(path: Path) -> Mapping[str, bytes]:
     }
 
 
-def _name(path: Path) -> str:
+def _module_name(path: Path) -> str:
     return f"_harness_{zlib.crc32(str(path).encode()):08x}"
 
 
 @contextmanager
 def wrong_contract_on_error(path: Path, what: str, hint: str) -> Iterator[None]:
-    """Turn whatever a user's file raises into a `WrongContract` that names file and line."""
+    """Turn an exception of a user's file into a `WrongContract` that names file and line."""
     try:
         yield
     except WrongContract:
         raise
     except (Exception, SystemExit) as error:
-        told = f"{type(error).__name__}: {error}"
-        raise WrongContract(f"{path}:{_line_in(path, error)}: {what}: {told}", hint) from error
+        cause = f"{type(error).__name__}: {error}"
+        raise WrongContract(f"{path}:{_line_in(path, error)}: {what}: {cause}", hint) from error
 
 
 def _line_in(path: Path, error: BaseException) -> int:

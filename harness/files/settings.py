@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import WrongContract
-from harness.files.yaml_file import sentence
+from harness.files.yaml_file import describe_error
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -60,7 +60,7 @@ def read(file: Path) -> Settings:
         known = ", ".join(Settings.model_fields)
         where = f"tool.{_TABLE}{'.' * bool(key)}{key}"
         raise WrongContract(
-            f"{file}:{_line(text, key)}: {where}: {sentence(first)}", f"the keys are: {known}"
+            f"{file}:{_line(text, key)}: {where}: {describe_error(first)}", f"the keys are: {known}"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""YAML files, read so that every complaint names the file, the line and the key."""
+"""YAML files; every error names the file, the line and the key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.errors import WrongContract
 
 M = TypeVar("M", bound=BaseModel)
 
-# How pydantic marks that a key itself is wrong, and the types of values in the words of a file.
+# How pydantic marks an error about a key itself; the types of values in the words of YAML.
 KEY = "[key]"
 _SHOULD_BE: Mapping[str, str] = {
     "bool_type": "true or false",
@@ -29,8 +29,8 @@ _SHOULD_BE: Mapping[str, str] = {
 }
 
 
-def text_of(path: Path) -> str:
-    """The text of a file in UTF-8, with or without a byte order mark; raises `WrongContract`."""
+def read_text(path: Path) -> str:
+    """Read a file in UTF-8, with or without a byte order mark; raises `WrongContract`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -43,8 +43,8 @@ def text_of(path: Path) -> str:
 
 
 def read(path: Path) -> Any:
-    """The mapping that a file holds; its parts know their lines. Raises `WrongContract`."""
-    text = text_of(path)
+    """Read a file that holds a mapping; its nodes know their lines. Raises `WrongContract`."""
+    text = read_text(path)
     try:
         document = YAML().load(text)
     except MarkedYAMLError as error:
@@ -54,7 +54,7 @@ def read(path: Path) -> Any:
         raise WrongContract(f"{path}:{line}: is not YAML: {problem}", "mend that line") from None
     except (YAMLError, ValueError, RecursionError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        # A character that YAML does not allow is told by its position.
+        # The error about a character that YAML does not allow has a position and no mark.
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise WrongContract(f"{path}:{line}: is not YAML: {first}", "mend the file") from None
     if not isinstance(document, dict):
@@ -66,29 +66,29 @@ def read(path: Path) -> Any:
     return document
 
 
-def validated(model: type[M], path: Path, document: Any, below: Sequence[str] = ()) -> M:
-    """What the part of the document at the keys `below` says; raises `WrongContract`."""
+def validate(model: type[M], path: Path, document: Any, keys: Sequence[str] = ()) -> M:
+    """Parse the part of the document at `keys` as a model; raises `WrongContract`."""
     part = document
-    for key in below:
+    for key in keys:
         part = part[key]
     try:
         return model.model_validate(part)
     except ValidationError as error:
         first = error.errors()[0]
-        raise wrong(path, document, (*below, *first["loc"]), sentence(first)) from None
+        raise error_at(path, document, (*keys, *first["loc"]), describe_error(first)) from None
 
 
-def wrong(path: Path, document: Any, where: Sequence[int | str], what: str) -> WrongContract:
-    """The error about the value at the keys `where`."""
-    dotted = ".".join(str(key) for key in where if key != KEY)
-    message = f"{path}:{line_of(document, where)}: {dotted}: {what}"
+def error_at(path: Path, document: Any, keys: Sequence[int | str], what: str) -> WrongContract:
+    """An error about the value at `keys`."""
+    dotted = ".".join(str(key) for key in keys if key != KEY)
+    message = f"{path}:{line_of(document, keys)}: {dotted}: {what}"
     return WrongContract(message, "mend that key; the README lists them")
 
 
-def line_of(document: Any, where: Sequence[int | str]) -> int:
-    """The line of the value at the keys `where`, or of the nearest that is there."""
+def line_of(document: Any, keys: Sequence[int | str]) -> int:
+    """The line of the value at `keys`, or of the innermost part that exists."""
     line, node = 1, document
-    for key in where:
+    for key in keys:
         position = getattr(node, "lc", None)
         try:
             if isinstance(node, dict):
@@ -101,8 +101,8 @@ def line_of(document: Any, where: Sequence[int | str]) -> int:
     return line
 
 
-def sentence(error: Any) -> str:
-    """What pydantic says of one wrong value, in our words."""
+def describe_error(error: Any) -> str:
+    """Pydantic's error about one value, in the words of YAML."""
     kind = error["type"]
     if kind == "extra_forbidden":
         return "is not a key that is known here"
@@ -110,7 +110,7 @@ def sentence(error: Any) -> str:
         return "is required and missing"
     got = f", got {error['input']!r:.60}"
     if kind in _SHOULD_BE:
-        said = f"should be {_SHOULD_BE[kind]}"
+        expectation = f"should be {_SHOULD_BE[kind]}"
     else:
-        said = f"{error['msg'][0].lower()}{error['msg'][1:]}"
-    return f"as a key, {said}{got}" if KEY in error["loc"] else f"{said}{got}"
+        expectation = f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"as a key, {expectation}{got}" if KEY in error["loc"] else f"{expectation}{got}"

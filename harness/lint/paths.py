@@ -56,7 +56,7 @@ def unused_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
     used = [path for one in texts if (path := _path(one.value)) is not None]
     variables = _training_variables(contract)
     used += [variables[one.value] for one in facts.texts.every if one.value in variables]
-    free = {one.path for one in contract.outputs.values() if contract.given and not one.required}
+    free = {one.path for one in contract.outputs.values() if contract.job and not one.required}
     for path, name in _declared(contract).items():
         if path in free or any(is_under(one, path) or is_under(path, one) for one in used):
             continue

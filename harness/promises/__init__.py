@@ -1,9 +1,9 @@
-"""Promises: what must hold for every step, each a small function from an outcome to findings.
+"""Judges outcomes by promises, which every step must keep; imports `cases` and below.
 
-A promise is a module with a `Promise`, and one line in `harness.promises.all`. Its check sees the
-contract, the case, what the case must do, and what the script did; it yields nothing when the
-promise holds. Most are judged in every case. Some need circumstances of their own: such a promise
-brings cases of its own to every suite, each the suite's usual case under other circumstances.
+A promise is a module with a `Promise`, and a line in `harness.promises.all`. Its check gets the
+contract, the case, its expectation and its outcome, and yields a `Breach` for each violation. Most
+promises are checked in every case. Some have circumstances: they add cases to every suite, each
+the usual case of the suite with a change.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from dataclasses import dataclass, field, replace
 
 from harness.cases.case import Case, Finding, Outcome, Severity
 from harness.cases.expectation import Expectation
-from harness.cases.trial import Usual
+from harness.cases.trial import UsualRuns
 from harness.contracts.contract import Contract
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a promise may look at; `usual` is there in a case of circumstances."""
+    """The input of a check; `usual` is set in a case of circumstances."""
 
     contract: Contract
     case: Case
     expected: Expectation
     outcome: Outcome
-    usual: Usual | None = None
+    usual: UsualRuns | None = None
 
     @property
     def as_expected(self) -> bool:
-        """Whether the script ended as it must; what it wrote and said is judged only then."""
-        return self.expected.is_end(self.outcome.exit_code)
+        """Whether the exit code is the expected one; output is judged only then."""
+        return self.expected.accepts_exit_code(self.outcome.exit_code)
 
 
 @dataclass(frozen=True)
 class Breach:
-    """What a check found: a short key for grouping, where, what was expected, what was there."""
+    """A violation: a short key for grouping, the location, what was expected, what was found."""
 
     key: str
     where: str
@@ -53,7 +53,7 @@ def _as_usual(_contract: Contract, _case: Case, usual: Expectation) -> Expectati
 
 @dataclass(frozen=True)
 class Circumstance:
-    """The usual case under other circumstances: how it differs, and what it must do then.
+    """A change of the usual case, and of what it must do.
 
     Its case has the id `circumstance=NAME`.
     """
@@ -67,9 +67,9 @@ class Circumstance:
 class Promise:
     """Something that must hold for every step.
 
-    A broken one of severity `error` makes its case fail, a `warning` is only shown. With
-    `circumstances`, the check is made in their cases alone, and whatever other promise is broken
-    there that the usual case keeps is a finding of this one.
+    A breach of severity `error` makes the case fail, a `warning` is only shown. A promise with
+    `circumstances` is checked in their cases only; breaches of other promises there, which the
+    usual case does not have, are findings of this promise.
     """
 
     name: str
@@ -78,8 +78,8 @@ class Promise:
     severity: Severity = "error"
     circumstances: tuple[Circumstance, ...] = field(default=())
 
-    def explained(self) -> str:
-        """What it means and what is found when it is broken, for people."""
+    def explain(self) -> str:
+        """A description for users: meaning, severity, cases, waiver."""
         found = inspect.cleandoc(self.check.__doc__ or "")
         lines = [self.name, self.sentence, f"Severity: {self.severity}", f"Found: {found}"]
         if self.circumstances:
@@ -95,63 +95,75 @@ class Promise:
 
 
 def circumstance_id(one: Circumstance) -> str:
-    """The id of its case."""
+    """The id of the case of a circumstance."""
     return f"circumstance={one.name}"
 
 
 def circumstances(contract: Contract) -> tuple[Circumstance, ...]:
-    """The circumstances that a step's usual case is tried under: those of promises not waived."""
+    """The circumstances of all promises that the contract does not waive."""
     return tuple(
         one
-        for promise in _promises()
+        for promise in _all_promises()
         if promise.name not in contract.waivers
         for one in promise.circumstances
     )
 
 
 def judge(evidence: Evidence) -> tuple[Finding, ...]:
-    """Every promise that the outcome breaks, in the order of `harness.promises.all`.
+    """The findings of an outcome, in the order of `harness.promises.all`.
 
-    Promises that the contract waives are not looked at. In a case of circumstances, a script that
-    fails already in the usual case is found with that, and no more.
+    Promises that the contract waives are not checked. In a case of circumstances, a script whose
+    usual case does not end as expected has the findings of the usual case only.
     """
     case_id, usual = evidence.case.id, evidence.usual
-    own = _promise_of(evidence.case)
-    if own is not None and usual is not None and not usual.as_expected:
+    circumstance_promise = _promise_of_circumstance(evidence.case)
+    if circumstance_promise is not None and usual is not None and not usual.as_expected:
         return tuple(replace(finding, case=case_id) for finding in usual.findings)
     findings = [
-        Finding(promise.name, d.key, case_id, d.where, d.expected, d.got, promise.severity)
-        for promise in _promises()
+        Finding(
+            promise.name,
+            breach.key,
+            case_id,
+            breach.where,
+            breach.expected,
+            breach.got,
+            promise.severity,
+        )
+        for promise in _all_promises()
         if promise.name not in evidence.contract.waivers
-        and (not promise.circumstances or promise is own)
-        for d in promise.check(evidence)
+        and (not promise.circumstances or promise is circumstance_promise)
+        for breach in promise.check(evidence)
     ]
-    if own is None or usual is None:
+    if circumstance_promise is None or usual is None:
         return tuple(findings)
-    known = {(finding.promise, finding.key) for finding in usual.findings}
+    usual_keys = {(finding.promise, finding.key) for finding in usual.findings}
     return tuple(
-        finding if (finding.promise, finding.key) in known else _under(own, finding)
+        finding
+        if (finding.promise, finding.key) in usual_keys
+        else _attributed_to(circumstance_promise, finding)
         for finding in findings
     )
 
 
-def _under(own: Promise, finding: Finding) -> Finding:
-    """A finding of whichever promise, as one of the promise whose circumstances show it."""
-    if finding.promise == own.name:
+def _attributed_to(circumstance_promise: Promise, finding: Finding) -> Finding:
+    """The finding as one of the promise whose circumstance caused it."""
+    if finding.promise == circumstance_promise.name:
         return finding
     key = f"{finding.promise}/{finding.key}"
-    return replace(finding, promise=own.name, key=key, severity=own.severity)
+    return replace(
+        finding, promise=circumstance_promise.name, key=key, severity=circumstance_promise.severity
+    )
 
 
-def _promise_of(case: Case) -> Promise | None:
+def _promise_of_circumstance(case: Case) -> Promise | None:
     name = case.choices.get("circumstance")
-    for promise in _promises():
+    for promise in _all_promises():
         if any(one.name == name for one in promise.circumstances):
             return promise
     return None
 
 
-def _promises() -> tuple[Promise, ...]:
+def _all_promises() -> tuple[Promise, ...]:
     from harness.promises.all import PROMISES
 
     return PROMISES

@@ -1,4 +1,4 @@
-"""A failure is told well: what is missing or wrong, with the traceback, and what to do about it."""
+"""Errors: a failure names its cause, has a traceback, and says what to do about it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from harness.promises import Breach, Evidence, Promise
 
 _TRACEBACK = "Traceback (most recent call last):"
 _BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was the direct cause")
-# Words in which a line tells of a failure.
-_TELLS = re.compile(
+# Words of a line that reports a failure.
+_FAILURE_WORDS = re.compile(
     r"error|exception|fail|fatal|critical|missing|not found|no such|does not exist|cannot|can't"
     r"|could not|unable|invalid|required|must|needs?\b|empty",
     re.IGNORECASE,
 )
 _FRAME = re.compile(r'^.*File ".*", line \d+')
 _EXCEPTION = re.compile(r"^\s*(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Found)\b")
-# Words that tell people what to do, wherever they stand in a line …
-_STRONG = r"""
+# Words of advice anywhere in a line …
+_ADVICE_WORDS = r"""
     add | adjust | allow | ask | attach | avoid | bundle | change | check | choose | clean |
     configure | consult | contact | convert | copy | correct | create | delete | download |
     edit | enlarge | ensure | exclude | expand | export | extend | fetch | fill | fix | free |
@@ -30,15 +30,17 @@ _STRONG = r"""
     shrink | specify | strip | submit | supply | switch | try | unset | update | upload | use |
     validate | verify | wait | re-\w+
 """
-# … and words that do so only where they begin a sentence.
-_WEAK = "drop|find|look|name|omit|open|pass|place|point|read|report|run|send|start|store|write"
-_VERBS = rf"(?:{_STRONG}|{_WEAK}|to|then)\b"
+# … and words that are advice only at the beginning of a sentence.
+_ADVICE_AT_START = (
+    "drop|find|look|name|omit|open|pass|place|point|read|report|run|send|start|store|write"
+)
+_ADVICE_VERBS = rf"(?:{_ADVICE_WORDS}|{_ADVICE_AT_START}|to|then)\b"
 _FLAGS = re.IGNORECASE | re.VERBOSE
-_ANYWHERE = re.compile(rf"\b(?:{_STRONG})\b", _FLAGS)
-_AFTER_STOP = re.compile(rf"[.;!?)\u2013\u2014]\s+{_VERBS}", _FLAGS)
-_AFTER_MARK = re.compile(rf"(?:^|[.:;!?)\]>|\u2013\u2014\u2192-]\s+){_VERBS}", _FLAGS)
-# What announces advice, in whatever words it then comes.
-_LABEL = re.compile(
+_ADVICE_ANYWHERE = re.compile(rf"\b(?:{_ADVICE_WORDS})\b", _FLAGS)
+_AFTER_STOP = re.compile(rf"[.;!?)\u2013\u2014]\s+{_ADVICE_VERBS}", _FLAGS)
+_AFTER_MARK = re.compile(rf"(?:^|[.:;!?)\]>|\u2013\u2014\u2192-]\s+){_ADVICE_VERBS}", _FLAGS)
+# Labels that introduce advice in any words.
+_ADVICE_LABEL = re.compile(
     r"""\b(?:
         action(?:s|[ ]required)? | advice | fix | hints? | next[ ]steps? | remed(?:y|iation) |
         recommend\w* | (?:re)?solution | suggest\w* | tips? | to-?do | troubleshooting |
@@ -46,8 +48,8 @@ _LABEL = re.compile(
     )\b\s*(?:[:=>\u2013\u2014\u2192-]+)\s*["'\w`(…]""",
     _FLAGS,
 )
-# The same words in what only tells of a failure: "failed to create", "check failed", "see log".
-_TOLD = re.compile(
+# The same words in reports of a failure: "failed to create", "check failed", "see log".
+_FAILURE_PHRASES = re.compile(
     r"""
     \b(?:fail(?:s|ed)|failure|unable|could[ ]not|couldn't|cannot|can't|did[ ]not|didn't)
         (?:[ ]to)?(?:[ ]be)?[ ]\w+
@@ -56,8 +58,8 @@ _TOLD = re.compile(
     """,
     _FLAGS,
 )
-# A line that is only about what happened, and no sentence in the imperative.
-_HAPPENED = re.compile(
+# A statement about what happened, not a sentence in the imperative.
+_STATEMENT = re.compile(
     r"""^\W*(?!embed|exceed|feed|need|proceed|speed)\w+ed\b | \bclean(?:ed|ing)?[ ]?up\b | \b(?:
         abort\w* | bye | complete[ds]? | crash\w* | died? | done | end(?:ed|ing|s) | exit\w* |
         finish\w* | quit\w* | rc | return(?:ed|ing|s) | shut\w* | status | stop(?:ped|ping|s) |
@@ -67,11 +69,11 @@ _HAPPENED = re.compile(
     )\b""",
     _FLAGS,
 )
-_LEVEL = re.compile(r"^.*?\b(?:CRITICAL|FATAL|ERROR|WARN(?:ING)?|INFO)\b\W*(?:[\w.…]+:\W*)*")
-# A message of fewer letters may stand in any line by chance.
-_TELLING = 10
+_LOG_PREFIX = re.compile(r"^.*?\b(?:CRITICAL|FATAL|ERROR|WARN(?:ING)?|INFO)\b\W*(?:[\w.…]+:\W*)*")
+# A shorter message may occur in any line by chance.
+_MIN_MESSAGE_LENGTH = 10
 _WORD = re.compile(r"[^\W\d_]{2,}")
-# Paths, file names and identifiers, whose parts are no advice: "model.tar.gz", "/opt/ml/model".
+# Paths, file names and identifiers, which are not advice: "model.tar.gz", "/opt/ml/model".
 _NAMES = re.compile(r"[^\s:]*(?:/|_|\w\.\w)[^\s:]*?(?=[.,;:!?)]*(?:[\s:]|$))")
 
 
@@ -81,16 +83,16 @@ def check_named(evidence: Evidence) -> Iterator[Breach]:
         return
     stderr = evidence.outcome.stderr
     text = error_text(stderr) if evidence.expected.explained else stderr
-    for says in evidence.expected.error:
-        if not says.holds(text):
-            yield Breach(f"no-{says.key}", "standard error", says.meaning, _end(text))
+    for wanted in evidence.expected.error:
+        if not wanted.is_in(text):
+            yield Breach(f"no-{wanted.key}", "standard error", wanted.meaning, _last_lines(text))
 
 
 def check_traceback(evidence: Evidence) -> Iterator[Breach]:
     """One breach when a failure comes without its traceback."""
     explained = evidence.expected.explained
     if explained and _fails(evidence) and _TRACEBACK not in evidence.outcome.stderr:
-        got = _end(evidence.outcome.stderr)
+        got = _last_lines(evidence.outcome.stderr)
         yield Breach("no-traceback", "standard error", "the traceback of the error", got)
 
 
@@ -106,7 +108,7 @@ def check_advice(evidence: Evidence) -> Iterator[Breach]:
         )
 
 
-def check_bare(evidence: Evidence) -> Iterator[Breach]:
+def check_reported(evidence: Evidence) -> Iterator[Breach]:
     """One breach when a failure is told by a traceback and by nothing else.
 
     Where what to do must be said, that is its words.
@@ -114,9 +116,11 @@ def check_bare(evidence: Evidence) -> Iterator[Breach]:
     if evidence.expected.explained or not _fails(evidence):
         return
     lines = without_tracebacks(f"{evidence.outcome.stdout}\n{evidence.outcome.stderr}")
-    if not any(_TELLS.search(line) or is_advice(line, "") for line in lines):
+    if not any(_FAILURE_WORDS.search(line) or is_advice(line, "") for line in lines):
         wanted = "a line of the script's own that says what failed"
-        yield Breach("bare-traceback", "standard error", wanted, _end(evidence.outcome.stderr))
+        yield Breach(
+            "bare-traceback", "standard error", wanted, _last_lines(evidence.outcome.stderr)
+        )
 
 
 def without_tracebacks(text: str) -> list[str]:
@@ -127,7 +131,7 @@ def without_tracebacks(text: str) -> list[str]:
         if line.endswith(_TRACEBACK):
             in_traceback = True
         elif in_traceback:
-            # It ends with the exception, which is not indented.
+            # A traceback ends with the exception, which is not indented.
             in_traceback = line.startswith(" ")
         elif line.strip() and not line.startswith(_BETWEEN_TRACEBACKS):
             lines.append(line)
@@ -135,45 +139,49 @@ def without_tracebacks(text: str) -> list[str]:
 
 
 def is_advice(line: str, message: str) -> bool:
-    """Whether a line says what to do; `message` is that of the exception told before.
+    """Whether a line says what to do; `message` is that of the last exception.
 
-    The end of a traceback, or a line that only tells the exception again, is none, unless a
-    sentence in it begins with what to do. Any other line is judged by what is known of it: words
-    of advice, words of failure; in doubt for the script, since nobody can list every verb.
+    The last line of a traceback, or a line that repeats the message, is advice only when a
+    sentence in it begins with a word of advice. Any other line is advice when it has such a word;
+    without one, unless it reports a failure, since no list of verbs is complete.
     """
     if _FRAME.match(line):
         return False
-    plain = _TOLD.sub("…", _NAMES.sub("…", line))
-    if _EXCEPTION.match(line) or (len(message) >= _TELLING and message in line):
-        return bool(_AFTER_STOP.search(plain))
-    if _LABEL.search(plain) or _ANYWHERE.search(plain) or _AFTER_MARK.search(plain):
+    without_names = _FAILURE_PHRASES.sub("…", _NAMES.sub("…", line))
+    if _EXCEPTION.match(line) or (len(message) >= _MIN_MESSAGE_LENGTH and message in line):
+        return bool(_AFTER_STOP.search(without_names))
+    if (
+        _ADVICE_LABEL.search(without_names)
+        or _ADVICE_ANYWHERE.search(without_names)
+        or _AFTER_MARK.search(without_names)
+    ):
         return True
-    said = _LEVEL.sub("", plain)
-    if _TELLS.search(_NAMES.sub("…", line)) or _HAPPENED.search(said):
+    message_part = _LOG_PREFIX.sub("", without_names)
+    if _FAILURE_WORDS.search(_NAMES.sub("…", line)) or _STATEMENT.search(message_part):
         return False
-    return not line.startswith((" ", "\t")) and len(_WORD.findall(said)) > 1
+    return not line.startswith((" ", "\t")) and len(_WORD.findall(message_part)) > 1
 
 
 def error_text(stderr: str) -> str:
-    """What the script says about its failure: from the first traceback on, less its code lines.
+    """Standard error from the first traceback on, without the code lines of tracebacks.
 
-    Lines that mark where inputs are looked for come earlier, so that they cannot be taken for it.
+    Earlier lines, such as those that log where inputs are searched, are not part of the error.
     """
     _, mark, text = stderr.partition(_TRACEBACK)
     lines = (mark + text if mark else stderr).splitlines()
-    said: list[str] = []
+    kept: list[str] = []
     in_frame = False
     for line in lines:
         if _FRAME.match(line):
             in_frame = True
         elif not (in_frame and line.startswith("    ")):
             in_frame = False
-            said.append(line)
-    return "\n".join(said)
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def _fails(evidence: Evidence) -> bool:
-    """Whether this is a failure that the script itself reports: not a signal, not a call."""
+    """Whether this is a failure that the script reports itself: no signal, no call."""
     return (
         evidence.as_expected
         and 0 < (evidence.outcome.exit_code or 0) < 128
@@ -182,7 +190,7 @@ def _fails(evidence: Evidence) -> bool:
 
 
 def _last_exception(stderr: str) -> str:
-    """The message of the exception that ends the last traceback, whatever its class is named."""
+    """The message of the exception that ends the last traceback."""
     last, in_frame = "", False
     for line in stderr.splitlines():
         if _FRAME.match(line):
@@ -192,7 +200,7 @@ def _last_exception(stderr: str) -> str:
     return last.partition(": ")[2].strip() or last
 
 
-def _end(text: str) -> str:
+def _last_lines(text: str) -> str:
     lines = text.strip().splitlines()
     return "\n".join(lines[-6:]) if lines else "nothing"
 
@@ -203,10 +211,10 @@ NAMED = Promise(
 TRACEBACK = Promise(
     "error-traceback", "A failure is logged on standard error with its traceback.", check_traceback
 )
-BARE = Promise(
+REPORTED = Promise(
     "error-told",
     "A failure is told in the script's own words, not by a bare traceback.",
-    check_bare,
+    check_reported,
 )
 ADVICE = Promise(
     "error-advice", "The last line of standard error says what to do about it.", check_advice

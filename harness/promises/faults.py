@@ -1,4 +1,4 @@
-"""Faults: what goes wrong around a script leaves a clear error, and no partial output."""
+"""Faults: a signal, a full disk, an unwritable folder; a clear error, no partial output."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from harness.cases.case import Case, Interrupt, Mount
 from harness.cases.expectation import Expectation, Matches
 from harness.contracts.contract import Contract
 from harness.promises import Breach, Circumstance, Evidence, Promise
-from harness.promises.same import changed, outputs, same
+from harness.promises.usual_outputs import changed, outputs, same
 
-_SHARES = (0.25, 0.5, 0.75)
-_TERMINATED = 128 + signal.SIGTERM
+_SIGTERM_MOMENTS = (0.25, 0.5, 0.75)
+_SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
@@ -33,47 +33,47 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             yield Breach("partial-output", path, wanted, got)
 
 
-def _interrupted(share: float) -> Circumstance:
+def _sigterm_at(moment: float) -> Circumstance:
     return Circumstance(
-        f"sigterm-at-{share * 100:.0f}-percent",
-        lambda _, case: replace(case, interrupt=Interrupt(signal.SIGTERM, share)),
-        lambda _, __, usual: Expectation(_TERMINATED, explained=usual.explained, whole=True),
+        f"sigterm-at-{moment * 100:.0f}-percent",
+        lambda _, case: replace(case, interrupt=Interrupt(signal.SIGTERM, moment)),
+        lambda _, __, usual: Expectation(_SIGTERM_EXIT_CODE, explained=usual.explained, whole=True),
     )
 
 
-def _full(contract: Contract, case: Case) -> Case:
+def _full_disk(contract: Contract, case: Case) -> Case:
     tree = case.tree.with_directory(*contract.output_folders)
     others = tuple(one for one in case.mounts if one.path not in contract.output_folders)
-    full = tuple(Mount(folder, size=0) for folder in contract.output_folders)
-    return replace(case, tree=tree, mounts=(*others, *full))
+    full_mounts = tuple(Mount(folder, size=0) for folder in contract.output_folders)
+    return replace(case, tree=tree, mounts=(*others, *full_mounts))
 
 
-def _without(contract: Contract, case: Case) -> Case:
+def _without_output_folders(contract: Contract, case: Case) -> Case:
     tree = case.tree
     for folder in contract.output_folders:
         tree = tree.without(folder)
     return case.with_tree(tree)
 
 
-def _read_only(contract: Contract, case: Case) -> Case:
+def _read_only_outputs(contract: Contract, case: Case) -> Case:
     tree = case.tree.with_directory(*contract.output_folders)
     return replace(case, tree=tree, read_only=contract.output_folders)
 
 
-def _fails(contract: Contract, usual: Expectation, says: Matches) -> Expectation:
-    """A failure; with the contract's exit code where a suite says what each case must do."""
+def _failure(contract: Contract, usual: Expectation, error: Matches) -> Expectation:
+    """A failure; with the contract's exit code when the suite is not derived."""
     codes = [code for code in contract.exit_codes if 0 < code < 128]
     return Expectation(
         exit_code=codes[0] if usual.explained and len(codes) == 1 else None,
-        error=(says,),
+        error=(error,),
         explained=usual.explained,
         whole=True,
     )
 
 
 def _no_space(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
-    says = Matches("no-space", r"space|full|ENOSPC|quota|disk", "says that there is no space")
-    return _fails(contract, usual, says)
+    error = Matches("no-space", r"space|full|ENOSPC|quota|disk", "says that there is no space")
+    return _failure(contract, usual, error)
 
 
 def _names_folder(contract: Contract) -> Matches:
@@ -82,34 +82,36 @@ def _names_folder(contract: Contract) -> Matches:
 
 
 def _not_writable(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
-    return _fails(contract, usual, _names_folder(contract))
+    return _failure(contract, usual, _names_folder(contract))
 
 
-def _made_or_told(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
-    return replace(usual, otherwise=_fails(contract, usual, _names_folder(contract)))
+def _created_or_named(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
+    return replace(usual, otherwise=_failure(contract, usual, _names_folder(contract)))
 
 
 SIGTERM = Promise(
     "sigterm",
     "SIGTERM in mid-run ends the script with exit code 143, and leaves nothing behind.",
     check,
-    circumstances=tuple(_interrupted(share) for share in _SHARES),
+    circumstances=tuple(_sigterm_at(moment) for moment in _SIGTERM_MOMENTS),
 )
 FULL_DISK = Promise(
     "full-disk",
     "A full disk under the outputs gives a clear error and no partial output.",
     check,
-    circumstances=(Circumstance("full-disk", _full, _no_space),),
+    circumstances=(Circumstance("full-disk", _full_disk, _no_space),),
 )
 MISSING = Promise(
     "output-folder-missing",
     "An output folder that is not there is made, or named in a clear error.",
     check,
-    circumstances=(Circumstance("output-folder-missing", _without, _made_or_told),),
+    circumstances=(
+        Circumstance("output-folder-missing", _without_output_folders, _created_or_named),
+    ),
 )
 READ_ONLY = Promise(
     "output-folder-read-only",
     "An output folder that cannot be written to is named in a clear error.",
     check,
-    circumstances=(Circumstance("output-folder-read-only", _read_only, _not_writable),),
+    circumstances=(Circumstance("output-folder-read-only", _read_only_outputs, _not_writable),),
 )

@@ -1,4 +1,4 @@
-"""The functions that the contract names do what it says, called from another program."""
+"""Functions: those that the contract names return or raise what it says."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _matches(wanted: Returns | Raises, got: Mapping[str, object]) -> bool:
     names = got.get("raised", [])
     assert isinstance(names, list)
     message = str(got.get("message", ""))
-    return wanted.exception in names and Matches("", wanted.message, "").holds(message)
+    return wanted.exception in names and Matches("", wanted.message, "").is_in(message)
 
 
 def _describe(wanted: Returns | Raises) -> str:

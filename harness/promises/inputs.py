@@ -1,4 +1,4 @@
-"""The inputs are never changed: bytes, names, modes, owners and dates."""
+"""Inputs: their bytes, names, modes, owners and dates never change."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from harness.contracts.contract import Contract
 from harness.promises import Breach, Evidence, Promise
 from harness.worlds.tree import Entry, is_under
 
+# In seconds.
 _TIME_TOLERANCE = 1e-3
 
 
@@ -25,12 +26,12 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         if now is None:
             yield Breach("removed", path, "as it was before", "nothing")
             continue
-        for what, old, new in _changes(entry, now):
-            yield Breach(f"{what}-changed", path, f"{what} {old}", f"{what} {new}")
+        for attribute, old, new in _changes(entry, now):
+            yield Breach(f"{attribute}-changed", path, f"{attribute} {old}", f"{attribute} {new}")
 
 
 def input_folders(contract: Contract, case: Case) -> tuple[str, ...]:
-    """Every folder that an input may lie in, and the script's own."""
+    """Every folder that may hold an input, and the script's folder."""
     script = case.script_folder
     folders = [script]
     for one in contract.inputs.values():

@@ -1,6 +1,6 @@
-"""What a script tells the service: the reason of a failure, and the message at its end.
+"""Files for the service: the reason of a failure, and the exit message.
 
-Both may be written without a word in the contract, the first by a run that fails. Source: the
+Every script may write them without declaring them, the first only when it fails. Source: the
 service's documentation of training jobs (`/opt/ml/output/failure`) and of processing jobs
 (`/opt/ml/output/message`).
 """
@@ -14,13 +14,14 @@ from harness.worlds.tree import Entry
 
 FAILURE = "/opt/ml/output/failure"
 MESSAGE = "/opt/ml/output/message"
-# In characters, and in bytes.
+# In characters.
 _FAILURE_LIMIT = 1024
+# In bytes.
 _MESSAGE_LIMIT = 1024
 
 
 def is_job_file(path: str, exit_code: int | None) -> bool:
-    """Whether a run that ends like this may write the file, whatever its contract says."""
+    """Whether a run with this exit code may write the file without declaring it."""
     return path == MESSAGE or (path == FAILURE and exit_code != 0)
 
 
@@ -59,13 +60,13 @@ def _written(evidence: Evidence, path: str) -> Entry | None:
     return None if entry == before else entry
 
 
-REASON = Promise(
+FAILURE_REASON = Promise(
     "failure-reason",
     "The reason of a failure, /opt/ml/output/failure, is not longer than what is shown of it.",
     check_failure,
     severity="warning",
 )
-PROMISE = Promise(
+EXIT_MESSAGE = Promise(
     "exit-message",
     "The message /opt/ml/output/message is UTF-8 and no longer than 1 KB.",
     check_message,

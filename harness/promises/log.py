@@ -1,4 +1,4 @@
-"""The log tells what the contract says it tells."""
+"""Log: it has every text that the contract demands."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     if not evidence.as_expected:
         return
     text = f"{evidence.outcome.stdout}\n{evidence.outcome.stderr}"
-    for says in evidence.expected.log:
-        if not says.holds(text):
+    for wanted in evidence.expected.log:
+        if not wanted.is_in(text):
             lines = text.strip().splitlines()
-            yield Breach(f"no-{says.key}", "the log", says.meaning, "\n".join(lines[:8]))
+            yield Breach(f"no-{wanted.key}", "the log", wanted.meaning, "\n".join(lines[:8]))
 
 
 PROMISE = Promise("log", "The log tells what the contract says it tells.", check)

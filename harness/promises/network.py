@@ -1,4 +1,4 @@
-"""The script works without a network: every case runs without one."""
+"""Network: the script needs none; every case runs without one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
 
-# How Python, its libraries and curl say that nobody can be reached.
+# Errors of Python, its libraries and curl about a failed connection.
 _UNREACHABLE = re.compile(
     r"gaierror|name resolution|name or service not known|no address associated"
     r"|nodename nor servname|network is (?:unreachable|down)|could not resolve host"

@@ -1,4 +1,4 @@
-"""The outputs are written as they must be, and are as they were where nothing must be written."""
+"""Outputs: they hold what they must, and stay unchanged where nothing must be written."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness.promises import Breach, Evidence, Promise
 from harness.worlds import archives
 from harness.worlds.tree import Entry, is_under
 
+# In seconds.
 _TIME_TOLERANCE = 1e-3
 
 
@@ -33,10 +34,10 @@ def check_written(evidence: Evidence) -> Iterator[Breach]:
                 where = f"{path} → {found.where}" if found.where else path
                 yield Breach(found.key, where, found.expected, found.got)
         else:
-            yield from _content(path, wanted, entry)
+            yield from _check_content(path, wanted, entry)
 
 
-def _content(path: str, wanted: Content, entry: Entry) -> Iterator[Breach]:
+def _check_content(path: str, wanted: Content, entry: Entry) -> Iterator[Breach]:
     if entry.kind == "file" and entry.data != wanted.data:
         yield Breach("wrong-bytes", path, _short(wanted.data), _short(entry.data))
     if entry.kind == "symlink" and entry.target != wanted.target:
@@ -51,7 +52,7 @@ def _short(data: bytes) -> str:
     return repr(data if len(data) <= 60 else data[:57] + b"...") + f" ({len(data)} bytes)"
 
 
-def check_untouched(evidence: Evidence) -> Iterator[Breach]:
+def check_unchanged(evidence: Evidence) -> Iterator[Breach]:
     """Each file in an output folder that was there, must stay, and did not."""
     before, after = evidence.outcome.before, evidence.outcome.after
     if after is None:
@@ -59,7 +60,7 @@ def check_untouched(evidence: Evidence) -> Iterator[Breach]:
     folders = evidence.contract.output_folders
     if evidence.expected.whole:
         return
-    # A run that ends otherwise than it must may still write what it would write on success.
+    # A run with an unexpected exit code may still have written its outputs.
     writes = evidence.expected.writes
     for path, entry in before:
         if path in writes or not any(is_under(path, folder) for folder in folders):
@@ -74,6 +75,6 @@ def check_untouched(evidence: Evidence) -> Iterator[Breach]:
 WRITTEN = Promise(
     "output", "On success each output is there and holds what the contract says.", check_written
 )
-UNTOUCHED = Promise(
-    "older-output", "An older output that must not be replaced stays as it was.", check_untouched
+UNCHANGED = Promise(
+    "older-output", "An older output that must not be replaced stays as it was.", check_unchanged
 )

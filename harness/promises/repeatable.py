@@ -1,4 +1,4 @@
-"""The same input gives the same output every time."""
+"""Repeatable: the same input gives the same output every time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.cases.case import Case
 from harness.contracts.contract import Contract
 from harness.promises import Breach, Circumstance, Evidence, Promise
-from harness.promises.same import changed, outputs
+from harness.promises.usual_outputs import changed, outputs
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:

@@ -1,4 +1,4 @@
-"""Nothing temporary stays behind, whatever the end of the script."""
+"""Temporary folders: the script leaves nothing in them, however it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No secret from the environment is told: not in the log, not in a file."""
+"""Secrets: those in the environment appear neither in the log nor in a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from harness.promises import Breach, Evidence, Promise
-from harness.worlds.archives.content import texts
+from harness.worlds.archives.content import unpacked_parts
 
 # Names of variables that hold secrets.
 _SECRET = re.compile(
@@ -14,23 +14,23 @@ _SECRET = re.compile(
     r"|AUTHORIZATION",
     re.IGNORECASE,
 )
-# A shorter value may be anywhere by chance.
-_LEAST = 8
+# In characters; a shorter value may occur anywhere by chance.
+_MIN_LENGTH = 8
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
     """Each secret that the log or a file holds; files are looked into, unpacked too."""
     secrets = _secrets(evidence.case.environment)
     outcome = evidence.outcome
-    told = {"standard output": outcome.stdout, "standard error": outcome.stderr}
-    for where, text in told.items():
+    streams = {"standard output": outcome.stdout, "standard error": outcome.stderr}
+    for where, text in streams.items():
         for name, value in secrets.items():
             if value in text:
                 yield _leak(name, where)
     for path, entry in outcome.after or ():
         if entry.kind != "file" or entry == outcome.before.get(path):
             continue
-        for data in texts(entry.data):
+        for data in unpacked_parts(entry.data):
             for name in [name for name, value in secrets.items() if value.encode() in data]:
                 yield _leak(name, path)
 
@@ -43,7 +43,7 @@ def _secrets(environment: Mapping[str, str]) -> Mapping[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if _SECRET.search(name) and len(value) >= _LEAST
+        if _SECRET.search(name) and len(value) >= _MIN_LENGTH
     }
 
 

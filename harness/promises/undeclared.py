@@ -1,4 +1,4 @@
-"""Nothing is written, changed or removed but the declared outputs."""
+"""Undeclared changes: the script writes, changes and removes only the declared outputs."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     before, after = evidence.outcome.before, evidence.outcome.after
     if after is None:
         return
-    elsewhere = _judged_elsewhere(evidence)
+    judged_by_others = _judged_by_others(evidence)
     for path, entry in after:
-        if is_scratch(path) or _allowed(evidence, path, entry):
+        if is_scratch(path) or _is_allowed(evidence, path, entry):
             continue
         old = before.get(path)
         if old is None:
             yield Breach("written", path, "nothing", _describe(entry))
-        elif not _is_in(elsewhere, path) and not entry.same_content(old):
+        elif not _is_in(judged_by_others, path) and not entry.same_content(old):
             yield Breach("changed", path, _describe(old), _describe(entry))
     for path, entry in before:
-        if path not in after and not is_scratch(path) and not _is_in(elsewhere, path):
+        if path not in after and not is_scratch(path) and not _is_in(judged_by_others, path):
             yield Breach("removed", path, _describe(entry), "nothing")
 
 
-def _allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
+def _is_allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
     """Whether the script may leave `entry` at `path`."""
     expected = evidence.expected
     if path in expected.writes or is_job_file(path, evidence.outcome.exit_code):
         return True
     targets = (*expected.writes, *evidence.contract.output_folders)
     if entry.kind == "directory" and any(is_under(target, path) for target in targets):
-        # The way to an output; even a failed run may have made the folder.
+        # A parent of an output; even a failed run may have created it.
         return True
     for output in evidence.contract.outputs.values():
         if is_under(path, output.path):
@@ -50,7 +50,7 @@ def _allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
     return False
 
 
-def _judged_elsewhere(evidence: Evidence) -> tuple[str, ...]:
+def _judged_by_others(evidence: Evidence) -> tuple[str, ...]:
     contract = evidence.contract
     return (*contract.output_folders, *input_folders(contract, evidence.case))
 

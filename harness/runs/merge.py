@@ -127,7 +127,9 @@ def _record(path: Path, where: str, document: Any) -> StepRecord:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise WrongUse(f"{path}:{where}{key}: {yaml_file.sentence(first)}", _WRITE_AGAIN) from None
+        raise WrongUse(
+            f"{path}:{where}{key}: {yaml_file.describe_error(first)}", _WRITE_AGAIN
+        ) from None
 
 
 def _check_complete(report: ReportFile) -> None:
@@ -158,7 +160,7 @@ def _check_cases(path: Path, step: StepRecord) -> None:
     wrong = [("there twice", [one for one, times in found.items() if times > 1])]
     if step.shard is not None:
         shard = step.shard.shard
-        expected = {one: None for one in step.shard.ids if shard.holds(one)}
+        expected = {one: None for one in step.shard.ids if shard.contains(one)}
         wrong += [
             ("missing", [one for one in expected if one not in found]),
             (f"not of shard {shard}", [one for one in found if one not in expected]),

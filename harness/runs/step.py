@@ -10,9 +10,9 @@ from pathlib import Path
 
 from harness.cases.case import Case, Result
 from harness.cases.code_beside import files_in, source_folder
-from harness.cases.derive import derived
+from harness.cases.derive import derive_suite
 from harness.cases.matrix import Change, Matrix, Suite
-from harness.cases.trial import Trial, Usual
+from harness.cases.trial import Trial, UsualRuns
 from harness.contracts import loaders
 from harness.contracts.contract import Contract
 from harness.errors import WrongContract, WrongUse
@@ -124,21 +124,21 @@ def run_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     case, expected = step.matrix.case(case_id)
     outcome = runner.run(case)
     usual = _run_usual(ref, runner) if "circumstance" in case.choices else None
-    expected = expected.chosen(outcome.exit_code)
+    expected = expected.for_exit_code(outcome.exit_code)
     findings = judge(Evidence(step.contract, case, expected, outcome, usual))
     return Trial(case, expected, outcome, findings, usual)
 
 
 @lru_cache(maxsize=8)
-def _run_usual(ref: StepRef, runner: Runner) -> Usual:
+def _run_usual(ref: StepRef, runner: Runner) -> UsualRuns:
     """Run the usual case twice: in different seconds, and with different hash seeds."""
     step = load(ref)
     case, expected = step.matrix.case(step.matrix.usual)
     first = runner.run(_with_hash_seed(case, "0"))
     time.sleep(1 - time.time() % 1)
     second = runner.run(_with_hash_seed(case, "1"))
-    evidence = Evidence(step.contract, case, expected.chosen(first.exit_code), first)
-    return Usual((first, second), judge(evidence), evidence.as_expected)
+    evidence = Evidence(step.contract, case, expected.for_exit_code(first.exit_code), first)
+    return UsualRuns((first, second), judge(evidence), evidence.as_expected)
 
 
 def _with_hash_seed(case: Case, seed: str) -> Case:
@@ -148,7 +148,7 @@ def _with_hash_seed(case: Case, seed: str) -> Case:
 def _suite(contract: Contract, source: bytes, profile: str | None) -> Suite:
     path = contract.suite
     if not path.is_file():
-        return derived(contract, source, jobs.profile(profile) if profile else None)
+        return derive_suite(contract, source, jobs.profile(profile) if profile else None)
     if profile is not None:
         raise WrongUse(
             f"--profile {profile}: {path} says itself as which jobs the step is run",

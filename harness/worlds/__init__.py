@@ -1,1 +1,1 @@
-"""Fake `/opt/ml` worlds: trees, what each type of job puts there, archives. Imports `contracts`."""
+"""Builds `/opt/ml` trees, job files and model archives; imports `contracts` and below."""

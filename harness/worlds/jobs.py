@@ -1,6 +1,6 @@
-"""What a SageMaker job puts into its container: mounts, config files, environment.
+"""Types of SageMaker job: the mounts, config files and environment of their containers.
 
-A job type is data, `harness/worlds/profiles/NAME.yaml`, or a file of the same form.
+A type is data: `harness/worlds/profiles/NAME.yaml`, or a user's file of the same form.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Literal, TypeVar
 from harness.contracts.contract import AbsolutePath, Strict, Texts
 from harness.errors import WrongUse
 from harness.files import yaml_file
-from harness.files.placeholders import Names, Scope, as_text, filled, unknown
+from harness.files.placeholders import Names, Scope, as_text, fill, find_unknown
 
 T = TypeVar("T")
 
 _FOLDER = Path(__file__).with_name("profiles")
-# The training toolkit keeps hyperparameters that begin so to itself.
-_TOOLKIT = "sagemaker_"
+# The training toolkit does not pass hyperparameters with this prefix to the script.
+_TOOLKIT_PREFIX = "sagemaker_"
 _CHANNEL = frozenset(("channel", "CHANNEL", "channel_folder"))
 _OUTPUT = frozenset(("output", "output_folder"))
 _HYPERPARAMETER = frozenset(("hyperparameter", "HYPERPARAMETER", "HYPERPARAMETER_WORD", "value"))
@@ -29,10 +29,11 @@ _HYPERPARAMETER = frozenset(("hyperparameter", "HYPERPARAMETER", "HYPERPARAMETER
 
 @dataclass(frozen=True)
 class Request:
-    """What a job is asked for: its channels, output folders, script, and what that is given.
+    """The parameters of one job of a type.
 
-    `hyperparameters` are as the service stores them: texts, which framework estimators encode as
-    JSON. `arguments` are those of the script; a training job makes them of its hyperparameters.
+    `channels` are names, `outputs` the absolute paths of the output folders. `hyperparameters` are
+    the texts that the service stores, which framework estimators encode as JSON. `arguments` are
+    those of the script; a training job makes them of its hyperparameters instead.
     """
 
     channels: tuple[str, ...] = ()
@@ -44,23 +45,23 @@ class Request:
 
     @cached_property
     def decoded(self) -> Mapping[str, Any]:
-        """The script's hyperparameters as the toolkit reads them, its own left out."""
+        """The script's hyperparameters, decoded as by the toolkit, without the toolkit's own."""
         return {
-            name: _decoded(value)
+            name: _decode(value)
             for name, value in self.hyperparameters.items()
-            if not name.startswith(_TOOLKIT)
+            if not name.startswith(_TOOLKIT_PREFIX)
         }
 
 
 class Job(Strict):
     """One type of job.
 
-    Its inputs are mounted below `mounts`, a channel at a folder of `channels`. The script lies in
-    `code` and is started in `working_directory`. `folders` and `files` are there before it starts,
-    and if the job `makes_outputs` the declared output folders too. `arguments_from` says whether
-    the script's arguments are the job's own, or which program makes them of its hyperparameters.
-    `config` gives path → JSON value and `environment` the variables; their texts, and those of
-    `files`, may hold placeholders, for what `Request` tells and for the profile's own `values`.
+    Inputs are mounted below `mounts`, channels as folders in `channels`. The script is in `code`
+    and starts in `working_directory`. `folders` and `files` exist before it starts, and the
+    declared output folders when the job `makes_outputs`. `arguments_from` says whether the
+    arguments are those of the job, or which program makes them of its hyperparameters. `config`
+    maps path → JSON value, `environment` variable → value. The texts of `files`, `config` and
+    `environment` may hold placeholders for parts of the `Request` and for `values`.
     """
 
     name: str
@@ -78,42 +79,44 @@ class Job(Strict):
     environment: Mapping[str, Any] = {}
 
     def mount(self, channel: str) -> str:
-        """Where the job mounts a channel."""
+        """The folder of a channel."""
         return f"{self.channels}/{channel}"
 
     @cached_property
-    def _files_of(self) -> dict[str, Mapping[str, bytes]]:
-        """What was worked out for a request: many cases of a matrix ask for the same."""
+    def _files_cache(self) -> dict[str, Mapping[str, bytes]]:
+        """Contents by request; many cases of a matrix have the same one."""
         return {}
 
     @cached_property
-    def _variables_of(self) -> dict[str, Mapping[str, str]]:
+    def _variables_cache(self) -> dict[str, Mapping[str, str]]:
         return {}
 
-    def written(self, request: Request) -> Mapping[str, bytes]:
-        """The files of a job that was asked for this: absolute path → bytes."""
-        return _remembered(self._files_of, request, self._written)
+    def file_contents(self, request: Request) -> Mapping[str, bytes]:
+        """The files of a job with this request: absolute path → bytes."""
+        return _cached(self._files_cache, request, self._render_files)
 
     def variables(self, request: Request) -> Mapping[str, str]:
-        """The environment variables of a job that was asked for this."""
-        return _remembered(self._variables_of, request, self._variables)
+        """The environment variables of a job with this request."""
+        return _cached(self._variables_cache, request, self._render_variables)
 
-    def _written(self, request: Request) -> Mapping[str, bytes]:
+    def _render_files(self, request: Request) -> Mapping[str, bytes]:
         scope = self._scope(request)
         return {
-            **{path: as_text(filled(text, scope)).encode() for path, text in self.files.items()},
+            **{path: as_text(fill(text, scope)).encode() for path, text in self.files.items()},
             **{
-                path: json.dumps(filled(value, scope)).encode()
-                for path, value in self.config.items()
+                path: json.dumps(fill(value, scope)).encode() for path, value in self.config.items()
             },
         }
 
-    def _variables(self, request: Request) -> Mapping[str, str]:
-        own = filled(self.environment, self._scope(request))
-        return {**request.environment, **{name: as_text(value) for name, value in own.items()}}
+    def _render_variables(self, request: Request) -> Mapping[str, str]:
+        profile_variables = fill(self.environment, self._scope(request))
+        return {
+            **request.environment,
+            **{name: as_text(value) for name, value in profile_variables.items()},
+        }
 
     def arguments(self, request: Request) -> tuple[str, ...]:
-        """The arguments that the script gets."""
+        """The arguments of the script."""
         if self.arguments_from == "job":
             return request.arguments
         words: list[str] = []
@@ -122,11 +125,11 @@ class Job(Strict):
                 words += [f"--{name}", as_text(value)]
         else:
             for name, value in sorted(request.decoded.items()):
-                words += [f"-{name}" if len(name) == 1 else f"--{name}", _toolkit_word(value)]
+                words += [f"-{name}" if len(name) == 1 else f"--{name}", _toolkit_argument(value)]
         return tuple(words)
 
     def _scope(self, request: Request) -> Scope:
-        submitted = request.hyperparameters.get(f"{_TOOLKIT}submit_directory")
+        submitted = request.hyperparameters.get(f"{_TOOLKIT_PREFIX}submit_directory")
         return Scope(
             {
                 "code": self.code,
@@ -139,7 +142,7 @@ class Job(Strict):
                 "hyperparameters": dict(request.hyperparameters),
                 "decoded_hyperparameters": dict(request.decoded),
                 **self.values,
-                **({"submit_directory": _decoded(submitted)} if submitted else {}),
+                **({"submit_directory": _decode(submitted)} if submitted else {}),
             },
             {
                 _CHANNEL: [
@@ -162,20 +165,20 @@ class Job(Strict):
             },
         )
 
-    def names(self) -> Names:
-        """The names that placeholders of this profile may have."""
+    def placeholder_names(self) -> Names:
+        """The names that placeholders in this profile may use."""
         return self._scope(Request()).names
 
 
 def built_in() -> tuple[str, ...]:
-    """The names of the profiles that the harness brings."""
+    """The names of the built-in profiles."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
 def profile(name_or_file: str) -> Job:
-    """The job type of this name, or that a file holds.
+    """The job type of a built-in profile or of a file.
 
-    Raises `WrongUse` when there is none, and `WrongContract` when a file is wrong.
+    Raises `WrongUse` when there is neither, and `WrongContract` when a file is wrong.
     """
     if name_or_file in built_in():
         return read(_FOLDER / f"{name_or_file}.yaml")
@@ -183,40 +186,41 @@ def profile(name_or_file: str) -> Job:
     if not path.is_file():
         names = ", ".join(built_in())
         raise WrongUse(
-            f"there is no profile {name_or_file!r}", f"name one of {names}, or a file of that form"
+            f"there is no profile {name_or_file!r}",
+            f"name one of {names}, or a file of that form",
         )
     return read(path)
 
 
 def read(path: Path) -> Job:
-    """The job type that a file holds; raises `WrongContract` with file, line and key."""
+    """Read a job type from a file; raises `WrongContract`."""
     document = yaml_file.read(path)
-    job = yaml_file.validated(Job, path, document)
+    job = yaml_file.validate(Job, path, document)
     for part in ("files", "config", "environment"):
-        for where, what in unknown(getattr(job, part), job.names()):
-            raise yaml_file.wrong(path, document, (part, *where), what)
+        for where, what in find_unknown(getattr(job, part), job.placeholder_names()):
+            raise yaml_file.error_at(path, document, (part, *where), what)
     return job
 
 
-def _remembered(
-    known: dict[str, Mapping[str, T]],
+def _cached(
+    cache: dict[str, Mapping[str, T]],
     request: Request,
-    work_out: Callable[[Request], Mapping[str, T]],
+    render: Callable[[Request], Mapping[str, T]],
 ) -> Mapping[str, T]:
     key = repr(request)
-    if key not in known:
-        known[key] = work_out(request)
-    return dict(known[key])
+    if key not in cache:
+        cache[key] = render(request)
+    return dict(cache[key])
 
 
-def _decoded(value: str) -> Any:
+def _decode(value: str) -> Any:
     try:
         return json.loads(value)
     except ValueError:
         return value
 
 
-def _toolkit_word(value: Any) -> str:
+def _toolkit_argument(value: Any) -> str:
     if isinstance(value, dict):
         return ",".join(f"{name}={one}" for name, one in sorted(value.items()))
     return str(value)

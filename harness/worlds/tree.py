@@ -1,8 +1,7 @@
-"""Fake `/opt/ml` worlds: immutable trees of files, built by chaining, that travel as a tar.
+"""Immutable trees of files, such as an `/opt/ml`.
 
-A `Tree` maps absolute POSIX paths to entries. Every `with_…` method returns a new tree, so a tree
-can be shared, cached and compared. `to_tar()` and `from_tar()` are the only currency between the
-harness and a runner: what goes into a world and what comes out of it takes the same road.
+A `Tree` maps absolute POSIX paths to entries. Every `with_…` method returns a new tree, so trees
+can be shared, cached and compared. Runners exchange them with the harness as tars only.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from harness.worlds.jobs import Job, Request
 
 Kind = Literal["file", "directory", "symlink", "fifo", "device"]
 
-# 2024-01-02T03:04:05Z: far enough from now that a touched file shows.
+# 2024-01-02T03:04:05Z: in the past, so that changed files have another date.
 FIXED_MTIME = 1_704_164_645.0
 
 _TAR_TYPES: Mapping[Kind, bytes] = {
@@ -29,19 +28,20 @@ _TAR_TYPES: Mapping[Kind, bytes] = {
     "fifo": tarfile.FIFOTYPE,
     "device": tarfile.CHRTYPE,
 }
-_KINDS: Mapping[bytes, Kind] = {code: kind for kind, code in _TAR_TYPES.items()}
-# A device in a tree is always this one: what is read from it is empty, what is written is gone.
+_KINDS_BY_TAR_TYPE: Mapping[bytes, Kind] = {code: kind for kind, code in _TAR_TYPES.items()}
+# The major and minor number of /dev/null: every device in a tree is this one.
 _NULL_DEVICE = (1, 3)
 
-# The folders of any Linux image in which a script may leave something.
-_EVERYWHERE = {"/home": 0o755, "/root": 0o700, "/tmp": 0o1777, "/var/tmp": 0o1777}
+# Folders of every Linux image that a script might write to.
+_IMAGE_FOLDERS = {"/home": 0o755, "/root": 0o700, "/tmp": 0o1777, "/var/tmp": 0o1777}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing in a tree: a file, directory, symlink, FIFO or (null) character device.
+    """A file, directory, symlink, FIFO or (null) character device in a tree.
 
-    `mode` holds the permission bits, `mtime` seconds since 1970, `target` where a symlink points.
+    `mode` holds the permission bits, `mtime` is in seconds since 1970, `target` is that of a
+    symlink.
     """
 
     kind: Kind
@@ -53,7 +53,7 @@ class Entry:
     target: str = ""
 
     def same_content(self, other: Entry) -> bool:
-        """Whether both are the same thing with the same bytes, whatever their dates and modes."""
+        """Whether kind, bytes and link target are equal; dates, modes and owners do not count."""
         return (self.kind, self.data, self.target) == (other.kind, other.data, other.target)
 
 
@@ -62,10 +62,10 @@ DIRECTORY = Entry("directory", mode=0o755)
 
 @dataclass(frozen=True)
 class Tree:
-    """An immutable world of files: absolute path → `Entry`, parents always present.
+    """An immutable tree of files: absolute path → `Entry`, parents always present.
 
-    A tree made by `for_job` also knows its job, so that a channel added to it appears in the job's
-    config files and environment variables too.
+    A tree made by `for_job` has a job: a channel added to it appears in the job's config files and
+    environment variables too.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -76,15 +76,15 @@ class Tree:
     def for_job(
         cls, job: Job, outputs: tuple[str, ...] = (), request: Request | None = None
     ) -> Tree:
-        """The world a job finds before any input is there; `outputs` are its output folders.
+        """The tree of a job before its inputs are added.
 
-        `request` is what else the job was asked for.
+        `outputs` are the output folders, `request` holds the other parameters of the job.
         """
         tree = cls(job=job, request=replace(request or Request(), outputs=outputs))
-        for folder, mode in _EVERYWHERE.items():
+        for folder, mode in _IMAGE_FOLDERS.items():
             tree = tree.with_directory(folder, mode=mode)
         made = outputs if job.makes_outputs else ()
-        return tree.with_directory(*job.folders, *made)._described()
+        return tree.with_directory(*job.folders, *made)._with_job_files()
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -96,20 +96,20 @@ class Tree:
         if self.job is None:
             raise ValueError("only a tree made by Tree.for_job knows where channels are mounted")
         tree = self.with_files(self.job.mount(name), files or {})
-        return tree.asked(channels=(*self.request.channels, name))
+        return tree.with_request(channels=(*self.request.channels, name))
 
-    def asked(self, **changes: Any) -> Tree:
-        """A tree whose job was also asked for this: fields of `harness.worlds.jobs.Request`."""
-        return replace(self, request=replace(self.request, **changes))._described()
+    def with_request(self, **changes: Any) -> Tree:
+        """A tree whose job has these parameters changed: fields of `Request`."""
+        return replace(self, request=replace(self.request, **changes))._with_job_files()
 
     def with_code(self, files: Mapping[str, bytes], at: str = "/opt/ml/code") -> Tree:
         """A tree that also holds the user's code; `files`: relative name → bytes."""
         return self.with_files(at, files)
 
-    def _described(self) -> Tree:
+    def _with_job_files(self) -> Tree:
         assert self.job is not None
         tree = self
-        for path, data in self.job.written(self.request).items():
+        for path, data in self.job.file_contents(self.request).items():
             tree = tree.with_file(path, data)
         return tree
 
@@ -134,7 +134,7 @@ class Tree:
         return tree
 
     def with_directory(self, *paths: str, mode: int = 0o755) -> Tree:
-        """A tree that also holds these directories, each kept as it is when already there."""
+        """A tree that also holds these directories; existing entries are kept."""
         tree = self
         for path in paths:
             if _absolute(path) not in tree.entries:
@@ -185,10 +185,10 @@ class Tree:
 
     @classmethod
     def from_tar(cls, data: bytes, below: str = "") -> Tree:
-        """The tree that a tar holds; hard links become files of their own.
+        """The tree of a tar; hard links become separate files.
 
-        With `below`, only what lies in that folder of the tar, which becomes the root. Raises
-        `tarfile.TarError` when `data` is not a whole tar.
+        With `below`, only the contents of that folder of the tar, which becomes the root. Raises
+        `tarfile.TarError` when `data` is not a complete tar.
         """
         entries: dict[str, Entry] = {}
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
@@ -197,7 +197,7 @@ class Tree:
                 if not is_under(path, f"/{below}") or path == f"/{below}":
                     continue
                 path = path[len(below) + 1 :] if below else path
-                kind = "file" if info.islnk() else _KINDS.get(info.type, "device")
+                kind = "file" if info.islnk() else _KINDS_BY_TAR_TYPE.get(info.type, "device")
                 content = tar.extractfile(info) if kind == "file" else None
                 entries[path] = Entry(
                     kind,
@@ -213,11 +213,11 @@ class Tree:
 
 @lru_cache(maxsize=1024)
 def _member(path: str, entry: Entry) -> bytes:
-    """One thing as it lies in a tar; most of a case's world is that of the next, too."""
+    """The bytes of an entry in a tar; cached, since cases share most of their entries."""
     info = tarfile.TarInfo(path.lstrip("/"))
     info.type = _TAR_TYPES[entry.kind]
     info.mode, info.uid, info.gid = entry.mode, entry.uid, entry.gid
-    # Whole seconds fit the plain header, which every tar program reads.
+    # Whole seconds fit the plain header; a fraction needs a pax record.
     info.mtime = int(entry.mtime) if entry.mtime.is_integer() else entry.mtime
     info.linkname = entry.target
     info.size = len(entry.data)
@@ -233,7 +233,7 @@ def is_under(path: str, folder: str) -> bool:
 
 
 def changes(before: Tree, after: Tree) -> list[str]:
-    """What is new (`+`), gone (`-`) or different (`~`), one line each; dates do not count."""
+    """What was added (`+`), removed (`-`) or changed (`~`), one line each; dates do not count."""
     found = [f"- {path}" for path, _ in before if path not in after]
     for path, entry in after:
         old = before.get(path)

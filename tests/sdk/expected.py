@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.contracts import loaders
-from harness.contracts.contract import Contract, Given, Input, Open, Output
+from harness.contracts.contract import Contract, Input, JobSettings, Output, Unresolved
 
 HERE = Path(__file__).parent
 STEPS = HERE / "steps"
 VERSIONS = ("v2", "v3")
 
-_EXECUTION = Open(name="execution", expression='{"Get": "Execution.PipelineExecutionId"}')
-_LEVEL = Open(name="LEVEL", expression='{"Get": "Parameters.Level"}')
-_TRAINING: Mapping[str, Given] = {
-    "v2": Given(
+_EXECUTION = Unresolved(name="execution", expression='{"Get": "Execution.PipelineExecutionId"}')
+_LEVEL = Unresolved(name="LEVEL", expression='{"Get": "Parameters.Level"}')
+_TRAINING: Mapping[str, JobSettings] = {
+    "v2": JobSettings(
         profile="training",
         environment={"SEED": "7"},
         hyperparameters={
@@ -27,7 +27,7 @@ _TRAINING: Mapping[str, Given] = {
             "sagemaker_region": '"eu-west-1"',
         },
     ),
-    "v3": Given(
+    "v3": JobSettings(
         profile="model-trainer",
         environment={"SEED": "7"},
         hyperparameters={"epochs": "3", "optimizer": "adam", "batch-size": "8"},
@@ -35,23 +35,23 @@ _TRAINING: Mapping[str, Given] = {
 }
 
 
-def given(version: str) -> Mapping[str, Given]:
+def given(version: str) -> Mapping[str, JobSettings]:
     """What the job of each step gives its script."""
     return {
-        "Prepare": Given(
+        "Prepare": JobSettings(
             profile="processing",
             arguments=("--unit", "words", "--execution", _EXECUTION),
             environment={"UNIT": "words", "LEVEL": _LEVEL},
         ),
         "Train": _TRAINING[version],
-        "Evaluate": Given(profile="framework-processing", arguments=("--threshold", "0.3")),
+        "Evaluate": JobSettings(profile="framework-processing", arguments=("--threshold", "0.3")),
     }
 
 
 def assert_contracts(definition: Path, version: str) -> None:
     """The definition's steps are the expected contracts."""
     found = {name: loaders.load(definition, STEPS, name) for name in given(version)}
-    assert [one.step for one in loaders.find(definition) if not one.unfit] == list(found)
+    assert [one.step for one in loaders.find_steps(definition) if not one.unfit] == list(found)
     assert {name: _given(one) for name, one in found.items()} == given(version)
     prepare, train, evaluate = found.values()
     assert prepare.inputs == {"raw": _mounted("/opt/ml/processing/input/raw")}
@@ -71,9 +71,9 @@ def _mounted(path: str) -> Input:
     return Input(required=True, mounts=(path,))
 
 
-def _given(contract: Contract) -> Given:
+def _given(contract: Contract) -> JobSettings:
     """What the job gives, less where the SDK has put the code, which differs from run to run."""
-    assert contract.given is not None
-    hyperparameters = dict(contract.given.hyperparameters)
+    assert contract.job is not None
+    hyperparameters = dict(contract.job.hyperparameters)
     hyperparameters.pop("sagemaker_submit_directory", None)
-    return contract.given.model_copy(update={"hyperparameters": hyperparameters})
+    return contract.job.model_copy(update={"hyperparameters": hyperparameters})

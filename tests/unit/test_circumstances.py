@@ -10,7 +10,7 @@ import pytest
 from harness.cases.case import Case, Outcome
 from harness.cases.expectation import Content, Expectation
 from harness.cases.matrix import Axis, Matrix, Special, Suite, as_it_is
-from harness.cases.trial import Usual
+from harness.cases.trial import UsualRuns
 from harness.contracts import loaders
 from harness.errors import WrongUse
 from harness.promises import Evidence, Promise, circumstance_id, circumstances, judge
@@ -83,7 +83,7 @@ def test_circumstances_have_names_of_their_own_and_those_of_waived_promises_are_
 @pytest.mark.parametrize("promise", [one for one in PROMISES if one.circumstances])
 def test_each_is_explained_with_its_cases(promise: Promise) -> None:
     for one in promise.circumstances:
-        assert circumstance_id(one) in promise.explained()
+        assert circumstance_id(one) in promise.explain()
 
 
 @pytest.mark.parametrize("name", [one.name for one in circumstances(CONTRACT)])
@@ -99,13 +99,13 @@ def outcome(copy: bytes | None, code: int = 0, *more: str) -> Outcome:
     return Outcome(code, "", "", 0.1, BEFORE, after)
 
 
-def usual(*outcomes: Outcome) -> Usual:
+def usual(*outcomes: Outcome) -> UsualRuns:
     evidence = Evidence(CONTRACT, replace(CASE, choices={}), WRITES, outcomes[0])
-    return Usual((outcomes[0], outcomes[-1]), judge(evidence), evidence.as_expected)
+    return UsualRuns((outcomes[0], outcomes[-1]), judge(evidence), evidence.as_expected)
 
 
 def found(
-    name: str, what: Outcome, before: Usual, expected: Expectation = WRITES
+    name: str, what: Outcome, before: UsualRuns, expected: Expectation = WRITES
 ) -> list[tuple[str, str]]:
     case = replace(CASE, choices={"circumstance": name})
     findings = judge(Evidence(CONTRACT, case, expected, what, before))
@@ -185,7 +185,7 @@ def test_an_older_output_stays_or_is_replaced_whole() -> None:
 def test_where_the_contract_leaves_a_choice_both_ends_are_right() -> None:
     step = load(StepRef(COPIER))
     _, expected = step.matrix.case("circumstance=output-folder-missing")
-    assert expected.chosen(0).exit_code == 0
-    assert expected.chosen(1).exit_code == 1
-    assert expected.chosen(1).error[0].holds("cannot write /opt/ml/processing/output/copy/x")
-    assert expected.chosen(2).exit_code == 0
+    assert expected.for_exit_code(0).exit_code == 0
+    assert expected.for_exit_code(1).exit_code == 1
+    assert expected.for_exit_code(1).error[0].is_in("cannot write /opt/ml/processing/output/copy/x")
+    assert expected.for_exit_code(2).exit_code == 0

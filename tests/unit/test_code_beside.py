@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cases.code_beside import files_in, modules_beside, source_folder
+from harness.cases.code_beside import files_in, imported_modules, source_folder
 from harness.contracts import loaders
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.step import StepRef, load, prove
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_imports_are_followed_and_nothing_else_comes(folder: Path) -> None:
-    found = modules_beside(folder, b"import os, steps\nimport samples, yaml")
+    found = imported_modules(folder, b"import os, steps\nimport samples, yaml")
     assert sorted(found) == [
         "helpers.py",
         "lazily.py",
@@ -51,12 +51,12 @@ def test_imports_are_followed_and_nothing_else_comes(folder: Path) -> None:
 
 def test_imports_within_functions_count(folder: Path) -> None:
     source = b"def main():\n    try:\n        import more\n    except ImportError:\n        pass\n"
-    assert sorted(modules_beside(folder, source)) == ["helpers.py", "more.py"]
+    assert sorted(imported_modules(folder, source)) == ["helpers.py", "more.py"]
 
 
 @pytest.mark.parametrize("source", [b"", b"import (", b"\0", b"from . import more"])
 def test_what_imports_nothing_has_nothing(folder: Path, source: bytes) -> None:
-    assert modules_beside(folder, source) == {}
+    assert imported_modules(folder, source) == {}
 
 
 CONTRACT = """

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.cases.case import BARE_ENVIRONMENT, Outcome
+from harness.cases.case import BASE_ENVIRONMENT, Outcome
 from harness.cases.expectation import Expectation
 from harness.promises import Evidence, judge
 from tests.unit.test_promises import (
@@ -25,7 +25,7 @@ from tests.unit.test_promises import (
     outcome,
 )
 
-SECRET = BARE_ENVIRONMENT["AWS_SECRET_ACCESS_KEY"]
+SECRET = BASE_ENVIRONMENT["AWS_SECRET_ACCESS_KEY"]
 FAILURE = "/opt/ml/output/failure"
 MESSAGE = "/opt/ml/output/message"
 WORLD = BEFORE.with_directory("/opt/ml/output")
@@ -35,7 +35,7 @@ WORLD = BEFORE.with_directory("/opt/ml/output")
     "told",
     [
         replace(WRITTEN, stdout=f"copied with {SECRET}"),
-        replace(WRITTEN, stderr=f"env: {dict(BARE_ENVIRONMENT)}"),
+        replace(WRITTEN, stderr=f"env: {dict(BASE_ENVIRONMENT)}"),
         replace(WRITTEN, after=GOOD.with_file("/tmp/env", f"x={SECRET}".encode())),
         replace(WRITTEN, after=GOOD.with_file(COPY, gzip.compress(SECRET.encode()))),
     ],

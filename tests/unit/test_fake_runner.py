@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cases.case import BARE_ENVIRONMENT, Call, Interrupt, Mount, Outcome
+from harness.cases.case import BASE_ENVIRONMENT, Call, Interrupt, Mount, Outcome
 from harness.errors import RunnerCannot
 from harness.runners.fake.runner import FakeRunner
 from harness.worlds.jobs import PROCESSING, TRAINING
@@ -111,7 +111,7 @@ def test_the_script_sees_only_its_tree() -> None:
 def test_the_environment_is_only_that_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
     source = "import os; print(sorted(os.environ))"
-    assert run(source).stdout == f"{sorted(BARE_ENVIRONMENT)}\n"
+    assert run(source).stdout == f"{sorted(BASE_ENVIRONMENT)}\n"
     training = run(source, Tree.for_job(TRAINING), variables={"LEVEL": "3"}).stdout
     assert "'SM_CHANNELS'" in training
     assert "'LEVEL'" in training

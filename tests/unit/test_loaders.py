@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.contracts import loaders
-from harness.contracts.contract import ADDED, Contract, Input
+from harness.contracts.contract import LOADER_FIELDS, Contract, Input
 from harness.errors import WrongContract
 
 COPIER = Path(__file__).parent / "steps" / "copier"
@@ -213,7 +213,7 @@ def test_other_files_are_no_contract(tmp_path: Path) -> None:
 def test_the_schema_knows_every_key_of_our_contracts() -> None:
     schema = json.loads(CliRunner().invoke(cli, ["schema"]).output)
     assert schema["additionalProperties"] is False
-    assert set(schema["properties"]) == set(Contract.model_fields) - set(ADDED)
+    assert set(schema["properties"]) == set(Contract.model_fields) - set(LOADER_FIELDS)
     assert set(schema["required"]) == {"name", "entry_point", "outputs", "exit_codes"}
 
 

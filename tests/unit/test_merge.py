@@ -80,7 +80,7 @@ def test_shards_share_the_cases_of_every_step(run: Path) -> None:
         for number in range(1, N + 1)
     }
     assert sorted(one for ids in ran.values() for one in ids) == sorted(whole)
-    assert all(Shard(number, N).holds(one) for number, ids in ran.items() for one in ids)
+    assert all(Shard(number, N).contains(one) for number, ids in ran.items() for one in ids)
     # Unproven cases are distributed too.
     unproven = [
         len(one["unproven"])
@@ -117,7 +117,7 @@ def test_reports_in_one_document_are_merged_too(tmp_path: Path) -> None:
 
 def test_an_empty_shard_writes_its_report_and_passes(tmp_path: Path) -> None:
     case = "special=accents"
-    (holds,) = (number for number in (1, 2) if Shard(number, 2).holds(case))
+    (holds,) = (number for number in (1, 2) if Shard(number, 2).contains(case))
     reports = []
     for number in (1, 2):
         reports.append(str(tmp_path / f"{number}.jsonl"))
@@ -229,7 +229,7 @@ def test_shards_of_other_steps_are_an_error(shards: list[Path]) -> None:
 
 def test_shards_of_another_matrix_are_an_error(shards: list[Path]) -> None:
     edit(shards[1], lambda lines: step_lines(lines)[1]["shard"]["ids"].append("special=more"))
-    held = Shard(2, N).holds("special=more")
+    held = Shard(2, N).contains("special=more")
     assert_fails(
         shards, "good: missing: special=more" if held else "good: the cases to be dealt out: "
     )

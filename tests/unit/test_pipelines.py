@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.contracts import loaders
-from harness.contracts.contract import Open
+from harness.contracts.contract import Unresolved
 from harness.errors import HarnessError, WrongContract, WrongUse
 from harness.lint import lint
 from harness.runs.step import StepRef, load
@@ -93,9 +93,11 @@ def test_no_such_step(document: Any, put: Callable[[Any], Path]) -> None:
     with pytest.raises(WrongUse, match="pick one with --step"):
         loaders.load(path, STEPS)
     with pytest.raises(WrongUse, match="has no step 'Trian'"):
-        loaders.find(path.parent, "Trian")
+        loaders.find_steps(path.parent, "Trian")
     with pytest.raises(WrongUse, match="holds one step"):
-        loaders.find(STEPS.parents[1] / "unit" / "steps" / "copier" / "contract.yaml", "copier")
+        loaders.find_steps(
+            STEPS.parents[1] / "unit" / "steps" / "copier" / "contract.yaml", "copier"
+        )
     with pytest.raises(WrongContract, match="runs no Python script"):
         loaders.load(path, STEPS, "BuiltIn")
 
@@ -181,12 +183,12 @@ def test_expressions(document: Any, put: Callable[[Any], Path]) -> None:
         "OPEN": {"Std:Join": {"On": "", "Values": ["a", {"Get": "Steps.Train.Something"}]}},
         "JSON": {"Std:JsonGet": {"PropertyFile": {}, "Path": "a"}},
     }
-    given = loaders.load(put(document), STEPS, "Prepare").given
+    given = loaders.load(put(document), STEPS, "Prepare").job
     assert given is not None
     values = dict(given.environment)
     opened = {name: values.pop(name) for name in ("OPEN", "JSON")}
     assert values == {"TEXT": "x", "DEFAULT": "3", "JOIN": "a-3-5-true"}
-    assert all(isinstance(one, Open) for one in opened.values())
+    assert all(isinstance(one, Unresolved) for one in opened.values())
 
 
 def test_code_elsewhere_in_the_image(document: Any, put: Callable[[Any], Path]) -> None:

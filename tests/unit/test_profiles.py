@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.errors import WrongContract, WrongUse
-from harness.files.placeholders import Scope, filled
+from harness.files.placeholders import Scope, fill
 from harness.runs.step import StepRef, load
 from harness.worlds import jobs
 from harness.worlds.jobs import PROCESSING, TRAINING, Request
@@ -154,7 +154,7 @@ def test_every_profile_that_is_brought_fills_without_anything_asked(name: str) -
     job = jobs.profile(name)
     assert job.name == name
     assert job.description
-    for data in job.written(Request()).values():
+    for data in job.file_contents(Request()).values():
         assert b"$channel" not in data
     assert not any("$" in value for value in job.variables(Request()).values())
 
@@ -162,11 +162,11 @@ def test_every_profile_that_is_brought_fills_without_anything_asked(name: str) -
 def test_placeholders() -> None:
     group = frozenset(("x", "X"))
     scope = Scope({"n": [1], "t": "text"}, {group: [{"x": "a", "X": "A"}, {"x": "b", "X": "B"}]})
-    assert filled("$n", scope) == [1]
-    assert filled("${t}s $n $$t", scope) == "texts [1] $t"
-    assert filled({"k_$X": "$x", "z": 3}, scope) == {"k_A": "a", "k_B": "b", "z": 3}
-    assert filled([{"of": "$x"}, "$t"], scope) == [{"of": "a"}, {"of": "b"}, "text"]
-    assert filled({"$x": ["$X"]}, scope) == {"a": ["A"], "b": ["B"]}
+    assert fill("$n", scope) == [1]
+    assert fill("${t}s $n $$t", scope) == "texts [1] $t"
+    assert fill({"k_$X": "$x", "z": 3}, scope) == {"k_A": "a", "k_B": "b", "z": 3}
+    assert fill([{"of": "$x"}, "$t"], scope) == [{"of": "a"}, {"of": "b"}, "text"]
+    assert fill({"$x": ["$X"]}, scope) == {"a": ["A"], "b": ["B"]}
 
 
 def profile_of(tmp_path: Path, **changes: str) -> Path:
@@ -284,11 +284,11 @@ def test_what_a_job_was_asked_for_before_changes_nothing() -> None:
     """Files and variables are worked out once for equal requests: nobody shares them."""
     job = jobs.profile("training")
     one, other = Request(channels=("a",)), Request(channels=("a", "b"))
-    files, variables = dict(job.written(one)), dict(job.variables(one))
-    job.written(one).clear()  # type: ignore[attr-defined]
+    files, variables = dict(job.file_contents(one)), dict(job.variables(one))
+    job.file_contents(one).clear()  # type: ignore[attr-defined]
     job.variables(one).clear()  # type: ignore[attr-defined]
-    assert (job.written(one), job.variables(one)) == (files, variables)
-    assert job.written(other) != files
+    assert (job.file_contents(one), job.variables(one)) == (files, variables)
+    assert job.file_contents(other) != files
     assert job.variables(other) != variables
     assert job == jobs.profile("training")
     assert pickle.loads(pickle.dumps(job)) == job

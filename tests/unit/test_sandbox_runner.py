@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from harness.cases.case import BARE_ENVIRONMENT, Call, Case, Interrupt, Mount, Outcome
+from harness.cases.case import Call, Case, Interrupt, Mount, Outcome
 from harness.errors import Exit, RunnerCannot, RunnerUnavailable, WrongUse
 from harness.runners.fake.runner import FakeRunner
 from harness.runners.inside import mounts
@@ -147,7 +147,7 @@ def test_the_environment_is_only_that_of_the_job(
     sandbox: SandboxRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
-    expected = f"{sorted(BARE_ENVIRONMENT)}\n"
+    expected = f"{sorted(BASE_ENVIRONMENT)}\n"
     assert sandbox.run(case_of("import os; print(sorted(os.environ))")).stdout == expected
 
 

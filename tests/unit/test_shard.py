@@ -13,7 +13,7 @@ IDS = [f"text={number},older_copy=absent" for number in range(300)]
 @pytest.mark.parametrize("of", [1, 2, 3, 7])
 def test_every_case_is_in_one_shard(of: int) -> None:
     shards = [Shard(number, of) for number in range(1, of + 1)]
-    parts = [[one for one in IDS if shard.holds(one)] for shard in shards]
+    parts = [[one for one in IDS if shard.contains(one)] for shard in shards]
     assert sorted(one for part in parts for one in part) == sorted(IDS)
     # The shards are of similar size.
     assert all(len(part) > len(IDS) / of / 2 for part in parts)
@@ -23,7 +23,7 @@ def test_a_case_stays_in_its_shard_from_version_to_version() -> None:
     # As `printf ID | sha256sum | cut -c 1-16` has it, modulo 3, plus 1.
     known = {"text=absent": 2, "text=long": 2, "special=é": 1}
     for case_id, number in known.items():
-        assert [Shard(one, 3).holds(case_id) for one in (1, 2, 3)].index(True) + 1 == number
+        assert [Shard(one, 3).contains(case_id) for one in (1, 2, 3)].index(True) + 1 == number
 
 
 @pytest.mark.parametrize(

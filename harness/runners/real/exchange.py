@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.cases.case import BARE_ENVIRONMENT, Case, Mount, Outcome
+from harness.cases.case import BASE_ENVIRONMENT, Case, Mount, Outcome
 from harness.runners.inside import driver, tripwire
 from harness.worlds.tree import Tree, is_under
 
@@ -36,7 +36,7 @@ class Task:
             "cwd": case.cwd,
             "relative": case.relative,
             "arguments": list(case.arguments),
-            "defaults": dict(BARE_ENVIRONMENT),
+            "defaults": dict(BASE_ENVIRONMENT),
             "variables": {**case.tree.environment, **case.variables},
             "call": None if call is None else driver.encode_call(call.function, call.arguments),
             "interrupt": interrupt,

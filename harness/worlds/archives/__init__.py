@@ -1,7 +1,7 @@
-"""Model archives: built from members, spoilt on purpose, read back and compared.
+"""Builds and compares model archives.
 
-`model_archive` builds one, `LAYOUTS` holds good ones of every kind, `HOSTILE` those that must be
-refused, `differences` tells what is wrong with one that a step wrote.
+`model_archive` builds one from members, `LAYOUTS` are valid archives of every kind, `HOSTILE` are
+those that a step must refuse, `differences` compares an archive with the members it must hold.
 """
 
 from harness.worlds.archives.build import model_archive

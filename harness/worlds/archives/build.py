@@ -1,7 +1,6 @@
-"""Builds archives from members, in each dialect of tar and with gzip written to order.
+"""Builds archives from members, in every dialect of tar, with control over the gzip format.
 
-The same members always give the same bytes. `model_archive` is what most worlds need; `tar` and
-`gzipped` are for those that look into the formats.
+The same members always give the same bytes. Most callers need `model_archive` only.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ _FORMATS: dict[Dialect, Literal[0, 1, 2]] = {
     "pax": tarfile.PAX_FORMAT,
     "pax-path": tarfile.PAX_FORMAT,
 }
-# What ends an archive: two blocks of zeros, filled up to a record of twenty.
+# An archive ends with two blocks of zeros, padded to a record of twenty blocks.
 _RECORD = tarfile.RECORDSIZE
-# How many pieces fit the header of an old GNU sparse file; no file here has more.
+# The header of an old GNU sparse file has room for so many pieces.
 _GNU_SPARSE_PIECES = 4
 
 
@@ -51,7 +50,7 @@ def model_archive(members: tuple[Member, ...], dialect: Dialect = "pax") -> byte
 
 @lru_cache(maxsize=64)
 def tar(members: tuple[Member, ...], dialect: Dialect = "pax") -> bytes:
-    """An uncompressed tar; raises `ValueError` for what the dialect cannot say."""
+    """An uncompressed tar; raises `ValueError` for what the dialect cannot represent."""
     blocks = b"".join(_entry(member, dialect) for member in members) + bytes(2 * tarfile.BLOCKSIZE)
     return blocks + bytes(-len(blocks) % _RECORD)
 
@@ -74,7 +73,7 @@ def gzipped(
 
 
 def stored_gzip(data: bytes) -> bytes:
-    """Compress nothing: the bytes of `data` lie in the gzip file as they are."""
+    """A gzip file of stored (uncompressed) blocks."""
     header = b"\x1f\x8b\x08\x00" + bytes(4) + b"\x00\xff"
     blocks: list[bytes] = []
     for start in range(0, max(len(data), 1), 0xFFFF):
@@ -113,7 +112,7 @@ def _info(member: Member) -> tarfile.TarInfo:
 
 
 def _as_v7(header: bytes) -> bytes:
-    """A header of 1979: no magic, no owners' names, files of type NUL."""
+    """Turn a ustar header into one of Unix v7: no magic, no owner names, file type NUL."""
     kind = b"\0" if header[156:157] == tarfile.REGTYPE else header[156:157]
     return _with_checksum(header[:156] + kind + header[157:257] + bytes(255))
 
@@ -124,7 +123,7 @@ def _with_checksum(header: bytes) -> bytes:
 
 
 def _with_path_record(info: tarfile.TarInfo) -> bytes:
-    """The name in a pax record alone, in a form that readers have to normalise."""
+    """A header whose real name is in a pax record only."""
     info.pax_headers = {"path": info.name, "comment": "the name is in here"}
     plain = info.name
     info.name = "pax-path"
@@ -148,7 +147,7 @@ def _gnu_sparse(member: Member) -> bytes:
 
 
 def _pax_sparse(member: Member) -> bytes:
-    """Version 1.0 of the pax form: the map of the pieces lies before their bytes."""
+    """A sparse file in pax format 1.0: a map of the pieces, then their bytes."""
     pieces = list(_pieces(member.data))
     numbers = [len(pieces), *(number for piece in pieces for number in piece)]
     piece_map = "".join(f"{number}\n" for number in numbers).encode()
@@ -168,7 +167,7 @@ def _pax_sparse(member: Member) -> bytes:
 
 
 def _pieces(data: bytes) -> Iterator[tuple[int, int]]:
-    """The stretches of `data` that hold something, as offset and size, and an empty last one."""
+    """The offset and size of each piece of `data` that is not zeros; the last may be empty."""
     start = None
     for offset in range(0, len(data), SPARSE_BLOCK):
         empty = not data[offset : offset + SPARSE_BLOCK].strip(b"\0")

@@ -1,6 +1,6 @@
 """Compares an archive that a step wrote with the members that it must hold.
 
-`differences` reads the bytes as any program would and never raises, whatever it is given.
+`differences` never raises, whatever bytes it gets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.worlds.archives.member import Member, MemberKind, normalised
 HYPERPARAMETERS = "hyperparameters.json"
 
 _GZIP_MAGIC = b"\x1f\x8b"
-# Finer than a microsecond is more than the headers' numbers can say.
+# In seconds: headers do not hold more than microseconds reliably.
 _TIME_TOLERANCE = 1e-5
 _KINDS: Mapping[bytes, MemberKind] = {
     tarfile.REGTYPE: "file",
@@ -37,7 +37,7 @@ _KINDS: Mapping[bytes, MemberKind] = {
 
 @dataclass(frozen=True)
 class ArchiveDifference:
-    """Something wrong with an archive: a short key, which member, what was expected, what is."""
+    """An error in an archive: a short key, the member, what was expected, what was found."""
 
     key: str
     where: str
@@ -48,11 +48,11 @@ class ArchiveDifference:
 def differences(
     data: bytes, members: tuple[Member, ...], injected: bytes | None = None
 ) -> tuple[ArchiveDifference, ...]:
-    """All that is wrong with `data` as a `.tar.gz` of `members`.
+    """All errors of `data` as a `.tar.gz` of `members`.
 
-    With `injected`, it must hold these bytes as `hyperparameters.json` too. The order of members,
-    the tar dialect and the compression level are the writer's choice, and so are the mode, date and
-    owner of what was injected; a member for the root itself may be kept or left out.
+    With `injected`, it must also hold these bytes as `hyperparameters.json`, with any mode, date
+    and owner. The order of members, the tar dialect and the compression level do not count; a
+    member for the root directory is optional.
     """
     return tuple(_differences(data, members, injected))
 
@@ -73,12 +73,12 @@ def _differences(
         yield ArchiveDifference("unreadable", "", "an intact gzip file", "it ends too early")
         return
     if stream.unused_data:
-        yield _after_the_end(stream.unused_data)
+        yield _trailing_data(stream.unused_data)
     try:
         with tarfile.open(fileobj=io.BytesIO(payload), mode="r:") as tar:
             infos = tar.getmembers()
-            yield from _end(payload[tar.offset :])
-            yield from _members(tar, infos, members, injected)
+            yield from _check_tar_end(payload[tar.offset :])
+            yield from _check_members(tar, infos, members, injected)
     except Exception as error:
         yield ArchiveDifference(
             "unreadable", "", "an intact tar", f"{type(error).__name__}: {error}"
@@ -89,14 +89,14 @@ def _differences(
         yield ArchiveDifference(f"reader-{reader}", "", f"{reader} reads all of it", seen)
 
 
-def _after_the_end(rest: bytes) -> ArchiveDifference:
+def _trailing_data(rest: bytes) -> ArchiveDifference:
     key = "several-gzip-members" if rest.startswith(_GZIP_MAGIC) else "bytes-after-the-end"
     got = f"{len(rest)} bytes after it, which begin with {rest[:8]!r}"
     return ArchiveDifference(key, "", "a single gzip member with nothing after it", got)
 
 
-def _end(rest: bytes) -> Iterator[ArchiveDifference]:
-    """What is wrong with the end of a tar: POSIX wants two blocks of zeros, and no more follows."""
+def _check_tar_end(rest: bytes) -> Iterator[ArchiveDifference]:
+    """Check that a tar ends with two blocks of zeros, as POSIX demands, and only zeros follow."""
     if len(rest) < 2 * tarfile.BLOCKSIZE:
         got = f"{len(rest)} bytes"
         yield ArchiveDifference("tar-without-end", "", "two blocks of zeros at the end", got)
@@ -105,7 +105,7 @@ def _end(rest: bytes) -> Iterator[ArchiveDifference]:
         yield ArchiveDifference("tar-after-the-end", "", "nothing but zeros behind the end", got)
 
 
-def _members(
+def _check_members(
     tar: tarfile.TarFile,
     infos: list[tarfile.TarInfo],
     members: tuple[Member, ...],
@@ -125,11 +125,13 @@ def _members(
             yield ArchiveDifference("name-prefix", info.name, f"the name {name}", info.name)
         member = wanted.get(name)
         if member is None:
-            yield ArchiveDifference("member-unexpected", name, "no such member", _kind(info))
+            yield ArchiveDifference("member-unexpected", name, "no such member", _kind_of(info))
         elif seen[name] > 1:
             yield ArchiveDifference("member-twice", name, "one such member", "several")
         else:
-            yield from _member(tar, info, member, own=name != HYPERPARAMETERS or injected is None)
+            yield from _check_member(
+                tar, info, member, from_input=name != HYPERPARAMETERS or injected is None
+            )
             if info.islnk() and not seen[normalised(info.linkname)]:
                 got = "it comes before its target, so that it cannot be extracted"
                 yield ArchiveDifference("link-before-target", name, "a link to an earlier one", got)
@@ -138,29 +140,29 @@ def _members(
             yield ArchiveDifference("member-missing", name, f"a {member.kind}", "nothing")
 
 
-def _member(
-    tar: tarfile.TarFile, info: tarfile.TarInfo, member: Member, *, own: bool
+def _check_member(
+    tar: tarfile.TarFile, info: tarfile.TarInfo, member: Member, *, from_input: bool
 ) -> Iterator[ArchiveDifference]:
-    """What is wrong with one member: with `own` one of the input's, else what was injected."""
+    """Compare a member with the expected one; of an injected one only content and readability."""
     name = normalised(member.name)
     kind = "file" if member.kind == "sparse" else member.kind
-    if _kind(info) != kind:
-        yield ArchiveDifference("wrong-type", name, f"a {kind}", f"a {_kind(info)}")
+    if _kind_of(info) != kind:
+        yield ArchiveDifference("wrong-type", name, f"a {kind}", f"a {_kind_of(info)}")
         return
     if kind == "file":
         content = tar.extractfile(info)
         got = content.read() if content else b""
         if got != member.data:
-            # It is another file: its date and owner only say so again.
+            # Date and owner would only repeat that it is another file.
             yield ArchiveDifference("wrong-bytes", name, _describe(member.data), _describe(got))
             return
-    if not own:
+    if not from_input:
         if not info.mode & stat.S_IRUSR:
             mode = f"{info.mode:04o}"
             yield ArchiveDifference("wrong-mode", name, "what its owner can read", mode)
         return
-    target = _target(member.kind, member.target)
-    if _target(member.kind, info.linkname) != target:
+    target = _comparable_target(member.kind, member.target)
+    if _comparable_target(member.kind, info.linkname) != target:
         yield ArchiveDifference("wrong-target", name, f"→ {target}", f"→ {info.linkname}")
     if stat.S_IMODE(info.mode) != member.mode:
         yield ArchiveDifference("wrong-mode", name, f"{member.mode:04o}", f"{info.mode:04o}")
@@ -171,11 +173,11 @@ def _member(
         yield ArchiveDifference("wrong-owner", name, str(owner), str(got_owner))
 
 
-def _kind(info: tarfile.TarInfo) -> str:
+def _kind_of(info: tarfile.TarInfo) -> str:
     return _KINDS.get(info.type, f"member of type {info.type!r}")
 
 
-def _target(kind: MemberKind, target: str) -> str:
+def _comparable_target(kind: MemberKind, target: str) -> str:
     if kind == "hardlink":
         return normalised(target)
     return target if kind == "symlink" else ""

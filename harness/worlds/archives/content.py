@@ -1,6 +1,6 @@
-"""What a file holds, whatever it is packed in: for comparing files that two runs have written.
+"""The content of files, unpacked, for comparing the outputs of two runs.
 
-Dates, owners and modes of members, their order, and how well they are compressed do not count.
+Dates, owners, modes and order of archive members do not count, nor does the compression level.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ from collections.abc import Iterator
 from harness.worlds.archives.member import normalised
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError)
+_READ_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError)
 _FILE = "file"
 
 
 def content(data: bytes) -> object:
-    """Something that is equal for two files when they hold the same."""
+    """A value that is equal for files of the same content."""
     plain = unpacked(data)
-    for members in (_of_tar, _of_zip):
+    for members in (_tar_members, _zip_members):
         try:
             return sorted(members(plain))
-        except _BROKEN:
+        except _READ_ERRORS:
             continue
     return plain
 
 
 def unpacked(data: bytes) -> bytes:
-    """What a gzip file holds; anything else as it is."""
+    """The decompressed content of a gzip file; other data unchanged."""
     if not data.startswith(_GZIP_MAGIC):
         return data
     try:
         return gzip.decompress(data)
-    except _BROKEN:
+    except _READ_ERRORS:
         return data
 
 
-def texts(data: bytes) -> Iterator[bytes]:
-    """The bytes of a file as they are, unpacked, and of each file in it where it is an archive.
+def unpacked_parts(data: bytes) -> Iterator[bytes]:
+    """The bytes of a file, its decompressed content, and each member of a zip archive.
 
-    A tar holds the bytes of its members as they are.
+    The members of a tar are part of its decompressed content.
     """
     yield data
     plain = unpacked(data)
     if plain is not data:
         yield plain
     try:
-        for _, _, _, inside in _of_zip(plain):
-            yield inside
-    except _BROKEN:
+        for _, _, _, member_data in _zip_members(plain):
+            yield member_data
+    except _READ_ERRORS:
         return
 
 
-def _of_tar(data: bytes) -> Iterator[tuple[str, str, str, bytes]]:
+def _tar_members(data: bytes) -> Iterator[tuple[str, str, str, bytes]]:
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
         for info in tar:
             stream = tar.extractfile(info) if info.isreg() else None
@@ -64,7 +64,7 @@ def _of_tar(data: bytes) -> Iterator[tuple[str, str, str, bytes]]:
             yield normalised(info.name), kind, info.linkname, stream.read() if stream else b""
 
 
-def _of_zip(data: bytes) -> Iterator[tuple[str, str, str, bytes]]:
-    with zipfile.ZipFile(io.BytesIO(data)) as packed:
-        for info in packed.infolist():
-            yield info.filename, _FILE, "", packed.read(info)
+def _zip_members(data: bytes) -> Iterator[tuple[str, str, str, bytes]]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for info in archive.infolist():
+            yield info.filename, _FILE, "", archive.read(info)

@@ -1,4 +1,4 @@
-"""Archives that must be refused: broken in transport, not an archive at all, or made to harm."""
+"""Archives that a step must refuse: damaged, not an archive at all, or malicious."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ UNSAFE = "UNSAFE_MEMBER"
 
 @dataclass(frozen=True)
 class Hostile:
-    """An archive to be refused: its bytes, the error code that says so, and what is wrong."""
+    """An archive to refuse: its bytes, the error code, and the reason."""
 
     data: bytes
     code: str
     why: str
 
 
-def _broken() -> dict[str, Hostile]:
+def _invalid() -> dict[str, Hostile]:
     plain = tar(TENSORFLOW)
     whole = gzipped(plain)
     stored = stored_gzip(plain)
@@ -39,14 +39,20 @@ def _broken() -> dict[str, Hostile]:
         "truncated-trailer": Hostile(whole[:-4], INVALID, "the last 4 bytes are missing"),
         "truncated-half": Hostile(whole[: len(whole) // 2], INVALID, "one half is missing"),
         "truncated-header": Hostile(whole[:5], INVALID, "only 5 bytes are there"),
-        "flipped-byte": Hostile(_flip(whole, len(whole) // 2), INVALID, "one byte is wrong"),
-        "flipped-byte-stored": Hostile(
-            _flip(stored, within), INVALID, "one byte of a member's data is wrong"
+        "flipped-byte": Hostile(
+            _with_flipped_bit(whole, len(whole) // 2), INVALID, "one byte is wrong"
         ),
-        "bad-crc": Hostile(_flip(whole, -8), INVALID, "the checksum of the gzip trailer is wrong"),
-        "bad-length": Hostile(_flip(whole, -4), INVALID, "the length in the trailer is wrong"),
+        "flipped-byte-stored": Hostile(
+            _with_flipped_bit(stored, within), INVALID, "one byte of a member's data is wrong"
+        ),
+        "bad-crc": Hostile(
+            _with_flipped_bit(whole, -8), INVALID, "the checksum of the gzip trailer is wrong"
+        ),
+        "bad-length": Hostile(
+            _with_flipped_bit(whole, -4), INVALID, "the length in the trailer is wrong"
+        ),
         "bad-crc-of-second-gzip-member": Hostile(
-            _flip(gzipped(plain, cuts=(5_000,)), -8), INVALID, "a checksum is wrong"
+            _with_flipped_bit(gzipped(plain, cuts=(5_000,)), -8), INVALID, "a checksum is wrong"
         ),
         "truncated-plain-tar": Hostile(
             plain[: 512 + 512 + 1000], INVALID, "it is not packed, and ends within a member"
@@ -54,7 +60,7 @@ def _broken() -> dict[str, Hostile]:
         "truncated-bzip2": Hostile(bz2.compress(plain)[:-20], INVALID, "the end is missing"),
         "truncated-xz": Hostile(lzma.compress(plain)[:-20], INVALID, "the end is missing"),
         "flipped-byte-bzip2": Hostile(
-            _flip(bz2.compress(plain), 5_000), INVALID, "one byte is wrong"
+            _with_flipped_bit(bz2.compress(plain), 5_000), INVALID, "one byte is wrong"
         ),
         "empty-file": Hostile(b"", INVALID, "it is empty"),
         "text": Hostile(b"<html>Not Found</html>\n" * 50, INVALID, "it is text"),
@@ -62,10 +68,14 @@ def _broken() -> dict[str, Hostile]:
         "gzip-of-text": Hostile(gzip.compress(b"no tar\n" * 200, mtime=0), INVALID, "text, packed"),
         "gzip-of-nothing": Hostile(gzip.compress(b"", mtime=0), INVALID, "nothing, packed"),
         "bad-first-header": Hostile(
-            gzipped(_flip(plain, 3)), INVALID, "the checksum of the first header is wrong"
+            gzipped(_with_flipped_bit(plain, 3)),
+            INVALID,
+            "the checksum of the first header is wrong",
         ),
         "bad-second-header": Hostile(
-            gzipped(_flip(plain, second_header + 3)), INVALID, "that of the second header is wrong"
+            gzipped(_with_flipped_bit(plain, second_header + 3)),
+            INVALID,
+            "that of the second header is wrong",
         ),
         "member-cut-short": Hostile(
             gzipped(plain[: 512 + 512 + 1000]), INVALID, "the tar ends within a member"
@@ -74,22 +84,24 @@ def _broken() -> dict[str, Hostile]:
 
 
 def _unsafe(why: str, *members: Member, dialect_gnu: bool = False) -> Hostile:
-    # First and last are good, so that a script that stops early, or late, is caught writing.
+    # The first and last members are valid: a script that checks as it writes is found.
     content = (*PYTORCH, *members, file("last.bin", b"last"))
     return Hostile(model_archive(content, "gnu" if dialect_gnu else "pax"), UNSAFE, why)
 
 
-def _harmful() -> dict[str, Hostile]:
-    evil = b"evil"
+def _unsafe_archives() -> dict[str, Hostile]:
+    payload = b"evil"
     return {
-        "parent-name": _unsafe("a name leads out", file("../evil", evil)),
-        "nested-parent-name": _unsafe("a name leads out", file("code/../../../evil", evil)),
+        "parent-name": _unsafe("a name leads out", file("../evil", payload)),
+        "nested-parent-name": _unsafe("a name leads out", file("code/../../../evil", payload)),
         "parent-directory": _unsafe("a folder's name leads out", directory("../evil")),
-        "absolute-name": _unsafe("a name is absolute", file("/tmp/evil", evil)),
+        "absolute-name": _unsafe("a name is absolute", file("/tmp/evil", payload)),
         "absolute-directory": _unsafe("a folder's name is absolute", directory("/opt/evil")),
-        "dot-slash-parent-name": _unsafe("a name leads out", file("./../evil", evil)),
+        "dot-slash-parent-name": _unsafe("a name leads out", file("./../evil", payload)),
         "pax-parent-name": Hostile(
-            model_archive((*PYTORCH, file("../evil", evil)), "pax-path"), UNSAFE, "a name leads out"
+            model_archive((*PYTORCH, file("../evil", payload)), "pax-path"),
+            UNSAFE,
+            "a name leads out",
         ),
         "symlink-absolute": _unsafe("a link leads out", symlink("link", "/etc/passwd")),
         "symlink-parent": _unsafe("a link leads out", symlink("link", "../outside")),
@@ -100,11 +112,11 @@ def _harmful() -> dict[str, Hostile]:
         "hard-link-nested-parent": _unsafe(
             "a link leads out", hardlink("code/link", "code/../../outside")
         ),
-        # The target of a hard link is told from the root, wherever the link is.
+        # The target of a hard link is relative to the root of the archive.
         "hard-link-parent-from-a-folder": _unsafe(
             "a link leads out", hardlink("code/deep/link", "../outside")
         ),
-        # Each link alone looks harmless: the way leads through the first one, up to the root.
+        # Each link is valid by itself; together they lead out of the archive.
         "symlink-by-way-of-another": _unsafe(
             "a link leads out", symlink("code/up", ".."), symlink("link", "code/up/../outside")
         ),
@@ -115,7 +127,7 @@ def _harmful() -> dict[str, Hostile]:
     }
 
 
-def _flip(data: bytes, at: int) -> bytes:
+def _with_flipped_bit(data: bytes, at: int) -> bytes:
     changed = bytearray(data)
     changed[at] ^= 0x20
     return bytes(changed)
@@ -128,4 +140,4 @@ def _zip() -> bytes:
     return buffer.getvalue()
 
 
-HOSTILE: Mapping[str, Hostile] = {**_broken(), **_harmful()}
+HOSTILE: Mapping[str, Hostile] = {**_invalid(), **_unsafe_archives()}

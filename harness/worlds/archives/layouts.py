@@ -1,4 +1,4 @@
-"""Model archives as they are found in the world, one of each kind: all of them are good.
+"""Valid model archives, one of each kind in use.
 
 Sources: TensorFlow's SavedModel, PyTorch's and Hugging Face's folders as SageMaker's inference
 containers want them; the tar dialects of POSIX.1-1988, POSIX.1-2001, GNU tar and Unix v7; RFC 1952.
@@ -18,7 +18,7 @@ from harness.worlds.archives.member import Member, directory, file, hardlink, sp
 
 @dataclass(frozen=True)
 class Layout:
-    """A good archive: its bytes, the members that it means, the hyperparameters among them."""
+    """A valid archive: its bytes, its members, and the hyperparameters among them, if any."""
 
     data: bytes
     members: tuple[Member, ...]
@@ -26,7 +26,7 @@ class Layout:
 
 
 def _weights(seed: int, size: int) -> bytes:
-    """Bytes that do not compress, as those of a model."""
+    """Incompressible bytes, as those of a model."""
     return random.Random(seed).randbytes(size)
 
 
@@ -56,7 +56,7 @@ HUGGING_FACE = (
     directory("1_Pooling"),
     file("1_Pooling/config.json", b'{"pooling_mode_mean_tokens": true}'),
 )
-# What every dialect can say.
+# Members that every dialect can represent.
 _PLAIN = (
     file("model.bin", _weights(6, 2_000)),
     directory("code"),
@@ -64,7 +64,7 @@ _PLAIN = (
     symlink("code/latest", "run.sh"),
     hardlink("copy.bin", "model.bin"),
 )
-# v7 has no owners' names, and says of a directory only that its name ends in a slash.
+# v7 has no owner names; a directory is only a name with a slash at its end.
 _V7 = (
     file("model.bin", _weights(6, 2_000), uname="", gname=""),
     file("code/run.sh", b"#!/bin/sh\n", mode=0o755, uname="", gname=""),
@@ -72,27 +72,29 @@ _V7 = (
 )
 _LONG = "a-name-of-which-there-are-many/" * 9 + "and-it-ends-" + "here" * 20 + ".bin"
 _HOLES = b"begin" + bytes(40_000) + b"middle" + bytes(70_000) + b"end"
-_OWN = b'{"trained": true}\n'
+_EMBEDDED = b'{"trained": true}\n'
 
 
-def _from(members: tuple[Member, ...], dialect: Dialect = "pax") -> Layout:
+def _layout(members: tuple[Member, ...], dialect: Dialect = "pax") -> Layout:
     return Layout(model_archive(members, dialect), members)
 
 
-def _packed(data: bytes) -> Layout:
+def _pytorch_layout(data: bytes) -> Layout:
     return Layout(data, PYTORCH)
 
 
 def _layouts() -> dict[str, Layout]:
     plain = tar(PYTORCH)
-    own = (*PYTORCH, file("hyperparameters.json", _OWN))
-    embedded = (*PYTORCH, file("././/hyperparameters.json", _OWN))
+    with_embedded = (*PYTORCH, file("hyperparameters.json", _EMBEDDED))
+    embedded = (*PYTORCH, file("././/hyperparameters.json", _EMBEDDED))
     return {
-        "tensorflow": _from(TENSORFLOW),
-        "pytorch": _from(PYTORCH),
-        "hugging-face": _from(HUGGING_FACE),
-        "empty-directories": _from((*PYTORCH, directory("empty"), directory("a/b/c", mode=0o700))),
-        "symlinks": _from(
+        "tensorflow": _layout(TENSORFLOW),
+        "pytorch": _layout(PYTORCH),
+        "hugging-face": _layout(HUGGING_FACE),
+        "empty-directories": _layout(
+            (*PYTORCH, directory("empty"), directory("a/b/c", mode=0o700))
+        ),
+        "symlinks": _layout(
             (
                 *PYTORCH,
                 symlink("latest.pth", "model.pth"),
@@ -103,21 +105,21 @@ def _layouts() -> dict[str, Layout]:
                 symlink("long", _LONG),
             )
         ),
-        "hard-links": _from(
+        "hard-links": _layout(
             (*PYTORCH, hardlink("again.pth", "model.pth"), hardlink("code/b.pth", "again.pth"))
         ),
-        "dot-slash-hard-links": _from(
+        "dot-slash-hard-links": _layout(
             (file("./model.pth", b"weights"), hardlink("./again.pth", "./model.pth"))
         ),
-        "long-names": _from(
+        "long-names": _layout(
             (*PYTORCH, file(_LONG, b"far"), directory(f"d/{_LONG}"), symlink(f"s/{_LONG}", "x"))
         ),
-        "long-names-gnu": _from((*PYTORCH, file(_LONG, b"far"), hardlink("near", _LONG)), "gnu"),
-        "unicode-names": _from(
+        "long-names-gnu": _layout((*PYTORCH, file(_LONG, b"far"), hardlink("near", _LONG)), "gnu"),
+        "unicode-names": _layout(
             (*PYTORCH, file("modèle/模型-😀.bin", b"x"), symlink("ссылка", "modèle/模型-😀.bin"))
         ),
-        "unicode-names-gnu": _from((*PYTORCH, file("modèle/模型-😀.bin", b"x")), "gnu"),
-        "odd-names": _from(
+        "unicode-names-gnu": _layout((*PYTORCH, file("modèle/模型-😀.bin", b"x")), "gnu"),
+        "odd-names": _layout(
             (
                 file(" leading and trailing ", b"1"),
                 file("new\nline", b"2"),
@@ -133,11 +135,11 @@ def _layouts() -> dict[str, Layout]:
                 file("ends with a dot.", b"12"),
             )
         ),
-        "decomposed-unicode-names": _from((*PYTORCH, file("mode\u0300le.bin", b"x"))),
-        "line-ends": _from((*PYTORCH, file("dos.txt", b"one\r\ntwo\r\n"), file("cr", b"\r\n"))),
-        # More than any buffer, and no multiple of one.
-        "large-member": _from((file("shard.bin", _weights(8, 2_500_007)), *PYTORCH)),
-        "odd-modes": _from(
+        "decomposed-unicode-names": _layout((*PYTORCH, file("mode\u0300le.bin", b"x"))),
+        "line-ends": _layout((*PYTORCH, file("dos.txt", b"one\r\ntwo\r\n"), file("cr", b"\r\n"))),
+        # Larger than common buffers, and no multiple of one.
+        "large-member": _layout((file("shard.bin", _weights(8, 2_500_007)), *PYTORCH)),
+        "odd-modes": _layout(
             (
                 file("read-only", b"1", mode=0o400),
                 file("nothing", b"2", mode=0o000),
@@ -149,7 +151,7 @@ def _layouts() -> dict[str, Layout]:
                 file("closed/inside", b"6", mode=0o600),
             )
         ),
-        "odd-mtimes": _from(
+        "odd-mtimes": _layout(
             (
                 file("epoch", b"1", mtime=0.0),
                 file("old", b"2", mtime=1.0),
@@ -160,8 +162,8 @@ def _layouts() -> dict[str, Layout]:
                 symlink("link", "old", mtime=1_111_111_111.0),
             )
         ),
-        "subsecond-mtimes": _from((*PYTORCH, file("fine", b"1", mtime=1_700_000_000.123456))),
-        "owners": _from(
+        "subsecond-mtimes": _layout((*PYTORCH, file("fine", b"1", mtime=1_700_000_000.123456))),
+        "owners": _layout(
             (
                 file("root", b"1", uid=0, gid=0, uname="root", gname="root"),
                 file("nameless", b"2", uid=12_345, gid=54_321, uname="", gname=""),
@@ -170,7 +172,7 @@ def _layouts() -> dict[str, Layout]:
                 symlink("link", "root", uid=7, gid=8, uname="lp", gname="mail"),
             )
         ),
-        "dot-slash": _from(
+        "dot-slash": _layout(
             (
                 directory("./"),
                 file("./model.pth", b"weights"),
@@ -179,15 +181,15 @@ def _layouts() -> dict[str, Layout]:
                 symlink("./latest", "./model.pth"),
             )
         ),
-        "root-member": _from((directory("/"), *PYTORCH)),
-        "sparse-gnu": _from((*PYTORCH, sparse("holes.bin", _HOLES)), "gnu"),
-        "sparse-pax": _from((*PYTORCH, sparse("holes.bin", _HOLES))),
-        "sparse-nothing": _from((*PYTORCH, sparse("all-hole.bin", bytes(50_000)))),
-        "dialect-v7": _from(_V7, "v7"),
-        "dialect-ustar": _from((*_PLAIN, file("d/" * 60 + "ustar-prefix.bin", b"x")), "ustar"),
-        "dialect-gnu": _from(_PLAIN, "gnu"),
-        "dialect-pax": _from(_PLAIN, "pax"),
-        "pax-path": _from(
+        "root-member": _layout((directory("/"), *PYTORCH)),
+        "sparse-gnu": _layout((*PYTORCH, sparse("holes.bin", _HOLES)), "gnu"),
+        "sparse-pax": _layout((*PYTORCH, sparse("holes.bin", _HOLES))),
+        "sparse-nothing": _layout((*PYTORCH, sparse("all-hole.bin", bytes(50_000)))),
+        "dialect-v7": _layout(_V7, "v7"),
+        "dialect-ustar": _layout((*_PLAIN, file("d/" * 60 + "ustar-prefix.bin", b"x")), "ustar"),
+        "dialect-gnu": _layout(_PLAIN, "gnu"),
+        "dialect-pax": _layout(_PLAIN, "pax"),
+        "pax-path": _layout(
             (
                 file("./model.pth", b"weights"),
                 directory("././code/"),
@@ -196,22 +198,24 @@ def _layouts() -> dict[str, Layout]:
             ),
             "pax-path",
         ),
-        "pax-path-embedded": Layout(model_archive(embedded, "pax-path"), embedded, _OWN),
-        "gzip-stored-name": _packed(gzipped(plain, file_name="model.tar", mtime=1_600_000_000)),
-        "gzip-members": _packed(gzipped(plain, cuts=(700, 5_000))),
-        "gzip-empty-member": _packed(gzipped(plain, cuts=(512, 512, len(plain) - 1024))),
-        "gzip-level-0": _packed(gzipped(plain, level=0)),
-        "gzip-level-9": _packed(gzipped(plain, level=9)),
-        "no-members": _from(()),
-        "empty-file": _from((file("empty.bin", b""),)),
-        "one-block-file": _from((file("block.bin", _weights(7, 512)),)),
-        "deep": _from((*PYTORCH, file("/".join("abcdefghijklmnopqrstuvwxyz") + "/x", b"deep"))),
-        "many-members": _from(tuple(file(f"shard-{n:03}.bin", b"%d" % n) for n in range(300))),
-        "plain-tar": _packed(plain),
-        "plain-tar-embedded": Layout(tar(own), own, _OWN),
-        "bzip2-embedded": Layout(bz2.compress(tar(own)), own, _OWN),
-        "bzip2": _packed(bz2.compress(plain)),
-        "xz": _packed(lzma.compress(plain)),
+        "pax-path-embedded": Layout(model_archive(embedded, "pax-path"), embedded, _EMBEDDED),
+        "gzip-stored-name": _pytorch_layout(
+            gzipped(plain, file_name="model.tar", mtime=1_600_000_000)
+        ),
+        "gzip-members": _pytorch_layout(gzipped(plain, cuts=(700, 5_000))),
+        "gzip-empty-member": _pytorch_layout(gzipped(plain, cuts=(512, 512, len(plain) - 1024))),
+        "gzip-level-0": _pytorch_layout(gzipped(plain, level=0)),
+        "gzip-level-9": _pytorch_layout(gzipped(plain, level=9)),
+        "no-members": _layout(()),
+        "empty-file": _layout((file("empty.bin", b""),)),
+        "one-block-file": _layout((file("block.bin", _weights(7, 512)),)),
+        "deep": _layout((*PYTORCH, file("/".join("abcdefghijklmnopqrstuvwxyz") + "/x", b"deep"))),
+        "many-members": _layout(tuple(file(f"shard-{n:03}.bin", b"%d" % n) for n in range(300))),
+        "plain-tar": _pytorch_layout(plain),
+        "plain-tar-embedded": Layout(tar(with_embedded), with_embedded, _EMBEDDED),
+        "bzip2-embedded": Layout(bz2.compress(tar(with_embedded)), with_embedded, _EMBEDDED),
+        "bzip2": _pytorch_layout(bz2.compress(plain)),
+        "xz": _pytorch_layout(lzma.compress(plain)),
     }
 
 

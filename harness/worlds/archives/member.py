@@ -1,4 +1,4 @@
-"""Members: what an archive holds, one value each, whatever dialect writes it."""
+"""The members of archives, independent of the tar dialect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MemberKind = Literal[
     "file", "sparse", "directory", "symlink", "hardlink", "fifo", "character-device", "block-device"
 ]
 
-# Sparse files are stored in blocks of this many bytes: those of zeros are left out.
+# The block size of sparse files, in bytes; blocks of zeros are not stored.
 SPARSE_BLOCK = 512
 
 
@@ -20,8 +20,8 @@ SPARSE_BLOCK = 512
 class Member:
     """One member of an archive.
 
-    `data` are all the bytes of a file (a `sparse` one is stored without its blocks of zeros),
-    `mode` the permission bits, `mtime` seconds since 1970, `target` where a link points.
+    `data` are all bytes of a file (a `sparse` one is stored without its blocks of zeros), `mode`
+    holds the permission bits, `mtime` is in seconds since 1970, `target` is that of a link.
     """
 
     name: str
@@ -90,10 +90,10 @@ def hardlink(name: str, target: str) -> Member:
 
 
 def special(name: str, kind: MemberKind) -> Member:
-    """A FIFO or a device: what no model holds."""
+    """A FIFO or a device, which no valid model holds."""
     return Member(name, kind)
 
 
 def normalised(name: str) -> str:
-    """A member's name as an output has it: no `./`, no slash at an end; the root is "."."""
+    """A member's name without `./` and without slashes at the ends; the root is "."."""
     return posixpath.normpath(name.strip("/") or ".")

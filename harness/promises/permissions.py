@@ -1,4 +1,4 @@
-"""The script needs no more rights than the contract gives: to read its inputs, to write outputs."""
+"""Permissions: the script needs only to read its inputs and to write its outputs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from harness.cases.case import Case
 from harness.contracts.contract import Contract
 from harness.promises import Circumstance, Promise
 from harness.promises.inputs import input_folders
-from harness.promises.same import check_same
 from harness.promises.scratch import SCRATCH
+from harness.promises.usual_outputs import check_same
 from harness.worlds.tree import is_under
 
 _USER = 1000
-# Where every job may write, whatever its contract says.
-_OF_THE_JOB = ("/opt/ml/output", "/opt/ml/model", "/opt/ml/checkpoints")
+# Folders that every job may write to.
+_JOB_FOLDERS = ("/opt/ml/output", "/opt/ml/model", "/opt/ml/checkpoints")
 
 
 def _as_user(contract: Contract, case: Case) -> Case:
     tree = case.tree.with_directory(*contract.output_folders)
     for path, entry in tree:
-        if any(is_under(path, one) for one in (*contract.output_folders, *_OF_THE_JOB)):
+        if any(is_under(path, one) for one in (*contract.output_folders, *_JOB_FOLDERS)):
             tree = tree.with_entry(path, replace(entry, uid=_USER, gid=_USER))
     return replace(case, tree=tree, user=_USER, variables={**case.variables, "HOME": "/"})
 
@@ -32,11 +32,11 @@ def _inputs_read_only(contract: Contract, case: Case) -> Case:
 
 
 def _root_read_only(contract: Contract, case: Case) -> Case:
-    # Nobody could make them later.
+    # On a read-only root the script could not create them.
     tree = case.tree.with_directory(*contract.output_folders)
-    writable = (*contract.output_folders, *SCRATCH, *_OF_THE_JOB)
-    there = tuple(dict.fromkeys(one for one in writable if one in tree))
-    return replace(case, tree=tree, read_only=("/",), writable=there)
+    writable = (*contract.output_folders, *SCRATCH, *_JOB_FOLDERS)
+    existing = tuple(dict.fromkeys(one for one in writable if one in tree))
+    return replace(case, tree=tree, read_only=("/",), writable=existing)
 
 
 USER = Promise(

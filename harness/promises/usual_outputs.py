@@ -1,4 +1,4 @@
-"""Whether the outputs of a case are those of the usual case: for promises with circumstances."""
+"""Compares the outputs of a case with those of the usual case, for promises with circumstances."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_same(evidence: Evidence) -> Iterator[Breach]:
 
 
 def outputs(evidence: Evidence, outcome: Outcome) -> dict[str, Entry]:
-    """What lies in the declared output folders after a run: path → entry."""
+    """The contents of the declared output folders after a run: path → entry."""
     folders = evidence.contract.output_folders
     return {
         path: entry
@@ -38,19 +38,19 @@ def outputs(evidence: Evidence, outcome: Outcome) -> dict[str, Entry]:
 def changed(
     old: dict[str, Entry], new: dict[str, Entry]
 ) -> Iterator[tuple[str, Entry | None, Entry | None]]:
-    """The paths that do not hold the same, with what is there in each."""
+    """The paths whose entries differ, with both entries."""
     for path in sorted({*old, *new}):
-        one, two = old.get(path), new.get(path)
-        if one is None or two is None or not same(one, two):
-            yield path, one, two
+        first_entry, second_entry = old.get(path), new.get(path)
+        if first_entry is None or second_entry is None or not same(first_entry, second_entry):
+            yield path, first_entry, second_entry
 
 
-def same(one: Entry, two: Entry) -> bool:
-    """Whether two entries hold the same."""
-    if one.same_content(two):
+def same(first_entry: Entry, second_entry: Entry) -> bool:
+    """Whether two entries have the same content; archives are compared by their members."""
+    if first_entry.same_content(second_entry):
         return True
-    both_files = one.kind == two.kind == "file"
-    return both_files and content(one.data) == content(two.data)
+    both_files = first_entry.kind == second_entry.kind == "file"
+    return both_files and content(first_entry.data) == content(second_entry.data)
 
 
 def _describe(entry: Entry | None) -> str:
