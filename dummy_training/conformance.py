@@ -1,8 +1,8 @@
-"""What is tried on dummy_training, and what each case must do: a table written from the contract.
+"""The cases of dummy_training, and what each must do, written from the contract.
 
-Nothing here looks at the script. The product varies what lies where, 1,152 ways; `cases`
-varies everything else. Files in different places have different content, so that taking the wrong
-one shows.
+Expectations never come from the script. The product varies the locations of inputs, in 1,152
+combinations; `cases` varies everything else. Files in different locations have different content,
+so that the use of a wrong one is found.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from .cases.expected import (
     no_model,
 )
 
-# What the archive holds of hyperparameters: the name it has there, or "" for none at all.
+# The name of the hyperparameters in the archive, "" for none.
 EMBEDDED_AS: Mapping[str, str] = {
     "none": "",
     "root": "hyperparameters.json",
@@ -52,20 +52,20 @@ EMBEDDED_AS: Mapping[str, str] = {
 
 
 def provided(place: str) -> bytes:
-    """The hyperparameters.json that lies in `place`, unlike that of every other place."""
+    """The hyperparameters.json in `place`; each place has another."""
     return json.dumps({"epochs": 3, "from": place}, indent=2).encode()
 
 
 def members(place: str, embedded: str) -> tuple[Member, ...]:
-    """The members of the archive that lies in `place`."""
+    """The members of the archive in `place`."""
     origin = file("code/origin.txt", f"the model from {place}".encode())
     name = EMBEDDED_AS[embedded]
-    own = (file(name, json.dumps({"trained": place}).encode(), mtime=1_600_000_000.0),)
-    return (*PYTORCH, origin, *(own if name else ()))
+    embedded_files = (file(name, json.dumps({"trained": place}).encode(), mtime=1_600_000_000.0),)
+    return (*PYTORCH, origin, *(embedded_files if name else ()))
 
 
 def archive(place: str, embedded: str) -> bytes:
-    """The model.tar.gz that lies in `place`."""
+    """The model.tar.gz in `place`."""
     return model_archive(members(place, embedded))
 
 
@@ -78,13 +78,13 @@ def _job(job: Job) -> Edit:
 
 
 def _model(place: str, folder: str) -> Edit:
-    # The archive's content waits for the last axis; until then the place holds its name.
+    # The last axis replaces this content, the name of the place, by the archive.
     return lambda case: case.with_tree(
         case.tree.with_file(f"{folder}/model.tar.gz", place.encode())
     )
 
 
-def _file(place: str, folder: str) -> Edit:
+def _hyperparameters(place: str, folder: str) -> Edit:
     return lambda case: case.with_tree(
         case.tree.with_file(f"{folder}/hyperparameters.json", provided(place))
     )
@@ -94,7 +94,7 @@ def _channel(name: str, files: Mapping[str, bytes]) -> Edit:
     return lambda case: case.with_tree(case.tree.with_channel(name, files))
 
 
-def _archives_hold(embedded: str) -> Edit:
+def _fill_archives(embedded: str) -> Edit:
     def edit(case: Case) -> Case:
         tree = case.tree
         for path, entry in tree:
@@ -127,57 +127,59 @@ AXES = (
     ),
     Axis(
         "code_hyperparams",
-        {"absent": as_it_is, "present": _file("hyperparams", f"{CODE}/hyperparams")},
+        {"absent": as_it_is, "present": _hyperparameters("hyperparams", f"{CODE}/hyperparams")},
     ),
-    Axis("hyperparameters_beside", {"absent": as_it_is, "present": _file("beside", CODE)}),
-    Axis("embedded", {name: _archives_hold(name) for name in EMBEDDED_AS}),
+    Axis(
+        "hyperparameters_beside", {"absent": as_it_is, "present": _hyperparameters("beside", CODE)}
+    ),
+    Axis("embedded", {name: _fill_archives(name) for name in EMBEDDED_AS}),
 )
 
 
 def expect(case: Case) -> Expectation:
     """What a case of the product must do."""
-    chosen = case.choices
-    mounts = "/opt/ml/input/data" if chosen["job"] == "training" else "/opt/ml/processing/input"
+    choices = case.choices
+    mounts = "/opt/ml/input/data" if choices["job"] == "training" else "/opt/ml/processing/input"
 
-    # Which model is taken, and from where it was looked for: channel, else SOURCE, else beside.
+    # The model that is used, and the folder that is searched: channel, else SOURCE.
     by_channel = {
         "present": ("channel", f"{mounts}/{MODEL}"),
         "empty": ("", f"{mounts}/{MODEL}"),
-        "absent": ("models" if chosen["code_models"] == "present" else "", f"{CODE}/models"),
+        "absent": ("models" if choices["code_models"] == "present" else "", f"{CODE}/models"),
     }
-    model, model_folder = by_channel[chosen["model_channel"]]
-    beside = "beside" if chosen["model_beside"] == "present" else ""
+    model, model_folder = by_channel[choices["model_channel"]]
+    beside = "beside" if choices["model_beside"] == "present" else ""
 
-    # Which hyperparameters are provided: channel, else the first SOURCE folder that holds them.
-    if chosen["hyperparameters_channel"] != "absent":
-        found = "channel" if chosen["hyperparameters_channel"] == "present" else ""
+    # The hyperparameters that are provided: channel, else the first SOURCE folder with them.
+    if choices["hyperparameters_channel"] != "absent":
+        found = "channel" if choices["hyperparameters_channel"] == "present" else ""
         folder = f"{mounts}/{HYPERPARAMETERS}"
-    elif chosen["code_hyperparams"] == "present":
+    elif choices["code_hyperparams"] == "present":
         found, folder = "hyperparams", f"{CODE}/hyperparams"
-    elif chosen["hyperparameters_beside"] == "present":
+    elif choices["hyperparameters_beside"] == "present":
         found, folder = "beside", CODE
     else:
         found, folder = "", f"{CODE}/hyperparams"
 
     marks = (
-        assigned("model", model_folder, channel=chosen["model_channel"] != "absent"),
-        assigned("hyperparameters", folder, channel=chosen["hyperparameters_channel"] != "absent"),
+        assigned("model", model_folder, channel=choices["model_channel"] != "absent"),
+        assigned("hyperparameters", folder, channel=choices["hyperparameters_channel"] != "absent"),
     )
     if not (model or beside):
-        return no_model(model_folder, CODE, marks, channel=chosen["model_channel"] == "empty")
+        return no_model(model_folder, CODE, marks, channel=choices["model_channel"] == "empty")
     place = model or beside
     path = f"{model_folder if model else CODE}/model.tar.gz"
-    content = members(place, chosen["embedded"])
-    if chosen["embedded"] in ("root", "dot"):
+    content = members(place, choices["embedded"])
+    if choices["embedded"] in ("root", "dot"):
         return kept(content, marks, ignored=bool(found))
     if found:
         return injected(content, provided(found), marks)
-    channel = chosen["hyperparameters_channel"] == "empty"
+    channel = choices["hyperparameters_channel"] == "empty"
     return no_hyperparameters(path, folder, marks, channel=channel)
 
 
 def suite(contract: Contract, script: bytes) -> Suite:
-    """All that is tried on a script in dummy_training's place."""
+    """The suite of a script in place of dummy_training.py."""
     start = Case(
         tree=Tree().with_code({contract.entry_point: script}, at=CODE),
         script=f"{CODE}/{contract.entry_point}",

@@ -35,6 +35,8 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
         "Given": "JobSettings",
         "Open": "Unresolved",
     },
+    "harness.runs.session": {"in_order": "run_in_order"},
+    "harness.runs.step": {"trial": "run_case", "try_case": "run_single_case"},
 }
 
 

@@ -1,4 +1,4 @@
-"""The cases of dummy_training beside the product: odd places, odd files, faults, function calls."""
+"""The special cases of dummy_training: input locations, unusual files, faults, function calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .world import World
 
 
 def special_cases(start: Case) -> tuple[Special, ...]:
-    """All of them; `start` holds the script in its place."""
+    """All special cases; `start` has the script in its tree."""
     world = World(start)
     return (
         *places(world),

@@ -1,6 +1,6 @@
-"""How the contract of dummy_training speaks: what is said and written in each kind of ending.
+"""The expectations of dummy_training: what is logged and written on success and failure.
 
-Texts are searched in whatever words a script uses: only codes, paths and marks are fixed.
+Patterns allow any wording; only error codes, paths and marks are fixed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ OUTPUT = "/opt/ml/processing/output/model"
 WRITTEN = f"{OUTPUT}/model.tar.gz"
 
 
-# Words by which a line names an input. The contract has assignments marked, not worded.
+# Words that name an input in a line. The contract fixes the marks of assignments, not the words.
 _INPUT_WORDS = {"model": r"model(?!\w*/)", "hyperparameters": r"hyper[ _-]?param\w*(?!\w*/)"}
 
 
 def assigned(what: str, folder: str, *, channel: bool) -> Matches:
-    """The log marks what was assigned: the input or its folder, and the mark, on one line."""
+    """The log has a line with the mark of an input and its name or folder."""
     mark = "[Input Channel]" if channel else "[SOURCE Fallback]"
     end = r"(?:/(?:model\.tar\.gz|hyperparameters\.json)?)?(?![\w/-])"
     line = rf"^(?=.*{re.escape(mark)}).*(?:{re.escape(folder)}{end}|(?<![/\w]){_INPUT_WORDS[what]})"
@@ -29,14 +29,14 @@ def assigned(what: str, folder: str, *, channel: bool) -> Matches:
 
 
 def searched(path: str) -> Matches:
-    """The error names a place that was searched: the file itself, or its folder."""
+    """The error names a searched path: the file itself, or its folder."""
     folder = re.escape(path.rpartition("/")[0])
-    places = rf"{re.escape(path)}(?![\w/-])|{folder}/?(?![\w/-]|\.\w)"
-    return Matches("searched-place", places, f"names {path}")
+    paths = rf"{re.escape(path)}(?![\w/-])|{folder}/?(?![\w/-]|\.\w)"
+    return Matches("searched-place", paths, f"names {path}")
 
 
 def failure(error: tuple[Matches, ...], log: tuple[Matches, ...] = ()) -> Expectation:
-    """Exit code 1, nothing written, and an error that says all of this."""
+    """Exit code 1, no output, and these texts in the error and the log."""
     return Expectation(exit_code=1, error=error, log=log)
 
 
@@ -50,15 +50,15 @@ CHANNEL_WINS = Matches(
 def no_model(
     folder: str, script_folder: str, marks: tuple[Matches, ...] = (), *, channel: bool = False
 ) -> Expectation:
-    """There is no model: the error lists both places, and says so when a channel was empty."""
-    places = (searched(f"{folder}/model.tar.gz"), searched(f"{script_folder}/model.tar.gz"))
-    return failure((*places, *((CHANNEL_WINS,) if channel else ())), marks)
+    """No model: the error names both searched paths, and says when a channel was empty."""
+    paths = (searched(f"{folder}/model.tar.gz"), searched(f"{script_folder}/model.tar.gz"))
+    return failure((*paths, *((CHANNEL_WINS,) if channel else ())), marks)
 
 
 def no_hyperparameters(
     path: str, folder: str, marks: tuple[Matches, ...] = (), *, channel: bool = False
 ) -> Expectation:
-    """There are none anywhere: the error names both places, and says when a channel was empty."""
+    """No hyperparameters: the error names archive and folder, and says when a channel was empty."""
     of_archive = Matches(
         "searched-archive", rf"{re.escape(path)}|\bmodel\.tar\.gz\b", f"names the archive {path}"
     )
@@ -85,10 +85,10 @@ def kept(
     malformed: bool = False,
     linked: bytes | None = None,
 ) -> Expectation:
-    """The archive's own hyperparameters stay; provided ones are ignored, with the reason.
+    """The embedded hyperparameters are kept; provided ones are `ignored` with a warning.
 
-    Malformed ones stay with a warning. Where they are a link to a file with the bytes `linked`,
-    they become a regular file with these bytes.
+    `malformed` ones are kept with a warning. A link to a file with the bytes `linked` becomes a
+    regular file with these bytes.
     """
     log = [*marks, Matches("kept", r"already|embedded|kept|keep|preserv", "says which are kept")]
     if malformed:
@@ -96,8 +96,8 @@ def kept(
             Matches("malformed", _MALFORMED, "warns that those of the archive are malformed")
         )
     if ignored:
-        unused = r"ignor|disregard|skip|not (?:be )?used|unused"
-        log.append(Matches("ignored", unused, "warns that the provided ones are ignored"))
+        ignored_words = r"ignor|disregard|skip|not (?:be )?used|unused"
+        log.append(Matches("ignored", ignored_words, "warns that the provided ones are ignored"))
     return Expectation(writes={WRITTEN: Archive(content, linked)}, log=tuple(log))
 
 
@@ -108,9 +108,9 @@ _INJECTED = rf"hyper-?param.*(?:{_PUT})|(?:{_PUT}).*hyper-?param"
 def injected(
     content: tuple[Member, ...], data: bytes, marks: tuple[Matches, ...] = ()
 ) -> Expectation:
-    """The provided hyperparameters are put in, byte for byte."""
-    said = Matches("injected", _INJECTED, "says that they are put in")
-    return Expectation(writes={WRITTEN: Archive(content, data)}, log=(*marks, said))
+    """The provided hyperparameters are added to the archive, byte for byte."""
+    logged = Matches("injected", _INJECTED, "says that they are put in")
+    return Expectation(writes={WRITTEN: Archive(content, data)}, log=(*marks, logged))
 
 
 def error_code(code: str) -> Matches:

@@ -1,4 +1,4 @@
-"""The functions that other programs call, with any paths."""
+"""Calls of the public functions, with any paths."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ from .world import (
     TRAINED_ARCHIVE,
     TreeEdit,
     World,
-    at,
     channels,
-    folder,
+    file_at,
+    folder_at,
 )
 
 
 def functions(world: World) -> Iterator[Special]:
-    """The functions that other programs call, with any paths."""
-    place = "/srv/model"
-    given = "/srv/given/hyperparameters.json"
+    """Calls of the public functions, with any paths."""
+    model_folder = "/srv/model"
+    hyperparameters_path = "/srv/given/hyperparameters.json"
     target = "/srv/out/model.tar.gz"
-    source = f"{place}/model.tar.gz"
-    with_model = at(source, PLAIN_ARCHIVE)
-    with_given = at(given, PROVIDED)
-    older_there = at(target, OLDER)
-    decoys = channels(TRAINED_ARCHIVE, b'{"from": "a channel"}')
+    source = f"{model_folder}/model.tar.gz"
+    with_model = file_at(source, PLAIN_ARCHIVE)
+    with_hyperparameters = file_at(hyperparameters_path, PROVIDED)
+    with_older_archive = file_at(target, OLDER)
+    unrelated_channels = channels(TRAINED_ARCHIVE, b'{"from": "a channel"}')
 
     def call(
         name: str,
@@ -71,14 +71,14 @@ def functions(world: World) -> Iterator[Special]:
     def path(text: str) -> PurePosixPath:
         return PurePosixPath(text)
 
-    def is_path(text: str) -> Returns:
+    def returns_path(text: str) -> Returns:
         return Returns({"path": text})
 
     def by_position(arguments: Mapping[str, object]) -> Mapping[str, object]:
         return {str(number): value for number, value in enumerate(arguments.values())}
 
-    paths = {
-        "input_paths": {MODEL: place, HYPERPARAMETERS: "/srv/given"},
+    main_arguments = {
+        "input_paths": {MODEL: model_folder, HYPERPARAMETERS: "/srv/given"},
         "output_paths": {"model_output": "/srv/out"},
         "environ_vars": {},
         "job_args": None,
@@ -86,98 +86,106 @@ def functions(world: World) -> Iterator[Special]:
     yield call(
         "main",
         "main",
-        paths,
-        is_path(target),
+        main_arguments,
+        returns_path(target),
         with_model,
-        with_given,
-        decoys,
+        with_hyperparameters,
+        unrelated_channels,
         writes={target: Archive(PLAIN, PROVIDED)},
     )
     yield call(
         "main-by-position",
         "main",
-        by_position(paths),
-        is_path(target),
+        by_position(main_arguments),
+        returns_path(target),
         with_model,
-        with_given,
+        with_hyperparameters,
         writes={target: Archive(PLAIN, PROVIDED)},
     )
     yield call(
         "main-keeps-embedded",
         "main",
-        paths,
-        is_path(target),
-        decoys,
-        at(source, TRAINED_ARCHIVE),
+        main_arguments,
+        returns_path(target),
+        unrelated_channels,
+        file_at(source, TRAINED_ARCHIVE),
         writes={target: Archive(TRAINED)},
     )
     yield call(
         "main-without-model",
         "main",
-        paths,
+        main_arguments,
         Raises("FileNotFoundError", searched(source).pattern),
-        with_given,
-        decoys,
+        with_hyperparameters,
+        unrelated_channels,
     )
     yield call(
         "main-without-hyperparameters",
         "main",
-        paths,
+        main_arguments,
         Raises("FileNotFoundError", r"/srv/given\b"),
         with_model,
-        decoys,
+        unrelated_channels,
     )
     yield call(
         "main-with-invalid-hyperparameters",
         "main",
-        paths,
+        main_arguments,
         Raises("Exception", "INVALID_HYPERPARAMETERS"),
         with_model,
-        at(given, b"[]"),
+        file_at(hyperparameters_path, b"[]"),
     )
 
-    find = {"input_paths": {MODEL: place, HYPERPARAMETERS: "/srv/given"}}
-    beside = at(f"{CODE}/model.tar.gz", PLAIN_ARCHIVE)
-    yield call("find-model", "find_model_file", find, is_path(source), with_model, beside)
+    find_arguments = {"input_paths": {MODEL: model_folder, HYPERPARAMETERS: "/srv/given"}}
+    beside = file_at(f"{CODE}/model.tar.gz", PLAIN_ARCHIVE)
+    yield call(
+        "find-model", "find_model_file", find_arguments, returns_path(source), with_model, beside
+    )
     yield call(
         "find-model-beside",
         "find_model_file",
-        find,
-        is_path(f"{CODE}/model.tar.gz"),
+        find_arguments,
+        returns_path(f"{CODE}/model.tar.gz"),
         beside,
-        at(f"{CODE}/models/model.tar.gz", PLAIN_ARCHIVE),
-        decoys,
+        file_at(f"{CODE}/models/model.tar.gz", PLAIN_ARCHIVE),
+        unrelated_channels,
     )
     yield call(
         "find-no-model",
         "find_model_file",
-        find,
+        find_arguments,
         Returns(None),
-        decoys,
-        at(f"{CODE}/models/model.tar.gz", PLAIN_ARCHIVE),
+        unrelated_channels,
+        file_at(f"{CODE}/models/model.tar.gz", PLAIN_ARCHIVE),
     )
-    yield call("find-hyperparameters", "find_hyperparams_file", find, is_path(given), with_given)
+    yield call(
+        "find-hyperparameters",
+        "find_hyperparams_file",
+        find_arguments,
+        returns_path(hyperparameters_path),
+        with_hyperparameters,
+    )
     yield call(
         "find-no-hyperparameters",
         "find_hyperparams_file",
-        find,
+        find_arguments,
         Returns(None),
-        decoys,
-        at(f"{CODE}/hyperparams/hyperparameters.json", PROVIDED),
-        at(f"{CODE}/hyperparameters.json", PROVIDED),
+        unrelated_channels,
+        file_at(f"{CODE}/hyperparams/hyperparameters.json", PROVIDED),
+        file_at(f"{CODE}/hyperparameters.json", PROVIDED),
     )
 
     yield call(
         "validate", "validate_model", {"input_path": path(source)}, Returns(True), with_model
     )
     for name in ("model.tar", "model.tgz", "model.zip", "model.gz"):
-        other = f"{place}/{name}"
+        wrong_path = f"{model_folder}/{name}"
         yield call(
             f"validate-{name.replace('.', '-')}",
             "validate_model",
-            {"input_path": path(other)},
+            {"input_path": path(wrong_path)},
             Raises("ValueError", "INVALID_FORMAT"),
-            at(other, PLAIN_ARCHIVE),
+            file_at(wrong_path, PLAIN_ARCHIVE),
         )
     for name, data in (("text", b"no archive\n" * 100), ("empty", b"")):
         yield call(
@@ -185,7 +193,7 @@ def functions(world: World) -> Iterator[Special]:
             "validate_model",
             {"input_path": path(source)},
             Raises("ValueError", "INVALID_ARCHIVE"),
-            at(source, data),
+            file_at(source, data),
         )
 
     tree = (
@@ -196,13 +204,13 @@ def functions(world: World) -> Iterator[Special]:
         hardlink("again.py", "code/inference.py"),
         file("weights.bin", b"\x00\x01" * 500),
     )
-    extract = {"tar_path": path(source), "extract_path": path("/srv/into")}
+    extract_arguments = {"tar_path": path(source), "extract_path": path("/srv/into")}
     yield call(
         "extract",
         "extract_tarfile",
-        extract,
+        extract_arguments,
         Returns(None),
-        at(source, model_archive(tree)),
+        file_at(source, model_archive(tree)),
         writes={
             "/srv/into/empty": Content("directory"),
             "/srv/into/code": Content("directory"),
@@ -222,41 +230,41 @@ def functions(world: World) -> Iterator[Special]:
     yield call(
         "extract-by-position",
         "extract_tarfile",
-        by_position(extract),
+        by_position(extract_arguments),
         Returns(None),
-        at(source, model_archive(tree[:1])),
+        file_at(source, model_archive(tree[:1])),
         writes={"/srv/into/empty": Content("directory")},
     )
     yield call(
         "extract-nothing",
         "extract_tarfile",
-        extract,
+        extract_arguments,
         Raises("FileNotFoundError"),
-        folder("/srv/into"),
+        folder_at("/srv/into"),
     )
     yield call(
         "extract-text",
         "extract_tarfile",
-        extract,
+        extract_arguments,
         Raises("Exception"),
-        at(source, b"no archive\n" * 100),
-        folder("/srv/into"),
+        file_at(source, b"no archive\n" * 100),
+        folder_at("/srv/into"),
     )
     for name in ("parent-name", "symlink-escape"):
-        unsafe = {
+        unsafe_member = {
             "parent-name": file("../escaped.txt", b"out"),
             "symlink-escape": symlink("escape", "../../etc"),
         }[name]
         yield call(
             f"extract-{name}",
             "extract_tarfile",
-            extract,
+            extract_arguments,
             Raises("Exception"),
-            folder("/srv/into"),
-            at(source, model_archive((*tree, unsafe))),
+            folder_at("/srv/into"),
+            file_at(source, model_archive((*tree, unsafe_member))),
         )
 
-    def laid_out(tree: Tree) -> Tree:
+    def source_tree(tree: Tree) -> Tree:
         tree = tree.with_files("/srv/tree", {"a.bin": b"a" * 3000, "code/b.py": b"b()\n"})
         tree = tree.with_directory("/srv/tree/empty", mode=0o750)
         tree = tree.with_symlink("/srv/tree/code/link.py", "b.py")
@@ -275,81 +283,93 @@ def functions(world: World) -> Iterator[Special]:
         symlink("latest", "code", **owned),  # type: ignore[arg-type]
         file(".hidden", b"h", **owned),  # type: ignore[arg-type]
     )
-    create = {"output_tar_path": path(target), "source_dir": path("/srv/tree")}
+    create_arguments = {"output_tar_path": path(target), "source_dir": path("/srv/tree")}
     yield call(
         "create-by-position",
         "create_tarfile",
-        by_position(create),
+        by_position(create_arguments),
         Returns(None),
-        laid_out,
-        older_there,
+        source_tree,
+        with_older_archive,
         writes={target: Archive(packed)},
     )
     yield call(
         "create",
         "create_tarfile",
-        create,
+        create_arguments,
         Returns(None),
-        laid_out,
+        source_tree,
         writes={target: Archive(packed)},
         log=(Matches("ratio", r"ratio\D*\d", "tells the compression ratio"),),
     )
 
-    # Neither an older archive is lost nor a new one left in part.
+    # The older archive stays, and no partial new one is left.
     yield call(
         "create-on-a-full-disk",
         "create_tarfile",
-        create,
+        create_arguments,
         Raises("OSError"),
-        at("/srv/tree/weights.bin", random.Random(9).randbytes(300_000)),
-        older_there,
+        file_at("/srv/tree/weights.bin", random.Random(9).randbytes(300_000)),
+        with_older_archive,
         mounts=(Mount("/srv/out", size=64 * 1024),),
     )
     yield call(
         "create-below-a-file",
         "create_tarfile",
-        {**create, "output_tar_path": path(f"{given}/model.tar.gz")},
+        {**create_arguments, "output_tar_path": path(f"{hyperparameters_path}/model.tar.gz")},
         Raises("Exception"),
-        laid_out,
-        with_given,
+        source_tree,
+        with_hyperparameters,
     )
 
-    work = {
+    process_arguments = {
         "model_path": path(source),
-        "hyperparams_path": path(given),
+        "hyperparams_path": path(hyperparameters_path),
         "output_dir": path("/srv/out"),
     }
     process = "process_model_with_hyperparameters"
     yield call(
         "process",
         process,
-        work,
-        is_path(target),
+        process_arguments,
+        returns_path(target),
         with_model,
-        with_given,
+        with_hyperparameters,
         writes={target: Archive(PLAIN, PROVIDED)},
     )
     yield call(
         "process-by-position",
         process,
-        by_position(work),
-        is_path(target),
+        by_position(process_arguments),
+        returns_path(target),
         with_model,
-        with_given,
-        older_there,
+        with_hyperparameters,
+        with_older_archive,
         writes={target: Archive(PLAIN, PROVIDED)},
     )
-    alone = {**work, "hyperparams_path": None}
+    without_hyperparameters = {**process_arguments, "hyperparams_path": None}
     yield call(
         "process-embedded",
         process,
-        alone,
-        is_path(target),
-        at(source, TRAINED_ARCHIVE),
+        without_hyperparameters,
+        returns_path(target),
+        file_at(source, TRAINED_ARCHIVE),
         writes={target: Archive(TRAINED)},
     )
-    yield call("process-without-any", process, alone, Raises("FileNotFoundError"), with_model)
-    yield call("process-without-model", process, work, Raises("FileNotFoundError"), with_given)
+    yield call(
+        "process-without-any",
+        process,
+        without_hyperparameters,
+        Raises("FileNotFoundError"),
+        with_model,
+    )
+    yield call(
+        "process-without-model",
+        process,
+        process_arguments,
+        Raises("FileNotFoundError"),
+        with_hyperparameters,
+    )
 
     new = "/srv/one/two/three"
     yield call(
@@ -360,52 +380,56 @@ def functions(world: World) -> Iterator[Special]:
         writes={new: Content("directory")},
     )
     yield call(
-        "ensure-there", "ensure_directory", {"directory": path(new)}, Returns(True), folder(new)
+        "ensure-there", "ensure_directory", {"directory": path(new)}, Returns(True), folder_at(new)
     )
     yield call(
         "ensure-is-a-file",
         "ensure_directory",
-        {"directory": path(given)},
+        {"directory": path(hyperparameters_path)},
         Returns(False),
-        with_given,
+        with_hyperparameters,
     )
     yield call(
         "ensure-below-a-file",
         "ensure_directory",
-        {"directory": path(f"{given}/below")},
+        {"directory": path(f"{hyperparameters_path}/below")},
         Returns(False),
-        with_given,
+        with_hyperparameters,
     )
 
-    copy = {"src": path(given), "dst": path("/srv/copies/new/copy.json")}
-    dated = 1_500_000_000.0
+    copy_arguments = {"src": path(hyperparameters_path), "dst": path("/srv/copies/new/copy.json")}
+    copied_mtime = 1_500_000_000.0
 
     def old_file(tree: Tree) -> Tree:
-        tree = tree.with_file(given, PROVIDED, mode=0o640)
-        return tree.with_entry(given, replace(tree.entries[given], mtime=dated))
+        tree = tree.with_file(hyperparameters_path, PROVIDED, mode=0o640)
+        return tree.with_entry(
+            hyperparameters_path, replace(tree.entries[hyperparameters_path], mtime=copied_mtime)
+        )
 
     yield call(
         "copy",
         "copy_file",
-        copy,
+        copy_arguments,
         Returns(None),
         old_file,
-        writes={"/srv/copies/new/copy.json": Content(data=PROVIDED, mode=0o640, mtime=dated)},
+        writes={
+            "/srv/copies/new/copy.json": Content(data=PROVIDED, mode=0o640, mtime=copied_mtime)
+        },
     )
     yield call(
         "copy-by-position",
         "copy_file",
-        by_position(copy),
+        by_position(copy_arguments),
         Returns(None),
-        with_given,
+        with_hyperparameters,
         writes={"/srv/copies/new/copy.json": Content(data=PROVIDED)},
     )
     yield call(
         "copy-a-folder",
         "copy_file",
-        copy,
+        copy_arguments,
         Raises("OSError"),
-        folder(given),
-        folder("/srv/copies/new"),
+        folder_at(hyperparameters_path),
+        folder_at("/srv/copies/new"),
     )
-    yield call("copy-nothing", "copy_file", copy, Raises("FileNotFoundError"))
+    yield call("copy-nothing", "copy_file", copy_arguments, Raises("FileNotFoundError"))

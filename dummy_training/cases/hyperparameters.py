@@ -1,4 +1,4 @@
-"""Which hyperparameters are good, and which are looked at."""
+"""Valid, unusual and invalid hyperparameters, provided and embedded."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from .world import (
     TRAINED_ARCHIVE,
     TreeEdit,
     World,
-    at,
     channels,
-    older,
+    file_at,
+    older_output,
 )
 
 
 def hyperparameters(world: World) -> Iterator[Special]:
-    """Which hyperparameters are good, and which are looked at."""
-    # What no reader of JSON takes, and what some do but is no object in UTF-8.
+    """Valid, unusual and invalid hyperparameters, provided and embedded."""
+    # `malformed` is not JSON; the others are JSON to some parsers, but not an object in UTF-8.
     malformed = {
         "malformed": b'{"epochs": 3',
         "empty": b"",
@@ -56,13 +56,15 @@ def hyperparameters(world: World) -> Iterator[Special]:
     }
     code = error_code("INVALID_HYPERPARAMETERS")
     for name, data in invalid.items():
-        yield world.case(f"provided-{name}", failure((code,)), channels(PLAIN_ARCHIVE, data), older)
+        yield world.case(
+            f"provided-{name}", failure((code,)), channels(PLAIN_ARCHIVE, data), older_output
+        )
         yield world.case(
             f"provided-{name}-but-ignored",
             kept(TRAINED, ignored=True),
             channels(TRAINED_ARCHIVE, data),
         )
-    odd = {
+    unusual = {
         "tabs-and-crlf": b'{\r\n\t"epochs" :3 ,\r\n\t"a":[ 1,2 ]\r\n}\r\n\r\n',
         "unsorted": b'{"z": 1, "a": {"y": 1.50, "b": 1e5}}',
         "escapes": b'{"name": "caf\\u00e9 \\/ \\"x\\""}',
@@ -72,13 +74,13 @@ def hyperparameters(world: World) -> Iterator[Special]:
         "large-numbers": b'{"seed": 123456789012345678901234567890, "eta": 0.1000}',
         "large": b'{"vocabulary": [' + b", ".join(b'"%d"' % n for n in range(40_000)) + b"]}",
     }
-    for name, data in odd.items():
+    for name, data in unusual.items():
         yield world.case(
             f"provided-{name}-kept-byte-for-byte",
             injected(PLAIN, data),
             channels(PLAIN_ARCHIVE, data),
         )
-    for name, data in {**odd, **invalid}.items():
+    for name, data in {**unusual, **invalid}.items():
         content = (file("hyperparameters.json", data, mode=0o640), *PLAIN)
         yield world.case(
             f"embedded-{name}-kept",
@@ -92,35 +94,35 @@ def hyperparameters(world: World) -> Iterator[Special]:
             kept(content, ignored=True, malformed=True),
             channels(model_archive(content), PROVIDED),
         )
-    own = b'{"trained": "linked"}\n'
-    linked = (*PLAIN, file("code/own.json", own))
+    embedded = b'{"trained": "linked"}\n'
+    linked = (*PLAIN, file("code/own.json", embedded))
     for kind, link in (
         ("symlink", symlink("hyperparameters.json", "code/own.json")),
         ("hard-link", hardlink("hyperparameters.json", "code/own.json")),
     ):
         yield world.case(
             f"embedded-as-a-{kind}-becomes-a-file",
-            kept(linked, linked=own),
+            kept(linked, linked=embedded),
             channels(model_archive((*linked, link))),
         )
-    once = file("hyperparameters.json", own)
+    member = file("hyperparameters.json", embedded)
     yield world.case(
         "embedded-twice-comes-out-once",
-        kept((once, *PLAIN)),
-        channels(model_archive((once, *PLAIN, file("./hyperparameters.json", own)))),
+        kept((member, *PLAIN)),
+        channels(model_archive((member, *PLAIN, file("./hyperparameters.json", embedded)))),
     )
-    given = f"{PROCESSED_AT}/{HYPERPARAMETERS}/hyperparameters.json"
+    provided_path = f"{PROCESSED_AT}/{HYPERPARAMETERS}/hyperparameters.json"
     not_a_file: Mapping[str, TreeEdit] = {
-        "directory": lambda tree: tree.with_directory(given),
-        "fifo": lambda tree: tree.with_fifo(given),
+        "directory": lambda tree: tree.with_directory(provided_path),
+        "fifo": lambda tree: tree.with_fifo(provided_path),
     }
     for name, edit in not_a_file.items():
         yield world.case(
             f"provided-is-a-{name}",
-            failure((searched(given),)),
+            failure((searched(provided_path),)),
             channels(PLAIN_ARCHIVE),
             edit,
-            older,
+            older_output,
             timeout=10.0,
         )
         yield world.case(
@@ -146,6 +148,6 @@ def hyperparameters(world: World) -> Iterator[Special]:
         "lookalikes-are-not-provided",
         no_hyperparameters(f"{PROCESSED_AT}/{MODEL}/model.tar.gz", f"{CODE}/hyperparams"),
         channels(PLAIN_ARCHIVE),
-        at(f"{CODE}/hyperparams/Hyperparameters.json", PROVIDED),
-        at(f"{CODE}/hyperparams/sub/hyperparameters.json", PROVIDED),
+        file_at(f"{CODE}/hyperparams/Hyperparameters.json", PROVIDED),
+        file_at(f"{CODE}/hyperparams/sub/hyperparameters.json", PROVIDED),
     )

@@ -1,4 +1,4 @@
-"""What becomes of the output folder: older outputs, other file systems, faults in mid-run."""
+"""The output folder: older outputs, other file systems, faults during the run."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from .world import (
     PROVIDED,
     WRITES,
     World,
-    at,
     channels,
-    older,
+    file_at,
+    older_output,
 )
 
-# A full disk is no fault of the inputs.
+# The error about a full disk must not have the error code of an input.
 NO_CODE = Matches(
     "own-fault",
     r"\A(?![\s\S]*\b(?:INVALID_FORMAT|INVALID_ARCHIVE|UNSAFE_MEMBER|INVALID_HYPERPARAMETERS)\b)",
@@ -42,24 +42,24 @@ MANY = (*PYTORCH, *(file(f"part-{n}.bin", random.Random(n).randbytes(3000)) for 
 
 
 def outputs(world: World) -> Iterator[Special]:
-    """What lies in the output folder before."""
+    """Output folders that hold other files, are missing or are a file system."""
     written = WRITES
-    yield world.case("older-output-replaced", written, GOOD, older)
+    yield world.case("older-output-replaced", written, GOOD, older_output)
     yield world.case(
-        "older-output-kept-without-model", no_model(f"{CODE}/models", CODE), PROVIDE, older
+        "older-output-kept-without-model", no_model(f"{CODE}/models", CODE), PROVIDE, older_output
     )
     yield world.case(
         "older-output-kept-without-hyperparameters",
         no_hyperparameters(f"{PROCESSED_AT}/{MODEL}/model.tar.gz", f"{CODE}/hyperparams"),
         channels(PLAIN_ARCHIVE),
-        older,
+        older_output,
     )
     yield world.case(
         "other-files-in-the-output-folder",
         written,
         GOOD,
-        at(f"{OUTPUT}/notes.txt", b"not mine"),
-        at(f"{OUTPUT}/model.tar.gz.tmp", b"not mine either"),
+        file_at(f"{OUTPUT}/notes.txt", b"not mine"),
+        file_at(f"{OUTPUT}/model.tar.gz.tmp", b"not mine either"),
     )
     yield world.case("output-folder-missing", written, GOOD, lambda tree: tree.without(OUTPUT))
     yield world.case(
@@ -70,29 +70,31 @@ def outputs(world: World) -> Iterator[Special]:
     )
     yield world.case("output-is-its-own-file-system", written, GOOD, mounts=(Mount(OUTPUT),))
     yield world.case(
-        "things-in-the-temporary-folder", written, GOOD, at("/tmp/somebody-elses/file", b"x")
+        "things-in-the-temporary-folder", written, GOOD, file_at("/tmp/somebody-elses/file", b"x")
     )
 
 
 def faults(world: World) -> Iterator[Special]:
-    """Signals in mid-run and full disks: nothing partial, nothing left."""
-    both = channels(model_archive(MANY), PROVIDED)
-    for share in (0.05, 0.25, 0.5, 0.75, 0.95):
-        for when, edits in (("", (both,)), ("-over-older-output", (both, older))):
+    """Signals during the run, and full disks: no partial output."""
+    inputs = channels(model_archive(MANY), PROVIDED)
+    for moment in (0.05, 0.25, 0.5, 0.75, 0.95):
+        for when, edits in (("", (inputs,)), ("-over-older-output", (inputs, older_output))):
             yield world.case(
-                f"sigterm-at-{share:.0%}".replace("%", "-percent") + when,
+                f"sigterm-at-{moment:.0%}".replace("%", "-percent") + when,
                 Expectation(exit_code=143),
                 *edits,
-                interrupt=Interrupt(signal.SIGTERM, share),
+                interrupt=Interrupt(signal.SIGTERM, moment),
             )
-    for share in (0.3, 0.6, 0.9):
+    for moment in (0.3, 0.6, 0.9):
         yield world.case(
-            f"sigkill-at-{share:.0%}".replace("%", "-percent"),
+            f"sigkill-at-{moment:.0%}".replace("%", "-percent"),
             Expectation(exit_code=137, dies=True),
-            both,
-            older,
-            interrupt=Interrupt(signal.SIGKILL, share),
+            inputs,
+            older_output,
+            interrupt=Interrupt(signal.SIGKILL, moment),
         )
-    full = (Mount(OUTPUT, size=64 * 1024),)
-    yield world.case("full-disk", failure((NO_CODE,)), both, mounts=full)
-    yield world.case("full-disk-over-older-output", failure((NO_CODE,)), both, older, mounts=full)
+    full_mounts = (Mount(OUTPUT, size=64 * 1024),)
+    yield world.case("full-disk", failure((NO_CODE,)), inputs, mounts=full_mounts)
+    yield world.case(
+        "full-disk-over-older-output", failure((NO_CODE,)), inputs, older_output, mounts=full_mounts
+    )

@@ -1,4 +1,4 @@
-"""The worlds of the special cases: a job's tree with the script in it, and edits of it."""
+"""The trees of the special cases: that of a job with the script, and edits of it."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ TreeEdit = Callable[[Tree], Tree]
 
 
 class World:
-    """Makes special cases: a job's tree with the script in it, edited."""
+    """Creates special cases: the tree of a job with the script, edited."""
 
     def __init__(self, start: Case) -> None:
-        """Take the script from where `start` holds it."""
+        """Take the script from the tree of `start`."""
         self._name = PurePosixPath(start.script).name
         self._script = start.tree.entries[start.script].data
 
@@ -54,21 +54,21 @@ class World:
         job: str = "processing",
         **changes: object,
     ) -> Special:
-        """A case in a job of this type, the script in `code`; `changes` are fields of the case."""
+        """A case in a job of this type, the script in `code`; `changes` are fields of `Case`."""
 
         def edit(case: Case) -> Case:
             tree = Tree.for_job(TRAINING if job == "training" else PROCESSING, (OUTPUT,))
             tree = tree.with_code({self._name: self._script}, at=code)
             for one in edits:
                 tree = one(tree)
-            made = replace(case, tree=tree, script=f"{code}/{self._name}", cwd=code)
-            return replace(made, **changes)  # type: ignore[arg-type]
+            edited = replace(case, tree=tree, script=f"{code}/{self._name}", cwd=code)
+            return replace(edited, **changes)  # type: ignore[arg-type]
 
         return Special(name, edit, expected)
 
 
 def channels(model: bytes | None, hyperparameters: bytes | None = None) -> TreeEdit:
-    """Channels that hold this archive and these hyperparameters; None: no such channel."""
+    """Add channels with this archive and these hyperparameters; None is no channel."""
 
     def edit(tree: Tree) -> Tree:
         if model is not None:
@@ -80,18 +80,18 @@ def channels(model: bytes | None, hyperparameters: bytes | None = None) -> TreeE
     return edit
 
 
-def at(path: str, data: bytes) -> TreeEdit:
-    """A file that lies somewhere."""
+def file_at(path: str, data: bytes) -> TreeEdit:
+    """Add a file."""
     return lambda tree: tree.with_file(path, data)
 
 
-def folder(path: str) -> TreeEdit:
-    """A folder that is there, empty unless something else is put into it."""
+def folder_at(path: str) -> TreeEdit:
+    """Add a folder."""
     return lambda tree: tree.with_directory(path)
 
 
-def older(tree: Tree) -> Tree:
-    """An older output in the place of the new one."""
+def older_output(tree: Tree) -> Tree:
+    """Add an older output where the new one is written."""
     return tree.with_file(WRITTEN, OLDER)
 
 

@@ -12,7 +12,7 @@ from harness.commands.options import EPILOG
 def explain(name: str | None) -> None:
     """Say what a PROMISE, or a CODE of lint, means; without one, what each does."""
     from harness.errors import WrongUse
-    from harness.lint.problem import CODES, explained
+    from harness.lint.problem import CODES, describe_code
     from harness.promises.all import PROMISES
 
     promises = {promise.name: promise for promise in PROMISES}
@@ -21,7 +21,7 @@ def explain(name: str | None) -> None:
             click.echo(f"{promise.name:24} {promise.sentence}")
         for code, description in CODES.items():
             click.echo(f"{code:24} {description.meaning}")
-    elif (code_text := explained(name)) is not None:
+    elif (code_text := describe_code(name)) is not None:
         click.echo(code_text)
     elif name in promises:
         click.echo(promises[name].explain())

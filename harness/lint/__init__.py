@@ -1,7 +1,7 @@
-"""Lint: a script against its contract, without running it.
+"""Checks a script against its contract without running it; imports `worlds` and below.
 
-A check looks at the facts of a script and at its contract, and yields problems. A new one is a
-function in one of the modules here, and a line in `CHECKS`.
+A check gets the facts of a script and its contract, and yields problems. To add one, write a
+function in one of the modules here, and list it in `CHECKS`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.contracts.contract import Contract
 from harness.lint import archives, arguments, failures, imports, paths, shape, variables
 from harness.lint.facts import Facts, NotPython, read
-from harness.lint.problem import Problem, plain
+from harness.lint.problem import Problem, printable
 
 CHECKS: tuple[Callable[[Facts, Contract], Iterator[Problem]], ...] = (
     paths.undeclared_paths,
@@ -34,7 +34,7 @@ _NOQA = re.compile(
 
 
 def lint(contract: Contract, script: Path, source: bytes) -> tuple[Problem, ...]:
-    """Every problem of a script, by line; one that cannot be parsed has that problem alone.
+    """Every problem of a script, by line; a script that cannot be parsed has that problem only.
 
     `# noqa: CODE` silences a line, as in other linters.
     """
@@ -43,12 +43,12 @@ def lint(contract: Contract, script: Path, source: bytes) -> tuple[Problem, ...]
         found = [problem for check in CHECKS for problem in check(facts, contract)]
     except NotPython as error:
         fix = "mend the syntax; Python says what it expected"
-        return (Problem("H100", plain(str(error)), fix, script, error.line, error.column),)
+        return (Problem("H100", printable(str(error)), fix, script, error.line, error.column),)
     except (RecursionError, MemoryError):
         message = "is nested too deeply to be looked at"
-        return (Problem("H100", message, "take the deepest expression apart", script, 1, 1),)
-    heard = [one for one in found if not _is_silenced(one, facts.lines)]
-    return tuple(sorted(heard, key=lambda one: (one.line, one.column, one.code)))
+        return (Problem("H100", message, "split the deepest expression", script, 1, 1),)
+    reported = [one for one in found if not _is_silenced(one, facts.lines)]
+    return tuple(sorted(reported, key=lambda one: (one.line, one.column, one.code)))
 
 
 def _is_silenced(problem: Problem, lines: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Command line arguments: those that the script takes against those of the contract."""
+"""Command line arguments: those of the script against those of the contract."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from harness.lint.problem import Problem
 from harness.lint.syntax import Function
 
 # argparse, optparse, click.
-_ADD = re.compile(r"(.*\.)?add_(argument|option)|(rich_)?click\.(option|argument)")
-# What parsers take without a word in the contract.
-_ACTIONS = ("help", "version")
-# These make arguments of what functions take, or of what the documentation says.
+_ADD_ARGUMENT = re.compile(r"(.*\.)?add_(argument|option)|(rich_)?click\.(option|argument)")
+# Actions of arguments that the contract need not declare.
+_IGNORED_ACTIONS = ("help", "version")
+# Libraries that derive arguments from function parameters, and from the docstring.
 _FROM_FUNCTIONS = ("typer", "fire", "cyclopts", "plac", "defopt")
 _FROM_DOCSTRING = "docopt"
 
 
 def undeclared_arguments(facts: Facts, contract: Contract) -> Iterator[Problem]:
     """Each argument of a parser that the contract does not declare."""
-    declared = {_plain(name) for name in contract.arguments}
+    declared = {_normalised(name) for name in contract.arguments}
     for names, node in _arguments(facts):
-        if not declared & {_plain(name) for name in names}:
+        if not declared & {_normalised(name) for name in names}:
             yield facts.problem(
                 "H301",
                 f"the argument {names[0]} is not declared by the contract",
@@ -34,15 +34,15 @@ def undeclared_arguments(facts: Facts, contract: Contract) -> Iterator[Problem]:
 
 
 def missing_arguments(facts: Facts, contract: Contract) -> Iterator[Problem]:
-    """Each declared argument that no parser of the script takes."""
-    known = {_plain(name) for names, _ in _arguments(facts) for name in names}
-    known |= {_plain(name) for name in _elsewhere(facts)}
-    flags = [facts.texts.of(flag) for node in _added(facts) for flag in node.args]
-    if not all(flag is not None and flag.whole for flag in flags):
-        # The flags are put together at run time, from names that are somewhere.
-        known |= {_plain(text.value) for text in facts.texts.every}
+    """Each declared argument that no parser of the script accepts."""
+    names_taken = {_normalised(name) for names, _ in _arguments(facts) for name in names}
+    names_taken |= {_normalised(name) for name in _other_arguments(facts)}
+    flags = [facts.texts.text_of(flag) for node in _parser_calls(facts) for flag in node.args]
+    if not all(flag is not None and flag.is_complete for flag in flags):
+        # Flags are built at run time; any text in the script may be part of one.
+        names_taken |= {_normalised(text.value) for text in facts.texts.all}
     for name in contract.arguments:
-        if _plain(name) not in known:
+        if _normalised(name) not in names_taken:
             yield facts.problem(
                 "H302",
                 f"the declared argument {name} is not one that the script knows",
@@ -51,33 +51,33 @@ def missing_arguments(facts: Facts, contract: Contract) -> Iterator[Problem]:
 
 
 def _arguments(facts: Facts) -> Iterator[tuple[tuple[str, ...], ast.expr]]:
-    """The names of each argument, and where it is added."""
-    for node in _added(facts):
-        given = {one.arg: one.value for one in node.keywords}
-        action = given.get("action")
-        if isinstance(action, ast.Constant) and action.value in _ACTIONS:
+    """The names of each argument, and the node that adds it."""
+    for node in _parser_calls(facts):
+        keywords = {one.arg: one.value for one in node.keywords}
+        action = keywords.get("action")
+        if isinstance(action, ast.Constant) and action.value in _IGNORED_ACTIONS:
             continue
-        choices = [list(facts.texts.choices(one)) for one in node.args]
-        dest = facts.texts.of(given["dest"]) if "dest" in given else None
+        choices = [list(facts.texts.possible_texts(one)) for one in node.args]
+        dest = facts.texts.text_of(keywords["dest"]) if "dest" in keywords else None
         if len(choices) == 1 and len(choices[0]) > 1:
-            # In a loop over the flags.
+            # The call is in a loop over flags.
             for one in choices[0]:
                 yield (one.value,), one.node
         elif names := tuple(one.value for flags in choices for one in flags):
             yield (*names, *((dest.value,) if dest else ())), node
 
 
-def _added(facts: Facts) -> Iterator[ast.Call]:
-    return (node for node in facts.calls() if _ADD.fullmatch(facts.called(node)))
+def _parser_calls(facts: Facts) -> Iterator[ast.Call]:
+    return (node for node in facts.calls() if _ADD_ARGUMENT.fullmatch(facts.called_name(node)))
 
 
-def _elsewhere(facts: Facts) -> Iterator[str]:
-    """Names of arguments that the script takes in another way.
+def _other_arguments(facts: Facts) -> Iterator[str]:
+    """Names of arguments that the script reads without `add_argument`.
 
-    By hand from `sys.argv`, or by `getopt`: then a text has the name.
+    From `sys.argv` or by `getopt`, when a text has the name; by other libraries.
     """
     modules = {name.partition(".")[0] for name in facts.imports.values()}
-    for text in facts.texts.every:
+    for text in facts.texts.all:
         if text.value.startswith("-") or ("getopt" in modules and text.value.endswith("=")):
             yield text.value
     for node in facts.nodes:
@@ -88,5 +88,5 @@ def _elsewhere(facts: Facts) -> Iterator[str]:
         yield from re.findall(r"--[\w-]+", ast.get_docstring(facts.tree) or "")
 
 
-def _plain(name: str) -> str:
+def _normalised(name: str) -> str:
     return name.lstrip("-").rstrip("=:").replace("_", "-")

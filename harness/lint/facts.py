@@ -1,6 +1,6 @@
-"""The facts of a script: its syntax, the texts that it makes, and where a problem in it is.
+"""The facts of a script that checks use: its syntax, its texts, and the positions of problems.
 
-Nothing is run.
+The script is parsed, not run.
 """
 
 from __future__ import annotations
@@ -13,46 +13,46 @@ import warnings
 from functools import cached_property
 from pathlib import Path
 
-from harness.lint.problem import Problem, plain
+from harness.lint.problem import Problem, printable
 from harness.lint.syntax import Syntax
 from harness.lint.texts import Texts
 
-# Shorter sources cannot be nested as deeply as it takes.
-_HARMLESS_SIZE = 20_000
+# In bytes; shorter sources cannot be nested deeply enough to crash the parser.
+_SAFE_SIZE = 20_000
 
 
 class NotPython(Exception):
-    """The file cannot be parsed; `line` and `column` say where."""
+    """The file cannot be parsed; `line` and `column` count from 1."""
 
     def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
-        """Keep the place beside the message."""
+        """Keep message and position."""
         super().__init__(message)
         self.line = line
         self.column = column
 
 
 class Facts(Syntax):
-    """All that the checks look at."""
+    """A parsed script, as checks use it."""
 
     @cached_property
     def texts(self) -> Texts:
-        """The texts that the script makes."""
+        """The texts of the script."""
         return Texts(self)
 
     def problem(self, code: str, message: str, fix: str, node: ast.AST | None = None) -> Problem:
-        """A problem at a node, or with none at the file's beginning."""
+        """A problem at a node, or at the beginning of the file."""
         line, column = 1, 1
         if isinstance(node, ast.expr | ast.stmt | ast.ExceptHandler):
             line = node.lineno
-            # The parser counts bytes of UTF-8.
+            # `col_offset` counts bytes of UTF-8.
             before = "".join(self.lines[line - 1 : line]).encode()[: node.col_offset]
             column = len(before.decode(errors="ignore")) + 1
-        return Problem(code, plain(message), plain(fix), self.script, line, column)
+        return Problem(code, printable(message), printable(fix), self.script, line, column)
 
 
 def read(script: Path, source: bytes) -> Facts:
     """Parse a script; raises `NotPython`."""
-    if not _survives(source):
+    if not _can_be_parsed(source):
         raise NotPython("cannot be parsed: it is nested too deeply")
     try:
         text = importlib.util.decode_source(source)
@@ -72,9 +72,9 @@ def read(script: Path, source: bytes) -> Facts:
     return Facts(script, tree, tuple(text.split("\n")))
 
 
-def _survives(source: bytes) -> bool:
-    """Whether the parser lives through a source: that of Python 3.10 has no limit to its stack."""
-    if sys.version_info >= (3, 11) or len(source) < _HARMLESS_SIZE:
+def _can_be_parsed(source: bytes) -> bool:
+    """Whether parsing does not crash Python: the parser of 3.10 may overflow the stack."""
+    if sys.version_info >= (3, 11) or len(source) < _SAFE_SIZE:
         return True
     parse = "import ast, sys; ast.parse(sys.stdin.buffer.read())"
     probe = [sys.executable, "-W", "ignore", "-c", parse]

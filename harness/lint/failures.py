@@ -1,4 +1,4 @@
-"""Failures: whether the script lets them become its exit code."""
+"""Failures: whether they reach the exit code."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from harness.contracts.contract import Contract
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem
-from harness.lint.syntax import Function, own
+from harness.lint.syntax import Function, walk_scope
 
 _BROAD = ("BaseException", "Exception")
 _EXITS = ("sys.exit", "os._exit", "exit", "quit", "SystemExit")
-_DEATHS = ("os.abort", "os.kill", "signal.raise_signal")
-# Keeps the error for later: errors.append(error).
-_KEEPERS = ("append", "add", "extend", "put", "put_nowait")
-# A failure of these alone harms nobody.
-_TIDYING = (
+_ABORTS = ("os.abort", "os.kill", "signal.raise_signal")
+# Methods that store an error for later: errors.append(error).
+_COLLECTORS = ("append", "add", "extend", "put", "put_nowait")
+# A failure of these functions may be ignored.
+_CLEANUP_FUNCTIONS = (
     *("close", "unlink", "remove", "rmdir", "rmtree", "removedirs", "cleanup", "clean_up"),
     *("flush", "shutdown", "terminate", "kill", "stop", "join", "release"),
 )
@@ -24,52 +24,60 @@ _FIX = "raise again, or end with sys.exit(1)"
 
 
 def hidden_failure(facts: Facts, _contract: Contract) -> Iterator[Problem]:
-    """Each place that swallows a failure where the exit code is made.
+    """Each place that keeps a failure from the exit code.
 
-    `except:` and `except BaseException` swallow it everywhere, since they catch `SystemExit`;
-    `except Exception` does in main, in what calls main, and on the top level. So does
+    `except:` and `except BaseException` count everywhere, since they catch `SystemExit`, and
+    `except Exception` in main, in callers of main and on the top level. So do
     `contextlib.suppress`, and a `finally` that returns or exits.
     """
-    deciding = _Deciding(facts)
+    exit_code_scope = _ExitCodeScope(facts)
     for node in facts.nodes:
         if isinstance(node, ast.ExceptHandler):
-            decides = node in deciding.nodes
-            broad = _is_broad(facts, _kinds(node.type), decides)
-            if not broad or _is_harmless(facts.parents[node]):
+            in_exit_code_scope = node in exit_code_scope.nodes
+            is_broad = _is_broad(facts, exception_types(node), in_exit_code_scope)
+            if not is_broad or _only_cleans_up_or_imports(facts.parents[node]):
                 continue
-            if not goes_on(facts, node):
-                what = f"`{_head(node)}` swallows every failure, and the exit code stays 0"
-                yield facts.problem("H502", what, _FIX, node)
-            elif node in deciding.dropped and not _goes_on(facts, node, by_return=False):
-                what = f"`{_head(node)}` returns what nobody makes an exit code of"
+            if not propagates(facts, node):
+                message = (
+                    f"`{_except_clause(node)}` swallows every failure, and the exit code stays 0"
+                )
+                yield facts.problem("H502", message, _FIX, node)
+            elif node in exit_code_scope.unused_results and not _propagates(
+                facts, node, by_return=False
+            ):
+                message = f"`{_except_clause(node)}` returns what nobody makes an exit code of"
                 fix = "raise again, or call it as sys.exit(main(...))"
-                yield facts.problem("H502", what, fix, node)
+                yield facts.problem("H502", message, fix, node)
         elif isinstance(node, ast.With):
             for call in (item.context_expr for item in node.items):
-                if isinstance(call, ast.Call) and facts.called(call) == "contextlib.suppress":
-                    broad = _is_broad(facts, call.args, node in deciding.nodes)
-                    if broad and not _is_harmless(node):
-                        what = f"`{ast.unparse(call)}` swallows every failure"
-                        yield facts.problem("H502", what, "suppress what may happen here", call)
-        elif node in deciding.nodes:
-            for part in (one for last in getattr(node, "finalbody", []) for one in own(last)):
-                if isinstance(part, ast.Return) or _ends_well(facts, part):
+                if isinstance(call, ast.Call) and facts.called_name(call) == "contextlib.suppress":
+                    is_broad = _is_broad(facts, call.args, node in exit_code_scope.nodes)
+                    if is_broad and not _only_cleans_up_or_imports(node):
+                        message = f"`{ast.unparse(call)}` swallows every failure"
+                        yield facts.problem("H502", message, "suppress what may happen here", call)
+        elif node in exit_code_scope.nodes:
+            for part in (
+                one for last in getattr(node, "finalbody", []) for one in walk_scope(last)
+            ):
+                if isinstance(part, ast.Return) or _exits_with_success(facts, part):
                     assert isinstance(part, ast.stmt | ast.expr)
-                    what = f"`{ast.unparse(part)}` in finally swallows every failure"
-                    yield facts.problem("H502", what, "move it out of the finally", part)
+                    message = f"`{ast.unparse(part)}` in finally swallows every failure"
+                    yield facts.problem("H502", message, "move it out of the finally", part)
 
 
-class _Deciding:
-    """Where the exit code is made: the top level, main, and each function that calls such a one.
+class _ExitCodeScope:
+    """The code that decides the exit code: the top level, main, and the callers of main.
 
-    In `dropped` are the parts of those whose value nobody looks at.
+    `nodes` are its nodes, `unused_results` those in functions whose result no caller uses.
     """
 
     def __init__(self, facts: Facts) -> None:
-        """Go from main outwards."""
+        """Collect main and its direct and indirect callers."""
         names = {"main"}
         calls = {
-            name: {facts.called(part) for part in own(node) if isinstance(part, ast.Call)}
+            name: {
+                facts.called_name(part) for part in walk_scope(node) if isinstance(part, ast.Call)
+            }
             for name, node in facts.functions.items()
         }
         while more := {name for name in calls.keys() - names if calls[name] & names}:
@@ -77,75 +85,77 @@ class _Deciding:
         statements = [
             one for one in facts.tree.body if not isinstance(one, Function | ast.ClassDef)
         ]
-        self.nodes = {part for one in statements for part in own(one)}
-        self.dropped: set[ast.AST] = set()
+        self.nodes = {part for one in statements for part in walk_scope(one)}
+        self.unused_results: set[ast.AST] = set()
         for name in names & facts.functions.keys():
-            parts = set(own(facts.functions[name]))
+            parts = set(walk_scope(facts.functions[name]))
             self.nodes |= parts
-            uses = [node for node in facts.calls() if facts.called(node) == name]
-            if uses and all(facts.is_dropped(node) for node in uses):
-                self.dropped |= parts
+            uses = [node for node in facts.calls() if facts.called_name(node) == name]
+            if uses and all(facts.is_value_unused(node) for node in uses):
+                self.unused_results |= parts
 
 
-def goes_on(facts: Facts, node: ast.ExceptHandler) -> bool:
-    """Whether the failure goes on from here: raised, returned, kept, or made the exit code."""
-    return _goes_on(facts, node, by_return=True)
+def propagates(facts: Facts, node: ast.ExceptHandler) -> bool:
+    """Whether a handler passes the failure on: it raises, returns, stores or exits with it."""
+    return _propagates(facts, node, by_return=True)
 
 
-def _goes_on(facts: Facts, node: ast.ExceptHandler, by_return: bool) -> bool:
-    for part in own(node):
-        if by_return and isinstance(part, ast.Return) and not _is_nothing(part.value):
+def _propagates(facts: Facts, node: ast.ExceptHandler, by_return: bool) -> bool:
+    for part in walk_scope(node):
+        if by_return and isinstance(part, ast.Return) and not _is_success(part.value):
             return True
-        if _fails(facts, part) or _keeps(facts, node, part):
+        if _fails(facts, part) or _stores_for_later(facts, node, part):
             return True
-        called = facts.functions.get(facts.called(part)) if isinstance(part, ast.Call) else None
-        if called is not None and any(_fails(facts, one) for one in own(called)):
+        called = (
+            facts.functions.get(facts.called_name(part)) if isinstance(part, ast.Call) else None
+        )
+        if called is not None and any(_fails(facts, one) for one in walk_scope(called)):
             return True
     return False
 
 
 def _fails(facts: Facts, node: ast.AST) -> bool:
-    """Whether a node raises, or ends the process with another exit code than 0."""
+    """Whether a node raises, or ends the process with an exit code other than 0."""
     if isinstance(node, ast.Raise):
-        return node.exc is None or not _ends_well(facts, node.exc)
+        return node.exc is None or not _exits_with_success(facts, node.exc)
     if not isinstance(node, ast.Call):
         return False
-    name = facts.called(node)
+    name = facts.called_name(node)
     if name in _EXITS:
-        return not _ends_well(facts, node)
-    return name in _DEATHS or _is_parsers(facts, node)
+        return not _exits_with_success(facts, node)
+    return name in _ABORTS or _is_parser_error(facts, node)
 
 
-def _is_parsers(facts: Facts, node: ast.Call) -> bool:
-    """Whether it is `parser.error(...)`, which exits with 2."""
+def _is_parser_error(facts: Facts, node: ast.Call) -> bool:
+    """Whether the call is `parser.error(...)`, which exits with 2."""
     if not (isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)):
         return False
-    made = facts.constants.get(node.func.value.id)
-    is_parser = isinstance(made, ast.Call) and facts.called(made).endswith("ArgumentParser")
+    value = facts.constants.get(node.func.value.id)
+    is_parser = isinstance(value, ast.Call) and facts.called_name(value).endswith("ArgumentParser")
     return is_parser and node.func.attr == "error"
 
 
-def _ends_well(facts: Facts, node: ast.AST) -> bool:
+def _exits_with_success(facts: Facts, node: ast.AST) -> bool:
     """Whether a node ends the process with exit code 0."""
     if isinstance(node, ast.Call):
-        return facts.called(node) in _EXITS and _is_nothing(*node.args[:1])
-    return isinstance(node, ast.expr) and facts.dotted(node) == "SystemExit"
+        return facts.called_name(node) in _EXITS and _is_success(*node.args[:1])
+    return isinstance(node, ast.expr) and facts.dotted_name(node) == "SystemExit"
 
 
-def _is_nothing(node: ast.expr | None = None) -> bool:
-    """Whether a value is none, or an exit code that says success."""
+def _is_success(node: ast.expr | None = None) -> bool:
+    """Whether a return value or exit code means success: missing, None or 0."""
     return node is None or (
         isinstance(node, ast.Constant) and node.value in (0, None) and node.value is not False
     )
 
 
-def _keeps(facts: Facts, handler: ast.ExceptHandler, node: ast.AST) -> bool:
-    """Whether a node in a handler keeps something that is looked at after it.
+def _stores_for_later(facts: Facts, handler: ast.ExceptHandler, node: ast.AST) -> bool:
+    """Whether a node in a handler stores a value that is used after the handler.
 
-    An error that is put aside (`errors.append(error)`), an exit code, a value to go on with.
+    Such as an error (`errors.append(error)`), an exit code or a default.
     """
     if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Attribute) and node.func.attr in _KEEPERS
+        return isinstance(node.func, ast.Attribute) and node.func.attr in _COLLECTORS
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
         targets = node.targets
@@ -155,34 +165,38 @@ def _keeps(facts: Facts, handler: ast.ExceptHandler, node: ast.AST) -> bool:
         return True
     names = {part.id for one in targets for part in ast.walk(one) if isinstance(part, ast.Name)}
     return any(
-        handler not in facts.around(use) for name in names for use in facts.uses.get(name, ())
+        handler not in facts.ancestors(use) for name in names for use in facts.uses.get(name, ())
     )
 
 
-def _is_broad(facts: Facts, kinds: list[ast.expr] | None, decides: bool) -> bool:
-    """Whether it is all that is caught: with `SystemExit`, or where the exit code is made."""
-    if kinds is None:
+def _is_broad(facts: Facts, types: list[ast.expr] | None, in_exit_code_scope: bool) -> bool:
+    """Whether these types catch every failure, also `SystemExit` outside the exit code scope."""
+    if types is None:
         return True
-    names = {facts.dotted(kind).rpartition(".")[2] for kind in kinds}
-    return "BaseException" in names or (decides and "Exception" in names)
+    names = {facts.dotted_name(one).rpartition(".")[2] for one in types}
+    return "BaseException" in names or (in_exit_code_scope and "Exception" in names)
 
 
-def _kinds(kind: ast.expr | None) -> list[ast.expr] | None:
-    return kind.elts if isinstance(kind, ast.Tuple) else None if kind is None else [kind]
+def exception_types(handler: ast.ExceptHandler) -> list[ast.expr] | None:
+    """The exceptions that a handler names; None for a bare `except:`."""
+    caught = handler.type
+    if caught is None:
+        return None
+    return caught.elts if isinstance(caught, ast.Tuple) else [caught]
 
 
-def _is_harmless(node: ast.AST) -> bool:
-    """Whether all that is tried or done in a block is to tidy up, or to import."""
+def _only_cleans_up_or_imports(node: ast.AST) -> bool:
+    """Whether a block only cleans up or imports."""
     body: list[ast.stmt] = getattr(node, "body", [])
-    return all(_tidies(one) or isinstance(one, ast.Import | ast.ImportFrom) for one in body)
+    return all(_is_cleanup(one) or isinstance(one, ast.Import | ast.ImportFrom) for one in body)
 
 
-def _tidies(node: ast.stmt) -> bool:
+def _is_cleanup(node: ast.stmt) -> bool:
     call = node.value if isinstance(node, ast.Expr) else None
     if not isinstance(call, ast.Call):
         return False
-    return getattr(call.func, "attr", getattr(call.func, "id", "")) in _TIDYING
+    return getattr(call.func, "attr", getattr(call.func, "id", "")) in _CLEANUP_FUNCTIONS
 
 
-def _head(node: ast.ExceptHandler) -> str:
+def _except_clause(node: ast.ExceptHandler) -> str:
     return "except:" if node.type is None else f"except {ast.unparse(node.type)}:"

@@ -1,4 +1,4 @@
-"""The paths below /opt/ml: those of the script against those of the contract."""
+"""Paths below /opt/ml: those of the script against those of the contract."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from harness.worlds.jobs import TRAINING, Request
 from harness.worlds.tree import is_under
 
 _PATH = re.compile(r"/opt/ml(?:/[^\s:\"'<>|]*)?")
-# The first character that is a wildcard, or a field of a template.
-_PATTERN = re.compile(r"[*?\[{%]")
-# What every job finds or may write without a word in the contract.
-_OF_THE_JOB = (
+# A wildcard, or the beginning of a field of a template.
+_WILDCARD = re.compile(r"[*?\[{%]")
+# Paths that every job has or may write, whatever its contract.
+_JOB_PATHS = (
     "/opt/ml/input/config",
     "/opt/ml/config",
     "/opt/ml/output/failure",
     "/opt/ml/output/message",
 )
-# Where the service puts the script: for sys.path, while a file in it is an input.
-_CODE = ("/opt/ml/code", "/opt/ml/processing/input/code")
+# Folders of the script. The folder itself may be used, for sys.path; a file in it is an input.
+_CODE_FOLDERS = ("/opt/ml/code", "/opt/ml/processing/input/code")
 
 
 def undeclared_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
-    """Each path that is not declared, nor the way to one that is."""
-    declared = (*_declared(contract), *_OF_THE_JOB)
-    for text in facts.texts.every:
-        path = _path(text.value)
-        if path is None or path in _CODE:
+    """Each path that is not declared, nor a parent of a declared one."""
+    declared = (*_declared(contract), *_JOB_PATHS)
+    for text in facts.texts.all:
+        path = _path_of(text.value)
+        if path is None or path in _CODE_FOLDERS:
             continue
         if any(is_under(path, one) or is_under(one, path) for one in declared):
             continue
-        # What is put together at run time may go on to one that is declared.
-        if not text.whole and any(one.startswith(text.value) for one in declared):
+        # The unknown rest of the text may lead to a declared path.
+        if not text.is_complete and any(one.startswith(text.value) for one in declared):
             continue
         yield facts.problem(
             "H101",
@@ -47,18 +47,22 @@ def undeclared_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
 
 
 def unused_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
-    """Each declared path that no text of the script leads to.
+    """Each declared path that the script does not use.
 
-    A folder above it counts, since the rest may be put together at run time, and so does a
-    variable that a training job sets to it. Where every job has an output, it need not be used.
+    Using a parent folder counts, since the rest may be added at run time, and so does a variable
+    that a training job sets to the path. Outputs that every job has need not be used.
     """
-    texts = [one for one in facts.texts.every if one.node not in facts.texts.parts]
-    used = [path for one in texts if (path := _path(one.value)) is not None]
+    texts = [one for one in facts.texts.all if one.node not in facts.texts.prefixes]
+    used = [path for one in texts if (path := _path_of(one.value)) is not None]
     variables = _training_variables(contract)
-    used += [variables[one.value] for one in facts.texts.every if one.value in variables]
-    free = {one.path for one in contract.outputs.values() if contract.job and not one.required}
+    used += [variables[one.value] for one in facts.texts.all if one.value in variables]
+    optional_outputs = {
+        one.path for one in contract.outputs.values() if contract.job and not one.required
+    }
     for path, name in _declared(contract).items():
-        if path in free or any(is_under(one, path) or is_under(path, one) for one in used):
+        if path in optional_outputs or any(
+            is_under(one, path) or is_under(path, one) for one in used
+        ):
             continue
         if any(one.value.startswith(path) for one in texts):
             continue
@@ -70,7 +74,7 @@ def unused_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
 
 
 def _training_variables(contract: Contract) -> Mapping[str, str]:
-    """The paths that a training job with the contract's channels tells through variables."""
+    """The variables of a training job with the contract's channels that hold paths: name → path."""
     mounts = [mount for one in contract.inputs.values() for mount in one.mounts]
     channels = tuple(
         posixpath.basename(mount)
@@ -81,17 +85,17 @@ def _training_variables(contract: Contract) -> Mapping[str, str]:
     return {name: value for name, value in variables.items() if _PATH.fullmatch(value)}
 
 
-def _path(text: str) -> str | None:
-    """The path that a text is, up to where it becomes a pattern; None where it is none."""
+def _path_of(text: str) -> str | None:
+    """The path of a text, up to its first wildcard; None when it is no path below /opt/ml."""
     if not _PATH.fullmatch(text):
         return None
-    if pattern := _PATTERN.search(text):
+    if pattern := _WILDCARD.search(text):
         text = text[: pattern.start()].rpartition("/")[0]
     return posixpath.normpath(text)
 
 
 def _declared(contract: Contract) -> Mapping[str, str]:
-    """Every absolute path of the contract, and the input or output that it belongs to."""
+    """Every absolute path of the contract → the name of its input or output."""
     declared: dict[str, str] = {}
     for name, one in contract.inputs.items():
         for path in (*one.mounts, *one.source):

@@ -1,4 +1,4 @@
-"""A problem of a script: where it is, what it is, and how to mend it."""
+"""Problems of scripts, and the codes of the linter."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_LONGEST = 300
+_MAX_LENGTH = 300
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem; `line` and `column` begin at 1 and count characters. `CODES` explains codes."""
+    """A problem of a script; `line` and `column` count from 1, columns in characters."""
 
     code: str
     message: str
@@ -23,7 +23,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Code:
-    """What a code means: in a few words, why it matters, and code that is right."""
+    """The description of a code: its meaning, why it matters, and a correct example."""
 
     meaning: str
     why: str
@@ -94,8 +94,8 @@ CODES: Mapping[str, Code] = {
 }
 
 
-def explained(code: str) -> str | None:
-    """What a code means, for people; None when there is no such code."""
+def describe_code(code: str) -> str | None:
+    """The description of a code for users; None for an unknown code."""
     if code not in CODES:
         return None
     known = CODES[code]
@@ -106,9 +106,9 @@ def explained(code: str) -> str | None:
     return f"{code}\n\n{known.meaning}\n\n{known.why}\n\nRight:\n\n{right}\n\n{silence}"
 
 
-def plain(text: str) -> str:
-    """The text on one line, of a sensible length, with nothing that a terminal cannot show."""
+def printable(text: str) -> str:
+    """The text with control characters escaped, cut off after 300 characters."""
     shown = "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
     )
-    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+    return shown if len(shown) <= _MAX_LENGTH else f"{shown[:_MAX_LENGTH]}…"

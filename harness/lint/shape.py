@@ -1,4 +1,4 @@
-"""What a step script must look like, so that other programs can call it."""
+"""The shape of a step script: main with its four parameters, and the main guard."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SIGNATURE = f"main({', '.join(SIGNATURE)})"
 
 
 def main_function(facts: Facts, _contract: Contract) -> Iterator[Problem]:
-    """A problem when other programs cannot call main with its four arguments in their order.
+    """A problem when main cannot be called with the four arguments in their order.
 
-    A main that comes from elsewhere, by an import or as the value of a call, is taken to be right.
+    A main that is imported, or the value of a call, is accepted.
     """
     fix = f"define {_SIGNATURE}, and call it below the main guard"
     known = [node for node in facts.top_level if isinstance(node, Function) and node.name == "main"]
@@ -31,14 +31,14 @@ def main_function(facts: Facts, _contract: Contract) -> Iterator[Problem]:
             yield facts.problem(
                 "H401", message, f"define {_SIGNATURE}, with asyncio.run in it", node
             )
-        elif not _takes_the_four(node.args):
+        elif not _accepts_signature(node.args):
             yield facts.problem("H401", f"{node.name}({arguments}) is not {_SIGNATURE}", fix, node)
     if not known and value is None and not {"main", "*"} & facts.imports.keys():
         yield facts.problem("H401", f"there is no {_SIGNATURE}", fix)
 
 
 def main_guard(facts: Facts, _contract: Contract) -> Iterator[Problem]:
-    """One problem when importing the script would run it, or running it would do nothing."""
+    """A problem when the script has no main guard."""
     for node in facts.top_level:
         if isinstance(node, ast.If):
             parts = list(ast.walk(node.test))
@@ -47,7 +47,7 @@ def main_guard(facts: Facts, _contract: Contract) -> Iterator[Problem]:
                 text.value
                 for part in parts
                 if isinstance(part, ast.expr)
-                if (text := facts.texts.of(part))
+                if (text := facts.texts.text_of(part))
             }
             if "__name__" in names and "__main__" in texts:
                 return
@@ -58,12 +58,12 @@ def main_guard(facts: Facts, _contract: Contract) -> Iterator[Problem]:
     )
 
 
-def _takes_the_four(given: ast.arguments) -> bool:
-    """Whether a call with the four in their order is one that these arguments take."""
-    names = [one.arg for one in (*given.posonlyargs, *given.args)]
-    needed = len(names) - len(given.defaults)
+def _accepts_signature(arguments: ast.arguments) -> bool:
+    """Whether these parameters accept the four arguments in their order."""
+    names = [one.arg for one in (*arguments.posonlyargs, *arguments.args)]
+    required = len(names) - len(arguments.defaults)
     return (
         tuple(names[: len(SIGNATURE)]) == SIGNATURE
-        and needed <= len(SIGNATURE)
-        and all(default is not None for default in given.kw_defaults)
+        and required <= len(SIGNATURE)
+        and all(default is not None for default in arguments.kw_defaults)
     )

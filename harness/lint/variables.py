@@ -1,4 +1,4 @@
-"""Environment variables: those that the script reads against those of the contract."""
+"""Environment variables: those of the script against those of the contract."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from harness.lint.problem import Problem
 from harness.lint.texts import Text
 
 _ENVIRONMENT = "os.environ"
-# What main is given; its keys are the script's own where the script makes it.
-_GIVEN = "environ_vars"
-_FILLS = ("dict", "update")
-_METHODS = ("get", "pop", "setdefault")
-# Set by the platform, the service or the system, not by whoever makes the step.
-_OF_THE_JOB = re.compile(
+# The parameter of main with the variables; the script may add keys of its own.
+_MAIN_PARAMETER = "environ_vars"
+_FILLING_FUNCTIONS = ("dict", "update")
+_READING_METHODS = ("get", "pop", "setdefault")
+# Set by the platform, the service or the system, not by the definition of the step.
+_SET_BY_PLATFORM = re.compile(
     r"(SM|SAGEMAKER|AWS|PYTHON|LC|TRAINING_JOB|CUDA|NCCL|OMP|LD)_\w+|PYTHON\w+"
     r"|PATH|HOME|LANG|USER|TZ|TMPDIR|TEMP|TMP|HOSTNAME|PWD|SHELL|TERM|LOGNAME"
     r"|RANK|LOCAL_RANK|WORLD_SIZE|MASTER_ADDR|MASTER_PORT|(?i:(HTTPS?|NO)_PROXY)"
 )
-_SETTINGS = "BaseSettings"
+_SETTINGS_CLASS = "BaseSettings"
 
 
 def undeclared_variables(facts: Facts, contract: Contract) -> Iterator[Problem]:
     """Each environment variable that is read and not declared."""
     declared = {*contract.environment.required, *contract.environment.optional}
-    for one in _reads(facts).known:
-        if one.value not in declared and not _OF_THE_JOB.fullmatch(one.value):
+    for one in _environment_reads(facts).known:
+        if one.value not in declared and not _SET_BY_PLATFORM.fullmatch(one.value):
             yield facts.problem(
                 "H201",
                 f"the environment variable {one.value} is read, and the contract does not "
@@ -43,16 +43,16 @@ def undeclared_variables(facts: Facts, contract: Contract) -> Iterator[Problem]:
 def unread_variables(facts: Facts, contract: Contract) -> Iterator[Problem]:
     """Each required environment variable that is never read.
 
-    A name anywhere in the script counts, since there are many ways to read a variable; but the key
-    of a dictionary does not where every read of the environment is known.
+    Its name anywhere in the script counts as a read, since there are many ways to read variables.
+    The key of a dictionary does not count when every read of the environment is known.
     """
-    reads = _reads(facts)
-    keys = set() if reads.are_others else _own_keys(facts)
-    named = {one.value for one in facts.texts.every if one.node not in keys}
-    named |= {one.value for one in reads.known}
-    fields = _fields(facts, reads.are_others)
+    reads = _environment_reads(facts)
+    keys = set() if reads.has_other_reads else _dictionary_keys(facts)
+    names = {one.value for one in facts.texts.all if one.node not in keys}
+    names |= {one.value for one in reads.known}
+    fields = _settings_fields(facts, reads.has_other_reads)
     for name in contract.environment.required:
-        if name not in named and name.lower() not in fields:
+        if name not in names and name.lower() not in fields:
             yield facts.problem(
                 "H202",
                 f"the required environment variable {name} is never read",
@@ -62,38 +62,40 @@ def unread_variables(facts: Facts, contract: Contract) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class _Reads:
-    """The names that are read, and whether the environment is read in other ways too."""
+    """The names that are read, and whether the environment is also read in unknown ways."""
 
     known: tuple[Text, ...]
-    are_others: bool
+    has_other_reads: bool
 
 
-def _reads(facts: Facts) -> _Reads:
+def _environment_reads(facts: Facts) -> _Reads:
     known: dict[tuple[str, ast.expr], Text] = {}
-    understood: set[ast.AST] = set()
-    are_others = False
-    made = _made(facts)
+    known_mappings: set[ast.AST] = set()
+    has_other_reads = False
+    set_by_script = _keys_set_by_script(facts)
     for node in facts.nodes:
-        mapping, key = _read(facts, node)
+        mapping, key = _environment_read(facts, node)
         if mapping is not None:
-            understood.add(mapping)
+            known_mappings.add(mapping)
         if key is None:
             continue
-        names = list(facts.texts.choices(key))
-        are_others = are_others or not names
-        given = mapping is not None and facts.dotted(mapping) == _GIVEN
+        names = list(facts.texts.possible_texts(key))
+        has_other_reads = has_other_reads or not names
+        is_main_parameter = mapping is not None and facts.dotted_name(mapping) == _MAIN_PARAMETER
         for name in names:
-            if not (given and name.value in made):
+            if not (is_main_parameter and name.value in set_by_script):
                 known[name.value, name.node] = name
     for node in facts.nodes:
-        if isinstance(node, ast.Name | ast.Attribute) and node not in understood:
-            stands_alone = facts.dotted(node) == _ENVIRONMENT
-            are_others = are_others or (stands_alone and not _is_naming(facts, node))
-    return _Reads(tuple(known.values()), are_others)
+        if isinstance(node, ast.Name | ast.Attribute) and node not in known_mappings:
+            is_environment = facts.dotted_name(node) == _ENVIRONMENT
+            has_other_reads = has_other_reads or (
+                is_environment and not _is_alias_or_part(facts, node)
+            )
+    return _Reads(tuple(known.values()), has_other_reads)
 
 
-def _read(facts: Facts, node: ast.AST) -> tuple[ast.expr | None, ast.expr | None]:
-    """The mapping that a node uses, and the key that it reads there."""
+def _environment_read(facts: Facts, node: ast.AST) -> tuple[ast.expr | None, ast.expr | None]:
+    """The mapping that a node uses, and the key that it reads; None for each that it lacks."""
     if isinstance(node, ast.Subscript) and _is_mapping(facts, node.value):
         return node.value, node.slice if isinstance(node.ctx, ast.Load) else None
     if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
@@ -101,27 +103,27 @@ def _read(facts: Facts, node: ast.AST) -> tuple[ast.expr | None, ast.expr | None
         return (mapping, node.left) if _is_mapping(facts, mapping) else (None, None)
     if isinstance(node, ast.Call):
         keys = [*node.args[:1], *(one.value for one in node.keywords if one.arg == "key")]
-        if facts.called(node) == "os.getenv":
+        if facts.called_name(node) == "os.getenv":
             return None, keys[0] if keys else None
         method = node.func
         if isinstance(method, ast.Attribute) and _is_mapping(facts, method.value):
-            # Alone, setdefault() and pop() only set it and take it away.
-            is_read = method.attr == "get" or not facts.is_dropped(node)
-            if method.attr in _METHODS and keys and is_read:
+            # With unused values, setdefault() and pop() only set and remove the key.
+            is_read = method.attr == "get" or not facts.is_value_unused(node)
+            if method.attr in _READING_METHODS and keys and is_read:
                 return method.value, keys[0]
-            return (method.value if method.attr in (*_METHODS, "update") else None), None
+            return (method.value if method.attr in (*_READING_METHODS, "update") else None), None
     return None, None
 
 
 def _is_mapping(facts: Facts, node: ast.expr) -> bool:
-    return isinstance(node, ast.Name | ast.Attribute) and facts.dotted(node) in (
+    return isinstance(node, ast.Name | ast.Attribute) and facts.dotted_name(node) in (
         _ENVIRONMENT,
-        _GIVEN,
+        _MAIN_PARAMETER,
     )
 
 
-def _is_naming(facts: Facts, node: ast.AST) -> bool:
-    """Whether `os.environ` stands here to get another name, or as a part of something longer."""
+def _is_alias_or_part(facts: Facts, node: ast.AST) -> bool:
+    """Whether `os.environ` is assigned to an alias here, or part of a longer expression."""
     parent = facts.parents.get(node)
     targets = parent.targets if isinstance(parent, ast.Assign) else []
     if any(isinstance(one, ast.Name) and one.id in facts.constants for one in targets):
@@ -131,22 +133,26 @@ def _is_naming(facts: Facts, node: ast.AST) -> bool:
     )
 
 
-def _own_keys(facts: Facts) -> set[ast.AST]:
-    """The places where a text is a key of a mapping that the script makes."""
+def _dictionary_keys(facts: Facts) -> set[ast.AST]:
+    """The nodes that are keys of mappings that the script creates."""
     keys: set[ast.AST] = {
         key for node in facts.nodes if isinstance(node, ast.Dict) for key in node.keys if key
     }
-    made = _made(facts)
+    set_by_script = _keys_set_by_script(facts)
     for node in facts.nodes:
-        mapping, key = _read(facts, node)
-        if mapping is not None and key is not None and facts.dotted(mapping) == _GIVEN:
-            text = facts.texts.of(key)
-            keys |= {key} if text is not None and text.value in made else set()
+        mapping, key = _environment_read(facts, node)
+        if (
+            mapping is not None
+            and key is not None
+            and facts.dotted_name(mapping) == _MAIN_PARAMETER
+        ):
+            text = facts.texts.text_of(key)
+            keys |= {key} if text is not None and text.value in set_by_script else set()
     return keys
 
 
-def _made(facts: Facts) -> set[str]:
-    """The keys of the mappings that the script makes itself."""
+def _keys_set_by_script(facts: Facts) -> set[str]:
+    """The keys of the mappings that the script creates."""
     keys: list[ast.expr] = []
     names: set[str] = set()
     for node in facts.nodes:
@@ -156,21 +162,27 @@ def _made(facts: Facts) -> set[str]:
             keys.append(node.key)
         elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             keys.append(node.slice)
-        elif isinstance(node, ast.Call) and facts.called(node).rpartition(".")[2] in _FILLS:
+        elif (
+            isinstance(node, ast.Call)
+            and facts.called_name(node).rpartition(".")[2] in _FILLING_FUNCTIONS
+        ):
             names |= {one.arg for one in node.keywords if one.arg}
-    return names | {one.value for key in keys for one in facts.texts.choices(key)}
+    return names | {one.value for key in keys for one in facts.texts.possible_texts(key)}
 
 
-def _fields(facts: Facts, of_any: bool) -> set[str]:
-    """The fields of pydantic's settings, which are read from variables of the same name.
+def _settings_fields(facts: Facts, of_every_class: bool) -> set[str]:
+    """The fields of pydantic settings, which are read from variables of the same name.
 
-    With `of_any` those of every class, since the environment may be read field by field.
+    With `of_every_class` the fields of all classes, since the script may read one by one.
     """
     return {
         field.target.id.lower()
         for node in facts.nodes
         if isinstance(node, ast.ClassDef)
-        and (of_any or any(facts.dotted(base).endswith(_SETTINGS) for base in node.bases))
+        and (
+            of_every_class
+            or any(facts.dotted_name(base).endswith(_SETTINGS_CLASS) for base in node.bases)
+        )
         for field in node.body
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
     }

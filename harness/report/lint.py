@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
-from harness.lint.problem import CODES, Problem, explained
+from harness.lint.problem import CODES, Problem, describe_code
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -82,7 +82,7 @@ def _sarif(problems: Sequence[Problem]) -> str:
             "id": code,
             "shortDescription": {"text": one.meaning},
             "fullDescription": {"text": one.why},
-            "help": {"text": explained(code)},
+            "help": {"text": describe_code(code)},
         }
         for code, one in CODES.items()
     ]

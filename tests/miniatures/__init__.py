@@ -1,4 +1,4 @@
-"""Deliberately wrong scripts, one for each thing that a script can get wrong, and correct ones."""
+"""Miniatures: wrong scripts, one for each possible error, and correct ones."""
 
 from tests.miniatures.miniature import CORRECT, Miniature
 from tests.miniatures.wrong import (

@@ -1,4 +1,4 @@
-"""Miniatures: scripts that break one promise, each a small edit of a script that breaks none."""
+"""Miniatures: scripts that break one promise, each an edit of a correct script."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ BASE = "streaming"
 
 @dataclass(frozen=True)
 class Miniature:
-    """A wrong script: what it does wrong, and what the harness must find in which cases.
+    """A wrong script: what it breaks, and what the harness must find.
 
-    `edits` are pairs of old and new text; the old must be in the correct script exactly once. In
-    each of `cases` a finding of `promise` is due whose key contains `key`.
+    `edits` are pairs of old and new text; the old one occurs in the correct script exactly once.
+    Each of `cases` must have a finding of `promise` whose key contains `key`.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Miniature:
 
     @cached_property
     def source(self) -> str:
-        """The wrong script; raises `ValueError` when the correct one has changed under an edit."""
+        """The wrong script; raises `ValueError` when an edit does not fit the correct one."""
         text = CORRECT[self.base].read_text()
         for old, new in self.edits:
             if text.count(old) != 1:
@@ -46,9 +46,9 @@ def wrong(
     cases: str | tuple[str, ...],
     base: str = BASE,
 ) -> Miniature:
-    """A miniature; `finds` is the promise and the key of the finding, `cases` where it is due.
+    """A miniature; `finds` is `PROMISE: KEY` of the finding that each of `cases` must have.
 
-    A case without "=" is the name of a special one.
+    A case without "=" is the name of a special case.
     """
     promise, _, key = finds.partition(": ")
     listed = (cases,) if isinstance(cases, str) else cases
@@ -57,7 +57,7 @@ def wrong(
 
 
 def product(**choices: str) -> str:
-    """The id of a case of the product; what is not said is absent, in a processing job."""
+    """The id of a case of the product; the default is a processing job with everything absent."""
     picked = {
         "job": "processing",
         "model_channel": "absent",

@@ -1,4 +1,4 @@
-"""Writes a pipeline definition made by the SageMaker Python SDK 2: no account, no network."""
+"""Writes a pipeline definition with the SageMaker Python SDK 2; needs no account, no network."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ INSTANCE = "ml.m5.xlarge"
 
 def session() -> PipelineSession:
     """A session that uploads nothing and reports nothing."""
-    silent = {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}
-    made = PipelineSession(
+    no_telemetry = {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}
+    result = PipelineSession(
         boto_session=MagicMock(region_name=REGION),
         sagemaker_client=MagicMock(),
         default_bucket="bucket",
-        sagemaker_config={"SchemaVersion": "1.0", "SageMaker": silent},
+        sagemaker_config={"SchemaVersion": "1.0", "SageMaker": no_telemetry},
     )
-    made.upload_data = MagicMock(return_value="s3://bucket/code")
-    made.upload_string_as_file_body = MagicMock(return_value="s3://bucket/runproc.sh")
-    return made
+    result.upload_data = MagicMock(return_value="s3://bucket/code")
+    result.upload_string_as_file_body = MagicMock(return_value="s3://bucket/runproc.sh")
+    return result
 
 
 def definition(code: Path) -> str:
@@ -119,7 +119,7 @@ def definition(code: Path) -> str:
             {"train": TrainingInput("s3://bucket/train")}
         ),
     )
-    again = ConditionStep(
+    condition = ConditionStep(
         "Again",
         conditions=[ConditionGreaterThan(left=epochs, right=2)],
         if_steps=[evaluate],
@@ -128,7 +128,7 @@ def definition(code: Path) -> str:
     return Pipeline(
         "steps",
         parameters=[epochs, bucket, level],
-        steps=[prepare, train, again],
+        steps=[prepare, train, condition],
         sagemaker_session=shared["sagemaker_session"],
     ).definition()
 

@@ -1,4 +1,4 @@
-"""Writes a pipeline definition made by the SageMaker Python SDK 3: no account, no network."""
+"""Writes a pipeline definition with the SageMaker Python SDK 3; needs no account, no network."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def session() -> PipelineSession:
     """A session that uploads nothing and reports nothing."""
     boto = MagicMock(region_name=REGION)
     boto.client.return_value.get_role.return_value = {"Role": {"Arn": ROLE}}
-    silent = {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}
-    made = PipelineSession(
+    no_telemetry = {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}
+    result = PipelineSession(
         boto_session=boto,
         sagemaker_client=MagicMock(),
         default_bucket="bucket",
-        sagemaker_config={"SchemaVersion": "1.0", "SageMaker": silent},
+        sagemaker_config={"SchemaVersion": "1.0", "SageMaker": no_telemetry},
     )
-    made.upload_data = MagicMock(return_value="s3://bucket/code")
-    made.upload_string_as_file_body = MagicMock(return_value="s3://bucket/runproc.sh")
-    return made
+    result.upload_data = MagicMock(return_value="s3://bucket/code")
+    result.upload_string_as_file_body = MagicMock(return_value="s3://bucket/runproc.sh")
+    return result
 
 
-def given(name: str, source: object) -> ProcessingInput:
+def processing_input(name: str, source: object) -> ProcessingInput:
     """An input of a processing job."""
     return ProcessingInput(
         input_name=name,
@@ -63,7 +63,7 @@ def given(name: str, source: object) -> ProcessingInput:
     )
 
 
-def made(name: str) -> ProcessingOutput:
+def processing_output(name: str) -> ProcessingOutput:
     """An output of a processing job."""
     return ProcessingOutput(
         output_name=name,
@@ -100,8 +100,8 @@ def definition(code: Path) -> str:
         "Prepare",
         step_args=ScriptProcessor(env={"UNIT": "words", "LEVEL": level}, **processor).run(
             code=str(code / "prepare.py"),
-            inputs=[given("raw", Join(on="/", values=["s3:/", bucket, "raw"]))],
-            outputs=[made("clean")],
+            inputs=[processing_input("raw", Join(on="/", values=["s3:/", bucket, "raw"]))],
+            outputs=[processing_output("clean")],
             arguments=["--unit", "words", "--execution", ExecutionVariables.PIPELINE_EXECUTION_ID],
         ),
     )
@@ -121,8 +121,8 @@ def definition(code: Path) -> str:
         step_args=FrameworkProcessor(**processor).run(
             code="evaluate.py",
             source_dir=str(code),
-            inputs=[given("model", model)],
-            outputs=[made("report")],
+            inputs=[processing_input("model", model)],
+            outputs=[processing_output("report")],
             arguments=["--threshold", Join(on="", values=["0.", epochs])],
         ),
     )
@@ -132,7 +132,7 @@ def definition(code: Path) -> str:
             input_data_config=[InputData(channel_name="train", data_source="s3://bucket/train")]
         ),
     )
-    again = ConditionStep(
+    condition = ConditionStep(
         "Again",
         conditions=[ConditionGreaterThan(left=epochs, right=2)],
         if_steps=[evaluate],
@@ -141,7 +141,7 @@ def definition(code: Path) -> str:
     return Pipeline(
         "steps",
         parameters=[epochs, bucket, level],
-        steps=[prepare, train, again],
+        steps=[prepare, train, condition],
         sagemaker_session=pipeline_session,
     ).definition()
 

@@ -1,4 +1,4 @@
-"""The contracts of the definitions here: what both versions of the SDK must come to."""
+"""The contracts that the recorded definitions of both SDK versions must become."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _TRAINING: Mapping[str, JobSettings] = {
 }
 
 
-def given(version: str) -> Mapping[str, JobSettings]:
-    """What the job of each step gives its script."""
+def job_settings(version: str) -> Mapping[str, JobSettings]:
+    """What the job of each step sets."""
     return {
         "Prepare": JobSettings(
             profile="processing",
@@ -50,9 +50,9 @@ def given(version: str) -> Mapping[str, JobSettings]:
 
 def assert_contracts(definition: Path, version: str) -> None:
     """The definition's steps are the expected contracts."""
-    found = {name: loaders.load(definition, STEPS, name) for name in given(version)}
+    found = {name: loaders.load(definition, STEPS, name) for name in job_settings(version)}
     assert [one.step for one in loaders.find_steps(definition) if not one.unfit] == list(found)
-    assert {name: _given(one) for name, one in found.items()} == given(version)
+    assert {name: _comparable_settings(one) for name, one in found.items()} == job_settings(version)
     prepare, train, evaluate = found.values()
     assert prepare.inputs == {"raw": _mounted("/opt/ml/processing/input/raw")}
     assert train.inputs == {"train": _mounted("/opt/ml/input/data/train")}
@@ -71,8 +71,8 @@ def _mounted(path: str) -> Input:
     return Input(required=True, mounts=(path,))
 
 
-def _given(contract: Contract) -> JobSettings:
-    """What the job gives, less where the SDK has put the code, which differs from run to run."""
+def _comparable_settings(contract: Contract) -> JobSettings:
+    """The job settings without the location of the code on S3, which differs between runs."""
     assert contract.job is not None
     hyperparameters = dict(contract.job.hyperparameters)
     hyperparameters.pop("sagemaker_submit_directory", None)

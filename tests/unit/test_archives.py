@@ -1,4 +1,4 @@
-"""Model archives: what is built is what programs read, and every spoilt one is found out."""
+"""Model archives: they are readable as built, and every error in one is found."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def keys(data: bytes, members: tuple[Member, ...], injected: bytes | None = None
 
 
 def as_output(members: tuple[Member, ...]) -> tuple[Member, ...]:
-    """The members with the names that an output has."""
-    made = []
+    """The members with normalised names."""
+    result = []
     for member in members:
         name = normalised(member.name)
         target = normalised(member.target) if member.kind == "hardlink" else member.target
         if name != ".":
-            made.append(replace(member, name=name, target=target))
-    return tuple(made)
+            result.append(replace(member, name=name, target=target))
+    return tuple(result)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -69,9 +69,11 @@ def test_every_layout_is_an_archive_that_python_reads(name: str) -> None:
 @pytest.mark.parametrize("dialect", ["v7", "ustar", "gnu", "pax"])
 def test_gnu_tar_reads_every_dialect(dialect: Dialect) -> None:
     layout = LAYOUTS[f"dialect-{dialect}"]
-    ran = subprocess.run(["tar", "-tzf", "-"], input=layout.data, capture_output=True, check=True)
-    assert ran.stderr == b""
-    assert [line.rstrip("/") for line in ran.stdout.decode().splitlines()] == [
+    completed = subprocess.run(
+        ["tar", "-tzf", "-"], input=layout.data, capture_output=True, check=True
+    )
+    assert completed.stderr == b""
+    assert [line.rstrip("/") for line in completed.stdout.decode().splitlines()] == [
         member.name for member in layout.members
     ]
 
@@ -96,12 +98,12 @@ def test_the_dialects_differ_in_their_headers() -> None:
     assert tar(plain, "pax-path")[156:157] == b"x"
 
 
-def test_v7_refuses_what_it_cannot_say() -> None:
+def test_v7_refuses_what_it_cannot_represent() -> None:
     with pytest.raises(ValueError, match="too long"):
         tar((file("n" * 300, b""),), "v7")
 
 
-def test_gzip_is_written_to_order() -> None:
+def test_gzip_options() -> None:
     data = random.Random(0).randbytes(100_000)
     assert gzip.decompress(gzipped(data, file_name="model.tar"))[:] == data
     assert b"model.tar\0" in gzipped(data, file_name="model.tar")[:30]
@@ -119,43 +121,43 @@ def test_the_same_members_give_the_same_bytes() -> None:
     assert model_archive(WHOLE) == first
 
 
-# --- What is right ------------------------------------------------------------------------------
+# --- Valid archives -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_no_difference_in_a_faithful_copy(name: str) -> None:
+def test_no_difference_in_an_equal_archive(name: str) -> None:
     members = LAYOUTS[name].members
     for dialect in ("gnu", "pax") if "subsecond" not in name else ("pax",):
         assert differences(model_archive(as_output(members), dialect), members) == ()
 
 
 @pytest.mark.parametrize("level", [0, 1, 9])
-def test_level_order_and_dialect_are_the_writers_choice(level: int) -> None:
+def test_level_order_and_dialect_do_not_count(level: int) -> None:
     other = (WHOLE[-1], *WHOLE[:-1])
     assert differences(gzipped(tar(other, "gnu"), level), WHOLE) == ()
 
 
-def test_the_root_may_be_kept_or_left_out() -> None:
+def test_the_root_member_is_optional() -> None:
     members = (directory("./"), file("a", b"1"))
     assert differences(model_archive((directory("."), file("a", b"1"))), members) == ()
     assert differences(model_archive((file("a", b"1"),)), members) == ()
 
 
-def test_what_is_injected_may_have_any_owner_and_date() -> None:
+def test_injected_file_may_have_any_owner_and_date() -> None:
     own = file("hyperparameters.json", HYPERPARAMETERS, uid=0, mode=0o600, mtime=5.0)
     assert differences(model_archive((own, *PYTORCH)), PYTORCH, HYPERPARAMETERS) == ()
 
 
-# --- What is wrong ------------------------------------------------------------------------------
+# --- Errors ---------------------------------------------------------------------------------------
 
 
 def changed(which: str, **fields: object) -> tuple[Member, ...]:
-    made = tuple(
+    result = tuple(
         replace(one, **fields) if one.name == which else one  # type: ignore[arg-type]
         for one in WHOLE
     )
-    assert made != WHOLE
-    return made
+    assert result != WHOLE
+    return result
 
 
 @pytest.mark.parametrize(
@@ -222,11 +224,11 @@ def test_injected_hyperparameters_are_there_once(wrong: tuple[Member, ...], key:
         (gzipped(tar(PYTORCH)[:-10_240] + tar(PYTORCH)[:600]), "unreadable"),
     ],
 )
-def test_what_is_no_sound_archive_is_found(data: bytes, key: str) -> None:
+def test_an_invalid_archive_is_found(data: bytes, key: str) -> None:
     assert key in keys(data, PYTORCH)
 
 
-def test_readers_that_do_not_see_all_of_it_are_named() -> None:
+def test_readers_that_miss_members_are_named() -> None:
     names = tuple(sorted(member.name for member in PYTORCH))
     first_member = 512 + len(PYTORCH[0].data) + -len(PYTORCH[0].data) % 512
     whole = gzipped(tar(PYTORCH))
@@ -243,17 +245,17 @@ def test_a_warning_of_gnu_tar_is_found() -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_archives_are_what_they_say(name: str) -> None:
+def test_hostile_archives_match_their_error_code(name: str) -> None:
     hostile = HOSTILE[name]
     if hostile.code == "UNSAFE_MEMBER":
-        assert sound_members(hostile.data) > len(PYTORCH)
+        assert count_readable_members(hostile.data) > len(PYTORCH)
     else:
         assert hostile.code == "INVALID_ARCHIVE"
-        assert sound_members(hostile.data) < len(TENSORFLOW)
+        assert count_readable_members(hostile.data) < len(TENSORFLOW)
 
 
-def sound_members(data: bytes) -> int:
-    """How many members can be read whole from an archive that is intact to its end, else none."""
+def count_readable_members(data: bytes) -> int:
+    """The number of members of an intact archive, 0 when it is damaged."""
     count = 0
     try:
         plain = gzip.decompress(data)
@@ -273,11 +275,11 @@ def test_differences_never_raise_on_noise() -> None:
     random_bytes = random.Random(7)
     whole = model_archive(WHOLE)
     for _ in range(150):
-        spoilt = bytearray(whole)
+        damaged = bytearray(whole)
         for _ in range(random_bytes.randint(1, 4)):
-            spoilt[random_bytes.randrange(len(spoilt))] = random_bytes.randrange(256)
-        cut = random_bytes.randint(0, len(spoilt))
-        differences(bytes(spoilt[:cut]), WHOLE)
+            damaged[random_bytes.randrange(len(damaged))] = random_bytes.randrange(256)
+        cut = random_bytes.randint(0, len(damaged))
+        differences(bytes(damaged[:cut]), WHOLE)
         inner = bytearray(tar(WHOLE))
         for _ in range(random_bytes.randint(1, 3)):
             inner[random_bytes.randrange(len(inner))] = random_bytes.randrange(256)

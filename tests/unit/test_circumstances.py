@@ -1,4 +1,4 @@
-"""The usual case under other circumstances: what is tried, and whose finding it is."""
+"""Circumstances: changes of the usual case, and the promises that their findings belong to."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_the_usual_case_is_the_last_that_must_succeed() -> None:
     assert case.choices == {"circumstance": "moved"}
 
 
-def test_a_suite_can_name_it() -> None:
+def test_a_suite_can_name_the_usual_case() -> None:
     suite = Suite(Case(), AXES, fails_when_absent, usual="model=present")
     assert Matrix(suite).usual == "model=present"
     with pytest.raises(WrongUse, match="there is no case 'model=full'"):
         Matrix(replace(suite, usual="model=full"))
 
 
-def test_a_special_one_does_where_there_is_no_product() -> None:
+def test_a_special_case_is_usual_without_a_product() -> None:
     special = [
         Special("bad", as_it_is, Expectation(exit_code=1)),
         Special("good", as_it_is, Expectation()),
@@ -62,14 +62,14 @@ def test_a_special_one_does_where_there_is_no_product() -> None:
     assert Matrix(Suite(Case(), special=special)).usual == "special=good"
 
 
-def test_without_any_the_circumstances_are_not_proven() -> None:
+def test_without_a_usual_case_circumstances_are_not_proven() -> None:
     suite = Suite(Case(), special=[Special("bad", as_it_is, Expectation(exit_code=1))])
     matrix = Matrix(suite, {"moved": change})
     assert matrix.ids == ("special=bad",)
     assert "Suite(usual=" in matrix.unproven["circumstance=moved"]
 
 
-def test_circumstances_have_names_of_their_own_and_those_of_waived_promises_are_left_out() -> None:
+def test_circumstances_have_unique_names_and_those_of_waived_promises_are_left_out() -> None:
     names = [one.name for one in circumstances(CONTRACT)]
     assert len(names) == len(set(names)) == 14
     waived = CONTRACT.model_copy(update={"waivers": {"sigterm": "nobody stops it"}})
@@ -81,7 +81,7 @@ def test_circumstances_have_names_of_their_own_and_those_of_waived_promises_are_
 
 
 @pytest.mark.parametrize("promise", [one for one in PROMISES if one.circumstances])
-def test_each_is_explained_with_its_cases(promise: Promise) -> None:
+def test_each_promise_is_explained_with_its_cases(promise: Promise) -> None:
     for one in promise.circumstances:
         assert circumstance_id(one) in promise.explain()
 
@@ -105,17 +105,17 @@ def usual(*outcomes: Outcome) -> UsualRuns:
 
 
 def found(
-    name: str, what: Outcome, before: UsualRuns, expected: Expectation = WRITES
+    name: str, result: Outcome, usual_runs: UsualRuns, expected: Expectation = WRITES
 ) -> list[tuple[str, str]]:
     case = replace(CASE, choices={"circumstance": name})
-    findings = judge(Evidence(CONTRACT, case, expected, what, before))
+    findings = judge(Evidence(CONTRACT, case, expected, result, usual_runs))
     return [(one.promise, one.key) for one in findings]
 
 
 GOOD = outcome(b"text")
 
 
-def test_what_is_broken_only_there_is_a_finding_of_its_promise() -> None:
+def test_a_breach_in_a_circumstance_only_is_a_finding_of_its_promise() -> None:
     assert found("umask-077", outcome(b"te"), usual(GOOD)) == [
         ("any-umask", "output/wrong-bytes"),
         ("any-umask", "other-output"),
@@ -127,23 +127,23 @@ def test_what_is_broken_only_there_is_a_finding_of_its_promise() -> None:
     assert found("umask-077", left, usual(GOOD)) == [("any-umask", "scratch-clean/left-behind")]
 
 
-def test_what_is_broken_in_the_usual_case_too_keeps_its_name() -> None:
+def test_a_breach_in_the_usual_case_too_keeps_its_promise() -> None:
     left = outcome(b"text", 0, "/tmp/x")
     assert found("umask-077", left, usual(left)) == [("scratch-clean", "left-behind")]
 
 
-def test_a_script_that_fails_anyway_is_found_with_that_alone() -> None:
+def test_a_script_that_fails_the_usual_case_has_that_finding_only() -> None:
     failed = outcome(None, 1)
     assert found("full-disk", outcome(b"te", 2), usual(failed)) == [("exit-code", "1-for-0")]
 
 
-def test_the_same_in_every_run() -> None:
+def test_outputs_are_compared_between_runs() -> None:
     assert found("again", GOOD, usual(GOOD)) == []
     any_text = Expectation(holds=("/opt/ml/processing/output/copy",), explained=False)
     other = outcome(b"other")
     assert found("again", other, usual(GOOD), any_text) == [("repeatable", "differs")]
     assert found("again", GOOD, usual(GOOD, other), any_text) == [("repeatable", "differs")]
-    # What is never the same is a finding of that promise, and of no other.
+    # An output that always differs is a finding of `repeatable` only.
     assert found("other-time-zone", other, usual(GOOD, other), any_text) == []
     assert found("other-time-zone", other, usual(GOOD), any_text) == [
         ("any-time-zone", "other-output")
@@ -164,12 +164,12 @@ STOPPED = Expectation(exit_code=143, whole=True)
         (outcome(b"text", 0), ["exit-code/0-for-143"]),
     ],
 )
-def test_after_a_fault_an_output_is_whole_or_not_there(after: Outcome, keys: list[str]) -> None:
+def test_after_a_fault_an_output_is_complete_or_missing(after: Outcome, keys: list[str]) -> None:
     got = found("sigterm-at-50-percent", after, usual(GOOD), STOPPED)
     assert got == [("sigterm", key) for key in keys]
 
 
-def test_an_older_output_stays_or_is_replaced_whole() -> None:
+def test_an_older_output_stays_or_is_replaced_completely() -> None:
     older = BEFORE.with_file(COPY, b"older")
     for after, keys in (
         (older, []),
@@ -177,12 +177,12 @@ def test_an_older_output_stays_or_is_replaced_whole() -> None:
         (BEFORE, ["older-output-gone"]),
         (BEFORE.with_file(COPY, b"te"), ["partial-output"]),
     ):
-        what = Outcome(143, "", "", 0.1, older, after)
-        got = found("sigterm-at-50-percent", what, usual(GOOD), STOPPED)
+        result = Outcome(143, "", "", 0.1, older, after)
+        got = found("sigterm-at-50-percent", result, usual(GOOD), STOPPED)
         assert got == [("sigterm", key) for key in keys]
 
 
-def test_where_the_contract_leaves_a_choice_both_ends_are_right() -> None:
+def test_both_results_are_accepted_where_the_contract_leaves_a_choice() -> None:
     step = load(StepRef(COPIER))
     _, expected = step.matrix.case("circumstance=output-folder-missing")
     assert expected.for_exit_code(0).exit_code == 0

@@ -1,4 +1,4 @@
-"""What comes along with a script: the modules it imports from its folder, and samples of files."""
+"""The source folder of a script: the modules that it imports, and sample files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_imports_are_followed_and_nothing_else_comes(folder: Path) -> None:
+def test_imports_are_followed(folder: Path) -> None:
     found = imported_modules(folder, b"import os, steps\nimport samples, yaml")
     assert sorted(found) == [
         "helpers.py",
@@ -55,7 +55,7 @@ def test_imports_within_functions_count(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("source", [b"", b"import (", b"\0", b"from . import more"])
-def test_what_imports_nothing_has_nothing(folder: Path, source: bytes) -> None:
+def test_a_source_without_imports_has_no_modules(folder: Path, source: bytes) -> None:
     assert imported_modules(folder, source) == {}
 
 
@@ -107,7 +107,7 @@ def test_a_script_of_several_files_conforms(tmp_path: Path) -> None:
     assert [prove(ref, FakeRunner(), one).findings for one in ids] == [()] * 15
 
 
-def test_all_files_of_a_folder_but_bytecode(tmp_path: Path) -> None:
+def test_files_in_a_folder_without_bytecode(tmp_path: Path) -> None:
     for name in ("a.txt", "deep/b", "__pycache__/a.pyc"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)

@@ -1,4 +1,4 @@
-"""What a file holds is the same, whatever it is packed in and whenever."""
+"""The comparable content of files, packed or not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def tar(names: dict[str, bytes], mtime: int = 1, mode: int = 0o644, kind: str = 
     return buffer.getvalue()
 
 
-def packed(names: dict[str, bytes], year: int = 1990, level: int = 9) -> bytes:
+def zip_archive(names: dict[str, bytes], year: int = 1990, level: int = 9) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as out:
         for name, data in names.items():
@@ -34,48 +34,48 @@ TWO = {"a": b"1" * 100, "b/c": b"2"}
 
 
 @pytest.mark.parametrize(
-    ("one", "two"),
+    ("first", "second"),
     [
         (tar(TWO), tar(dict(reversed(TWO.items())), mtime=9, mode=0o600)),
         (tar(TWO), gzip.compress(tar(TWO, mtime=7), 1, mtime=1)),
         (gzip.compress(tar(TWO), mtime=1), gzip.compress(tar(TWO, mtime=5), mtime=2)),
-        (packed(TWO), packed(TWO, 2001, 1)),
+        (zip_archive(TWO), zip_archive(TWO, 2001, 1)),
         (gzip.compress(b"text", 1, mtime=1), gzip.compress(b"text", 9, mtime=2)),
         (b"", b""),
     ],
 )
-def test_the_same(one: bytes, two: bytes) -> None:
-    assert content(one) == content(two)
+def test_equal_content(first: bytes, second: bytes) -> None:
+    assert content(first) == content(second)
 
 
 @pytest.mark.parametrize(
-    ("one", "two"),
+    ("first", "second"),
     [
         (tar(TWO), tar({**TWO, "a": b"1" * 99 + b"2"})),
         (tar(TWO), tar({**TWO, "d": b""})),
         (tar(TWO), tar({"x": TWO["a"], "b/c": b"2"})),
-        (packed(TWO), packed({**TWO, "a": b"0"})),
+        (zip_archive(TWO), zip_archive({**TWO, "a": b"0"})),
         (gzip.compress(b"text", mtime=1), gzip.compress(b"test", mtime=1)),
         (b"text", b"test"),
         (tar(TWO), b""),
     ],
 )
-def test_another(one: bytes, two: bytes) -> None:
-    assert content(one) != content(two)
+def test_different_content(first: bytes, second: bytes) -> None:
+    assert content(first) != content(second)
 
 
 @pytest.mark.parametrize(
-    "spoilt",
-    [b"\x1f\x8b", gzip.compress(b"x" * 99, mtime=1)[:-3], tar(TWO)[:700], packed(TWO)[:-9]],
+    "damaged",
+    [b"\x1f\x8b", gzip.compress(b"x" * 99, mtime=1)[:-3], tar(TWO)[:700], zip_archive(TWO)[:-9]],
 )
-def test_what_is_broken_is_its_bytes(spoilt: bytes) -> None:
-    assert content(spoilt) == content(spoilt)
-    assert next(unpacked_parts(spoilt)) == spoilt
+def test_a_damaged_archive_is_compared_by_its_bytes(damaged: bytes) -> None:
+    assert content(damaged) == content(damaged)
+    assert next(unpacked_parts(damaged)) == damaged
 
 
 @pytest.mark.parametrize(
-    "data", [b"secret", gzip.compress(b"secret", mtime=1), packed({"x": b"secret"})]
+    "data", [b"secret", gzip.compress(b"secret", mtime=1), zip_archive({"x": b"secret"})]
 )
-def test_texts_are_found_wherever_they_are_packed(data: bytes) -> None:
-    assert any(b"secret" in one for one in unpacked_parts(data))
-    assert any(b"secret" in one for one in unpacked_parts(tar({"x": b"a secret"}, kind="w:gz")))
+def test_unpacked_parts_hold_packed_texts(data: bytes) -> None:
+    assert any(b"secret" in part for part in unpacked_parts(data))
+    assert any(b"secret" in part for part in unpacked_parts(tar({"x": b"a secret"}, kind="w:gz")))

@@ -1,4 +1,4 @@
-"""Contracts are read strictly: what is wrong is named with file, line and key."""
+"""Contracts are strict: errors name file, line and key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load(tmp_path: Path, text: str) -> contract.Contract:
     return read_contract(tmp_path)
 
 
-def test_a_good_contract(tmp_path: Path) -> None:
+def test_a_valid_contract(tmp_path: Path) -> None:
     found = load(tmp_path, GOOD)
     assert found.name == "sample"
     assert found.script == tmp_path / "sample.py"
@@ -71,7 +71,7 @@ def test_a_good_contract(tmp_path: Path) -> None:
         ("exit_codes:\n", 'waivers:\n  log: ""\nexit_codes:\n', 18, "waivers.log", "at least 1"),
     ],
 )
-def test_a_wrong_contract_is_named_with_file_line_and_key(
+def test_an_error_names_file_line_and_key(
     tmp_path: Path, old: str, new: str, line: int, key: str, what: str
 ) -> None:
     assert old in GOOD
@@ -85,12 +85,12 @@ def test_a_wrong_contract_is_named_with_file_line_and_key(
 @pytest.mark.parametrize(
     ("text", "line"), [("name: [a\n", 2), ("name: a\nname: b\n", 2), ("a\tb: {", 1), ("- a\n", 1)]
 )
-def test_what_is_not_yaml_or_no_mapping(tmp_path: Path, text: str, line: int) -> None:
+def test_a_file_that_is_not_yaml_or_not_a_mapping(tmp_path: Path, text: str, line: int) -> None:
     with pytest.raises(WrongContract, match=f"contract.yaml:{line}:"):
         load(tmp_path, text)
 
 
-def test_not_utf_8(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
     (tmp_path / "contract.yaml").write_bytes(b"name: caf\xe9\n")
     with pytest.raises(WrongContract, match="1: is not UTF-8"):
         read_contract(tmp_path)

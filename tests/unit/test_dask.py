@@ -190,7 +190,7 @@ def test_findings_and_unsuitable_scripts_are_reported_as_usual(
 def test_workers_with_another_harness_are_an_error(cluster: Cluster, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(Path(__file__).parents[2] / "harness", other / "harness")
-    with (other / "harness" / "case.py").open("a") as stream:
+    with (other / "harness" / "cases" / "case.py").open("a") as stream:
         stream.write("\n")
     cluster.start_worker(PYTHONPATH=str(other))
     done = check(str(COPIER), *cluster.option)

@@ -1,4 +1,4 @@
-"""Suites derived from a contract alone: right scripts pass, wrong ones are found."""
+"""Derived suites: correct scripts pass, wrong ones have findings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ contract:
   arguments: {unit: lines or words, level: how much}
   env_vars: {required: [REGION], optional: {DEPTH: 3}}
 """
-RIGHT = """
+CORRECT_SCRIPT = """
 import argparse, os, shutil, signal, sys
 from pathlib import Path
 
@@ -77,22 +77,22 @@ SAMPLES = {
 
 @pytest.fixture
 def step(tmp_path: Path) -> Path:
-    for name, text in {"count.step.yaml": INTERFACE, "count.py": RIGHT, **SAMPLES}.items():
+    for name, text in {"count.step.yaml": INTERFACE, "count.py": CORRECT_SCRIPT, **SAMPLES}.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
     return tmp_path / "count.step.yaml"
 
 
-def spoil(step: Path, old: str, new: str) -> None:
+def edit_script(step: Path, old: str, new: str) -> None:
     script = step.with_name("count.py")
     text = script.read_text()
     assert text.count(old) == 1
     script.write_text(text.replace(old, new))
 
 
-def product(ids: Iterable[str]) -> tuple[str, ...]:
-    """The cases that are not the usual one under other circumstances."""
+def product_cases(ids: Iterable[str]) -> tuple[str, ...]:
+    """The cases of the product."""
     return tuple(one for one in ids if not one.startswith("circumstance="))
 
 
@@ -106,17 +106,17 @@ def findings(step: Path) -> set[tuple[str, str]]:
 
 
 def test_every_input_and_variable_is_an_axis(step: Path) -> None:
-    ids = product(load(StepRef(step)).matrix.ids)
+    ids = product_cases(load(StepRef(step)).matrix.ids)
     assert len(ids) == 3 * 3 * 2 * 2
     assert "data=present,extra=empty,REGION=set,DEPTH=default" in ids
     assert load(StepRef(step)).matrix.unproven == {}
 
 
-def test_a_right_script_passes(step: Path) -> None:
+def test_a_correct_script_passes(step: Path) -> None:
     assert findings(step) == set()
 
 
-def test_samples_and_values_arrive(step: Path) -> None:
+def test_samples_are_used(step: Path) -> None:
     case, _ = load(StepRef(step)).matrix.case("data=present,extra=present,REGION=set,DEPTH=default")
     assert case.tree.entries["/opt/ml/processing/input/data/text.txt"].data == b"one two"
     assert case.tree.entries["/opt/ml/processing/input/extra/a/b.txt"].data == b"x"
@@ -150,25 +150,27 @@ def test_samples_and_values_arrive(step: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_script_is_found(step: Path, old: str, new: str, promise: str, key: str) -> None:
-    spoil(step, old, new)
+def test_a_wrong_script_has_a_finding(
+    step: Path, old: str, new: str, promise: str, key: str
+) -> None:
+    edit_script(step, old, new)
     found = findings(step)
     assert any(promise == name and key in what for name, what in found) if promise else found
 
 
-def test_what_lacks_a_sample_is_not_proven_and_never_passed(step: Path) -> None:
+def test_a_case_without_a_sample_is_not_proven(step: Path) -> None:
     (step.parent / "samples" / "data" / "text.txt").unlink()
     (step.parent / "samples" / "environment.json").unlink()
     matrix = load(StepRef(step)).matrix
-    assert len(product(matrix.ids)) + len(product(matrix.unproven)) == 36
+    assert len(product_cases(matrix.ids)) + len(product_cases(matrix.unproven)) == 36
     assert not any("data=present" in one or "REGION=set" in one for one in matrix.ids)
     report = step.with_name("report.json")
-    ran = CliRunner().invoke(cli, ["check", str(step), "--jobs", "1", "--json", str(report)])
-    assert ran.exit_code == 1
-    assert f"put files into {step.parent / 'samples' / 'data'}/" in ran.output
-    assert "give REGION a value in" in ran.output
-    # Those under other circumstances as well: there is no case that must succeed.
-    assert "12 passed, 0 failed, 38 not proven" in ran.output
+    result = CliRunner().invoke(cli, ["check", str(step), "--jobs", "1", "--json", str(report)])
+    assert result.exit_code == 1
+    assert f"put files into {step.parent / 'samples' / 'data'}/" in result.output
+    assert "give REGION a value in" in result.output
+    # Circumstances too: no case must succeed.
+    assert "12 passed, 0 failed, 38 not proven" in result.output
     document = json.loads(report.read_text())
     assert document["totals"]["unproven"] == len(document["unproven"]) == 38
 
@@ -183,21 +185,21 @@ def test_a_model_is_generated(step: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[]", '{"REGION": 3}', "{", '{"REGION"}'])
-def test_malformed_values_are_a_wrong_contract(step: Path, text: str) -> None:
+def test_a_malformed_sample_is_a_wrong_contract(step: Path, text: str) -> None:
     values = step.parent / "samples" / "environment.json"
     values.write_text(text)
     with pytest.raises(WrongContract, match=r"environment\.json"):
         load(StepRef(step))
 
 
-def test_a_training_job_is_told_by_its_mounts(step: Path) -> None:
+def test_the_mounts_imply_a_training_job(step: Path) -> None:
     step.write_text(step.read_text().replace("/opt/ml/processing/input/", "/opt/ml/input/data/"))
     case, _ = load(StepRef(step)).matrix.case("data=present,extra=absent,REGION=set,DEPTH=unset")
     assert case.script == "/opt/ml/code/count.py"
     assert case.environment["SM_CHANNELS"] == '["data"]'
 
 
-def test_variables_that_the_job_sets_are_always_there(step: Path) -> None:
+def test_variables_of_the_job_are_set_in_every_case(step: Path) -> None:
     text = step.read_text().replace("/opt/ml/processing/input/", "/opt/ml/input/data/")
     text = text.replace("required: [REGION]", "required: [REGION, SM_MODEL_DIR, SM_CHANNEL_DATA]")
     step.write_text(text.replace("{DEPTH: 3}", "{DEPTH: 3, SM_NUM_CPUS: 1}"))
@@ -210,16 +212,16 @@ def test_variables_that_the_job_sets_are_always_there(step: Path) -> None:
 
 
 def test_pairwise_covers_every_pair_with_fewer_cases(step: Path) -> None:
-    every = product(load(StepRef(step)).matrix.ids)
-    thinned = load(StepRef(step, pairwise=True)).matrix.ids
-    some = product(thinned)
-    assert len(some) < len(every) / 2
-    assert set(some) <= set(every)
+    all_cases = product_cases(load(StepRef(step)).matrix.ids)
+    pairwise_ids = load(StepRef(step, pairwise=True)).matrix.ids
+    pairwise_cases = product_cases(pairwise_ids)
+    assert len(pairwise_cases) < len(all_cases) / 2
+    assert set(pairwise_cases) <= set(all_cases)
 
     def pairs(ids: tuple[str, ...]) -> set[tuple[str, ...]]:
         return {pair for one in ids for pair in itertools.combinations(one.split(","), 2)}
 
-    assert pairs(some) == pairs(every)
-    ran = CliRunner().invoke(cli, ["check", str(step), "--pairwise", "--jobs", "1"])
-    assert ran.exit_code == 0
-    assert f"{len(thinned)} passed, 0 failed" in ran.output
+    assert pairs(pairwise_cases) == pairs(all_cases)
+    result = CliRunner().invoke(cli, ["check", str(step), "--pairwise", "--jobs", "1"])
+    assert result.exit_code == 0
+    assert f"{len(pairwise_ids)} passed, 0 failed" in result.output

@@ -1,4 +1,4 @@
-"""Digests: the same for the same value, another for every other one."""
+"""Digests: equal values have the same, other values another."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ DIFFERENT = [
 ]
 
 
-def test_every_value_has_a_digest_of_its_own() -> None:
+def test_different_values_have_different_digests() -> None:
     for one, two in itertools.combinations(DIFFERENT, 2):
         assert digest(one) != digest(two), (one, two)
 
 
-def test_equal_values_have_the_same_one() -> None:
+def test_equal_values_have_the_same_digest() -> None:
     assert digest({"a": 1}) == digest(MappingProxyType({"a": 1}))
     assert digest(Case(tree=TREE)) == digest(Case(tree=TREE.without("/x").with_directory("/opt")))
     assert digest({"a", "b", "c"}) == digest({"c", "b", "a"})
 
 
 @pytest.mark.parametrize("value", [len, Point, object(), Point(lambda: 1), [iter(())]])
-def test_what_cannot_be_compared_has_none(value: object) -> None:
+def test_a_value_without_canonical_form_has_no_digest(value: object) -> None:
     with pytest.raises(NoDigest):
         digest(value)
 
 
-def test_what_a_value_has_worked_out_is_no_part_of_it() -> None:
+def test_cached_properties_do_not_count() -> None:
     job, used = (type(PROCESSING)(**PROCESSING.model_dump()) for _ in range(2))
     Tree.for_job(used)
     assert digest(job) == digest(used)
@@ -67,7 +67,7 @@ def test_a_digest_is_the_same_in_every_process() -> None:
         "from harness.files.digest import digest; from tests.unit.test_digest import *; "
         "print(digest(TREE, {'a', 'b', 'c'}))"
     )
-    ran = [
+    completed = [
         subprocess.run(
             [sys.executable, "-c", code],
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -77,4 +77,4 @@ def test_a_digest_is_the_same_in_every_process() -> None:
         )
         for seed in ("1", "2")
     ]
-    assert {one.stdout.strip() for one in ran} == {digest(TREE, {"a", "b", "c"})}
+    assert {one.stdout.strip() for one in completed} == {digest(TREE, {"a", "b", "c"})}

@@ -1,4 +1,4 @@
-"""Lint: each problem is found where it is, and nothing is found in what is right."""
+"""Lint: each problem is found at its position, and correct code has none."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CONTRACT = Contract.model_validate(
         "framework_requirements": {"pandas": ">=2", "scikit-learn": ">=1.2,<2"},
     }
 )
-RIGHT = '''
+CORRECT = '''
 """A step: reads /opt/ml/somewhere/else, says its documentation."""
 import argparse
 import os
@@ -67,21 +67,21 @@ def found(source: str, contract: Contract = CONTRACT) -> list[Problem]:
 
 
 def with_line(line: str, before: str = "def main(") -> str:
-    """The right script with another piece of code on its top level."""
-    return RIGHT.replace(before, f"{line}\n\n\n{before}", 1)
+    """The correct script with more code at the top level."""
+    return CORRECT.replace(before, f"{line}\n\n\n{before}", 1)
 
 
-def test_nothing_is_found_in_what_is_right() -> None:
-    assert found(RIGHT) == []
+def test_a_correct_script_has_no_problem() -> None:
+    assert found(CORRECT) == []
 
 
-def test_nothing_is_found_in_the_step() -> None:
+def test_dummy_training_has_no_problem() -> None:
     contract = loaders.load(TOP / "dummy_training")
     assert lint(contract, contract.script, contract.script.read_bytes()) == ()
 
 
 @pytest.mark.parametrize(
-    ("line", "code", "says"),
+    ("line", "code", "message"),
     [
         ('X = "/opt/ml/model"', "H101", "/opt/ml/model"),
         ('X = BASE + "/input/other"', "H101", "/opt/ml/processing/input/other"),
@@ -127,10 +127,12 @@ def test_nothing_is_found_in_the_step() -> None:
         ("try:\n    f()\nexcept ValueError:\n    pass", "", ""),
     ],
 )
-def test_each_problem_is_found_and_its_likeness_is_not(line: str, code: str, says: str) -> None:
+def test_each_problem_is_found_and_similar_correct_code_is_not(
+    line: str, code: str, message: str
+) -> None:
     problems = found(with_line(line))
     assert [one.code for one in problems] == ([code] if code else [])
-    assert all(says in one.message for one in problems)
+    assert all(message in one.message for one in problems)
 
 
 @pytest.mark.parametrize(
@@ -147,14 +149,14 @@ def test_each_problem_is_found_and_its_likeness_is_not(line: str, code: str, say
         ('"--job_type", "-j"', '"-j"', "H301"),
     ],
 )
-def test_what_is_missing_is_found(old: str, new: str, code: str) -> None:
-    assert old in RIGHT
-    codes = {one.code for one in found(RIGHT.replace(old, new))}
+def test_a_missing_part_is_found(old: str, new: str, code: str) -> None:
+    assert old in CORRECT
+    codes = {one.code for one in found(CORRECT.replace(old, new))}
     assert (code in codes) if code else codes == set()
 
 
-# For each code a change of the right script that is wrong, and one like it that is right.
-WRONG_AND_RIGHT = {
+# For each code a wrong edit of the correct script, and a similar correct one.
+WRONG_AND_CORRECT = {
     "H100": (("import argparse", "import"), ("import argparse", "import argparse as a, argparse")),
     "H101": (('"data"\n', '"data"\nX = BASE + "/x"\n'), ('"data"\n', '"data"\nX = "/opt/x"\n')),
     "H102": (('"output", "result"', '"input"'), ('"output", "result"', '"output"')),
@@ -179,37 +181,37 @@ WRONG_AND_RIGHT = {
 }
 
 
-def test_there_is_a_change_for_every_code() -> None:
-    assert WRONG_AND_RIGHT.keys() == CODES.keys()
+def test_every_code_has_an_example() -> None:
+    assert WRONG_AND_CORRECT.keys() == CODES.keys()
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_each_code_is_found_in_what_is_wrong_and_not_in_its_likeness(code: str) -> None:
-    wrong, right = WRONG_AND_RIGHT[code]
-    assert wrong[0] in RIGHT
-    assert right[0] in RIGHT
-    assert code in {one.code for one in found(RIGHT.replace(*wrong))}
-    assert code not in {one.code for one in found(RIGHT.replace(*right))}
+def test_each_code_is_found_in_wrong_code_and_not_in_similar_correct_code(code: str) -> None:
+    wrong, right = WRONG_AND_CORRECT[code]
+    assert wrong[0] in CORRECT
+    assert right[0] in CORRECT
+    assert code in {one.code for one in found(CORRECT.replace(*wrong))}
+    assert code not in {one.code for one in found(CORRECT.replace(*right))}
 
 
 def test_a_required_variable_that_is_never_read() -> None:
-    source = RIGHT.replace('"REGION": os.environ["REGION"], ', "")
+    source = CORRECT.replace('"REGION": os.environ["REGION"], ', "")
     source = source.replace('environ_vars["REGION"]', '""')
     assert [one.code for one in found(source)] == ["H202"]
 
 
 def test_a_declared_argument_that_is_unknown() -> None:
-    source = RIGHT.replace('    parser.add_argument("--job_type", "-j")\n', "")
+    source = CORRECT.replace('    parser.add_argument("--job_type", "-j")\n', "")
     assert [one.code for one in found(source)] == ["H302"]
 
 
 def test_a_path_that_is_never_used() -> None:
-    source = RIGHT.replace('"output", "result"', '"output", "other"')
+    source = CORRECT.replace('"output", "result"', '"output", "other"')
     (problem,) = (one for one in found(source) if one.code == "H102")
     assert problem.message.startswith("/opt/ml/processing/output/result, which")
 
 
-def test_a_problem_says_where_it_is() -> None:
+def test_a_problem_has_its_position() -> None:
     (problem,) = found("\n\n" + with_line('XYZ = "/opt/ml/model"'))
     line = (
         textwrap.dedent(with_line('XYZ = "/opt/ml/model"'))
@@ -219,10 +221,10 @@ def test_a_problem_says_where_it_is() -> None:
     assert (problem.line, problem.column) == (line + 3, 7)
 
 
-# --- Where it is ---------------------------------------------------------------------------------
+# --- Positions -----------------------------------------------------------------------------------
 
 
-def place(source: bytes, code: str) -> tuple[int, int]:
+def position(source: bytes, code: str) -> tuple[int, int]:
     (problem,) = (one for one in lint(CONTRACT, SCRIPT, source) if one.code == code)
     return problem.line, problem.column
 
@@ -231,27 +233,27 @@ def place(source: bytes, code: str) -> tuple[int, int]:
 def test_columns_count_characters_from_one(coding: str) -> None:
     name = "latin-1" if coding == "latin-1" else "utf-8"
     source = f"# coding: {name}\nimport os\nx = 'éàü', os.getenv('ACCOUNT')\n".encode(coding)
-    assert place(source, "H201") == (3, 22)
+    assert position(source, "H201") == (3, 22)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_end_in_every_way(end: str) -> None:
+def test_all_line_endings(end: str) -> None:
     source = end.join(["import os", "\f", "y = '\f'", "x = '💡', os.getenv('ACCOUNT')", ""])
-    assert place(source.encode(), "H201") == (4, 20)
+    assert position(source.encode(), "H201") == (4, 20)
 
 
-def test_what_cannot_be_parsed_says_where() -> None:
-    assert place("x = 'éé'; y = = 3\n".encode(), "H100") == (1, 15)
+def test_a_syntax_error_has_its_position() -> None:
+    assert position("x = 'éé'; y = = 3\n".encode(), "H100") == (1, 15)
 
 
-def test_a_problem_is_told_on_one_line_that_any_terminal_shows() -> None:
+def test_a_message_is_one_printable_line() -> None:
     source = b"import os\nos.getenv('A\\n\\x1b[31m\\udc80')\nos.getenv('%s')\n" % (b"B" * 9_000)
     (short, long) = (one for one in lint(CONTRACT, SCRIPT, source) if one.code == "H201")
     assert r"A\n\x1b[31m\udc80 is read" in short.message
     assert len(long.message) < 400
 
 
-# --- Odd files ----------------------------------------------------------------------------------
+# --- Unusual files -------------------------------------------------------------------------------
 
 NESTED = (b"x = %s1\n", b"if %s1:\n    pass\n", b"def main(a=%s1):\n    pass\n")
 
@@ -282,7 +284,7 @@ NESTED = (b"x = %s1\n", b"if %s1:\n    pass\n", b"def main(a=%s1):\n    pass\n")
     ],
     ids=lambda source: repr(source[:30]),
 )
-def test_what_cannot_be_parsed_is_a_problem(source: bytes) -> None:
+def test_a_file_that_cannot_be_parsed_is_a_problem(source: bytes) -> None:
     (problem,) = lint(CONTRACT, SCRIPT, source)
     assert problem.code == "H100"
     assert problem.message.startswith(("cannot be parsed: ", "is nested too deeply"))
@@ -314,11 +316,11 @@ def test_what_cannot_be_parsed_is_a_problem(source: bytes) -> None:
     ],
     ids=lambda source: repr(source[:30]),
 )
-def test_odd_files_are_no_crash(source: bytes) -> None:
+def test_unusual_files_do_not_crash(source: bytes) -> None:
     assert {one.code for one in lint(CONTRACT, SCRIPT, source)} >= {"H401", "H402"}
 
 
-def test_what_python_warns_of_is_no_problem_and_not_said(
+def test_warnings_of_python_are_not_shown(
     recwarn: pytest.WarningsRecorder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     found("x = '\\d'\nif x is 'a':\n    assert (1, 'x')\n")
@@ -334,7 +336,7 @@ def test_no_crash_on_any_file_of_the_standard_library() -> None:
     assert codes <= set(CODES)
 
 
-def test_what_lies_beside_the_entry_point_counts_for_a_script_in_its_place(tmp_path: Path) -> None:
+def test_modules_beside_the_entry_point_count_for_another_script(tmp_path: Path) -> None:
     (tmp_path / "helper.py").touch()
     contract = CONTRACT.model_copy(update={"folder": tmp_path})
     assert found(with_line("import helper"), contract) == []

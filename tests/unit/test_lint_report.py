@@ -1,4 +1,4 @@
-"""What lint says, in each form, and how the command ends."""
+"""The formats of lint, and its exit codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import cli
-from harness.lint.problem import CODES, Problem, explained
+from harness.lint.problem import CODES, Problem, describe_code
 from harness.report.lint import FORMATS, render
 
 TOP = Path(__file__).parents[2]
@@ -57,9 +57,9 @@ def test_the_command_ends_with_1_when_there_is_a_problem(tmp_path: Path, form: s
     wrong = tmp_path / "wrong.py"
     wrong.write_text(WRONG)
     step = str(TOP / "dummy_training")
-    ran = CliRunner().invoke(cli, ["lint", step, "--script", str(wrong), "--format", form])
-    assert ran.exit_code == 1
-    assert "the environment variable REGION is read" in ran.output
+    result = CliRunner().invoke(cli, ["lint", step, "--script", str(wrong), "--format", form])
+    assert result.exit_code == 1
+    assert "the environment variable REGION is read" in result.output
     assert CliRunner().invoke(cli, ["lint", step, "--format", form]).exit_code == 0
 
 
@@ -83,11 +83,13 @@ def test_a_file_whose_name_is_not_utf_8_can_be_printed(form: str) -> None:
     assert render([problem], form).encode()
 
 
-def test_files_are_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    inside = Problem("H101", "m", "f", here / "steps/x.py", 1, 1)
+def test_files_are_named_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working_directory = tmp_path / "working_directory"
+    working_directory.mkdir()
+    monkeypatch.chdir(working_directory)
+    inside = Problem("H101", "m", "f", working_directory / "steps/x.py", 1, 1)
     outside = Problem("H101", "m", "f", tmp_path / "x.py", 1, 1)
     assert render([inside], "text").startswith("steps/x.py:1:1: ")
     assert render([outside], "text").startswith(f"{tmp_path}/x.py:1:1: ")
@@ -119,23 +121,28 @@ def test_one_command_takes_contracts_of_every_form(tmp_path: Path) -> None:
         "    expected_output_paths = {'out': '/opt/ml/processing/output'}\nCONTRACT = Contract()\n"
     )
     command = ["lint", str(interface), str(contract), "--code", str(code), "--format", "json"]
-    ran = CliRunner().invoke(cli, command)
-    assert ran.exit_code == 1
-    assert [one["code"] for one in json.loads(ran.output)] == ["H102", "H401", "H402", "H101"] * 2
-    ran = CliRunner().invoke(cli, ["lint", str(STEP), str(interface), "--code", str(tmp_path)])
-    assert ran.exit_code != 0
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == 1
+    assert [one["code"] for one in json.loads(result.output)] == [
+        "H102",
+        "H401",
+        "H402",
+        "H101",
+    ] * 2
+    result = CliRunner().invoke(cli, ["lint", str(STEP), str(interface), "--code", str(tmp_path)])
+    assert result.exit_code != 0
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_each_code_is_explained(code: str) -> None:
-    ran = CliRunner().invoke(cli, ["explain", code])
-    assert ran.exit_code == 0
+    result = CliRunner().invoke(cli, ["explain", code])
+    assert result.exit_code == 0
     known = CODES[code]
-    assert known.meaning in ran.output
-    assert known.why in ran.output
-    assert known.right.splitlines()[0] in ran.output
+    assert known.meaning in result.output
+    assert known.why in result.output
+    assert known.right.splitlines()[0] in result.output
     assert f"{code:24} {known.meaning}" in CliRunner().invoke(cli, ["explain"]).output
 
 
-def test_what_is_no_code_is_not_explained() -> None:
-    assert explained("H999") is None
+def test_an_unknown_code_is_not_explained() -> None:
+    assert describe_code("H999") is None

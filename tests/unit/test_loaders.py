@@ -1,4 +1,4 @@
-"""Contracts in the forms that people have them in: each becomes the same `Contract`."""
+"""Loaders: contracts of every form become the same `Contract`."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_step_interface(tmp_path: Path) -> None:
     assert found.script == tmp_path / "scripts" / "train.py"
 
 
-def test_the_code_may_lie_elsewhere(tmp_path: Path) -> None:
+def test_the_code_may_be_in_another_folder(tmp_path: Path) -> None:
     interface = put(tmp_path / "train.step.yaml", INTERFACE)
     assert loaders.load(interface, Path("/code")).script == Path("/code/train.py")
 
@@ -144,7 +144,7 @@ def test_an_unknown_key_of_an_interface_is_a_warning(tmp_path: Path) -> None:
         ("    - flag: --job_name\n", "    - name: --job_name\n", 23, "contract.job_arguments.0.f"),
     ],
 )
-def test_a_wrong_interface_is_named_with_file_line_and_key(
+def test_an_error_in_an_interface_names_file_line_and_key(
     tmp_path: Path, old: str, new: str, line: int, what: str
 ) -> None:
     assert old in INTERFACE
@@ -168,7 +168,7 @@ def test_a_script_contract_in_python(tmp_path: Path) -> None:
     assert found.description == "Prepares the data."
 
 
-def test_any_object_with_the_attributes_will_do(tmp_path: Path) -> None:
+def test_any_object_with_the_attributes_is_a_contract(tmp_path: Path) -> None:
     text = """
         class Contract:
             def __init__(self):
@@ -194,7 +194,9 @@ def test_any_object_with_the_attributes_will_do(tmp_path: Path) -> None:
         ("ALSO_KNOWN_AS = CONTRACT", "raise SystemExit(3)", ":25: the script contract cannot"),
     ],
 )
-def test_a_wrong_script_contract_is_named(tmp_path: Path, old: str, new: str, what: str) -> None:
+def test_an_error_in_a_script_contract_names_the_attribute(
+    tmp_path: Path, old: str, new: str, what: str
+) -> None:
     assert old in SCRIPT_CONTRACT
     path = put(tmp_path / "prepare_contract.py", SCRIPT_CONTRACT.replace(old, new, 1))
     with pytest.raises(WrongContract) as caught:
@@ -203,21 +205,21 @@ def test_a_wrong_script_contract_is_named(tmp_path: Path, old: str, new: str, wh
     assert str(path) in caught.value.what
 
 
-def test_other_files_are_no_contract(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongContract, match="is no contract that can be read"):
         loaders.load(put(tmp_path / "notes.txt", "x"))
     with pytest.raises(WrongContract, match="there is no contract"):
         loaders.load(tmp_path / "missing.step.yaml")
 
 
-def test_the_schema_knows_every_key_of_our_contracts() -> None:
+def test_the_schema_has_every_key_of_contract_yaml() -> None:
     schema = json.loads(CliRunner().invoke(cli, ["schema"]).output)
     assert schema["additionalProperties"] is False
     assert set(schema["properties"]) == set(Contract.model_fields) - set(LOADER_FIELDS)
     assert set(schema["required"]) == {"name", "entry_point", "outputs", "exit_codes"}
 
 
-def test_the_commands_take_any_contract_and_say_its_warnings(tmp_path: Path) -> None:
+def test_commands_accept_any_form_and_show_warnings(tmp_path: Path) -> None:
     text = """
         contract:
           entry_point: copier.py
@@ -229,11 +231,11 @@ def test_the_commands_take_any_contract_and_say_its_warnings(tmp_path: Path) -> 
     suite = (COPIER / "conformance.py").read_text()
     put(tmp_path / "copier.conformance.py", suite)
     command = ["check", str(interface), "--code", str(COPIER), "--jobs", "1"]
-    ran = CliRunner().invoke(cli, command)
-    assert ran.exit_code == 0, ran.output
-    assert "warning: " in ran.stderr
-    assert "contract.colour" in ran.stderr
-    assert "copier: 23 cases" in ran.stdout
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == 0, result.output
+    assert "warning: " in result.stderr
+    assert "contract.colour" in result.stderr
+    assert "copier: 23 cases" in result.stdout
     linted = CliRunner().invoke(cli, ["lint", str(interface), "--code", str(COPIER)])
     assert linted.exit_code == 1
     assert "copier.py:12:1: H401" in linted.stdout

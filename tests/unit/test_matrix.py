@@ -1,4 +1,4 @@
-"""The matrix: every combination under a stable id, and expressions that pick some."""
+"""The matrix: every combination has a stable id, and expressions select some."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def test_a_case_is_one_choice_from_every_axis() -> None:
     assert expectation.exit_code == 2
 
 
-def test_a_constraint_leaves_out_what_cannot_be() -> None:
+def test_a_constraint_excludes_combinations() -> None:
     suite = Suite(Case(), AXES, possible=lambda chosen: chosen["model"] != chosen["given"])
     assert "model=absent,given=absent" not in Matrix(suite).ids
     assert len(Matrix(suite).ids) == 4
 
 
-def test_two_cases_of_one_name() -> None:
-    twice = [Special("x", as_it_is, Expectation())] * 2
+def test_two_cases_with_the_same_id_are_refused() -> None:
+    duplicates = [Special("x", as_it_is, Expectation())] * 2
     with pytest.raises(WrongContract, match="two cases"):
-        Matrix(Suite(Case(), special=twice))
+        Matrix(Suite(Case(), special=duplicates))
 
 
-def test_an_unknown_case_is_told_with_the_nearest() -> None:
+def test_the_error_about_an_unknown_case_has_the_nearest() -> None:
     with pytest.raises(WrongUse) as caught:
         MATRIX.case("model=present,given=emty")
     assert caught.value.exit_code == Exit.WRONG_USE
@@ -68,7 +68,7 @@ def test_an_unknown_case_is_told_with_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "picked"),
+    ("expression", "count"),
     [
         ("given=empty", 2),
         ("model=present and given=empty", 1),
@@ -78,12 +78,12 @@ def test_an_unknown_case_is_told_with_the_nearest() -> None:
         ("model=present,given=empty", 1),
     ],
 )
-def test_an_expression_picks(expression: str, picked: int) -> None:
-    assert len(select(MATRIX.ids, expression)) == picked
+def test_an_expression_selects(expression: str, count: int) -> None:
+    assert len(select(MATRIX.ids, expression)) == count
 
 
 @pytest.mark.parametrize("expression", ["model=presnt", "absent and special"])
-def test_an_expression_that_picks_nothing_is_an_error(expression: str) -> None:
+def test_an_expression_that_selects_nothing_is_an_error(expression: str) -> None:
     with pytest.raises(WrongUse, match="selects none of 7") as caught:
         select(MATRIX.ids, expression)
     assert "nearest" in caught.value.hint

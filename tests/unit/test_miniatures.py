@@ -1,4 +1,4 @@
-"""The harness finds every wrong script for the right reason, and nothing in the correct ones."""
+"""The harness finds the error of every wrong script, and nothing in correct ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ STEP = Path(__file__).parents[2] / "dummy_training"
 
 
 @pytest.mark.parametrize("miniature", ALL, ids=lambda miniature: miniature.name)
-def test_every_wrong_script_is_found_for_the_right_reason(
-    miniature: Miniature, tmp_path: Path
-) -> None:
+def test_every_wrong_script_has_its_finding(miniature: Miniature, tmp_path: Path) -> None:
     script = tmp_path / f"{miniature.name}.py"
     script.write_text(miniature.source)
     for case in miniature.cases:
@@ -29,11 +27,11 @@ def test_every_wrong_script_is_found_for_the_right_reason(
 
 
 @pytest.mark.parametrize("name", CORRECT)
-def test_nothing_is_found_in_a_correct_script(name: str) -> None:
+def test_a_correct_script_has_no_finding(name: str) -> None:
     ref = StepRef(STEP, CORRECT[name])
     ids = load(ref).matrix.ids
     special = [one for one in ids if one.startswith("special=")]
-    # The whole product goes through the step itself; here every choice of it, in many mixtures.
+    # A part of the product: the tests of the step run all of it.
     product = [one for one in ids if not one.startswith("special=")][::11]
     found = [prove(ref, FakeRunner(), one).findings for one in (*special, *product)]
     assert [one for findings in found for one in findings] == []
@@ -46,10 +44,10 @@ def test_there_are_three_correct_scripts_and_many_wrong_ones() -> None:
     assert len({one.source for one in ALL}) == len(ALL)
 
 
-# Of suites that are derived from a contract alone: test_derive.py breaks it.
-DERIVED = ("error-told",)
+# Judged in derived suites only; test_derive.py breaks it.
+DERIVED_ONLY = ("error-told",)
 
 
-@pytest.mark.parametrize("promise", [one.name for one in PROMISES if one.name not in DERIVED])
+@pytest.mark.parametrize("promise", [one.name for one in PROMISES if one.name not in DERIVED_ONLY])
 def test_every_promise_has_a_script_that_breaks_it(promise: str) -> None:
     assert promise in {one.promise for one in ALL}

@@ -1,4 +1,4 @@
-"""Odd files in a contract's place, in every form: a clear error, never a traceback."""
+"""Unusual and wrong contract files of every form: a clear error, never a traceback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.files import yaml_file
 from harness.runs.step import read_contract
 
 ROOT = Path(__file__).parents[2]
-OWN = """\
+CONTRACT_YAML = """\
 name: x
 entry_point: x.py
 outputs: {out: {path: /opt/ml/processing/output}}
@@ -39,7 +39,7 @@ CONTRACT = SimpleNamespace(
     expected_output_paths={"out": "/opt/ml/processing/output"},
 )
 """
-FORMS = {"contract.yaml": OWN, "x.step.yaml": INTERFACE, "x_contract.py": PYTHON}
+FORMS = {"contract.yaml": CONTRACT_YAML, "x.step.yaml": INTERFACE, "x_contract.py": PYTHON}
 
 
 def put(folder: Path, name: str, data: str | bytes) -> Path:
@@ -48,7 +48,7 @@ def put(folder: Path, name: str, data: str | bytes) -> Path:
     return path
 
 
-def wrong(path: Path) -> str:
+def error_of(path: Path) -> str:
     with pytest.raises(WrongContract) as caught:
         read_contract(path)
     assert caught.value.hint
@@ -56,14 +56,14 @@ def wrong(path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_a_byte_order_mark_is_passed_over(tmp_path: Path, name: str) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path, name: str) -> None:
     path = put(tmp_path, name, b"\xef\xbb\xbf" + FORMS[name].encode())
     assert read_contract(path).entry_point == "x.py"
 
 
 @pytest.mark.parametrize("name", ["contract.yaml", "x.step.yaml"])
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"", ":1: holds nothing"),
         (b"# only a comment\n", ":1: holds nothing"),
@@ -78,13 +78,13 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path, name: str) -> None:
         (b"[" * 20_000, ":1: is not YAML"),
     ],
 )
-def test_what_is_no_mapping(tmp_path: Path, name: str, data: bytes, says: str) -> None:
+def test_a_file_that_is_not_a_mapping(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     path = put(tmp_path, name, data)
-    assert f"{path}{says}" in wrong(path)
+    assert f"{path}{message}" in error_of(path)
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"", ": holds no script contract"),
         (b"x = '\0'", "cannot be executed"),
@@ -102,51 +102,53 @@ def test_what_is_no_mapping(tmp_path: Path, name: str, data: bytes, says: str) -
         ),
     ],
 )
-def test_odd_python(tmp_path: Path, data: bytes, says: str) -> None:
+def test_unusual_python_files(tmp_path: Path, data: bytes, message: str) -> None:
     path = put(tmp_path, "x_contract.py", data)
-    assert f"{path}" in wrong(path)
-    assert says in wrong(path)
+    assert f"{path}" in error_of(path)
+    assert message in error_of(path)
 
 
-def test_anchors_are_as_good_as_what_they_stand_for(tmp_path: Path) -> None:
+def test_anchors_are_resolved(tmp_path: Path) -> None:
     text = "inputs: {a: &a {required: true, mounts: [/m]}, b: *a}\n"
-    found = read_contract(put(tmp_path, "contract.yaml", OWN + text))
+    found = read_contract(put(tmp_path, "contract.yaml", CONTRACT_YAML + text))
     assert found.inputs["a"] == found.inputs["b"]
 
 
 @pytest.mark.parametrize("name", [*FORMS, "x.json", "x.txt"])
-def test_a_folder_in_place_of_a_file(tmp_path: Path, name: str) -> None:
+def test_a_folder_instead_of_a_file(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.mkdir()
-    assert "is not a step: it has no contract.yaml" in wrong(path)
-    assert "is not a step: it has no contract.yaml" in wrong(tmp_path)
+    assert "is not a step: it has no contract.yaml" in error_of(path)
+    assert "is not a step: it has no contract.yaml" in error_of(tmp_path)
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_an_entry_point_that_is_not_there(tmp_path: Path, name: str) -> None:
+def test_a_missing_entry_point(tmp_path: Path, name: str) -> None:
     path = put(tmp_path, name, FORMS[name])
     for command in ("check", "list", "lint"):
         for options in ((), ("--code", str(tmp_path / "nowhere"))):
-            ran = CliRunner().invoke(cli, [command, str(path), *options])
-            assert isinstance(ran.exception, WrongContract), ran.output
-            assert "x.py cannot be read: No such file or directory" in ran.exception.what
+            result = CliRunner().invoke(cli, [command, str(path), *options])
+            assert isinstance(result.exception, WrongContract), result.output
+            assert "x.py cannot be read: No such file or directory" in result.exception.what
     (tmp_path / "x.py").mkdir()
-    ran = CliRunner().invoke(cli, ["check", str(path)])
-    assert isinstance(ran.exception, HarnessError)
-    assert "x.py cannot be read: Is a directory" in str(ran.exception)
+    result = CliRunner().invoke(cli, ["check", str(path)])
+    assert isinstance(result.exception, HarnessError)
+    assert "x.py cannot be read: Is a directory" in str(result.exception)
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_code_may_lie_elsewhere_for_every_form_and_command(tmp_path: Path, name: str) -> None:
+def test_code_may_be_in_another_folder_for_every_form_and_command(
+    tmp_path: Path, name: str
+) -> None:
     code = tmp_path / "code"
     code.mkdir()
     (code / "x.py").write_text("")
     path = put(tmp_path, name, FORMS[name])
     for command in ("list", "lint", "check"):
         words = [command, str(path), "--code", str(code)]
-        ran = CliRunner().invoke(cli, words)
-        assert ran.exit_code in (0, 1), ran.output
-        assert not isinstance(ran.exception, HarnessError)
+        result = CliRunner().invoke(cli, words)
+        assert result.exit_code in (0, 1), result.output
+        assert not isinstance(result.exception, HarnessError)
 
 
 WAIVERS = {
@@ -164,10 +166,10 @@ def test_promises_can_be_waived_in_every_form(tmp_path: Path, name: str) -> None
 
     assert read_contract(with_waiver("log", "'why not'")).waivers == {"log": "why not"}
     lines = FORMS[name].count("\n") + 1
-    unknown = wrong(with_waiver("tidy", "'why'"))
+    unknown = error_of(with_waiver("tidy", "'why'"))
     assert f":{lines}: " in unknown
     assert "waivers.tidy: is no promise; they are: exit-code" in unknown
-    empty = wrong(with_waiver("log", "''"))
+    empty = error_of(with_waiver("log", "''"))
     assert f":{lines}: " in empty
     assert "waivers.log: string should have at least 1 character" in empty
 
@@ -187,18 +189,18 @@ CLASHES = {
 
 @pytest.mark.parametrize("name", FORMS)
 def test_names_that_clash(tmp_path: Path, name: str) -> None:
-    text, says = CLASHES[name]
-    what = wrong(put(tmp_path, name, FORMS[name] + text))
-    assert says in what
+    text, message = CLASHES[name]
+    what = error_of(put(tmp_path, name, FORMS[name] + text))
+    assert message in what
     assert f":{FORMS[name].count(chr(10)) + 1}: " in what
 
 
-def test_a_channel_that_makes_no_name(tmp_path: Path) -> None:
+def test_a_channel_that_is_no_valid_name(tmp_path: Path) -> None:
     text = "  inputs: {a: {path: /m, required: true, channels: ['b=c']}}\n"
-    assert "string should match pattern" in wrong(put(tmp_path, "x.step.yaml", INTERFACE + text))
+    assert "string should match pattern" in error_of(put(tmp_path, "x.step.yaml", INTERFACE + text))
 
 
-def test_unknown_keys_are_warned_of_in_lists_too(tmp_path: Path) -> None:
+def test_unknown_keys_in_lists_are_warnings(tmp_path: Path) -> None:
     text = "  job_arguments:\n    - {flag: --a, source: b, colour: red}\n"
     found = read_contract(put(tmp_path, "x.step.yaml", INTERFACE + text))
     (warning,) = found.warnings
@@ -219,7 +221,7 @@ def schema() -> Any:
 @pytest.mark.parametrize(
     "path", ["dummy_training/contract.yaml", "tests/unit/steps/copier/contract.yaml"]
 )
-def test_the_schema_takes_our_contracts(schema: Any, path: str) -> None:
+def test_the_schema_accepts_our_contracts(schema: Any, path: str) -> None:
     assert list(schema.iter_errors(read_yaml(ROOT / path))) == []
 
 
@@ -237,14 +239,14 @@ def without(key: str) -> Callable[[Any], None]:
     return lambda document: document.pop(key)
 
 
-# Each is refused, both by the schema and by the loader.
+# Refused by the schema and by the loader.
 REFUSED = [
     without("name"),
     without("entry_point"),
     without("outputs"),
     without("exit_codes"),
     change("colour", to="red"),
-    *(change(name, to="x") for name in ("folder", "origin", "suite", "samples", "given")),
+    *(change(name, to="x") for name in ("folder", "origin", "suite", "samples", "job")),
     change("warnings", to=[]),
     change("name", to=3),
     change("name", to=""),
@@ -278,25 +280,25 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("spoil", REFUSED)
-def test_the_schema_refuses_what_the_loader_refuses(
-    schema: Any, tmp_path: Path, spoil: Callable[[Any], None]
+@pytest.mark.parametrize("edit", REFUSED)
+def test_schema_and_loader_refuse_the_same(
+    schema: Any, tmp_path: Path, edit: Callable[[Any], None]
 ) -> None:
     document = copy.deepcopy(read_yaml(ROOT / "tests/unit/steps/copier/contract.yaml"))
-    spoil(document)
+    edit(document)
     assert list(schema.iter_errors(document)) != []
-    # What is a number in YAML is a text in JSON.
+    # Exit codes are numbers in YAML and texts in JSON.
     if isinstance(codes := document.get("exit_codes"), dict):
         document["exit_codes"] = {int(k) if k.isdigit() else k: v for k, v in codes.items()}
     from ruamel.yaml import YAML
 
     with (tmp_path / "contract.yaml").open("w") as file:
         YAML().dump(document, file)
-    assert "contract.yaml:" in wrong(tmp_path)
+    assert "contract.yaml:" in error_of(tmp_path)
 
 
 def test_the_schema_has_every_key(schema: Any) -> None:
-    whole = {
+    complete = {
         "name": "x",
         "entry_point": "x.py",
         "outputs": {"o": {"path": "/o", "required": False, "files": ["a"], "description": "d"}},
@@ -317,6 +319,6 @@ def test_the_schema_has_every_key(schema: Any) -> None:
         "waivers": {"log": "why"},
         "description": "d",
     }
-    assert list(schema.iter_errors(whole)) == []
-    assert set(whole) == set(schema.schema["properties"])
-    Contract.model_validate({**whole, "exit_codes": {0: "x", 143: "y"}})
+    assert list(schema.iter_errors(complete)) == []
+    assert set(complete) == set(schema.schema["properties"])
+    Contract.model_validate({**complete, "exit_codes": {0: "x", 143: "y"}})

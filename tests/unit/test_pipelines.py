@@ -1,4 +1,4 @@
-"""Pipeline definitions: recorded ones become contracts, wrong ones are named with line and key."""
+"""Pipeline definitions: recorded ones become contracts; errors name line and key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.sdk.expected import HERE, STEPS, VERSIONS, assert_contracts
 
 @pytest.fixture
 def document() -> Any:
-    """The content of the definition that the SDK 2 has made."""
+    """The definition that the SDK 2 has created."""
     return json.loads((HERE / "definition_v2.json").read_text())
 
 
@@ -47,23 +47,23 @@ def run(*words: str) -> Any:
     return CliRunner().invoke(cli, [*words, "--code", str(STEPS)])
 
 
-def test_check_takes_every_step_and_tells_which_it_passes_over(
+def test_check_runs_every_step_and_names_those_it_skips(
     document: Any, put: Callable[[Any], Path]
 ) -> None:
-    ran = run("check", str(put(document)), "--jobs", "1")
-    assert ran.exit_code == 0, ran.output
-    assert [line.split()[0] for line in ran.stdout.splitlines()[-4:]] == [
+    result = run("check", str(put(document)), "--jobs", "1")
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines()[-4:]] == [
         "Prepare",
         "Train",
         "Evaluate",
         "3",
     ]
-    assert "warning: BuiltIn is passed over: " in ran.stderr
-    assert "the argument execution is known only when the pipeline runs" in ran.stderr
-    assert "the variable LEVEL is known only when the pipeline runs" in ran.stderr
+    assert "warning: BuiltIn is passed over: " in result.stderr
+    assert "the argument execution is known only when the pipeline runs" in result.stderr
+    assert "the variable LEVEL is known only when the pipeline runs" in result.stderr
 
 
-def test_step_picks_one_for_every_command(document: Any, put: Callable[[Any], Path]) -> None:
+def test_step_selects_one_for_every_command(document: Any, put: Callable[[Any], Path]) -> None:
     path = str(put(document))
     listed = run("list", path, "--step", "Train").stdout.split()
     assert listed[:3] == ["train=absent", "train=empty", "train=present"]
@@ -72,20 +72,20 @@ def test_step_picks_one_for_every_command(document: Any, put: Callable[[Any], Pa
     assert run("lint", path, "--step", "Evaluate").exit_code == 0
     checked = run("check", path, "--step", "Evaluate", "--jobs", "1")
     assert "Evaluate: 17 cases" in checked.stdout
-    alone = run("check", str(Path(path).parent), "--step", "Evaluate", "--jobs", "1")
-    assert "17 passed" in alone.stdout
+    in_folder = run("check", str(Path(path).parent), "--step", "Evaluate", "--jobs", "1")
+    assert "17 passed" in in_folder.stdout
 
 
 @pytest.mark.parametrize("command", ["list", "parity"])
-def test_a_command_on_one_step_asks_which(
+def test_a_command_on_one_step_demands_a_choice(
     command: str, document: Any, put: Callable[[Any], Path]
 ) -> None:
-    ran = run(command, str(put(document)))
-    assert ran.exit_code == 2
-    assert "holds several steps: Prepare, Train, Evaluate; pick one with --step" in ran.output
+    result = run(command, str(put(document)))
+    assert result.exit_code == 2
+    assert "holds several steps: Prepare, Train, Evaluate; pick one with --step" in result.output
 
 
-def test_no_such_step(document: Any, put: Callable[[Any], Path]) -> None:
+def test_an_unknown_step(document: Any, put: Callable[[Any], Path]) -> None:
     path = put(document)
     with pytest.raises(WrongUse, match=r"no step 'Trian'") as caught:
         loaders.load(path, STEPS, "Trian")
@@ -109,7 +109,7 @@ def test_the_only_step_needs_no_name(document: Any, put: Callable[[Any], Path]) 
     assert run("list", str(put(document))).exit_code == 0
 
 
-def test_what_the_job_gives_is_set_in_every_case(document: Any, put: Callable[[Any], Path]) -> None:
+def test_job_settings_are_set_in_every_case(document: Any, put: Callable[[Any], Path]) -> None:
     path = put(document)
     matrix = load(StepRef(path, code=STEPS, step="Prepare")).matrix
     assert matrix.ids[:3] == ("raw=absent", "raw=empty", "raw=present")
@@ -128,23 +128,23 @@ def test_what_the_job_gives_is_set_in_every_case(document: Any, put: Callable[[A
 
 
 @pytest.mark.parametrize(
-    ("file", "says"),
+    ("file", "message"),
     [
         ("arguments.json", "give execution a value in"),
         ("environment.json", "give LEVEL a value in"),
     ],
 )
-def test_what_is_left_open_and_has_no_sample_is_not_proven(
-    document: Any, put: Callable[[Any], Path], file: str, says: str
+def test_an_unresolved_value_without_a_sample_is_not_proven(
+    document: Any, put: Callable[[Any], Path], file: str, message: str
 ) -> None:
     path = put(document)
     (path.parent / "samples" / "Prepare" / file).unlink()
     matrix = load(StepRef(path, code=STEPS, step="Prepare")).matrix
     assert matrix.ids == ()
-    assert all(says in why and "Get" in why for why in matrix.unproven.values())
-    ran = run("check", str(path), "--step", "Prepare", "--jobs", "1")
-    assert ran.exit_code == 1
-    assert "17 not proven" in ran.stdout
+    assert all(message in why and "Get" in why for why in matrix.unproven.values())
+    result = run("check", str(path), "--step", "Prepare", "--jobs", "1")
+    assert result.exit_code == 1
+    assert "17 not proven" in result.stdout
 
 
 def test_the_steps_conform_to_lint() -> None:
@@ -183,15 +183,15 @@ def test_expressions(document: Any, put: Callable[[Any], Path]) -> None:
         "OPEN": {"Std:Join": {"On": "", "Values": ["a", {"Get": "Steps.Train.Something"}]}},
         "JSON": {"Std:JsonGet": {"PropertyFile": {}, "Path": "a"}},
     }
-    given = loaders.load(put(document), STEPS, "Prepare").job
-    assert given is not None
-    values = dict(given.environment)
-    opened = {name: values.pop(name) for name in ("OPEN", "JSON")}
+    settings = loaders.load(put(document), STEPS, "Prepare").job
+    assert settings is not None
+    values = dict(settings.environment)
+    unresolved = {name: values.pop(name) for name in ("OPEN", "JSON")}
     assert values == {"TEXT": "x", "DEFAULT": "3", "JOIN": "a-3-5-true"}
-    assert all(isinstance(one, Unresolved) for one in opened.values())
+    assert all(isinstance(one, Unresolved) for one in unresolved.values())
 
 
-def test_code_elsewhere_in_the_image(document: Any, put: Callable[[Any], Path]) -> None:
+def test_code_in_another_folder_of_the_image(document: Any, put: Callable[[Any], Path]) -> None:
     arguments(document)["AppSpecification"] = {
         "ImageUri": "x",
         "ContainerEntrypoint": ["python3", "-u", "/opt/program/prepare.py", "--unit", "words"],
@@ -212,104 +212,104 @@ def test_a_body_of_a_loop_counts(document: Any, put: Callable[[Any], Path]) -> N
     assert loaders.load(put(document), STEPS, "Prepare").entry_point == "prepare.py"
 
 
-def spoil_steps(document: Any) -> None:
+def break_steps(document: Any) -> None:
     document["Steps"] = {}
 
 
-def spoil_name(document: Any) -> None:
+def break_name(document: Any) -> None:
     del document["Steps"][0]["Name"]
 
 
-def spoil_twins(document: Any) -> None:
+def duplicate_step(document: Any) -> None:
     document["Steps"][1]["Name"] = "Prepare"
 
 
-def spoil_app(document: Any) -> None:
+def break_app(document: Any) -> None:
     del arguments(document)["AppSpecification"]
 
 
-def spoil_entry_point(document: Any) -> None:
+def break_entry_point(document: Any) -> None:
     arguments(document)["AppSpecification"]["ContainerEntrypoint"] = "python3"
 
 
-def spoil_local_path(document: Any) -> None:
+def break_local_path(document: Any) -> None:
     arguments(document)["ProcessingInputs"][0]["S3Input"]["LocalPath"] = {"Get": "Parameters.Level"}
 
 
-def spoil_input(document: Any) -> None:
+def break_input(document: Any) -> None:
     del arguments(document)["ProcessingInputs"][0]["S3Input"]
 
 
-def spoil_output(document: Any) -> None:
+def break_output(document: Any) -> None:
     del arguments(document)["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["LocalPath"]
 
 
-def spoil_outputs(document: Any) -> None:
+def break_outputs(document: Any) -> None:
     arguments(document)["ProcessingOutputConfig"]["Outputs"] = []
 
 
-def spoil_variable(document: Any) -> None:
+def break_variable(document: Any) -> None:
     arguments(document)["Environment"]["UNIT"] = ["words"]
 
 
-def spoil_parameter(document: Any) -> None:
+def break_parameter(document: Any) -> None:
     arguments(document)["Environment"]["UNIT"] = {"Get": "Parameters.Nonesuch"}
 
 
-def spoil_operator(document: Any) -> None:
+def break_operator(document: Any) -> None:
     arguments(document)["Environment"]["UNIT"] = {"Fn::Join": []}
 
 
-def spoil_join(document: Any) -> None:
+def break_join(document: Any) -> None:
     arguments(document)["Environment"]["UNIT"] = {"Std:Join": {"On": ""}}
 
 
-def spoil_parameters(document: Any) -> None:
+def break_parameters(document: Any) -> None:
     document["Parameters"][0]["DefaultValue"] = [3]
 
 
-def spoil_twin_inputs(document: Any) -> None:
+def duplicate_input(document: Any) -> None:
     arguments(document)["ProcessingInputs"][1]["InputName"] = "raw"
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("edit", "message"),
     [
-        (spoil_steps, "Steps: a pipeline definition has a list of steps here"),
-        (spoil_name, "Steps.0.Name: is required and missing"),
-        (spoil_twins, "Steps.0.Name: two steps are named Prepare"),
-        (spoil_app, "Steps.0.Arguments.AppSpecification: is required and missing"),
-        (spoil_entry_point, "Steps.0.Arguments.AppSpecification.ContainerEntrypoint: should be"),
-        (spoil_local_path, "ProcessingInputs.0.S3Input.LocalPath: is not an absolute path"),
-        (spoil_input, "ProcessingInputs.0.S3Input: is required and missing"),
-        (spoil_output, "Outputs.0.S3Output.LocalPath: is required and missing"),
-        (spoil_outputs, "Steps.0.Arguments.ProcessingOutputConfig.Outputs: there is none"),
-        (spoil_variable, "Steps.0.Arguments.Environment.UNIT: is neither a text nor an expression"),
-        (spoil_parameter, "Environment.UNIT: there is no parameter Nonesuch"),
-        (spoil_operator, "Environment.UNIT: Fn::Join is no expression"),
-        (spoil_join, "Environment.UNIT.Std:Join.Values: is required and missing"),
-        (spoil_parameters, "Parameters.0.DefaultValue"),
-        (spoil_twin_inputs, "ProcessingInputs.1.InputName: two inputs are named raw"),
+        (break_steps, "Steps: a pipeline definition has a list of steps here"),
+        (break_name, "Steps.0.Name: is required and missing"),
+        (duplicate_step, "Steps.0.Name: two steps are named Prepare"),
+        (break_app, "Steps.0.Arguments.AppSpecification: is required and missing"),
+        (break_entry_point, "Steps.0.Arguments.AppSpecification.ContainerEntrypoint: should be"),
+        (break_local_path, "ProcessingInputs.0.S3Input.LocalPath: is not an absolute path"),
+        (break_input, "ProcessingInputs.0.S3Input: is required and missing"),
+        (break_output, "Outputs.0.S3Output.LocalPath: is required and missing"),
+        (break_outputs, "Steps.0.Arguments.ProcessingOutputConfig.Outputs: there is none"),
+        (break_variable, "Steps.0.Arguments.Environment.UNIT: is neither a text nor an expression"),
+        (break_parameter, "Environment.UNIT: there is no parameter Nonesuch"),
+        (break_operator, "Environment.UNIT: Fn::Join is no expression"),
+        (break_join, "Environment.UNIT.Std:Join.Values: is required and missing"),
+        (break_parameters, "Parameters.0.DefaultValue"),
+        (duplicate_input, "ProcessingInputs.1.InputName: two inputs are named raw"),
     ],
 )
-def test_a_wrong_definition_is_named_with_file_line_and_key(
-    document: Any, put: Callable[[Any], Path], spoil: Callable[[Any], None], says: str
+def test_an_error_names_file_line_and_key(
+    document: Any, put: Callable[[Any], Path], edit: Callable[[Any], None], message: str
 ) -> None:
-    spoil(document)
+    edit(document)
     path = put(document)
     with pytest.raises(WrongContract) as caught:
         loaders.load(path, STEPS, "Prepare")
     file, line, rest = caught.value.what.split(":", 2)
     assert file == str(path)
-    assert says in rest
-    key = says.split(":")[0].rpartition(".")[2]
+    assert message in rest
+    key = message.split(":")[0].rpartition(".")[2]
     lines = path.read_text().splitlines()
-    # A key that is missing has the line of what lacks it.
-    assert key in lines[int(line) - 1] or "missing" in says or key.isdigit()
+    # The line of a missing key is that of its parent.
+    assert key in lines[int(line) - 1] or "missing" in message or key.isdigit()
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("", ":1: is not JSON"),
         ("[]", ":1: holds no JSON object"),
@@ -321,14 +321,14 @@ def test_a_wrong_definition_is_named_with_file_line_and_key(
         ("[" * 100_000, ":1: is nested too deeply"),
     ],
 )
-def test_what_is_no_definition(put: Callable[[Any], Path], text: str, says: str) -> None:
+def test_a_file_that_is_no_definition(put: Callable[[Any], Path], text: str, message: str) -> None:
     path = put(text)
     with pytest.raises(HarnessError) as caught:
         loaders.load(path)
-    assert f"{path}{says}" in caught.value.what
+    assert f"{path}{message}" in caught.value.what
 
 
-def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(b'{"Steps":\n "\xff"}')
     with pytest.raises(WrongContract, match=r"x\.json:2: is not UTF-8"):

@@ -1,4 +1,4 @@
-"""Job types as data: what each puts into a world, and what is said of a wrong profile."""
+"""Types of job: the files and variables of each, and errors in profiles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.worlds.tree import Tree
 
 COPIER = Path(__file__).parent / "steps" / "copier"
 OUTPUT = "/opt/ml/processing/output/copy"
-ASKED = Request(
+REQUEST = Request(
     script="train.py",
     environment={"REGION": "eu-west-1"},
     hyperparameters={
@@ -48,7 +48,7 @@ def content(tree: Tree, path: str) -> object:
 
 
 def test_a_training_job() -> None:
-    tree = Tree.for_job(TRAINING, request=ASKED).with_channel("train")
+    tree = Tree.for_job(TRAINING, request=REQUEST).with_channel("train")
     variables = tree.environment
     assert set(TOOLKIT.split()) <= set(variables)
     assert variables["SM_CHANNELS"] == '["train"]'
@@ -67,12 +67,12 @@ def test_a_training_job() -> None:
     # As the toolkit does it: sorted, and every value as Python prints it.
     words = ["--batch-size", "8", "--epochs", "3", "--nothing", "None", "--optimizer", "adam"]
     assert json.loads(variables["SM_USER_ARGS"]) == words
-    assert TRAINING.arguments(ASKED) == tuple(words)
-    described = json.loads(variables["SM_TRAINING_ENV"])
-    assert described["channel_input_dirs"] == {"train": "/opt/ml/input/data/train"}
-    assert described["hyperparameters"]["optimizer"] == "adam"
+    assert TRAINING.arguments(REQUEST) == tuple(words)
+    training_env = json.loads(variables["SM_TRAINING_ENV"])
+    assert training_env["channel_input_dirs"] == {"train": "/opt/ml/input/data/train"}
+    assert training_env["hyperparameters"]["optimizer"] == "adam"
     config = "/opt/ml/input/config"
-    assert content(tree, f"{config}/hyperparameters.json") == ASKED.hyperparameters
+    assert content(tree, f"{config}/hyperparameters.json") == REQUEST.hyperparameters
     assert content(tree, f"{config}/inputdataconfig.json") == {
         "train": {
             "ContentType": "application/octet-stream",
@@ -139,18 +139,18 @@ def test_a_framework_processing_job_runs_a_folder_through_a_shell_script() -> No
 
 def test_a_model_trainer_job_has_its_code_and_drivers_as_channels() -> None:
     job = jobs.profile("model-trainer")
-    tree = Tree.for_job(job, request=ASKED).with_channel("train")
+    tree = Tree.for_job(job, request=REQUEST).with_channel("train")
     assert json.loads(tree.environment["SM_CHANNELS"]) == ["code", "sm_drivers", "train"]
     assert tree.environment["SM_HP_BATCH_SIZE"] == "8"
     assert tree.environment["SM_ENTRY_SCRIPT"] == "train.py"
-    assert job.arguments(ASKED)[:4] == ("--epochs", "3", "--batch-size", "8")
+    assert job.arguments(REQUEST)[:4] == ("--epochs", "3", "--batch-size", "8")
     config = content(tree, "/opt/ml/input/config/inputdataconfig.json")
     assert isinstance(config, dict)
     assert set(config) == {"code", "sm_drivers", "train"}
 
 
 @pytest.mark.parametrize("name", jobs.built_in())
-def test_every_profile_that_is_brought_fills_without_anything_asked(name: str) -> None:
+def test_every_built_in_profile_accepts_an_empty_request(name: str) -> None:
     job = jobs.profile(name)
     assert job.name == name
     assert job.description
@@ -188,7 +188,7 @@ def profile_of(tmp_path: Path, **changes: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ({"mounts": "mounts: data"}, ":2: mounts: string should match"),
         ({"code": ""}, ":1: code: is required and missing"),
@@ -204,20 +204,20 @@ def profile_of(tmp_path: Path, **changes: str) -> Path:
         ({"name": "name: mine\nname: again"}, ":2: is not YAML"),
     ],
 )
-def test_a_wrong_profile_is_named_with_file_line_and_key(
-    tmp_path: Path, changes: dict[str, str], says: str
+def test_an_error_in_a_profile_names_file_line_and_key(
+    tmp_path: Path, changes: dict[str, str], message: str
 ) -> None:
     path = profile_of(tmp_path, **changes)
     with pytest.raises(WrongContract) as caught:
         jobs.profile(str(path))
     assert caught.value.what.startswith(str(path))
-    assert says in caught.value.what
-    ran = CliRunner().invoke(cli, ["list", str(interface(tmp_path)), "--profile", str(path)])
-    assert isinstance(ran.exception, WrongContract)
-    assert ran.exception.exit_code == 2
+    assert message in caught.value.what
+    result = CliRunner().invoke(cli, ["list", str(interface(tmp_path)), "--profile", str(path)])
+    assert isinstance(result.exception, WrongContract)
+    assert result.exception.exit_code == 2
 
 
-def test_no_such_profile() -> None:
+def test_an_unknown_profile() -> None:
     with pytest.raises(WrongUse, match="framework-processing, model-trainer, processing, training"):
         jobs.profile("nonesuch")
 
@@ -253,7 +253,7 @@ def test_a_profile_overrides_the_job_of_a_derived_suite(tmp_path: Path) -> None:
     assert case.script == "/opt/ml/input/data/code/copier.py"
 
 
-def test_a_profile_of_ones_own(tmp_path: Path) -> None:
+def test_a_profile_in_a_file(tmp_path: Path) -> None:
     path = profile_of(tmp_path)
     ref = StepRef(interface(tmp_path, "/data/text"), profile=str(path))
     case, _ = load(ref).matrix.case("text=empty")
@@ -266,29 +266,29 @@ def test_a_profile_that_cannot_mount_an_input_is_wrong_use(tmp_path: Path) -> No
         load(StepRef(interface(tmp_path), profile="training"))
 
 
-def test_a_suite_says_its_jobs_itself() -> None:
+def test_a_profile_is_refused_for_a_step_with_a_suite() -> None:
     for command in ("list", "check", "parity"):
-        ran = CliRunner().invoke(cli, [command, str(COPIER), "--profile", "training"])
-        assert isinstance(ran.exception, WrongUse), ran.output
-        assert "conformance.py says itself" in str(ran.exception)
+        result = CliRunner().invoke(cli, [command, str(COPIER), "--profile", "training"])
+        assert isinstance(result.exception, WrongUse), result.output
+        assert "conformance.py says itself" in str(result.exception)
 
 
-def test_replay_words_hold_the_profile(tmp_path: Path) -> None:
+def test_replay_commands_have_the_profile(tmp_path: Path) -> None:
     command = ["check", str(interface(tmp_path)), "--profile", "framework-processing"]
-    ran = CliRunner().invoke(cli, [*command, "--jobs", "1", "--case", "text=empty"])
-    assert ran.exit_code == 1
-    assert "--profile framework-processing text=empty" in ran.output
+    result = CliRunner().invoke(cli, [*command, "--jobs", "1", "--case", "text=empty"])
+    assert result.exit_code == 1
+    assert "--profile framework-processing text=empty" in result.output
 
 
-def test_what_a_job_was_asked_for_before_changes_nothing() -> None:
-    """Files and variables are worked out once for equal requests: nobody shares them."""
+def test_cached_contents_are_not_shared() -> None:
+    """Files and variables are cached by request, and callers get copies."""
     job = jobs.profile("training")
-    one, other = Request(channels=("a",)), Request(channels=("a", "b"))
-    files, variables = dict(job.file_contents(one)), dict(job.variables(one))
-    job.file_contents(one).clear()  # type: ignore[attr-defined]
-    job.variables(one).clear()  # type: ignore[attr-defined]
-    assert (job.file_contents(one), job.variables(one)) == (files, variables)
-    assert job.file_contents(other) != files
-    assert job.variables(other) != variables
+    first, second = Request(channels=("a",)), Request(channels=("a", "b"))
+    files, variables = dict(job.file_contents(first)), dict(job.variables(first))
+    job.file_contents(first).clear()  # type: ignore[attr-defined]
+    job.variables(first).clear()  # type: ignore[attr-defined]
+    assert (job.file_contents(first), job.variables(first)) == (files, variables)
+    assert job.file_contents(second) != files
+    assert job.variables(second) != variables
     assert job == jobs.profile("training")
     assert pickle.loads(pickle.dumps(job)) == job

@@ -1,4 +1,4 @@
-"""Each promise holds for a good outcome, and is found broken in one that breaks it."""
+"""Promises: correct outcomes have no finding, and each breach has one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WRITES = Expectation(
     writes={COPY: Content(data=b"text")}, log=(Matches("copied", "copied", "says copied"),)
 )
 FAILS = Expectation(exit_code=1, error=(Matches("file", r"text\.txt", "names text.txt"),))
-SAID = """\
+STDERR = """\
 INFO looking for other.txt
 Traceback (most recent call last):
   File "copier.py", line 3, in <module>
@@ -50,19 +50,19 @@ def outcome(after: Tree | None, code: int | None = 0, err: str = "", out: str = 
 
 
 WRITTEN = outcome(GOOD, out="copied")
-FAILED = outcome(BEFORE, 1, SAID)
+FAILED = outcome(BEFORE, 1, STDERR)
 
 
-def found(expected: Expectation, what: Outcome, case: Case = CASE) -> list[tuple[str, str]]:
-    return [(f.promise, f.key) for f in judge(Evidence(CONTRACT, case, expected, what))]
+def found(expected: Expectation, result: Outcome, case: Case = CASE) -> list[tuple[str, str]]:
+    return [(f.promise, f.key) for f in judge(Evidence(CONTRACT, case, expected, result))]
 
 
-def test_good_outcomes_break_no_promise() -> None:
+def test_correct_outcomes_have_no_finding() -> None:
     assert found(WRITES, WRITTEN) == []
     assert found(FAILS, FAILED) == []
 
 
-def touched(path: str, **changes: object) -> Tree:
+def changed_entry(path: str, **changes: object) -> Tree:
     return GOOD.with_entry(path, replace(GOOD.entries[path], **changes))  # type: ignore[arg-type]
 
 
@@ -75,17 +75,21 @@ def touched(path: str, **changes: object) -> Tree:
         (GOOD.without(OLD), "older-output", "older-output-gone"),
         (GOOD.with_file(OLD, b"new"), "older-output", "older-output-changed"),
         (GOOD.without(INPUT), "inputs-unchanged", "removed"),
-        (touched(INPUT, data=b"txet"), "inputs-unchanged", "content-changed"),
-        (touched(INPUT, mode=0o600), "inputs-unchanged", "mode-changed"),
-        (touched(INPUT, mtime=1.0), "inputs-unchanged", "mtime-changed"),
-        (touched(INPUT, uid=5), "inputs-unchanged", "owner-changed"),
-        (touched("/opt/ml/code", mtime=1.0), "inputs-unchanged", "mtime-changed"),
-        (touched("/opt/ml/code/copier.py", data=b""), "inputs-unchanged", "content-changed"),
+        (changed_entry(INPUT, data=b"txet"), "inputs-unchanged", "content-changed"),
+        (changed_entry(INPUT, mode=0o600), "inputs-unchanged", "mode-changed"),
+        (changed_entry(INPUT, mtime=1.0), "inputs-unchanged", "mtime-changed"),
+        (changed_entry(INPUT, uid=5), "inputs-unchanged", "owner-changed"),
+        (changed_entry("/opt/ml/code", mtime=1.0), "inputs-unchanged", "mtime-changed"),
+        (changed_entry("/opt/ml/code/copier.py", data=b""), "inputs-unchanged", "content-changed"),
         (GOOD.with_file(INPUT + ".part", b""), "nothing-undeclared", "written"),
         (GOOD.with_file(COPY + ".part", b""), "nothing-undeclared", "written"),
         (GOOD.with_file("/root-x", b""), "nothing-undeclared", "written"),
         (GOOD.with_directory("/opt/ml/output"), "nothing-undeclared", "written"),
-        (touched("/opt/ml/config/resourceconfig.json", data=b""), "nothing-undeclared", "changed"),
+        (
+            changed_entry("/opt/ml/config/resourceconfig.json", data=b""),
+            "nothing-undeclared",
+            "changed",
+        ),
         (GOOD.without("/opt/ml/config"), "nothing-undeclared", "removed"),
         (GOOD.with_file("/tmp/x", b""), "scratch-clean", "left-behind"),
         (GOOD.with_directory("/var/tmp/x"), "scratch-clean", "left-behind"),
@@ -93,16 +97,16 @@ def touched(path: str, **changes: object) -> Tree:
         (GOOD.without("/tmp/theirs"), "scratch-clean", "removed"),
     ],
 )
-def test_what_is_wrong_with_the_tree_is_found(after: Tree, promise: str, key: str) -> None:
+def test_errors_in_the_tree_are_found(after: Tree, promise: str, key: str) -> None:
     assert (promise, key) in found(WRITES, replace(WRITTEN, after=after))
     assert {one for one, _ in found(WRITES, replace(WRITTEN, after=after))} == {promise}
 
 
-def test_a_failure_writes_nothing() -> None:
+def test_a_failure_must_not_write_outputs() -> None:
     assert found(FAILS, replace(FAILED, after=GOOD)) == [("nothing-undeclared", "written")]
 
 
-def test_the_way_to_an_output_may_be_made() -> None:
+def test_parents_of_outputs_may_be_created() -> None:
     before = Tree().with_file("/opt/ml/code/copier.py", b"...")
     after = before.with_directory("/opt/ml/processing/output/copy")
     assert found(FAILS, replace(FAILED, before=before, after=after)) == []
@@ -111,12 +115,12 @@ def test_the_way_to_an_output_may_be_made() -> None:
 @pytest.mark.parametrize(
     ("code", "key"), [(1, "1-for-0"), (2, "2-for-0"), (None, "hangs"), (139, "139-for-0")]
 )
-def test_another_end_is_found_and_its_content_not_judged(code: int | None, key: str) -> None:
+def test_a_wrong_exit_code_is_found_and_output_is_not_judged(code: int | None, key: str) -> None:
     assert found(WRITES, outcome(BEFORE, code)) == [("exit-code", key)]
     assert found(WRITES, outcome(None, code)) == [("exit-code", key)]
 
 
-ENDS_IN_A_CLASS_OF_ITS_OWN = """\
+OWN_EXCEPTION_STDERR = """\
 the step failed
 Traceback (most recent call last):
   File "/opt/ml/code/copier.py", line 1, in <module>
@@ -128,28 +132,28 @@ __main__.NoText: text.txt must be in the channel
 @pytest.mark.parametrize(
     ("stderr", "promise", "key"),
     [
-        (SAID.replace("no text.txt", "no"), "error-named", "no-file"),
-        (SAID.replace("Put it into the channel.\n", ""), "error-advice", "no-advice"),
+        (STDERR.replace("no text.txt", "no"), "error-named", "no-file"),
+        (STDERR.replace("Put it into the channel.\n", ""), "error-advice", "no-advice"),
         ("text.txt is missing: add it\n", "error-traceback", "no-traceback"),
-        (ENDS_IN_A_CLASS_OF_ITS_OWN, "error-advice", "no-advice"),
+        (OWN_EXCEPTION_STDERR, "error-advice", "no-advice"),
     ],
 )
-def test_what_an_error_lacks_is_found(stderr: str, promise: str, key: str) -> None:
+def test_missing_parts_of_an_error_are_found(stderr: str, promise: str, key: str) -> None:
     assert found(FAILS, replace(FAILED, stderr=stderr)) == [(promise, key)]
 
 
-def test_an_error_on_standard_output_is_none() -> None:
-    promises = {one for one, _ in found(FAILS, outcome(BEFORE, 1, "", SAID))}
+def test_an_error_on_standard_output_does_not_count() -> None:
+    promises = {one for one, _ in found(FAILS, outcome(BEFORE, 1, "", STDERR))}
     assert promises == {"error-named", "error-traceback", "error-advice"}
 
 
-def test_a_log_that_lacks_something_is_found() -> None:
+def test_a_missing_log_text_is_found() -> None:
     assert found(WRITES, outcome(GOOD)) == [("log", "no-copied")]
     assert found(WRITES, outcome(GOOD, err="COPIED")) == []
 
 
-def test_the_error_is_what_follows_the_traceback_without_code() -> None:
-    text = error_text(SAID)
+def test_error_text_begins_with_the_traceback_and_has_no_code() -> None:
+    text = error_text(STDERR)
     assert "no text.txt" in text
     assert "other.txt" not in text
     assert "secret.txt" not in text
@@ -193,7 +197,7 @@ EXCEPTION = "no model.tar.gz in /opt/ml/code"
         "Failed to create the archive; free some disk space.",
     ],
 )
-def test_lines_that_say_what_to_do(line: str) -> None:
+def test_lines_with_advice(line: str) -> None:
     assert is_advice(line, EXCEPTION)
 
 
@@ -222,7 +226,7 @@ def test_lines_that_say_what_to_do(line: str) -> None:
         "ERROR - the archive is a folder",
     ],
 )
-def test_lines_that_do_not(line: str) -> None:
+def test_lines_without_advice(line: str) -> None:
     assert not is_advice(line, EXCEPTION)
 
 
@@ -238,15 +242,15 @@ def test_lines_that_do_not(line: str) -> None:
         (None, "no-return"),
     ],
 )
-def test_what_a_function_does(returned: dict[str, object] | None, key: str | None) -> None:
+def test_results_of_functions(returned: dict[str, object] | None, key: str | None) -> None:
     case = replace(CASE, call=Call("find"))
     expected = Expectation(call=Returns({"path": "/a"}))
-    done = replace(outcome(BEFORE), returned=returned)
-    assert found(expected, done, case) == ([("functions", key)] if key else [])
+    call_outcome = replace(outcome(BEFORE), returned=returned)
+    assert found(expected, call_outcome, case) == ([("functions", key)] if key else [])
 
 
 @pytest.mark.parametrize(
-    ("raised", "message", "holds"),
+    ("raised", "message", "passes"),
     [
         (["FileNotFoundError", "OSError"], "no model.tar.gz", True),
         (["Missing", "FileNotFoundError", "OSError"], "no model.tar.gz", True),
@@ -254,14 +258,14 @@ def test_what_a_function_does(returned: dict[str, object] | None, key: str | Non
         (["ValueError"], "no model.tar.gz", False),
     ],
 )
-def test_what_a_function_raises(raised: list[str], message: str, holds: bool) -> None:
+def test_exceptions_of_functions(raised: list[str], message: str, passes: bool) -> None:
     case = replace(CASE, call=Call("find"))
     expected = Expectation(call=Raises("FileNotFoundError", "model"))
-    done = replace(outcome(BEFORE), returned={"raised": raised, "message": message})
-    assert (found(expected, done, case) == []) is holds
+    call_outcome = replace(outcome(BEFORE), returned={"raised": raised, "message": message})
+    assert (found(expected, call_outcome, case) == []) is passes
 
 
-def test_after_a_kill_only_outputs_and_inputs_are_judged() -> None:
+def test_after_sigkill_only_outputs_and_inputs_are_judged() -> None:
     expected = Expectation(exit_code=137, dies=True)
     left = BEFORE.with_file("/tmp/x", b"").with_file(COPY + ".part", b"half")
     assert found(expected, outcome(left, 137)) == []
@@ -269,8 +273,8 @@ def test_after_a_kill_only_outputs_and_inputs_are_judged() -> None:
     assert found(expected, outcome(partial, 137)) == [("nothing-undeclared", "written")]
     changed = BEFORE.with_file(OLD, b"half")
     assert found(expected, outcome(changed, 137)) == [("older-output", "older-output-changed")]
-    spoilt = BEFORE.with_entry(INPUT, Entry("file", b"spoilt"))
-    assert ("inputs-unchanged", "content-changed") in found(expected, outcome(spoilt, 137))
+    damaged = BEFORE.with_entry(INPUT, Entry("file", b"damaged"))
+    assert ("inputs-unchanged", "content-changed") in found(expected, outcome(damaged, 137))
 
 
 def test_every_promise_has_a_name_and_a_sentence() -> None:

@@ -1,4 +1,4 @@
-"""The README says what is so: its tables and examples are those of the code."""
+"""The README: its tables and examples match the code."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ COPIER = TOP / "tests" / "unit" / "steps" / "copier"
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
-def test_every_promise_is_told(promise: Promise) -> None:
+def test_every_promise_is_listed(promise: Promise) -> None:
     assert f"| `{promise.name}` | {promise.sentence} |" in README
 
 
 @pytest.mark.parametrize("name", ["contract.yaml", "conformance.py"])
-def test_the_sample_step_is_shown_as_it_is(name: str) -> None:
+def test_the_sample_step_is_shown_unchanged(name: str) -> None:
     assert (COPIER / name).read_text() in README
 
 
-def test_every_option_is_one_of_the_command() -> None:
+def test_every_option_exists() -> None:
     helps = "".join(CliRunner().invoke(cli, [command, "--help"]).output for command in cli.commands)
     used = set(re.findall(r"`harness [^`]*`", README))
     options = {option for line in used for option in re.findall(r"--?[a-z][a-z-]*", line)}
@@ -39,7 +39,7 @@ def test_every_option_is_one_of_the_command() -> None:
     assert {option for option in options if option not in helps} == set()
 
 
-def test_every_exit_code_is_told() -> None:
+def test_every_exit_code_is_listed() -> None:
     for code in Exit:
         assert re.search(rf"^\| {int(code)} \|", README, re.MULTILINE), code
 
@@ -47,15 +47,15 @@ def test_every_exit_code_is_told() -> None:
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")
 def test_the_make_targets_are_those_of_the_makefile() -> None:
     make = ["make", "--no-print-directory", "help"]
-    ran = subprocess.run(make, cwd=TOP, capture_output=True, text=True, check=True)
-    assert f"$ make\n{ran.stdout}" in README
+    completed = subprocess.run(make, cwd=TOP, capture_output=True, text=True, check=True)
+    assert f"$ make\n{completed.stdout}" in README
 
 
 def test_the_number_of_miniatures_is_right() -> None:
     assert f"{len(miniatures.ALL)} deliberately wrong scripts" in README
 
 
-def test_every_file_that_is_named_is_there() -> None:
+def test_every_named_file_exists() -> None:
     named = re.findall(r"`((?:harness|tests|docker|dummy_training)/[\w./]*)`", README)
     assert len(named) > 10
     assert [name for name in named if not (TOP / name).exists()] == []

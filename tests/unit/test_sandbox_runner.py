@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from harness.cases.case import Call, Case, Interrupt, Mount, Outcome
+from harness.cases.case import BASE_ENVIRONMENT, Call, Case, Interrupt, Mount, Outcome
 from harness.errors import Exit, RunnerCannot, RunnerUnavailable, WrongUse
 from harness.runners.fake.runner import FakeRunner
 from harness.runners.inside import mounts

@@ -1,4 +1,4 @@
-"""Trees: immutable, chained, and the same after a journey as a tar."""
+"""Trees: immutable, built by chaining, unchanged by a round trip through a tar."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from harness.worlds.tree import Entry, Tree, is_under
 CHANNEL = "model_artifacts_input"
 
 
-def test_each_step_of_a_chain_is_a_new_tree() -> None:
+def test_every_method_returns_a_new_tree() -> None:
     empty = Tree()
-    one = empty.with_file("/opt/ml/code/a.py", b"a")
-    two = one.with_file("/opt/ml/code/b.py", b"b")
+    first = empty.with_file("/opt/ml/code/a.py", b"a")
+    second = first.with_file("/opt/ml/code/b.py", b"b")
     assert list(empty.entries) == []
-    assert "/opt/ml/code/b.py" not in one
-    assert "/opt/ml/code/a.py" in two
+    assert "/opt/ml/code/b.py" not in first
+    assert "/opt/ml/code/a.py" in second
 
 
-def test_parents_are_always_there() -> None:
+def test_parents_are_always_present() -> None:
     tree = Tree().with_file("/opt/ml/code/a.py", b"a")
     assert [path for path, entry in tree if entry.kind == "directory"] == [
         "/opt",
@@ -31,7 +31,7 @@ def test_parents_are_always_there() -> None:
     ]
 
 
-def test_a_directory_that_is_there_keeps_its_mode() -> None:
+def test_an_existing_directory_keeps_its_mode() -> None:
     tree = Tree().with_directory("/tmp", mode=0o1777).with_directory("/tmp")
     assert tree.entries["/tmp"].mode == 0o1777
 
@@ -41,7 +41,7 @@ def test_only_absolute_paths() -> None:
         Tree().with_file("opt/ml/a", b"")
 
 
-def test_without_takes_all_that_is_below() -> None:
+def test_without_removes_everything_below() -> None:
     tree = Tree().with_file("/opt/ml/code/a.py", b"").with_file("/opt/ml/codes", b"")
     assert [path for path, _ in tree.without("/opt/ml/code")] == [
         "/opt",
@@ -50,13 +50,13 @@ def test_without_takes_all_that_is_below() -> None:
     ]
 
 
-def test_under_is_a_folder_and_what_it_holds() -> None:
+def test_under_returns_a_folder_and_its_contents() -> None:
     tree = Tree().with_file("/opt/ml/code/a.py", b"").with_file("/opt/ml/codes", b"")
     assert list(tree.under("/opt/ml/code").entries) == ["/opt/ml/code", "/opt/ml/code/a.py"]
 
 
 @pytest.mark.parametrize(
-    ("path", "folder", "answer"),
+    ("path", "folder", "expected"),
     [
         ("/opt/ml", "/opt/ml", True),
         ("/opt/ml/x", "/opt/ml", True),
@@ -65,11 +65,11 @@ def test_under_is_a_folder_and_what_it_holds() -> None:
         ("/opt/ml/x", "/opt/ml/", True),
     ],
 )
-def test_is_under(path: str, folder: str, answer: bool) -> None:
-    assert is_under(path, folder) is answer
+def test_is_under(path: str, folder: str, expected: bool) -> None:
+    assert is_under(path, folder) is expected
 
 
-def test_a_tree_survives_its_journey_as_a_tar() -> None:
+def test_a_tree_survives_a_round_trip_through_a_tar() -> None:
     tree = (
         Tree()
         .with_file("/opt/ml/code/run.sh", b"#!/bin/sh\n", mode=0o4755)
@@ -84,7 +84,7 @@ def test_a_tree_survives_its_journey_as_a_tar() -> None:
     assert Tree.from_tar(tree.to_tar()).entries == tree.entries
 
 
-def test_a_tar_cut_short_is_no_tree() -> None:
+def test_a_truncated_tar_is_refused() -> None:
     data = Tree().with_file("/a", b"x" * 5000).to_tar()
     with pytest.raises(tarfile.TarError):
         Tree.from_tar(data[:2000])
@@ -97,7 +97,7 @@ def test_a_tar_cut_short_is_no_tree() -> None:
         (PROCESSING, f"/opt/ml/processing/input/{CHANNEL}"),
     ],
 )
-def test_a_channel_is_mounted_where_the_job_mounts_it(job: Job, mount: str) -> None:
+def test_a_channel_is_mounted_in_the_folder_of_the_job(job: Job, mount: str) -> None:
     tree = Tree.for_job(job).with_channel(CHANNEL, {"model.tar.gz": b"x"})
     assert tree.entries[f"{mount}/model.tar.gz"].data == b"x"
     assert Tree.for_job(job).with_channel(CHANNEL).get(mount) is not None

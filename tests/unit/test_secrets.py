@@ -1,4 +1,4 @@
-"""What a script tells others: secrets in logs and files, messages to the service, the network."""
+"""Promises about secrets, files for the service, and the network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.test_promises import (
     FAILED,
     FAILS,
     GOOD,
-    SAID,
+    STDERR,
     WRITES,
     WRITTEN,
     found,
@@ -28,11 +28,11 @@ from tests.unit.test_promises import (
 SECRET = BASE_ENVIRONMENT["AWS_SECRET_ACCESS_KEY"]
 FAILURE = "/opt/ml/output/failure"
 MESSAGE = "/opt/ml/output/message"
-WORLD = BEFORE.with_directory("/opt/ml/output")
+TREE = BEFORE.with_directory("/opt/ml/output")
 
 
 @pytest.mark.parametrize(
-    "told",
+    "result",
     [
         replace(WRITTEN, stdout=f"copied with {SECRET}"),
         replace(WRITTEN, stderr=f"env: {dict(BASE_ENVIRONMENT)}"),
@@ -40,19 +40,19 @@ WORLD = BEFORE.with_directory("/opt/ml/output")
         replace(WRITTEN, after=GOOD.with_file(COPY, gzip.compress(SECRET.encode()))),
     ],
 )
-def test_a_secret_is_found_wherever_it_is_told(told: Outcome) -> None:
-    assert ("no-secrets", "tells-AWS_SECRET_ACCESS_KEY") in found(WRITES, told)
+def test_a_secret_is_found_wherever_it_is_written(result: Outcome) -> None:
+    assert ("no-secrets", "tells-AWS_SECRET_ACCESS_KEY") in found(WRITES, result)
 
 
 @pytest.mark.parametrize(
     ("name", "secret"),
     [("DB_PASSWORD", True), ("api_key", True), ("GITHUB_TOKEN", True), ("BUCKET", False)],
 )
-def test_a_variable_of_the_step_is_a_secret_by_its_name(name: str, secret: bool) -> None:
+def test_names_of_variables_identify_secrets(name: str, secret: bool) -> None:
     case = replace(CASE, variables={name: "hunter2-hunter2"})
-    told = replace(WRITTEN, stdout="copied by hunter2-hunter2")
-    assert (found(WRITES, told, case) != []) is secret
-    # What was there before is nobody's leak.
+    result = replace(WRITTEN, stdout="copied by hunter2-hunter2")
+    assert (found(WRITES, result, case) != []) is secret
+    # A secret that was in a file before is not a finding.
     before = WRITTEN.before.with_file("/opt/ml/code/.env", b"hunter2-hunter2")
     after = GOOD.with_file("/opt/ml/code/.env", b"hunter2-hunter2")
     assert found(WRITES, replace(WRITTEN, before=before, after=after), case) == []
@@ -70,27 +70,27 @@ def test_a_variable_of_the_step_is_a_secret_by_its_name(name: str, secret: bool)
         (MESSAGE, b"\xff", ("exit-message", "message-not-utf-8")),
     ],
 )
-def test_what_the_service_is_told_has_limits(
+def test_files_for_the_service_have_limits(
     path: str, data: bytes, finding: tuple[str, str] | None
 ) -> None:
-    told = replace(FAILED, before=WORLD, after=WORLD.with_file(path, data))
-    assert found(FAILS, told) == ([finding] if finding else [])
+    result = replace(FAILED, before=TREE, after=TREE.with_file(path, data))
+    assert found(FAILS, result) == ([finding] if finding else [])
 
 
-def test_a_reason_that_is_cut_off_is_only_a_warning() -> None:
-    told = replace(FAILED, before=WORLD, after=WORLD.with_file(FAILURE, b"x" * 2000))
-    (finding,) = judge(Evidence(CONTRACT, CASE, FAILS, told))
+def test_a_reason_that_is_too_long_is_only_a_warning() -> None:
+    result = replace(FAILED, before=TREE, after=TREE.with_file(FAILURE, b"x" * 2000))
+    (finding,) = judge(Evidence(CONTRACT, CASE, FAILS, result))
     assert finding.severity == "warning"
-    told = replace(FAILED, before=WORLD, after=WORLD.with_file(MESSAGE, b"\xff"))
-    (finding,) = judge(Evidence(CONTRACT, CASE, FAILS, told))
+    result = replace(FAILED, before=TREE, after=TREE.with_file(MESSAGE, b"\xff"))
+    (finding,) = judge(Evidence(CONTRACT, CASE, FAILS, result))
     assert finding.severity == "error"
 
 
-def test_there_is_no_reason_of_a_failure_where_there_was_none() -> None:
+def test_a_successful_run_must_not_write_a_failure_reason() -> None:
     after = GOOD.with_file(FAILURE, b"none")
     before = BEFORE.with_directory("/opt/ml/output")
-    told = replace(WRITTEN, before=before, after=after)
-    assert found(WRITES, told) == [("nothing-undeclared", "written")]
+    result = replace(WRITTEN, before=before, after=after)
+    assert found(WRITES, result) == [("nothing-undeclared", "written")]
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_there_is_no_reason_of_a_failure_where_there_was_none() -> None:
         "curl: (6) Could not resolve host: example.com",
     ],
 )
-def test_a_script_that_cannot_do_without_a_network_is_found(line: str) -> None:
-    told = outcome(BEFORE, 1, f"{SAID}{line}\n")
-    assert ("no-network", "reaches-out") in found(WRITES, told)
-    # One that can is not.
+def test_a_script_that_needs_a_network_is_found(line: str) -> None:
+    result = outcome(BEFORE, 1, f"{STDERR}{line}\n")
+    assert ("no-network", "reaches-out") in found(WRITES, result)
+    # A script that succeeds without a network has no finding.
     assert found(Expectation(), outcome(BEFORE, 0, line)) == []
