@@ -113,7 +113,9 @@ class Outcome:
 
     `exit_code` is 128 + N after signal N, as in a shell, and None after the case's timeout.
     `after` is None when the tree could not be read. `returned` is the result of the function, for
-    a case with a call; `harness.runners.inside.driver` defines its form.
+    a case with a call; `harness.runners.inside.driver` defines its form. `unproven` says why the
+    case could not be made as it is (a right that is missing, a signal that was not delivered); then
+    the rest is not judged.
     """
 
     exit_code: int | None
@@ -123,11 +125,17 @@ class Outcome:
     before: Tree
     after: Tree | None
     returned: Mapping[str, object] | None = None
+    unproven: str = ""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A broken promise in a case; findings with the same promise and key are one defect."""
+    """A broken promise in a case.
+
+    `cause` is what else has the same origin: `EXCEPTION at FILE:LINE` of the script, or what was
+    done to a path. Findings with the same cause are one defect; without one, those with the same
+    promise and key.
+    """
 
     promise: str
     key: str
@@ -136,6 +144,7 @@ class Finding:
     expected: str
     got: str
     severity: Severity = "error"
+    cause: str = ""
 
 
 @dataclass(frozen=True)

@@ -36,15 +36,26 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Breach:
-    """A violation: a short key for grouping, the location, what was expected, what was found."""
+    """A violation: a short key for grouping, the location, what was expected, what was found.
+
+    One that `hurts` is an error at every level, whatever its promise is there.
+    """
 
     key: str
     where: str
     expected: str
     got: str
+    hurts: bool = False
 
 
-Check = Callable[[Evidence], Iterator[Breach]]
+@dataclass(frozen=True)
+class NotProven:
+    """A check could not decide, for this reason: no breach, and nothing that holds either."""
+
+    reason: str
+
+
+Check = Callable[[Evidence], Iterator[Breach | NotProven]]
 
 
 def _as_usual(_contract: Contract, _case: Case, usual: Expectation) -> Expectation:
@@ -67,7 +78,8 @@ class Circumstance:
 class Promise:
     """Something that must hold for every step.
 
-    A breach of severity `error` makes the case fail, a `warning` is only shown. A promise with
+    A breach of severity `error` makes the case fail, a `warning` is only shown: `severity` is that
+    at the level `strict`, `practical` at the level of that name. A promise with
     `circumstances` is checked in their cases only; breaches of other promises there, which the
     usual case does not have, are findings of this promise.
     """
@@ -76,6 +88,7 @@ class Promise:
     sentence: str
     check: Check
     severity: Severity = "error"
+    practical: Severity = "error"
     circumstances: tuple[Circumstance, ...] = field(default=())
 
     def explain(self) -> str:
@@ -133,6 +146,7 @@ def judge(evidence: Evidence) -> tuple[Finding, ...]:
         if promise.name not in evidence.contract.waivers
         and (not promise.circumstances or promise is circumstance_promise)
         for breach in promise.check(evidence)
+        if isinstance(breach, Breach)
     ]
     if circumstance_promise is None or usual is None:
         return tuple(findings)
