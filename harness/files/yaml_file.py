@@ -59,9 +59,9 @@ def read(path: Path) -> Any:
         raise WrongContract(f"{path}:{line}: is not YAML: {first}", "mend the file") from None
     if not isinstance(document, dict):
         kinds = {type(None): "nothing", str: "a text"}
-        held = "a list" if isinstance(document, list) else kinds.get(type(document), "one value")
+        content = "a list" if isinstance(document, list) else kinds.get(type(document), "one value")
         raise WrongContract(
-            f"{path}:1: holds {held}, and not a mapping, `key: value`", "see the README"
+            f"{path}:1: holds {content}, and not a mapping, `key: value`", "see the README"
         )
     return document
 

@@ -374,7 +374,7 @@ MINIATURES = (
     ),
     wrong(
         "tar-without-its-end",
-        "The tar lacks the two blocks of zeros that end it, so that nobody can tell it from a cut one.",
+        "The tar lacks the two blocks of zeros that end it, so that it looks truncated.",
         (
             "        self.size += len(data)\n        self.raw.write(self.compressor.compress(data))\n",
             "        self.size += len(data)\n        end = len(data) >= 1024 and not data.strip(b'\\0')\n        self.raw.write(self.compressor.compress(b'' if end else data))\n",

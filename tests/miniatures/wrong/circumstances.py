@@ -13,7 +13,7 @@ STAMP = "        stamp = {}.encode()\n        info = tarfile.TarInfo('stamp')\n 
 MINIATURES = (
     wrong(
         "time-of-packing-inside",
-        "The archive tells when it was made.",
+        "The archive holds the time of its creation.",
         (IMPORT, IMPORT + "import time\n"),
         (COPY, COPY + STAMP.format("str(time.time_ns())")),
         finds="repeatable: differs",
@@ -21,7 +21,7 @@ MINIATURES = (
     ),
     wrong(
         "date-in-local-time-inside",
-        "The archive tells the model's date in local time.",
+        "The archive holds the model's date in local time.",
         (IMPORT, IMPORT + "import time\n"),
         (COPY, COPY + STAMP.format("time.ctime(model.stat().st_mtime)")),
         finds="any-time-zone: other-output",

@@ -88,14 +88,14 @@ MINIATURES = (
     ),
     wrong(
         "error-code-missing",
-        "The error tells what is wrong, and not its code.",
+        "The error says what is wrong, without its code.",
         ('"ERROR_CODE: {}: {}".format(code, reason)', '"{1}".format(code, reason)'),
         finds="error-named: no-",
         cases=("bad-text", "bad-fifo", "provided-array"),
     ),
     wrong(
         "one-code-for-all-archives",
-        "An unsafe member is told as an invalid archive.",
+        "An unsafe member is reported as an invalid archive.",
         (
             '            raise refusal("UNSAFE_MEMBER",',
             '            raise refusal("INVALID_ARCHIVE",',
@@ -145,8 +145,8 @@ MINIATURES = (
         cases="model-is-a-fifo",
     ),
     wrong(
-        "last-line-tells-what-failed",
-        "The last line has a verb of advice in it, and only tells what failed.",
+        "last-line-says-what-failed",
+        "The last line has a verb of advice in it, and only says what failed.",
         (
             '        log.error("%s", advice(error))\n',
             '        log.error("Failed to create the archive")\n',
@@ -155,7 +155,7 @@ MINIATURES = (
         cases="bad-text",
     ),
     wrong(
-        "full-disk-blamed-on-the-archive",
+        "full-disk-reported-as-an-archive-error",
         "Whatever goes wrong with a file is called an invalid archive.",
         (
             "        with reading(model) as old:\n            copy_members(old, new)\n",

@@ -161,7 +161,7 @@ MINIATURES = (
     ),
     wrong(
         "ratio-not-logged",
-        "create_tarfile does not tell the compression ratio.",
+        "create_tarfile does not log the compression ratio.",
         ('    log.info("  Compression ratio: %.2f%%", 100 * size / max(total, 1))\n', ""),
         finds="log: no-ratio",
         cases="call-create",

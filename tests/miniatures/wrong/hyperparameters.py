@@ -36,7 +36,7 @@ MINIATURES = (
     ),
     wrong(
         "ignored-without-a-word",
-        "Provided hyperparameters are ignored, and nobody is told.",
+        "Provided hyperparameters are ignored without a warning.",
         (
             '            log.warning("%s is IGNORED: the model already contains its own", hyperparameters)\n',
             "            pass\n",
@@ -221,7 +221,7 @@ MINIATURES = (
     ),
     wrong(
         "malformed-kept-in-silence",
-        "Malformed hyperparameters in the archive are kept, and nobody is told.",
+        "Malformed hyperparameters in the archive are kept without a warning.",
         ('log.warning("the model\'s own hyperparameters are odd: %s"', 'log.debug("%s"'),
         finds="log: no-malformed",
         cases=("embedded-malformed-kept", "embedded-malformed-kept-over-provided"),

@@ -22,13 +22,13 @@ def main(
     if not any(Path(input_paths["train"]).glob("*")):
         raise FileNotFoundError(f"the channel train, {input_paths['train']}, holds nothing")
     stored = json.loads(Path("/opt/ml/input/config/hyperparameters.json").read_text())
-    told = json.loads(os.environ["SM_HPS"])
+    decoded = json.loads(os.environ["SM_HPS"])
     given = {"epochs": job_args.epochs, "optimizer": job_args.optimizer}
     if (
-        given != {"epochs": told["epochs"], "optimizer": told["optimizer"]}
+        given != {"epochs": decoded["epochs"], "optimizer": decoded["optimizer"]}
         or "epochs" not in stored
     ):
-        raise ValueError(f"the hyperparameters differ: {given}, {told}, {stored}")
+        raise ValueError(f"the hyperparameters differ: {given}, {decoded}, {stored}")
     model = {**given, "batch-size": job_args.batch_size, "seed": environ_vars["SEED"]}
     write_whole(Path(output_paths["model"]) / "model.json", json.dumps(model))
 
