@@ -31,7 +31,7 @@ _EMPTY_SHARD_KEY = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options for the runner and the shard."""
+    """Add the options for the runner, the level and the shard."""
     group = parser.getgroup("harness", "step scripts")
     group.addoption(
         "--harness-runner",
@@ -44,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--harness-isolation",
         metavar="worker|case",
         help="whether a container serves a worker for all of its cases (the default), or one case",
+    )
+    group.addoption(
+        "--harness-level",
+        choices=("strict", "practical"),
+        help="how strictly to judge, whatever the contracts say",
     )
     group.addoption(
         "--harness-shard",
@@ -142,10 +147,15 @@ class StepFile(pytest.File):
     def collect(self) -> Iterator[CaseItem]:
         """One item per case in the order of the matrix, then a skipped one per unproven case."""
         from harness.errors import HarnessError
+        from harness.files.settings import settings
         from harness.runs.step import StepRef, load
 
-        ref = StepRef(self.path.parent)
         try:
+            ref = StepRef(
+                self.path.parent,
+                level=self.config.getoption("--harness-level"),
+                default_level=settings(self.config.rootpath).level,
+            )
             matrix = load(ref).matrix
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
@@ -179,7 +189,9 @@ class CaseItem(pytest.Item):
         from harness.runs.step import prove
 
         result = prove(self._ref, _prepared_runner(self.config), self.name)
-        if not result.passed:
+        if result.unproven and not result.failed:
+            pytest.skip(f"not proven: {result.unproven}")
+        if result.failed:
             raise _CaseFailed(result)
         for finding in result.findings:
             self.warn(pytest.PytestWarning(f"{finding.promise}: {finding.key}: {finding.where}"))
@@ -207,7 +219,7 @@ class CaseItem(pytest.Item):
             ]
         lines += ["standard error:", *(f"  {line}" for line in result.stderr_tail.splitlines())]
         words = ["harness", "replay", os.path.relpath(self.path.parent), self.name]
-        for option in ("runner", "image", "isolation"):
+        for option in ("runner", "image", "isolation", "level"):
             value = self.config.getoption(f"--harness-{option}")
             if value not in (None, "fake"):
                 words += [f"--{option}", value]

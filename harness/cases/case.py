@@ -149,9 +149,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a case: its findings, and the last lines of standard error.
+    """The verdict on a case: its findings, and the last lines of standard error.
 
-    A `cached` result is that of an earlier run.
+    `unproven` says why it could not be decided; it makes the run fail only where a breach would
+    have been an error (`unproven_severity`). A `cached` result is that of an earlier run.
     """
 
     case: str
@@ -160,8 +161,15 @@ class Result:
     seconds: float
     stderr_tail: str
     cached: bool = False
+    unproven: str = ""
+    unproven_severity: Severity = "error"
+
+    @property
+    def failed(self) -> bool:
+        """Whether a finding is an error."""
+        return any(finding.severity == "error" for finding in self.findings)
 
     @property
     def passed(self) -> bool:
-        """Whether no finding is an error."""
-        return all(finding.severity == "warning" for finding in self.findings)
+        """Whether it was decided, and no finding is an error."""
+        return not self.failed and not self.unproven

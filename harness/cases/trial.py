@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.cases.case import Case, Finding, Outcome, Result
+from harness.cases.case import Case, Finding, Outcome, Result, Severity
 from harness.cases.expectation import Expectation
 
 _TAIL_LINES = 12
@@ -27,14 +27,31 @@ class UsualRuns:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What was found in a case; `unproven` says why it could not be decided, "" if it could.
+
+    That makes the run fail only where a breach would have been an error (`unproven_severity`).
+    """
+
+    findings: tuple[Finding, ...] = ()
+    unproven: str = ""
+    unproven_severity: Severity = "error"
+
+
+@dataclass(frozen=True)
 class Trial:
     """A case that was run; a case of circumstances also has the runs of the usual case."""
 
     case: Case
     expected: Expectation
     outcome: Outcome
-    findings: tuple[Finding, ...]
+    verdict: Verdict
     usual: UsualRuns | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings of the verdict."""
+        return self.verdict.findings
 
     @property
     def result(self) -> Result:
@@ -46,6 +63,8 @@ class Trial:
             self.outcome.exit_code,
             self.outcome.seconds,
             "\n".join(lines[-_TAIL_LINES:]),
+            unproven=self.verdict.unproven,
+            unproven_severity=self.verdict.unproven_severity,
         )
 
 

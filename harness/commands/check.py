@@ -16,6 +16,7 @@ from harness.commands.options import (
     cases_option,
     expression_option,
     json_option,
+    level_option,
     pool_options,
     profile_option,
     program_name,
@@ -29,6 +30,7 @@ from harness.errors import Exit
 
 if TYPE_CHECKING:
     from harness.cases.shard import Shard
+    from harness.contracts.contract import Level
     from harness.report import Report
     from harness.runs.step import JudgeCase, StepRef
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 @step_options
 @runner_options
 @profile_option
+@level_option
 @expression_option
 @cases_option
 @shard_option
@@ -68,6 +71,7 @@ def check(
     image: str | None,
     isolation: str | None,
     profile: str | None,
+    level: Level | None,
     expression: str | None,
     cases: tuple[str, ...],
     pool: PoolOptions,
@@ -93,7 +97,10 @@ def check(
     from harness.runs.steps import StepRun, run_steps
 
     sources = options.find_steps(steps)
-    refs = [options.step_ref(source, profile=profile, pairwise=pairwise) for source in sources]
+    refs = [
+        options.step_ref(source, profile=profile, pairwise=pairwise, level=level)
+        for source in sources
+    ]
     matrices = [load(ref).matrix for ref in refs]
     all_ids = tuple(one for matrix in matrices for one in (*matrix.ids, *matrix.unproven))
     selected_ids = set(select_cases(all_ids, expression, cases))
@@ -109,13 +116,14 @@ def check(
             ids=tuple(one for one in matrix.ids if one in in_shard),
             total=len(matrix.ids),
             replay_command=_replay_command(
-                options.as_arguments(source), runner, image, isolation, profile
+                options.as_arguments(source), runner, image, isolation, profile, level
             ),
             waivers=load(ref).contract.waivers,
+            level=load(ref).level,
             unproven={one: why for one, why in matrix.unproven.items() if one in in_shard},
             image=resolve_image(image) if runner == "container" else None,
             digest=fingerprint(ref) if json_file else "",
-            selection=Selection(expression, tuple(dict.fromkeys(cases)), pairwise, profile),
+            selection=Selection(expression, tuple(dict.fromkeys(cases)), pairwise, profile, level),
             shard=shard,
             selected=selected,
         )
@@ -146,12 +154,14 @@ def _replay_command(
     image: str | None,
     isolation: str | None,
     profile: str | None,
+    level: str | None,
 ) -> tuple[str, ...]:
     return (
         program_name(),
         "replay",
         *step,
         *(("--profile", profile) if profile else ()),
+        *(("--level", level) if level else ()),
         *(("--runner", runner) if runner != "fake" else ()),
         *(("--image", image) if image else ()),
         *(("--isolation", isolation) if isolation else ()),

@@ -1,4 +1,4 @@
-"""`harness explain`: the meaning of a promise, or of a code of the linter."""
+"""`harness explain`: the meaning of a promise, a level, or a code of the linter."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from harness.commands.options import EPILOG
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name", required=False, metavar="[PROMISE | CODE]")
+@click.argument("name", required=False, metavar="[PROMISE | LEVEL | CODE]")
 def explain(name: str | None) -> None:
-    """Say what a PROMISE, or a CODE of lint, means; without one, what each does."""
+    """Say what a PROMISE, a LEVEL or a CODE of lint means; without one, what each does."""
     from harness.errors import WrongUse
     from harness.lint.problem import CODES, describe_code
+    from harness.promises import levels
     from harness.promises.all import PROMISES
 
     promises = {promise.name: promise for promise in PROMISES}
@@ -23,8 +24,10 @@ def explain(name: str | None) -> None:
             click.echo(f"{code:24} {description.meaning}")
     elif (code_text := describe_code(name)) is not None:
         click.echo(code_text)
+    elif name in levels.LEVELS:
+        click.echo(levels.explain(name))
     elif name in promises:
         click.echo(promises[name].explain())
     else:
-        names = ", ".join((*promises, *CODES))
-        raise WrongUse(f"there is no promise or code {name!r}", f"they are: {names}")
+        names = ", ".join((*promises, *levels.LEVELS, *CODES))
+        raise WrongUse(f"there is no promise, level or code {name!r}", f"they are: {names}")

@@ -15,7 +15,7 @@ import click
 
 if TYPE_CHECKING:
     from harness.cases.shard import Shard
-    from harness.contracts.contract import Contract
+    from harness.contracts.contract import Contract, Level
     from harness.contracts.loaders import Source
     from harness.runs.step import StepRef
     from harness.runs.workers import Workers
@@ -76,9 +76,18 @@ class StepOptions:
         return contract
 
     def step_ref(
-        self, source: Source, *, profile: str | None = None, pairwise: bool = False
+        self,
+        source: Source,
+        *,
+        profile: str | None = None,
+        pairwise: bool = False,
+        level: Level | None = None,
     ) -> StepRef:
-        """The picklable reference to a step, after its warnings; raises `WrongContract`."""
+        """The picklable reference to a step, after its warnings; raises `WrongContract`.
+
+        `level` is that of the option; without it the contract's counts, then the project's.
+        """
+        from harness.files.settings import settings
         from harness.runs.step import StepRef
 
         self.read_contract(source)
@@ -89,6 +98,8 @@ class StepOptions:
             pairwise,
             source.step,
             _absolute_profile(profile),
+            level,
+            settings(Path.cwd()).level,
         )
 
     def as_arguments(self, source: Source) -> tuple[str, ...]:
@@ -179,6 +190,11 @@ isolation_option = click.option(
     "--isolation",
     metavar="worker|case",
     help="Whether a container serves a worker for all of its cases (the default), or one case.",
+)
+level_option = click.option(
+    "--level",
+    type=click.Choice(["strict", "practical"]),
+    help="How strictly to judge, whatever the contract says; see harness explain practical.",
 )
 expression_option = click.option(
     "-k", "expression", metavar="EXPR", help="Only cases whose id matches, as in pytest."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,11 +12,15 @@ from harness.commands.options import (
     DEFAULT_STEP,
     EPILOG,
     StepOptions,
+    level_option,
     profile_option,
     runner_options,
     step_options,
 )
 from harness.errors import Exit
+
+if TYPE_CHECKING:
+    from harness.contracts.contract import Level
 
 
 @click.command(epilog=EPILOG)
@@ -23,6 +28,7 @@ from harness.errors import Exit
 @step_options
 @runner_options
 @profile_option
+@level_option
 @click.option(
     "--keep",
     type=click.Path(path_type=Path),
@@ -36,6 +42,7 @@ def replay(
     image: str | None,
     isolation: str | None,
     profile: str | None,
+    level: Level | None,
     keep: Path | None,
 ) -> None:
     """Run one CASE of STEP and show all that the script said and did."""
@@ -46,7 +53,7 @@ def replay(
     if len(step_and_case) > 2 or Path(step_and_case[-1]).is_dir():
         raise click.UsageError("name one case: harness replay [STEP] CASE")
     step = Path(step_and_case[0]) if len(step_and_case) == 2 else DEFAULT_STEP
-    ref = options.step_ref(options.find_step(step), profile=profile)
+    ref = options.step_ref(options.find_step(step), profile=profile, level=level)
     trial = run_single_case(ref, open_runner(runner, image, isolation), step_and_case[-1])
     if keep is not None:
         keep_trial(keep, trial)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -81,6 +81,10 @@ class JobSettings(Strict):
     code: AbsolutePath | None = None
 
 
+# How strictly a step is judged; `harness explain LEVEL` says what each level holds.
+Level = Literal["strict", "practical"]
+
+
 class Contract(Strict):
     """All that a step promises.
 
@@ -102,6 +106,7 @@ class Contract(Strict):
     error_codes: Mapping[str, str] = {}
     framework_requirements: Mapping[str, str] = {}
     waivers: Mapping[str, Reason] = {}
+    level: Level | None = None
     folder: Path = Field(default=Path(), exclude=True)
     origin: Path = Field(default=Path(), exclude=True)
     suite: Path = Field(default=Path(), exclude=True)

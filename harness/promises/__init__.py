@@ -9,13 +9,15 @@ the usual case of the suite with a change.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from harness.cases.case import Case, Finding, Outcome, Severity
 from harness.cases.expectation import Expectation
-from harness.cases.trial import UsualRuns
-from harness.contracts.contract import Contract
+from harness.cases.trial import UsualRuns, Verdict
+from harness.contracts.contract import Contract, Level
+from harness.promises.tracebacks import last_failure
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class NotProven:
 Check = Callable[[Evidence], Iterator[Breach | NotProven]]
 
 
+# Parts of names that are other ones in each run.
+_RANDOM = re.compile(r"tmp\w{8}|[0-9a-f]{8,}|\d+")
+
+
 def _as_usual(_contract: Contract, _case: Case, usual: Expectation) -> Expectation:
     return usual
 
@@ -89,12 +95,20 @@ class Promise:
     check: Check
     severity: Severity = "error"
     practical: Severity = "error"
+    # Whether a breach is about the exception that the script fails with, or about a path.
+    names_failure: bool = False
+    by_path: bool = False
     circumstances: tuple[Circumstance, ...] = field(default=())
+
+    def severity_at(self, level: Level) -> Severity:
+        """The severity of a breach at a level."""
+        return self.practical if level == "practical" else self.severity
 
     def explain(self) -> str:
         """A description for users: meaning, severity, cases, waiver."""
         found = inspect.cleandoc(self.check.__doc__ or "")
-        lines = [self.name, self.sentence, f"Severity: {self.severity}", f"Found: {found}"]
+        levels = f"Severity: {self.severity}; at the level practical: {self.practical}"
+        lines = [self.name, self.sentence, levels, f"Found: {found}"]
         if self.circumstances:
             cases = ", ".join(circumstance_id(one) for one in self.circumstances)
             lines.append(
@@ -122,50 +136,66 @@ def circumstances(contract: Contract) -> tuple[Circumstance, ...]:
     )
 
 
-def judge(evidence: Evidence) -> tuple[Finding, ...]:
-    """The findings of an outcome, in the order of `harness.promises.all`.
+def judge(evidence: Evidence, level: Level = "strict") -> Verdict:
+    """The verdict on an outcome; findings are in the order of `harness.promises.all`.
 
     Promises that the contract waives are not checked. In a case of circumstances, a script whose
     usual case does not end as expected has the findings of the usual case only.
     """
-    case_id, usual = evidence.case.id, evidence.usual
-    circumstance_promise = _promise_of_circumstance(evidence.case)
-    if circumstance_promise is not None and usual is not None and not usual.as_expected:
-        return tuple(replace(finding, case=case_id) for finding in usual.findings)
-    findings = [
-        Finding(
-            promise.name,
-            breach.key,
-            case_id,
-            breach.where,
-            breach.expected,
-            breach.got,
-            promise.severity,
-        )
-        for promise in _all_promises()
-        if promise.name not in evidence.contract.waivers
-        and (not promise.circumstances or promise is circumstance_promise)
-        for breach in promise.check(evidence)
-        if isinstance(breach, Breach)
-    ]
-    if circumstance_promise is None or usual is None:
-        return tuple(findings)
-    usual_keys = {(finding.promise, finding.key) for finding in usual.findings}
-    return tuple(
-        finding
-        if (finding.promise, finding.key) in usual_keys
-        else _attributed_to(circumstance_promise, finding)
-        for finding in findings
+    usual, tried = evidence.usual, _promise_of_circumstance(evidence.case)
+    if evidence.outcome.unproven:
+        severity = tried.severity_at(level) if tried else "error"
+        return Verdict((), evidence.outcome.unproven, severity)
+    if tried is not None and usual is not None and not usual.as_expected:
+        return Verdict(tuple(replace(one, case=evidence.case.id) for one in usual.findings))
+    usual_keys = {(one.promise, one.key) for one in usual.findings} if usual else set()
+    findings: list[Finding] = []
+    undecided: list[tuple[str, Severity]] = []
+    for promise in _all_promises():
+        if promise.name in evidence.contract.waivers:
+            continue
+        if promise.circumstances and promise is not tried:
+            continue
+        for found in promise.check(evidence):
+            if isinstance(found, NotProven):
+                undecided.append((found.reason, promise.severity_at(level)))
+                continue
+            finding = _finding(evidence, promise, found, level)
+            if tried is not None and (promise.name, found.key) not in usual_keys:
+                finding = _attribute(finding, tried, found, level)
+            findings.append(finding)
+    # What fails the run is told first.
+    reason, severity = min(undecided, key=lambda one: one[1], default=("", "error"))
+    return Verdict(tuple(findings), reason, severity)
+
+
+def _finding(evidence: Evidence, promise: Promise, breach: Breach, level: Level) -> Finding:
+    cause = ""
+    if promise.by_path:
+        cause = f"{breach.key} {_RANDOM.sub('…', breach.where)}"
+    elif promise.names_failure or not evidence.as_expected:
+        cause = last_failure(evidence.outcome.stderr, evidence.case.script_folder)
+    return Finding(
+        promise.name,
+        breach.key,
+        evidence.case.id,
+        breach.where,
+        breach.expected,
+        breach.got,
+        "error" if breach.hurts else promise.severity_at(level),
+        cause,
     )
 
 
-def _attributed_to(circumstance_promise: Promise, finding: Finding) -> Finding:
-    """The finding as one of the promise whose circumstance caused it."""
-    if finding.promise == circumstance_promise.name:
+def _attribute(finding: Finding, tried: Promise, breach: Breach, level: Level) -> Finding:
+    """The finding as one of the promise whose circumstance it was found in."""
+    if finding.promise == tried.name:
         return finding
-    key = f"{finding.promise}/{finding.key}"
     return replace(
-        finding, promise=circumstance_promise.name, key=key, severity=circumstance_promise.severity
+        finding,
+        promise=tried.name,
+        key=f"{finding.promise}/{finding.key}",
+        severity="error" if breach.hurts else tried.severity_at(level),
     )
 
 

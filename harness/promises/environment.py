@@ -34,18 +34,21 @@ FOLDER = Promise(
     "any-folder",
     "The script works from another working directory.",
     check_same,
+    practical="warning",
     circumstances=(Circumstance("other-folder", _other_folder),),
 )
 LOCALE = Promise(
     "any-locale",
     "The script works under LANG=C, where text without a named encoding is ASCII.",
     check_same,
+    practical="warning",
     circumstances=(Circumstance("lang-c", lambda _, case: _with_variables(case, _ASCII)),),
 )
 TIME_ZONE = Promise(
     "any-time-zone",
     "The script works in another time zone, and writes the same there.",
     check_same,
+    practical="warning",
     circumstances=(
         Circumstance("other-time-zone", lambda _, case: _with_variables(case, _OTHER_TIME_ZONE)),
     ),
@@ -54,5 +57,6 @@ UMASK = Promise(
     "any-umask",
     "The script works under another umask (077).",
     check_same,
+    practical="warning",
     circumstances=(Circumstance("umask-077", _strict_umask),),
 )

@@ -206,16 +206,27 @@ def _last_lines(text: str) -> str:
 
 
 NAMED = Promise(
-    "error-named", "An error names its code, or every place that was searched.", check_named
+    "error-named",
+    "An error names its code, or every place that was searched.",
+    check_named,
+    names_failure=True,
 )
 TRACEBACK = Promise(
-    "error-traceback", "A failure is logged on standard error with its traceback.", check_traceback
+    "error-traceback",
+    "A failure is logged on standard error with its traceback.",
+    check_traceback,
+    practical="warning",
 )
 REPORTED = Promise(
     "error-told",
     "A failure is told in the script's own words, not by a bare traceback.",
     check_reported,
+    practical="warning",
+    names_failure=True,
 )
 ADVICE = Promise(
-    "error-advice", "The last line of standard error says what to do about it.", check_advice
+    "error-advice",
+    "The last line of standard error says what to do about it.",
+    check_advice,
+    practical="warning",
 )

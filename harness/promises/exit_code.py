@@ -16,12 +16,14 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     else:
         meaning = evidence.contract.exit_codes.get(wanted, "")
         expected = f"exit code {wanted}" + (f" ({meaning})" if meaning else "")
+    # A job that is stopped, or ended, is over whatever the script makes of it.
+    hurts = evidence.case.interrupt is None and got in (None, 0)
     if got is None:
         timeout = evidence.case.timeout
-        yield Breach("hangs", "", expected, f"no end within {timeout:g} s")
+        yield Breach("hangs", "", expected, f"no end within {timeout:g} s", hurts=hurts)
     elif not evidence.as_expected:
         key = f"{got}-for-{'failure' if wanted is None else wanted}"
-        yield Breach(key, "", expected, f"exit code {got}{_signal(got)}")
+        yield Breach(key, "", expected, f"exit code {got}{_signal(got)}", hurts=hurts)
 
 
 def _signal(code: int) -> str:

@@ -93,18 +93,21 @@ SIGTERM = Promise(
     "sigterm",
     "SIGTERM in mid-run ends the script with exit code 143, and leaves nothing behind.",
     check,
+    practical="warning",
     circumstances=tuple(_sigterm_at(moment) for moment in _SIGTERM_MOMENTS),
 )
 FULL_DISK = Promise(
     "full-disk",
     "A full disk under the outputs gives a clear error and no partial output.",
     check,
+    practical="warning",
     circumstances=(Circumstance("full-disk", _full_disk, _no_space),),
 )
 MISSING = Promise(
     "output-folder-missing",
     "An output folder that is not there is made, or named in a clear error.",
     check,
+    practical="warning",
     circumstances=(
         Circumstance("output-folder-missing", _without_output_folders, _created_or_named),
     ),
@@ -113,5 +116,6 @@ READ_ONLY = Promise(
     "output-folder-read-only",
     "An output folder that cannot be written to is named in a clear error.",
     check,
+    practical="warning",
     circumstances=(Circumstance("output-folder-read-only", _read_only_outputs, _not_writable),),
 )

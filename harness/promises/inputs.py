@@ -59,4 +59,5 @@ PROMISE = Promise(
     "inputs-unchanged",
     "The inputs are as they were before: bytes, names, modes, owners and dates.",
     check,
+    by_path=True,
 )

@@ -65,6 +65,7 @@ FAILURE_REASON = Promise(
     "The reason of a failure, /opt/ml/output/failure, is not longer than what is shown of it.",
     check_failure,
     severity="warning",
+    practical="warning",
 )
 EXIT_MESSAGE = Promise(
     "exit-message",

@@ -43,17 +43,20 @@ USER = Promise(
     "non-root",
     "The script works as another user than root, who owns nothing but the output folders.",
     check_same,
+    practical="warning",
     circumstances=(Circumstance("non-root", _as_user),),
 )
 INPUTS = Promise(
     "read-only-inputs",
     "The script works when its inputs and its own folder are mounted read-only.",
     check_same,
+    practical="warning",
     circumstances=(Circumstance("read-only-inputs", _inputs_read_only),),
 )
 ROOT = Promise(
     "read-only-root",
     "The script works on a read-only root file system: outputs and temporary folders aside.",
     check_same,
+    practical="warning",
     circumstances=(Circumstance("read-only-root", _root_read_only),),
 )

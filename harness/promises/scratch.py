@@ -36,5 +36,9 @@ def is_scratch(path: str) -> bool:
 
 
 PROMISE = Promise(
-    "scratch-clean", "The temporary folders hold what they held before the script ran.", check
+    "scratch-clean",
+    "The temporary folders hold what they held before the script ran.",
+    check,
+    by_path=True,
+    practical="warning",
 )

@@ -6,6 +6,7 @@ counts as its message, since nothing marks where a longer one ends.
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,7 +129,9 @@ def _read(
 def last_failure(text: str, folder: str) -> str:
     """Where a script in `folder` failed: `EXCEPTION at FILE:LINE`; "" without a traceback of it.
 
-    Of exceptions that were raised while others were handled, the first one is the failure.
+    Every error of the system is an `OSError` here: a call that fails for want of rights fails with
+    another one where the file system is read-only. Of exceptions that were raised while others were
+    handled, the first one is the failure.
     """
     chain: list[Traceback] = []
     for one in reversed(parse(text).tracebacks):
@@ -138,5 +141,12 @@ def last_failure(text: str, folder: str) -> str:
     for one in reversed(chain):
         if (frame := one.frame_in(folder)) is not None:
             name = frame.file.removeprefix(folder).lstrip("/")
-            return f"{one.exception} at {name}:{frame.line}"
+            return f"{_family(one.exception)} at {name}:{frame.line}"
     return ""
+
+
+def _family(exception: str) -> str:
+    """What an exception is for the system: errors of one call differ by circumstance alone."""
+    known = getattr(builtins, exception, None)
+    is_system_error = isinstance(known, type) and issubclass(known, OSError)
+    return "OSError" if is_system_error else exception

@@ -64,5 +64,8 @@ def _describe(entry: Entry) -> str:
 
 
 PROMISE = Promise(
-    "nothing-undeclared", "Nothing but the declared outputs is written, changed or removed.", check
+    "nothing-undeclared",
+    "Nothing but the declared outputs is written, changed or removed.",
+    check,
+    by_path=True,
 )

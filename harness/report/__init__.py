@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from harness.cases.case import Finding, Result
 from harness.cases.shard import Shard
+from harness.contracts.contract import Level
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The options that select cases: `-k`, `--case`, `--pairwise`, `--profile`."""
+    """The options that select cases, and how they are judged: `-k`, `--case`, `--level` …"""
 
     expression: str | None = None
     cases: tuple[str, ...] = ()
     pairwise: bool = False
     profile: str | None = None
+    level: str | None = None
 
     @property
     def as_options(self) -> str:
@@ -28,6 +30,7 @@ class Selection:
             *(word for one in self.cases for word in ("--case", one)),
             *(("--pairwise",) if self.pairwise else ()),
             *(("--profile", self.profile) if self.profile else ()),
+            *(("--level", self.level) if self.level else ()),
         ]
         return shlex.join(words) or "all cases"
 
@@ -46,6 +49,8 @@ class Plan:
     unproven: Mapping[str, str] = field(default_factory=dict)
     # The names of the promises that the step need not keep, and the reasons.
     waivers: Mapping[str, str] = field(default_factory=dict)
+    # How strictly the step is judged.
+    level: Level = "strict"
     # The image of the runner's containers; None for other runners.
     image: str | None = None
     # `harness.runs.step.fingerprint` of the step; "" when no report needs it.
@@ -69,12 +74,24 @@ class Summary:
     @property
     def failed(self) -> tuple[Result, ...]:
         """The results with findings that are errors."""
-        return tuple(result for result in self.results if not result.passed)
+        return tuple(result for result in self.results if result.failed)
+
+    @property
+    def passed(self) -> tuple[Result, ...]:
+        """The results that were decided, without such findings."""
+        return tuple(result for result in self.results if result.passed)
+
+    @property
+    def unproven(self) -> Mapping[str, str]:
+        """The ids of the cases that were not decided, run or not, and why."""
+        undecided = {one.case: one.unproven for one in self.results if one.unproven}
+        return {**self.plan.unproven, **undecided}
 
     @property
     def conforms(self) -> bool:
-        """Whether every selected case was run, and passed."""
-        return not self.failed and not self.plan.unproven
+        """Whether every selected case was decided as far as it matters, and none failed."""
+        undecided = any(one.unproven and one.unproven_severity == "error" for one in self.results)
+        return not self.failed and not self.plan.unproven and not undecided
 
     @property
     def complete(self) -> bool:
@@ -119,30 +136,47 @@ def replay_to(summaries: Sequence[Summary], reports: Sequence[Report]) -> None:
         report.run_finished(summaries)
 
 
+# The promise about how a script ends: what else is wrong follows from that.
+_ENDS = "exit-code"
+
+
 @dataclass(frozen=True)
 class Defect:
-    """Findings with one cause: the same promise broken in the same way."""
+    """Findings with one cause; `first` is the result of the case that shows it."""
 
     findings: tuple[Finding, ...]
     first: Result
 
     @property
+    def head(self) -> Finding:
+        """The finding that stands for the defect: how the script ended, else the first error."""
+        return min(self.findings, key=lambda one: (one.severity, one.promise != _ENDS))
+
+    @property
     def is_error(self) -> bool:
         """Whether it makes its cases fail."""
-        return self.findings[0].severity == "error"
+        return self.head.severity == "error"
 
     @property
     def cases(self) -> tuple[str, ...]:
-        """The ids of the cases it was found in."""
-        return tuple(dict.fromkeys(finding.case for finding in self.findings))
+        """The ids of the cases it was found in, that of `head` first."""
+        return tuple(dict.fromkeys((self.head.case, *(one.case for one in self.findings))))
+
+    @property
+    def other_promises(self) -> tuple[str, ...]:
+        """The other promises that it breaks."""
+        names = dict.fromkeys(one.promise for one in self.findings)
+        return tuple(name for name in names if name != self.head.promise)
 
 
 def defects(results: Sequence[Result]) -> list[Defect]:
     """The findings grouped by cause: errors before warnings, those in most cases first."""
-    groups: dict[tuple[str, str], list[Finding]] = {}
+    groups: dict[tuple[str, ...], list[Finding]] = {}
     by_case = {result.case: result for result in results}
     for result in results:
         for finding in result.findings:
-            groups.setdefault((finding.promise, finding.key), []).append(finding)
+            same = (finding.cause,) if finding.cause else (finding.promise, finding.key)
+            groups.setdefault(same, []).append(finding)
     found = [Defect(tuple(findings), by_case[findings[0].case]) for findings in groups.values()]
+    found = [replace(one, first=by_case[one.head.case]) for one in found]
     return sorted(found, key=lambda one: (not one.is_error, -len(one.cases)))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.cases.case import Finding, Result, Severity
 from harness.cases.shard import Shard
+from harness.contracts.contract import Level
 from harness.report import Plan, Selection, Summary
 
 # Incremented when a key is removed or changes its meaning, not when a key is added.
@@ -34,10 +35,15 @@ class FindingRecord(Record):
     expected: str
     got: str
     severity: Severity
+    cause: str = ""
 
 
 class CaseRecord(Record):
-    """The verdict on one case; `cached` if it is that of an earlier run."""
+    """The verdict on one case; `cached` if it is that of an earlier run.
+
+    `unproven` says why it was not decided, "" if it was; it fails the run if `unproven_severity` is
+    `error`.
+    """
 
     id: str
     passed: bool
@@ -46,6 +52,8 @@ class CaseRecord(Record):
     findings: tuple[FindingRecord, ...]
     stderr_tail: str
     cached: bool
+    unproven: str = ""
+    unproven_severity: Severity = "error"
 
     @classmethod
     def from_result(cls, result: Result) -> CaseRecord:
@@ -60,6 +68,8 @@ class CaseRecord(Record):
             ),
             stderr_tail=result.stderr_tail,
             cached=result.cached,
+            unproven=result.unproven,
+            unproven_severity=result.unproven_severity,
         )
 
     @property
@@ -67,7 +77,14 @@ class CaseRecord(Record):
         """The result that this is the record of."""
         findings = tuple(Finding(case=self.id, **dict(one)) for one in self.findings)
         return Result(
-            self.id, findings, self.exit_code, self.seconds, self.stderr_tail, self.cached
+            self.id,
+            findings,
+            self.exit_code,
+            self.seconds,
+            self.stderr_tail,
+            self.cached,
+            self.unproven,
+            self.unproven_severity,
         )
 
 
@@ -117,13 +134,13 @@ class StepRecord(Record):
     shard: ShardRecord | None
     steps: tuple[str, ...] = Field(alias="campaign")
     replay: tuple[str, ...]
+    level: Level = "strict"
     cases: tuple[CaseRecord, ...]
 
     @classmethod
     def from_summary(cls, summary: Summary) -> StepRecord:
         """The record of a step's run."""
         plan = summary.plan
-        failed = len(summary.failed)
         shard = plan.shard
         return cls(
             step=plan.step,
@@ -133,9 +150,9 @@ class StepRecord(Record):
             totals=Totals(
                 planned=len(plan.ids),
                 run=len(summary.results),
-                passed=len(summary.results) - failed,
-                failed=failed,
-                unproven=len(plan.unproven),
+                passed=len(summary.passed),
+                failed=len(summary.failed),
+                unproven=len(summary.unproven),
             ),
             unproven=plan.unproven,
             waivers=plan.waivers,
@@ -148,6 +165,7 @@ class StepRecord(Record):
             else ShardRecord(number=shard.number, of=shard.of, ids=plan.selected),
             campaign=plan.steps,
             replay=plan.replay_command,
+            level=plan.level,
             cases=tuple(CaseRecord.from_result(one) for one in summary.results),
         )
 
@@ -163,6 +181,7 @@ class StepRecord(Record):
             replay_command=self.replay,
             unproven=self.unproven,
             waivers=self.waivers,
+            level=self.level,
             image=self.image,
             digest=self.digest,
             steps=self.steps,

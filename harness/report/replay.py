@@ -44,6 +44,8 @@ def show_trial(trial: Trial, kept: Path | None) -> None:
     else:
         for change in changes(outcome.before, outcome.after) or ["none"]:
             line(change)
+    if trial.verdict.unproven:
+        line(f"--- not proven: {trial.verdict.unproven}")
     line(f"--- findings: {len(trial.findings)}")
     for finding in trial.findings:
         mark = "warning: " if finding.severity == "warning" else ""

@@ -63,7 +63,7 @@ class TerminalReport:
     def case_finished(self, result: Result) -> None:
         """Count one case, and show the progress."""
         self._done += 1
-        if not result.passed:
+        if result.failed:
             self._failed += 1
         if self._progress is not None:
             text = f"{self._failed} failed" if self._failed else ""
@@ -82,23 +82,30 @@ class TerminalReport:
         """Print each defect once, then the totals."""
         self.run_stopped()
         found = defects(summary.results)
-        for number, defect in enumerate(found[:_MAX_DEFECTS], 1):
+        errors = [one for one in found if one.is_error]
+        warnings = found[len(errors) :]
+        folds = summary.plan.level == "practical"
+        shown = errors if folds else found
+        for number, defect in enumerate(shown[:_MAX_DEFECTS], 1):
             self._print_defect(number, defect, summary.plan)
-        if len(found) > _MAX_DEFECTS:
-            self._print_line(f"\n… and {len(found) - _MAX_DEFECTS} more: see --json FILE")
-        failed, run = len(summary.failed), len(summary.results)
+        if len(shown) > _MAX_DEFECTS:
+            self._print_line(f"\n… and {len(shown) - _MAX_DEFECTS} more: see --json FILE")
+        run = len(summary.results)
         if found:
             self._print_line("")
+        if folds and warnings:
+            self._print_warnings(warnings)
+        self._print_unproven(summary)
         if not summary.complete:
             self._print_line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
         if cached := sum(one.cached for one in summary.results):
             self._print_line(f"{cached} of {run} cases were not run again: nothing has changed")
         color = "green" if summary.conforms else "red"
-        unproven = f", {len(summary.plan.unproven)} not proven" if summary.plan.unproven else ""
-        errors = sum(defect.is_error for defect in found)
-        counts = _count_text(errors, "defect") + _count_text(len(found) - errors, "warning")
+        unproven = f", {len(summary.unproven)} not proven" if summary.unproven else ""
+        counts = _count_text(len(errors), "defect") + _count_text(len(warnings), "warning")
         self._console.print(
-            f"[{color}]{run - failed} passed, {failed} failed{unproven}[/]{counts}"
+            f"[{color}]{len(summary.passed)} passed, {len(summary.failed)} failed{unproven}[/]"
+            f"{counts}"
             f" in {summary.seconds:.1f} s",
             highlight=False,
             soft_wrap=True,
@@ -120,8 +127,33 @@ class TerminalReport:
         table.add_row(f"{len(summaries)} steps", *map(str, totals), style="bold")
         self._console.print(table)
 
+    def _print_warnings(self, warnings: Sequence[Defect]) -> None:
+        """Print a line for each, and how to see more of them."""
+        for one in warnings:
+            count = len(one.cases)
+            also = "".join(f", {name}" for name in one.other_promises)
+            self._print_line(
+                f"warning: {one.head.promise}: {one.head.key} in {count} "
+                f"case{'s' * (count != 1)}{also}"
+            )
+        count = len(warnings)
+        self._print_line(
+            f"{count} warning{'s' * (count != 1)}: harness check --level strict shows "
+            f"{'them' if count != 1 else 'it'}"
+        )
+
+    def _print_unproven(self, summary: Summary) -> None:
+        """Print which cases were run and could not be decided, by reason."""
+        undecided: dict[str, list[str]] = {}
+        for result in summary.results:
+            if result.unproven:
+                undecided.setdefault(result.unproven, []).append(result.case)
+        for reason, cases in undecided.items():
+            more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
+            self._print_line(f"not proven: {cases[0]}{more}: {reason}")
+
     def _print_defect(self, number: int, defect: Defect, plan: Plan) -> None:
-        finding = defect.findings[0]
+        finding = defect.head
         count = len(defect.cases)
         style, mark = ("bold red", "") if defect.is_error else ("bold yellow", "warning: ")
         self._console.print(
@@ -130,17 +162,21 @@ class TerminalReport:
             highlight=False,
             soft_wrap=True,
         )
+        if others := defect.other_promises:
+            self._print_line(f"   also breaks {', '.join(others)}")
         self._print_field("case", finding.case)
         self._print_field("where", finding.where)
         self._print_field("expected", finding.expected)
         self._print_field("got", finding.got)
+        if not finding.where or finding.where not in finding.cause:
+            self._print_field("cause", finding.cause)
         self._print_field("stderr", defect.first.stderr_tail or "nothing")
         self._print_field("replay", shlex.join([*plan.replay_command, finding.case]))
-        others = defect.cases[1:]
-        for case in others[:_MAX_OTHER_CASES]:
+        more = defect.cases[1:]
+        for case in more[:_MAX_OTHER_CASES]:
             self._print_field("also in", case)
-        if len(others) > _MAX_OTHER_CASES:
-            self._print_field("", f"… and {len(others) - _MAX_OTHER_CASES} more")
+        if len(more) > _MAX_OTHER_CASES:
+            self._print_field("", f"… and {len(more) - _MAX_OTHER_CASES} more")
 
     def _print_field(self, name: str, text: str) -> None:
         for number, line in enumerate(text.splitlines()):
@@ -156,7 +192,5 @@ def _count_text(number: int, what: str) -> str:
 
 def _counts(summary: Summary) -> tuple[int, int, int, int]:
     """Passed, failed, not proven, defects."""
-    failed = len(summary.failed)
-    passed = len(summary.results) - failed
     errors = sum(defect.is_error for defect in defects(summary.results))
-    return passed, failed, len(summary.plan.unproven), errors
+    return len(summary.passed), len(summary.failed), len(summary.unproven), errors

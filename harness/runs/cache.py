@@ -119,8 +119,10 @@ def _runner_digest(runner: Runner) -> str:
 def _is_reproducible(trial: Trial) -> bool:
     """Whether the script alone caused the verdict, not a slow machine or a lack of memory."""
     outcomes = (trial.outcome, *(trial.usual.outcomes if trial.usual else ()))
-    return all(_is_complete(one) for one in outcomes) and (
-        trial.expected.dies or all(one.exit_code != _SIGKILL_EXIT_CODE for one in outcomes)
+    return (
+        not trial.verdict.unproven
+        and all(_is_complete(one) for one in outcomes)
+        and (trial.expected.dies or all(one.exit_code != _SIGKILL_EXIT_CODE for one in outcomes))
     )
 
 

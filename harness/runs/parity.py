@@ -51,6 +51,9 @@ def differences(ref: StepRef, runners: Sequence[Runner], case_id: str) -> tuple[
     for which the error message depends on the system.
     """
     trials = [run_case(ref, runner, case_id) for runner in runners]
+    if any(one.outcome.unproven for one in trials):
+        # A runner that could not make the case has nothing to be compared.
+        return ()
     return tuple(
         Difference(case_id, what, tuple(map(str, got)))
         for what, got in _compared_facts(trials)

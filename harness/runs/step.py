@@ -14,7 +14,7 @@ from harness.cases.derive import derive_suite
 from harness.cases.matrix import Change, Matrix, Suite
 from harness.cases.trial import Trial, UsualRuns
 from harness.contracts import loaders
-from harness.contracts.contract import Contract
+from harness.contracts.contract import Contract, Level
 from harness.errors import WrongContract, WrongUse
 from harness.files.digest import digest
 from harness.files.modules import execute, sources, wrong_contract_on_error
@@ -31,7 +31,8 @@ class StepRef:
     `path` is the contract, or its folder. `script` is a file that replaces the entry point, under
     the entry point's name; `code` is the folder of the entry point. With `pairwise` the matrix has
     not all combinations, but every pair of choices. `step` is the step's name in a file of several,
-    and `profile` the type of job for a derived suite.
+    and `profile` the type of job for a derived suite. `level` wins over the contract's, which wins
+    over `default_level`.
     """
 
     path: Path
@@ -40,6 +41,8 @@ class StepRef:
     pairwise: bool = False
     step: str | None = None
     profile: str | None = None
+    level: Level | None = None
+    default_level: Level | None = None
 
 
 # Gives the verdict on one case of a step, through a prepared runner.
@@ -52,6 +55,7 @@ class Step:
 
     contract: Contract
     matrix: Matrix
+    level: Level
 
 
 def read_contract(
@@ -68,7 +72,16 @@ def load(ref: StepRef) -> Step:
     source = loaders.read_script(ref.script or contract.script)
     suite = _suite(contract, source, ref.profile)
     changes = {one.name: _change(contract, one) for one in circumstances(contract)}
-    return Step(contract, Matrix(suite, changes, pairwise=ref.pairwise))
+    return Step(contract, Matrix(suite, changes, pairwise=ref.pairwise), level_of(ref, contract))
+
+
+def level_of(ref: StepRef, contract: Contract) -> Level:
+    """How strictly a step is judged: as asked for, else as its contract says.
+
+    Else it is `practical` for a suite that is derived, and `strict` for one that was written.
+    """
+    written: Level = "strict" if contract.suite.is_file() else "practical"
+    return ref.level or contract.level or ref.default_level or written
 
 
 @lru_cache(maxsize=8)
@@ -89,6 +102,7 @@ def fingerprint(ref: StepRef) -> str:
             files_in(contract.samples),
             profile.read_bytes() if profile and profile.is_file() else ref.profile,
             ref.pairwise,
+            level_of(ref, contract),
         )
     except OSError as error:
         raise WrongContract(
@@ -125,8 +139,8 @@ def run_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     outcome = runner.run(case)
     usual = _run_usual(ref, runner) if "circumstance" in case.choices else None
     expected = expected.for_exit_code(outcome.exit_code)
-    findings = judge(Evidence(step.contract, case, expected, outcome, usual))
-    return Trial(case, expected, outcome, findings, usual)
+    evidence = Evidence(step.contract, case, expected, outcome, usual)
+    return Trial(case, expected, outcome, judge(evidence, step.level), usual)
 
 
 @lru_cache(maxsize=8)
@@ -138,7 +152,8 @@ def _run_usual(ref: StepRef, runner: Runner) -> UsualRuns:
     time.sleep(1 - time.time() % 1)
     second = runner.run(_with_hash_seed(case, "1"))
     evidence = Evidence(step.contract, case, expected.for_exit_code(first.exit_code), first)
-    return UsualRuns((first, second), judge(evidence), evidence.as_expected)
+    findings = judge(evidence, step.level).findings
+    return UsualRuns((first, second), findings, evidence.as_expected)
 
 
 def _with_hash_seed(case: Case, seed: str) -> Case:

@@ -72,7 +72,7 @@ def _report_results(
             report.step_started(plan)
         for result in results:
             done.append(result)
-            failed += not result.passed
+            failed += result.failed
             for report in reports:
                 report.case_finished(result)
             if failed == max_fail:

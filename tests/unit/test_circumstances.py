@@ -101,14 +101,14 @@ def outcome(copy: bytes | None, code: int = 0, *more: str) -> Outcome:
 
 def usual(*outcomes: Outcome) -> UsualRuns:
     evidence = Evidence(CONTRACT, replace(CASE, choices={}), WRITES, outcomes[0])
-    return UsualRuns((outcomes[0], outcomes[-1]), judge(evidence), evidence.as_expected)
+    return UsualRuns((outcomes[0], outcomes[-1]), judge(evidence).findings, evidence.as_expected)
 
 
 def found(
     name: str, result: Outcome, usual_runs: UsualRuns, expected: Expectation = WRITES
 ) -> list[tuple[str, str]]:
     case = replace(CASE, choices={"circumstance": name})
-    findings = judge(Evidence(CONTRACT, case, expected, result, usual_runs))
+    findings = judge(Evidence(CONTRACT, case, expected, result, usual_runs)).findings
     return [(one.promise, one.key) for one in findings]
 
 

@@ -54,7 +54,7 @@ FAILED = outcome(BEFORE, 1, STDERR)
 
 
 def found(expected: Expectation, result: Outcome, case: Case = CASE) -> list[tuple[str, str]]:
-    return [(f.promise, f.key) for f in judge(Evidence(CONTRACT, case, expected, result))]
+    return [(f.promise, f.key) for f in judge(Evidence(CONTRACT, case, expected, result)).findings]
 
 
 def test_correct_outcomes_have_no_finding() -> None:

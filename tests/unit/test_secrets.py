@@ -79,10 +79,10 @@ def test_files_for_the_service_have_limits(
 
 def test_a_reason_that_is_too_long_is_only_a_warning() -> None:
     result = replace(FAILED, before=TREE, after=TREE.with_file(FAILURE, b"x" * 2000))
-    (finding,) = judge(Evidence(CONTRACT, CASE, FAILS, result))
+    (finding,) = judge(Evidence(CONTRACT, CASE, FAILS, result)).findings
     assert finding.severity == "warning"
     result = replace(FAILED, before=TREE, after=TREE.with_file(MESSAGE, b"\xff"))
-    (finding,) = judge(Evidence(CONTRACT, CASE, FAILS, result))
+    (finding,) = judge(Evidence(CONTRACT, CASE, FAILS, result)).findings
     assert finding.severity == "error"
 
 

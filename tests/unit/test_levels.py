@@ -1,0 +1,192 @@
+"""Levels: what is an error and what a warning, and that each cause is reported once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.cases.case import Case, Finding, Outcome, Result
+from harness.promises import levels
+from harness.promises.all import PROMISES
+from harness.report import Plan, Summary, defects
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.step import StepRef, run_case
+
+HARNESS = Path(sys.executable).with_name("harness")
+CONTRACT = """
+name: step
+entry_point: step.py
+inputs:
+  data: {required: true, file: data.csv, mounts: [/opt/ml/processing/input/data]}
+outputs:
+  copy: {path: /opt/ml/processing/output/copy, files: [data.csv]}
+exit_codes: {0: copied, 1: failed}
+"""
+# It fails with a bare traceback, cleans nothing up, and says nothing on what to do.
+PLAIN = """
+import shutil
+shutil.copyfile(
+    "/opt/ml/processing/input/data/data.csv", "/opt/ml/processing/output/copy/data.csv"
+)
+"""
+# A file beside the script: another user cannot make it, nor can anybody on a read-only mount.
+CACHING = "open('/opt/ml/processing/input/code/step.cache', 'w').close()\n" + PLAIN
+SWALLOWING = """
+try:
+    with open("/opt/ml/processing/input/data/data.csv") as stream:
+        rows = stream.read()
+except OSError as error:
+    raise SystemExit(f"no such file: {error.filename}")
+try:
+    with open("/opt/ml/processing/output/copy/data.csv", "w") as stream:
+        stream.write(rows)
+except OSError as error:
+    print("cannot write", error)
+"""
+
+
+def step(folder: Path, source: str, more: str = "") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "contract.yaml").write_text(CONTRACT + more)
+    (folder / "step.py").write_text(source)
+    (folder / "samples" / "data").mkdir(parents=True)
+    (folder / "samples" / "data" / "data.csv").write_text("a,b\n1,2\n")
+    return folder
+
+
+def check(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [HARNESS, "check", ".", "--runner", "fake", *options],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+
+
+def test_a_derived_suite_is_judged_practically(tmp_path: Path) -> None:
+    done = check(step(tmp_path, PLAIN))
+    assert done.returncode == 0, done.stdout
+    assert "warning: " in done.stdout
+    assert "harness check --level strict shows" in done.stdout
+    assert "replay" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("contract", "project", "option", "code"),
+    [
+        ("", "", ("--level", "strict"), 1),
+        ("level: strict\n", "", (), 1),
+        ("", '[tool.harness]\nlevel = "strict"\n', (), 1),
+        ("level: practical\n", '[tool.harness]\nlevel = "strict"\n', (), 0),
+        ("level: strict\n", "", ("--level", "practical"), 0),
+    ],
+)
+def test_the_level_is_that_of_the_option_then_the_contract_then_the_project(
+    tmp_path: Path, contract: str, project: str, option: tuple[str, ...], code: int
+) -> None:
+    folder = step(tmp_path, PLAIN, contract)
+    (folder / "pyproject.toml").write_text(project)
+    done = check(folder, *option)
+    assert done.returncode == code, done.stdout
+    assert ("1. " in done.stdout) is bool(code)
+
+
+def test_a_replay_is_judged_at_the_same_level(tmp_path: Path) -> None:
+    done = check(step(tmp_path, PLAIN), "--level", "strict")
+    assert " --level strict " in done.stdout
+
+
+def test_a_wrong_level_is_wrong_use(tmp_path: Path) -> None:
+    assert "Input should be 'strict' or 'practical'".lower() in (
+        check(step(tmp_path, PLAIN, "level: lax\n")).stderr.lower()
+    )
+
+
+def test_an_exception_at_one_line_is_one_defect(tmp_path: Path) -> None:
+    contract = "waivers: {nothing-undeclared: elsewhere, inputs-unchanged: elsewhere}\n"
+    done = check(step(tmp_path, CACHING, contract), "--level", "strict")
+    caching = [one for one in done.stdout.split("\n\n") if "OSError at step.py:1" in one]
+    assert len(caching) == 1, done.stdout
+    assert "also breaks read-only-inputs, read-only-root" in caching[0]
+
+
+def test_a_path_that_is_written_in_many_cases_is_one_defect(tmp_path: Path) -> None:
+    source = PLAIN.replace("import shutil", "import shutil\nopen('/opt/ml/notes', 'w').close()")
+    done = check(step(tmp_path, source))
+    assert done.returncode == 1
+    assert done.stdout.count("/opt/ml/notes") == 1, done.stdout
+    assert ", 1 defect, " in done.stdout.splitlines()[-1]
+
+
+def test_success_without_the_output_is_an_error_in_every_circumstance(tmp_path: Path) -> None:
+    done = check(step(tmp_path, SWALLOWING))
+    assert done.returncode == 1
+    assert "exit-code/0-for-failure" in done.stdout
+    done = check(
+        step(tmp_path / "right", SWALLOWING + "    raise SystemExit(f'no space: {error}')\n")
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_promise_is_in_each_level_once() -> None:
+    for level in levels.LEVELS:
+        lines = levels.explain(level).splitlines()
+        named = [line.split()[0] for line in lines if line.startswith("  ")]
+        assert sorted(named) == sorted(one.name for one in PROMISES)
+
+
+def test_a_case_that_cannot_be_made_is_not_proven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = FakeRunner.run
+
+    def run(self: FakeRunner, case: Case) -> Outcome:
+        outcome = real(self, case)
+        return replace(outcome, unproven="no such right here") if case.user else outcome
+
+    monkeypatch.setattr(FakeRunner, "run", run)
+    ref = StepRef(step(tmp_path, PLAIN), level="strict")
+    trial = run_case(ref, FakeRunner(), "circumstance=non-root")
+    assert trial.findings == ()
+    assert trial.result.unproven == "no such right here"
+    assert not trial.result.passed
+    assert not trial.result.failed
+    assert not summary(trial.result).conforms
+    # Where it would only be a warning, it does not fail the run either.
+    practical = run_case(replace(ref, level="practical"), FakeRunner(), "circumstance=non-root")
+    assert practical.result.unproven == "no such right here"
+    assert summary(practical.result).conforms
+
+
+def summary(*results: Result) -> Summary:
+    ids = tuple(one.case for one in results)
+    return Summary(Plan("step", "fake", ids, len(ids), ("harness", "replay")), results, 1.0)
+
+
+def test_defects_are_told_by_their_cause() -> None:
+    def result(case: str, *findings: Finding) -> Result:
+        return Result(case, findings, 1, 0.1, "")
+
+    def finding(promise: str, case: str, cause: str, severity: str = "error") -> Finding:
+        return Finding(promise, "key", case, "", "", "", severity, cause)  # type: ignore[arg-type]
+
+    found = defects(
+        [
+            result("a", finding("sigterm", "a", "KeyError at step.py:3", "warning")),
+            result("b", finding("exit-code", "b", "KeyError at step.py:3")),
+            result("c", finding("exit-code", "c", "KeyError at step.py:9")),
+            result("d", finding("exit-code", "d", "")),
+            result("e", finding("exit-code", "e", "")),
+        ]
+    )
+    assert [(one.cases, one.head.promise, one.other_promises) for one in found] == [
+        (("b", "a"), "exit-code", ("sigterm",)),
+        (("d", "e"), "exit-code", ()),
+        (("c",), "exit-code", ()),
+    ]
+    assert found[0].first.case == "b"
