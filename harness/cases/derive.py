@@ -108,10 +108,21 @@ def _job_request(job: Job, contract: Contract, values: Mapping[str, str]) -> tup
     settings = contract.job
     if settings is None:
         named = dict(_sampled_arguments(contract, arguments))
+        always = {
+            name: one or values.get(name, "") for name, one in contract.environment.always.items()
+        }
+        lacks = [
+            f"give {name} a value in {samples / 'environment.json'}"
+            for name, one in always.items()
+            if not one and name not in values
+        ]
+        request = Request(script=contract.entry_point, environment=always)
         if job.arguments_from != "job":
-            return Request(script=contract.entry_point, hyperparameters=named), ""
-        words = [word for name, one in named.items() for word in (f"--{name}", one)]
-        return Request(script=contract.entry_point, arguments=tuple(words)), ""
+            request = replace(request, hyperparameters=named)
+        else:
+            words = [word for name, one in named.items() for word in (f"--{name}", one)]
+            request = replace(request, arguments=tuple(words))
+        return request, lacks[0] if lacks else ""
     missing: list[str] = []
 
     def resolve(value: str | Unresolved, values: Mapping[str, str], file: str) -> str:

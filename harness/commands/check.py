@@ -14,6 +14,7 @@ from harness.commands.options import (
     PoolOptions,
     StepOptions,
     cases_option,
+    exit_code,
     expression_option,
     json_option,
     level_option,
@@ -25,12 +26,13 @@ from harness.commands.options import (
     shard_option,
     step_options,
     steps_argument,
+    tell,
 )
-from harness.errors import Exit
 
 if TYPE_CHECKING:
     from harness.cases.shard import Shard
     from harness.contracts.contract import Level
+    from harness.contracts.loaders import Source
     from harness.report import Report
     from harness.runs.step import JudgeCase, StepRef
 
@@ -96,16 +98,20 @@ def check(
     from harness.runs.step import fingerprint, load, prove
     from harness.runs.steps import StepRun, run_steps
 
-    sources = options.find_steps(steps)
-    refs = [
-        options.step_ref(source, profile=profile, pairwise=pairwise, level=level)
-        for source in sources
-    ]
-    matrices = [load(ref).matrix for ref in refs]
+    def read(source: Source) -> StepRef:
+        ref = options.step_ref(source, profile=profile, pairwise=pairwise, level=level)
+        load(ref)
+        return ref
+
+    refs, errors = options.for_each(steps, read)
+    if not refs:
+        tell(errors)
+        sys.exit(exit_code(errors, conforms=True))
+    matrices = [load(ref).matrix for _, ref in refs]
     all_ids = tuple(one for matrix in matrices for one in (*matrix.ids, *matrix.unproven))
     selected_ids = set(select_cases(all_ids, expression, cases))
     plans: list[tuple[StepRef, Plan]] = []
-    for source, ref, matrix in zip(sources, refs, matrices, strict=True):
+    for (source, ref), matrix in zip(refs, matrices, strict=True):
         selected = tuple(one for one in (*matrix.ids, *matrix.unproven) if one in selected_ids)
         if not selected:
             continue
@@ -137,7 +143,8 @@ def check(
     judge_case = _judge_with_cache(cache_dir or DEFAULT_FOLDER) if use_cache or cache_dir else prove
     with pool.workers() as workers:
         summaries = run_steps(step_runs, opened, workers, reports, max_fail, judge_case)
-    sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)
+    tell(errors)
+    sys.exit(exit_code(errors, conforms=all(one.conforms for one in summaries)))
 
 
 def _judge_with_cache(folder: Path) -> JudgeCase:

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.options import EPILOG, StepOptions, step_options, steps_argument
-from harness.errors import Exit
+from harness.commands.options import (
+    EPILOG,
+    StepOptions,
+    exit_code,
+    step_options,
+    steps_argument,
+    tell,
+)
 
 if TYPE_CHECKING:
+    from harness.contracts.loaders import Source
     from harness.lint.problem import Problem
 
 
@@ -32,10 +39,14 @@ def lint(steps: tuple[Path, ...], options: StepOptions, format_name: str) -> Non
     from harness.lint import lint as find_problems
     from harness.report.lint import render
 
-    problems: list[Problem] = []
-    for source in options.find_steps(steps):
+    def find(source: Source) -> list[Problem]:
         contract = options.read_contract(source)
         path = options.script or contract.script
-        problems += find_problems(contract, path, loaders.read_script(path))
-    click.echo(render(problems, format_name), nl=False)
-    sys.exit(Exit.FINDINGS if problems else Exit.CONFORMS)
+        return list(find_problems(contract, path, loaders.read_script(path)))
+
+    done, errors = options.for_each(steps, find)
+    problems = [problem for _, found in done for problem in found]
+    if done:
+        click.echo(render(problems, format_name), nl=False)
+    tell(errors)
+    sys.exit(exit_code(errors, conforms=not problems))

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from harness.errors import Exit, HarnessError
 
 if TYPE_CHECKING:
     from harness.cases.shard import Shard
@@ -26,6 +28,7 @@ EPILOG = (
 )
 DEFAULT_STEP = Path("dummy_training")
 Command = Callable[..., Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -50,20 +53,52 @@ class StepOptions:
                     click.echo(f"warning: {source.step} is passed over: {source.unfit}", err=True)
                 else:
                     found.append(source)
-        if self.script is not None and len(found) > 1:
+        return found
+
+    def _refuse_script_for_several(self, sources: list[Source]) -> None:
+        if self.script is not None and len(sources) > 1:
             raise click.UsageError(
                 "--script takes the place of one step's entry point: name one step"
             )
-        return found
+
+    def for_each(
+        self, paths: tuple[Path, ...], read: Callable[[Source], T]
+    ) -> tuple[list[tuple[Source, T]], list[HarnessError]]:
+        """What `read` makes of each step at these paths, and the errors of the other steps.
+
+        Of a single step the error is raised.
+        """
+        done: list[tuple[Source, T]] = []
+        errors: list[HarnessError] = []
+        sources: list[Source] = []
+        for path in paths or (DEFAULT_STEP,):
+            try:
+                sources += self.find_steps((path,))
+            except HarnessError as error:
+                errors.append(error)
+        self._refuse_script_for_several(sources)
+        for source in sources:
+            try:
+                if source.error is not None:
+                    raise source.error
+                done.append((source, read(source)))
+            except HarnessError as error:
+                errors.append(error)
+        if len(errors) == 1 and not done:
+            raise errors[0]
+        return done, errors
 
     def find_step(self, path: Path) -> Source:
         """The only step at a path; raises as `find_steps` does, and `UsageError` for several."""
         found = self.find_steps((path,))
+        self._refuse_script_for_several(found)
         if len(found) > 1:
             names = ", ".join(source.step or source.path.name for source in found)
             raise click.UsageError(
                 f"{path} holds several steps: {names}; pick one with --step NAME"
             )
+        if found[0].error is not None:
+            raise found[0].error
         return found[0]
 
     def read_contract(self, source: Source) -> Contract:
@@ -110,6 +145,21 @@ class StepOptions:
             *(("--script", str(self.script)) if self.script else ()),
             *(("--code", str(self.code)) if self.code else ()),
         )
+
+
+def tell(errors: list[HarnessError]) -> None:
+    """Print the errors of steps, and what to do about each."""
+    for error in errors:
+        click.echo(f"harness: {error.what}", err=True)
+        if error.hint:
+            click.echo(f"  {error.hint}", err=True)
+
+
+def exit_code(errors: list[HarnessError], conforms: bool) -> Exit:
+    """The exit code of a command on several steps, some of which may have errors."""
+    if errors:
+        return Exit(max(error.exit_code for error in errors))
+    return Exit.CONFORMS if conforms else Exit.FINDINGS
 
 
 def _absolute_profile(profile: str | None) -> str | None:

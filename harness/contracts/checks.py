@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.contracts.contract import Contract
-
-KeyPath = tuple[int | str, ...]
+from harness.files.models import KeyPath, unknown_key
 
 
 def find_errors(
@@ -18,7 +17,12 @@ def find_errors(
     """
     for name in contract.waivers:
         if promises is not None and name not in promises:
-            yield ("waivers", name), f"is no promise; they are: {', '.join(promises)}"
+            what = f"is no promise; they are: {', '.join(promises)}"
+            yield ("waivers", name), unknown_key(name, promises, what)
+    if not contract.outputs and not contract.sink:
+        yield ("outputs",), "is empty: name an output, or say `sink: true` of a step without any"
+    if contract.outputs and contract.sink:
+        yield ("sink",), "is true of a step without outputs, and this one has some"
     required = contract.environment.required
     for number, name in enumerate(required):
         if name in required[:number]:
@@ -30,3 +34,6 @@ def find_errors(
             yield ("environment", "optional", name), "is a required variable too"
         if name in contract.inputs:
             yield ("environment", "optional", name), "an input is named so too"
+    for name in contract.environment.always:
+        if name in required or name in contract.environment.optional:
+            yield ("environment", "always", name), "is a required or an optional variable too"

@@ -54,10 +54,15 @@ class Output(Strict):
 
 
 class Environment(Strict):
-    """Environment variables: the names that must be set, and the optional ones' defaults."""
+    """Environment variables: the names that must be set, and the optional ones' defaults.
+
+    `always` are those that the job sets in every run: name → value, "" where only the samples know
+    it.
+    """
 
     required: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     optional: Mapping[Name, str] = {}
+    always: Mapping[Name, str] = {}
 
 
 class Unresolved(Strict):
@@ -90,6 +95,7 @@ class Contract(Strict):
 
     `framework_requirements` are the packages that the entry point imports: name → version.
     `waivers` are promises that this step need not keep, each with the reason: a report shows them.
+    A `sink` has no outputs; every other step has.
     A loader adds the `origin`, the file it was read from, the `folder` of the entry point, where a
     `suite` may lie and where the `samples` do, `warnings`, and what the `job` sets, if the origin
     is one.
@@ -99,7 +105,8 @@ class Contract(Strict):
     description: str = ""
     entry_point: FileName
     inputs: Mapping[Name, Input] = {}
-    outputs: Mapping[str, Output] = Field(min_length=1)
+    outputs: Mapping[str, Output]
+    sink: bool = False
     arguments: Mapping[str, str] = {}
     environment: Environment = Environment()
     exit_codes: Mapping[ExitCode, str] = Field(min_length=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,14 @@ from harness.contracts.reading import Options
 from harness.files import yaml_file
 
 FILE_NAME = "contract.yaml"
+# For the required keys that are missing, so that the other keys can be checked.
+_DEFAULTS: Mapping[str, Any] = {
+    "name": "x",
+    "entry_point": "x.py",
+    "outputs": {},
+    "exit_codes": {0: ""},
+}
+_HINT = "mend that key; `harness schema --markdown` lists all keys"
 _EXIT_CODE = r"^(0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])$"
 
 
@@ -23,13 +31,15 @@ def matches(path: Path) -> bool:
 def read(path: Path, options: Options) -> Contract:
     """Read a contract; raises `WrongContract`."""
     document = yaml_file.read(path)
-    for name in LOADER_FIELDS:
-        if name in document:
-            raise yaml_file.error_at(path, document, (name,), "is not a key that is known here")
-    contract = yaml_file.validate(Contract, path, document)
-    for where, what in find_errors(contract, options.promises):
-        raise yaml_file.error_at(path, document, where, what)
-    return contract
+    return yaml_file.validate(
+        Contract,
+        path,
+        document,
+        checks=lambda contract: find_errors(contract, options.promises),
+        defaults=_DEFAULTS,
+        unknown=LOADER_FIELDS,
+        hint=_HINT,
+    )
 
 
 def schema(promises: Sequence[str]) -> dict[str, Any]:
@@ -44,6 +54,10 @@ def schema(promises: Sequence[str]) -> dict[str, Any]:
         del document["$defs"][model.__name__]
     document["properties"]["exit_codes"]["propertyNames"] = {"pattern": _EXIT_CODE}
     document["properties"]["waivers"]["propertyNames"] = {"enum": list(promises)}
+    # A sink has no outputs, every other step has.
+    document["if"] = {"properties": {"sink": {"const": True}}, "required": ["sink"]}
+    document["then"] = {"properties": {"outputs": {"maxProperties": 0}}}
+    document["else"] = {"properties": {"outputs": {"minProperties": 1}}}
     for node in (document, *document["$defs"].values()):
         for part in node["properties"].values():
             if "patternProperties" in part:

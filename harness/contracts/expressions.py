@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_pascal
 
 from harness.contracts.contract import Unresolved
 from harness.files.json_file import JsonFile
+from harness.files.models import KeyPath
 
-KeyPath = tuple[int | str, ...]
 Scalar = str | int | float | bool | None
 _PARAMETERS = "Parameters."
 

@@ -15,7 +15,7 @@ from harness.contracts import contract_yaml, pipeline, script_contract, step_int
 from harness.contracts.contract import Contract
 from harness.contracts.reading import Loader, Options
 from harness.errors import WrongContract, WrongUse
-from harness.files import yaml_file
+from harness.files.models import Located, describe_error, dotted, wrong_contract
 
 LOADERS: Sequence[Loader] = (
     Loader(contract_yaml.matches, contract_yaml.read),
@@ -35,12 +35,14 @@ _FORMS = (
 class Source:
     """Where a contract is read from: its file or folder, and the step where a file has several.
 
-    `unfit` is the reason why the step cannot be proved, "" when it can.
+    `unfit` is the reason why the step cannot be proved, "" when it can; `error` is what is wrong
+    with it, as far as is known before it is read.
     """
 
     path: Path
     step: str | None = None
     unfit: str = ""
+    error: WrongContract | None = None
 
 
 def find_steps(path: Path, step: str | None = None) -> list[Source]:
@@ -63,7 +65,7 @@ def find_steps(path: Path, step: str | None = None) -> list[Source]:
     if not any(not one.unfit for one in steps):
         # `load` raises the reason.
         return [Source(path)]
-    return [Source(path, one.name, one.unfit) for one in steps]
+    return [Source(path, one.name, one.unfit, one.error) for one in steps]
 
 
 def _find_in_folder(folder: Path, step: str | None) -> list[Source]:
@@ -73,7 +75,11 @@ def _find_in_folder(folder: Path, step: str | None) -> list[Source]:
         (path.name.removesuffix(step_interface.SUFFIX), Source(path)) for path in sorted(files)
     ]
     for path in sorted(folder.glob(f"*.pipeline{pipeline.SUFFIX}")):
-        sources += [(one.step or path.name, one) for one in find_steps(path)]
+        try:
+            found = find_steps(path)
+        except WrongContract as error:
+            found = [Source(path, error=error)]
+        sources += [(one.step or path.name, one) for one in found]
     if not sources:
         raise WrongContract(
             f"{folder} is not a step: it has no {contract_yaml.FILE_NAME}",
@@ -113,11 +119,11 @@ def load(
         contract = loader.read(file, Options(step, code, script, promises))
     except ValidationError as error:
         # The form accepts the value, `Contract` does not.
-        first = error.errors()[0]
-        key = ".".join(str(one) for one in first["loc"])
-        raise WrongContract(
-            f"{file}:1: {key}: {yaml_file.describe_error(first)}", "mend what this is made of"
-        ) from None
+        found = [
+            Located(1, f"{file}:1: {dotted(one['loc'])}: {describe_error(one)}")
+            for one in error.errors()
+        ]
+        raise wrong_contract(found, "mend what this is made of") from None
     added = {
         "folder": file.parent / contract.folder if code is None else code,
         "origin": file,

@@ -16,12 +16,13 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_pascal
 
 from harness.contracts.contract import Contract, Environment, Input, JobSettings, Output, Unresolved
-from harness.contracts.expressions import KeyPath, parameters, resolve
+from harness.contracts.expressions import parameters, resolve
 from harness.contracts.launch import Launch, NoScript, processing_launch, training_launch
 from harness.contracts.reading import Options, StepInFile
 from harness.errors import WrongContract, WrongUse
 from harness.files import json_file
 from harness.files.json_file import JsonFile
+from harness.files.models import KeyPath
 
 SUFFIX = ".json"
 _TRAINING_INPUTS = "/opt/ml/input/data"
@@ -68,7 +69,7 @@ class _AppSpecification(_Part):
 class _Processing(_Part):
     app_specification: _AppSpecification
     processing_inputs: list[_ProcessingInput] | None = None
-    processing_output_config: _Outputs
+    processing_output_config: _Outputs | None = None
     environment: dict[str, Any] | None = None
 
 
@@ -105,7 +106,11 @@ def matches(path: Path) -> bool:
 def steps(path: Path) -> tuple[StepInFile, ...]:
     """The Processing and Training steps of a definition; raises `WrongContract`."""
     file = json_file.read(path)
-    return tuple(_step_in_file(file, job_step) for job_step in _job_steps(file))
+    jobs, errors = _job_steps(file)
+    return (
+        *(_step_in_file(file, job_step) for job_step in jobs),
+        *(StepInFile("", error=error) for error in errors),
+    )
 
 
 def read(path: Path, options: Options) -> Contract:
@@ -133,6 +138,7 @@ def read(path: Path, options: Options) -> Contract:
         entry_point=Path(script).name,
         inputs={name: one for name, one in inputs.items() if not launch.is_code(one.mounts[0])},
         outputs=outputs,
+        sink=not outputs,
         arguments=launch.argument_sources,
         environment=Environment(
             optional={
@@ -147,37 +153,47 @@ def read(path: Path, options: Options) -> Contract:
     )
 
 
-def _job_steps(file: JsonFile) -> list[_JobStep]:
+def _job_steps(file: JsonFile) -> tuple[list[_JobStep], list[WrongContract]]:
+    """The jobs of a definition, and the errors of those steps that cannot be read."""
     if not isinstance(file.content.get("Steps"), list):
         raise file.error(("Steps",), "a pipeline definition has a list of steps here, and this not")
-    steps = _walk_steps(file, ("Steps",))
+    errors: list[WrongContract] = []
+    steps = list(_walk_steps(file, ("Steps",), errors))
     jobs = [one for one in steps if one.step.type in ("Processing", "Training")]
     names = [one.step.name for one in jobs]
-    for one in jobs:
-        if names.count(one.step.name) > 1:
-            raise file.error((*one.where, "Name"), f"two steps are named {one.step.name}")
-    return jobs
+    duplicates = {name for name in names if names.count(name) > 1}
+    for name in sorted(duplicates):
+        where = next(one.where for one in jobs if one.step.name == name)
+        errors.append(file.error((*where, "Name"), f"two steps are named {name}"))
+    return [one for one in jobs if one.step.name not in duplicates], errors
 
 
-def _walk_steps(file: JsonFile, where: KeyPath) -> Iterator[_JobStep]:
+def _walk_steps(file: JsonFile, where: KeyPath, errors: list[WrongContract]) -> Iterator[_JobStep]:
     listed: Any = file.content
     for key in where:
         listed = listed[key]
     for number, _ in enumerate(listed):
         at = (*where, number)
-        step = file.validate(_Step, at)
+        try:
+            step = file.validate(_Step, at)
+        except WrongContract as error:
+            errors.append(error)
+            continue
         yield _JobStep(step, at)
         for key in _NESTED:
             if isinstance(step.arguments.get(key), list):
-                yield from _walk_steps(file, (*at, "Arguments", key))
+                yield from _walk_steps(file, (*at, "Arguments", key), errors)
 
 
 def _select_step(file: JsonFile, name: str | None) -> _JobStep:
-    jobs = _job_steps(file)
+    jobs, errors = _job_steps(file)
     if name is not None:
         for one in jobs:
             if one.step.name == name:
                 return one
+    if errors:
+        raise errors[0]
+    if name is not None:
         names = ", ".join(one.step.name for one in jobs) or "none"
         raise WrongUse(f"{file.path} has no step {name!r} that is a job", f"it has: {names}")
     provable = [one for one in jobs if not _step_in_file(file, one).unfit]
@@ -198,6 +214,8 @@ def _step_in_file(file: JsonFile, job_step: _JobStep) -> StepInFile:
         _launch(file, job_step)
     except NoScript as error:
         return StepInFile(job_step.step.name, f"{file.location(job_step.where)}: {error}")
+    except WrongContract as error:
+        return StepInFile(job_step.step.name, error=error)
     return StepInFile(job_step.step.name)
 
 
@@ -298,18 +316,14 @@ def _inputs_and_outputs(
             required=True, mounts=(local_path_at((*at, key, "LocalPath")),)
         )
     outputs: dict[str, Output] = {}
-    for number, output in enumerate(processing.processing_output_config.outputs):
+    configured = processing.processing_output_config
+    for number, output in enumerate(configured.outputs if configured else ()):
         at = (*where, "ProcessingOutputConfig", "Outputs", number)
         if output.s3_output is None:
             raise file.error((*at, "S3Output"), "is required and missing")
         if output.output_name in outputs:
             raise file.error((*at, "OutputName"), f"two outputs are named {output.output_name}")
         outputs[output.output_name] = Output(path=local_path_at((*at, "S3Output", "LocalPath")))
-    if not outputs:
-        raise file.error(
-            (*where, "ProcessingOutputConfig", "Outputs"),
-            "there is none, so that nothing can be proved of the step",
-        )
     return inputs, outputs
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts.contract import Contract
+from harness.errors import WrongContract
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,14 @@ class Options:
 
 @dataclass(frozen=True)
 class StepInFile:
-    """A step of a file; `unfit` is the reason why it cannot be proved, "" when it can."""
+    """A step of a file; `unfit` is the reason why it cannot be proved, "" when it can.
+
+    `error` is what is wrong with its part of the file; such a step may have no name.
+    """
 
     name: str
     unfit: str = ""
+    error: WrongContract | None = None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 The file is executed, since the object may have any class. It has `entry_point`,
 `expected_input_paths`, `expected_output_paths` and, optionally, `expected_arguments`,
-`required_env_vars`, `optional_env_vars`, `framework_requirements`, `description` and `waivers`
-(promise → reason).
+`required_env_vars`, `optional_env_vars`, `framework_requirements`, `description`, `waivers`
+(promise → reason) and `sink`, true of a step without outputs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.contracts.checks import find_errors
 from harness.contracts.contract import (
@@ -29,7 +29,8 @@ from harness.contracts.contract import (
 )
 from harness.contracts.reading import Options
 from harness.errors import WrongContract
-from harness.files import yaml_file
+from harness.files import models
+from harness.files.models import KEY, KeyPath, Located, dotted, wrong_contract
 from harness.files.modules import execute, wrong_contract_on_error
 
 _REQUIRED = ("entry_point", "expected_input_paths", "expected_output_paths")
@@ -41,7 +42,8 @@ class _Attributes(BaseModel):
 
     entry_point: EntryPoint
     expected_input_paths: dict[str, AbsolutePath]
-    expected_output_paths: dict[str, AbsolutePath] = Field(min_length=1)
+    expected_output_paths: dict[str, AbsolutePath]
+    sink: bool = False
     expected_arguments: dict[str, Any] = {}
     required_env_vars: Texts = ()
     optional_env_vars: dict[str, Any] = {}
@@ -54,7 +56,9 @@ class _Attributes(BaseModel):
 _ATTRIBUTES: Mapping[tuple[int | str, ...], str] = {
     ("environment", "required"): "required_env_vars",
     ("environment", "optional"): "optional_env_vars",
+    ("sink",): "sink",
     ("waivers",): "waivers",
+    ("outputs",): "expected_output_paths",
 }
 
 
@@ -76,17 +80,20 @@ def read(path: Path, options: Options) -> Contract:
     try:
         attributes = _Attributes.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _error(path, (name, *first["loc"]), yaml_file.describe_error(first)) from None
+        refused = list(models.find_errors(_Attributes, error, values))
+        raise _errors(path, name, refused) from None
     contract = _contract(path, attributes)
-    for where, what in find_errors(contract, options.promises):
-        attribute, rest = next(
-            (one, where[len(keys) :])
-            for keys, one in _ATTRIBUTES.items()
-            if where[: len(keys)] == keys
-        )
-        raise _error(path, (name, attribute, *rest), what)
+    if found := list(find_errors(contract, options.promises)):
+        raise _errors(path, name, [(_in_object(where), what) for where, what in found])
     return contract
+
+
+def _in_object(where: KeyPath) -> KeyPath:
+    """The attribute that holds the part of a contract at `where`, and the keys within it."""
+    attribute, rest = next(
+        (one, where[len(keys) :]) for keys, one in _ATTRIBUTES.items() if where[: len(keys)] == keys
+    )
+    return (attribute, *rest)
 
 
 def _contract(path: Path, attributes: _Attributes) -> Contract:
@@ -98,6 +105,7 @@ def _contract(path: Path, attributes: _Attributes) -> Contract:
             one: Input(required=True, mounts=(mount,))
             for one, mount in attributes.expected_input_paths.items()
         },
+        sink=attributes.sink,
         outputs={one: Output(path=at) for one, at in attributes.expected_output_paths.items()},
         arguments=_to_texts(attributes.expected_arguments),
         environment=Environment(
@@ -110,10 +118,14 @@ def _contract(path: Path, attributes: _Attributes) -> Contract:
     )
 
 
-def _error(path: Path, where: tuple[int | str, ...], what: str) -> WrongContract:
-    dotted = ".".join(str(key) for key in where if key != yaml_file.KEY)
-    line = _line(path, str(where[0]), [str(key) for key in where[1:]])
-    return WrongContract(f"{path}:{line}: {dotted}: {what}", "mend that attribute")
+def _errors(path: Path, name: str, errors: Sequence[tuple[KeyPath, str]]) -> WrongContract:
+    """One error for several attributes of the object `name`."""
+    located = [
+        Located(line, f"{path}:{line}: {dotted((name, *where))}: {what}")
+        for where, what in errors
+        for line in (_line(path, name, [str(key) for key in where if key != KEY]),)
+    ]
+    return wrong_contract(located, "mend that attribute")
 
 
 def _find_contract(path: Path, names: dict[str, Any]) -> tuple[str, Any]:

@@ -15,6 +15,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from harness.errors import WrongContract
 from harness.files import yaml_file
+from harness.files.models import Located, dotted, find_errors, wrong_contract
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -29,8 +30,7 @@ class JsonFile:
 
     def location(self, keys: Sequence[int | str]) -> str:
         """The location of the value at `keys`, as `FILE:LINE: KEY.KEY`."""
-        dotted = ".".join(str(key) for key in keys if key != yaml_file.KEY)
-        return f"{self.path}:{_line_of(self.text, keys)}: {dotted}"
+        return f"{self.path}:{_line_of(self.text, keys)}: {dotted(keys)}"
 
     def error(self, keys: Sequence[int | str], what: str, hint: str = "") -> WrongContract:
         """An error about the value at `keys`."""
@@ -44,8 +44,12 @@ class JsonFile:
         try:
             return model.model_validate(part)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise self.error((*keys, *first["loc"]), yaml_file.describe_error(first)) from None
+            found = [
+                Located(_line_of(self.text, where), f"{self.location(where)}: {what}")
+                for part_keys, what in find_errors(model, error, part)
+                for where in ((*keys, *part_keys),)
+            ]
+            raise wrong_contract(found, yaml_file.HINT) from None
 
 
 def read(path: Path) -> JsonFile:

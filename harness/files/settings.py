@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import WrongContract
-from harness.files.yaml_file import describe_error
+from harness.files.models import describe_error
 
 if sys.version_info >= (3, 11):
     import tomllib

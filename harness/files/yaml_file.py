@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,22 +12,19 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from harness.errors import WrongContract
+from harness.files.models import (
+    KeyPath,
+    Located,
+    describe_error,
+    dotted,
+    find_errors,
+    sound_part,
+    wrong_contract,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
-# How pydantic marks an error about a key itself; the types of values in the words of YAML.
-KEY = "[key]"
-_SHOULD_BE: Mapping[str, str] = {
-    "bool_type": "true or false",
-    "dict_type": "a mapping",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "list_type": "a list",
-    "mapping_type": "a mapping",
-    "model_type": "a mapping",
-    "string_type": "a text",
-    "tuple_type": "a list",
-}
+HINT = "mend that key"
 
 
 def read_text(path: Path) -> str:
@@ -66,23 +64,86 @@ def read(path: Path) -> Any:
     return document
 
 
-def validate(model: type[M], path: Path, document: Any, keys: Sequence[str] = ()) -> M:
-    """Parse the part of the document at `keys` as a model; raises `WrongContract`."""
+def validate(
+    model: type[M],
+    path: Path,
+    document: Any,
+    keys: Sequence[str] = (),
+    *,
+    checks: Callable[[M], Iterable[tuple[KeyPath, str]]] = lambda _: (),
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+    unknown: Sequence[str] = (),
+    hint: str = HINT,
+) -> M:
+    """Parse the part of the document at `keys` as a model; raises `WrongContract`.
+
+    The error lists all that is wrong: what the model refuses, and what the `checks` find, whose
+    keys are those from the part on. `defaults` stand for the required keys that are missing, so
+    that the rest can be checked too; `unknown` are fields that are no keys of a file.
+    """
     part = document
     for key in keys:
         part = part[key]
+    found: list[tuple[KeyPath, str]] = []
+    if isinstance(part, dict):
+        found += [
+            ((name,), describe_error({"type": "extra_forbidden"}))
+            for name in unknown
+            if name in part
+        ]
+        part = {name: value for name, value in part.items() if name not in unknown}
     try:
-        return model.model_validate(part)
+        checked = model.model_validate(part)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise error_at(path, document, (*keys, *first["loc"]), describe_error(first)) from None
+        found += find_errors(model, error, part)
+        sound = sound_part(model, part, defaults)
+        assert sound is None or isinstance(sound, model)
+        # Nothing is said of what is refused already, or of what that is a part of.
+        refused = [where for where, _ in found]
+        if sound is not None:
+            found += [
+                (where, what)
+                for where, what in _checked(checks, sound)
+                if not any(_is_within(one, where) or _is_within(where, one) for one in refused)
+            ]
+    else:
+        found += checks(checked)
+        if not found:
+            return checked
+    raise errors_at(path, document, [((*keys, *where), what) for where, what in found], hint)
 
 
-def error_at(path: Path, document: Any, keys: Sequence[int | str], what: str) -> WrongContract:
+def _checked(
+    checks: Callable[[M], Iterable[tuple[KeyPath, str]]], sound: M
+) -> list[tuple[KeyPath, str]]:
+    """What the checks find in a model that lacks what was refused."""
+    try:
+        return list(checks(sound))
+    except ValidationError:
+        return []
+
+
+def _is_within(where: KeyPath, part: KeyPath) -> bool:
+    return where[: len(part)] == part
+
+
+def errors_at(
+    path: Path, document: Any, errors: Iterable[tuple[KeyPath, str]], hint: str = HINT
+) -> WrongContract:
+    """One error for several values: the keys of each, and what is wrong."""
+    located = [
+        Located(line, f"{path}:{line}: {dotted(where)}: {what}")
+        for where, what in errors
+        for line in (line_of(document, where),)
+    ]
+    return wrong_contract(located, hint)
+
+
+def error_at(
+    path: Path, document: Any, keys: KeyPath, what: str, hint: str = HINT
+) -> WrongContract:
     """An error about the value at `keys`."""
-    dotted = ".".join(str(key) for key in keys if key != KEY)
-    message = f"{path}:{line_of(document, keys)}: {dotted}: {what}"
-    return WrongContract(message, "mend that key; the README lists them")
+    return errors_at(path, document, [(keys, what)], hint)
 
 
 def line_of(document: Any, keys: Sequence[int | str]) -> int:
@@ -99,18 +160,3 @@ def line_of(document: Any, keys: Sequence[int | str]) -> int:
         except (KeyError, IndexError, TypeError):
             break
     return line
-
-
-def describe_error(error: Any) -> str:
-    """Pydantic's error about one value, in the words of YAML."""
-    kind = error["type"]
-    if kind == "extra_forbidden":
-        return "is not a key that is known here"
-    if kind == "missing":
-        return "is required and missing"
-    got = f", got {error['input']!r:.60}"
-    if kind in _SHOULD_BE:
-        expectation = f"should be {_SHOULD_BE[kind]}"
-    else:
-        expectation = f"{error['msg'][0].lower()}{error['msg'][1:]}"
-    return f"as a key, {expectation}{got}" if KEY in error["loc"] else f"{expectation}{got}"

@@ -28,7 +28,8 @@ _SETTINGS_CLASS = "BaseSettings"
 
 def undeclared_variables(facts: Facts, contract: Contract) -> Iterator[Problem]:
     """Each environment variable that is read and not declared."""
-    declared = {*contract.environment.required, *contract.environment.optional}
+    variables = contract.environment
+    declared = {*variables.required, *variables.optional, *variables.always}
     for one in _environment_reads(facts).known:
         if one.value not in declared and not _SET_BY_PLATFORM.fullmatch(one.value):
             yield facts.problem(

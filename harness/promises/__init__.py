@@ -99,6 +99,8 @@ class Promise:
     names_failure: bool = False
     by_path: bool = False
     circumstances: tuple[Circumstance, ...] = field(default=())
+    # Whether the circumstances are those of output folders, which not every step has.
+    needs_outputs: bool = False
 
     def severity_at(self, level: Level) -> Severity:
         """The severity of a breach at a level."""
@@ -131,7 +133,7 @@ def circumstances(contract: Contract) -> tuple[Circumstance, ...]:
     return tuple(
         one
         for promise in _all_promises()
-        if promise.name not in contract.waivers
+        if promise.name not in contract.waivers and (contract.outputs or not promise.needs_outputs)
         for one in promise.circumstances
     )
 

@@ -102,6 +102,7 @@ FULL_DISK = Promise(
     check,
     practical="warning",
     circumstances=(Circumstance("full-disk", _full_disk, _no_space),),
+    needs_outputs=True,
 )
 MISSING = Promise(
     "output-folder-missing",
@@ -111,6 +112,7 @@ MISSING = Promise(
     circumstances=(
         Circumstance("output-folder-missing", _without_output_folders, _created_or_named),
     ),
+    needs_outputs=True,
 )
 READ_ONLY = Promise(
     "output-folder-read-only",
@@ -118,4 +120,5 @@ READ_ONLY = Promise(
     check,
     practical="warning",
     circumstances=(Circumstance("output-folder-read-only", _read_only_outputs, _not_writable),),
+    needs_outputs=True,
 )

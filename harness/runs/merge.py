@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import WrongUse
-from harness.files import yaml_file
+from harness.files.models import describe_error
 from harness.report import Summary
 from harness.report.json_file import LINES
 from harness.report.record import CaseRecord, ShardRecord, StepRecord, Totals
@@ -127,9 +127,7 @@ def _record(path: Path, where: str, document: Any) -> StepRecord:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise WrongUse(
-            f"{path}:{where}{key}: {yaml_file.describe_error(first)}", _WRITE_AGAIN
-        ) from None
+        raise WrongUse(f"{path}:{where}{key}: {describe_error(first)}", _WRITE_AGAIN) from None
 
 
 def _check_complete(report: ReportFile) -> None:

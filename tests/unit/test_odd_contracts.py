@@ -252,6 +252,8 @@ REFUSED = [
     change("name", to=""),
     change("entry_point", to="a/b.py"),
     change("outputs", to={}),
+    change("sink", to=True),
+    change("sink", to="yes"),
     change("outputs", "copy", "path", to="relative"),
     change("outputs", "copy", "colour", to="red"),
     change("outputs", "copy", "files", to=["a/b"]),
@@ -313,11 +315,12 @@ def test_the_schema_has_every_key(schema: Any) -> None:
         },
         "exit_codes": {"0": "x", "143": "y"},
         "arguments": {"a": "b"},
-        "environment": {"required": ["A"], "optional": {"B": "c"}},
+        "environment": {"required": ["A"], "optional": {"B": "c"}, "always": {"C": "/c"}},
         "error_codes": {"E": "e"},
         "framework_requirements": {"a": ">=1"},
         "waivers": {"log": "why"},
         "description": "d",
+        "sink": False,
     }
     assert list(schema.iter_errors(complete)) == []
     assert set(complete) == set(schema.schema["properties"])

@@ -244,10 +244,6 @@ def break_output(document: Any) -> None:
     del arguments(document)["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["LocalPath"]
 
 
-def break_outputs(document: Any) -> None:
-    arguments(document)["ProcessingOutputConfig"]["Outputs"] = []
-
-
 def break_variable(document: Any) -> None:
     arguments(document)["Environment"]["UNIT"] = ["words"]
 
@@ -283,7 +279,6 @@ def duplicate_input(document: Any) -> None:
         (break_local_path, "ProcessingInputs.0.S3Input.LocalPath: is not an absolute path"),
         (break_input, "ProcessingInputs.0.S3Input: is required and missing"),
         (break_output, "Outputs.0.S3Output.LocalPath: is required and missing"),
-        (break_outputs, "Steps.0.Arguments.ProcessingOutputConfig.Outputs: there is none"),
         (break_variable, "Steps.0.Arguments.Environment.UNIT: is neither a text nor an expression"),
         (break_parameter, "Environment.UNIT: there is no parameter Nonesuch"),
         (break_operator, "Environment.UNIT: Fn::Join is no expression"),
