@@ -125,11 +125,15 @@ def read(path: Path, options: Options) -> Contract:
     defaults = parameters(file)
     folder = path.parent if options.code is None else options.code
     script = launch.script or _find_script(file, job_step, launch, folder, options.script)
-    inputs, outputs = _inputs_and_outputs(file, job_step, defaults)
+    with file.errors() as errors:
+        environment: dict[str, str | Unresolved] = {}
+        with errors.collected():
+            environment = _environment(file, where, defaults)
+        inputs, outputs = _inputs_and_outputs(file, job_step, defaults)
     settings = JobSettings(
         profile=launch.profile,
         arguments=launch.arguments,
-        environment=_environment(file, where, defaults),
+        environment=environment,
         hyperparameters=launch.hyperparameters,
         code=launch.code,
     )
@@ -264,10 +268,12 @@ def _environment(
     part: Any = file.content
     for key in where:
         part = part[key]
-    return {
-        name: resolve(file, (*where, "Environment", name), defaults, name)
-        for name in part.get("Environment") or {}
-    }
+    environment = {}
+    with file.errors() as errors:
+        for name in part.get("Environment") or {}:
+            with errors.collected():
+                environment[name] = resolve(file, (*where, "Environment", name), defaults, name)
+    return environment
 
 
 def _channels(training: _Training) -> dict[str, Input]:
@@ -304,26 +310,36 @@ def _inputs_and_outputs(
             raise file.error(at, "is not an absolute path that is known before the pipeline runs")
         return path.rstrip("/")
 
-    inputs: dict[str, Input] = {}
-    for number, one in enumerate(processing.processing_inputs or ()):
+    def add_input(number: int, one: _ProcessingInput) -> None:
         at = (*where, "ProcessingInputs", number)
         if one.input_name in inputs:
             raise file.error((*at, "InputName"), f"two inputs are named {one.input_name}")
         key = "DatasetDefinition" if one.dataset_definition else "S3Input"
         if one.s3_input is None and one.dataset_definition is None:
             raise file.error((*at, key), "is required and missing")
-        inputs[one.input_name] = Input(
-            required=True, mounts=(local_path_at((*at, key, "LocalPath")),)
-        )
+        # A wrong input is an input as well, of whose name there is no second.
+        inputs[one.input_name] = Input(required=True, mounts=("/",))
+        mount = local_path_at((*at, key, "LocalPath"))
+        inputs[one.input_name] = Input(required=True, mounts=(mount,))
+
+    def add_output(number: int, one: _ProcessingOutput) -> None:
+        at = (*where, "ProcessingOutputConfig", "Outputs", number)
+        if one.s3_output is None:
+            raise file.error((*at, "S3Output"), "is required and missing")
+        if one.output_name in outputs:
+            raise file.error((*at, "OutputName"), f"two outputs are named {one.output_name}")
+        outputs[one.output_name] = Output(path=local_path_at((*at, "S3Output", "LocalPath")))
+
+    inputs: dict[str, Input] = {}
     outputs: dict[str, Output] = {}
     configured = processing.processing_output_config
-    for number, output in enumerate(configured.outputs if configured else ()):
-        at = (*where, "ProcessingOutputConfig", "Outputs", number)
-        if output.s3_output is None:
-            raise file.error((*at, "S3Output"), "is required and missing")
-        if output.output_name in outputs:
-            raise file.error((*at, "OutputName"), f"two outputs are named {output.output_name}")
-        outputs[output.output_name] = Output(path=local_path_at((*at, "S3Output", "LocalPath")))
+    with file.errors() as errors:
+        for number, one in enumerate(processing.processing_inputs or ()):
+            with errors.collected():
+                add_input(number, one)
+        for number, output in enumerate(configured.outputs if configured else ()):
+            with errors.collected():
+                add_output(number, output)
     return inputs, outputs
 
 

@@ -36,7 +36,7 @@ _EXIT_CODES = {0: "the step did its work", 1: "the step failed"}
 # The public loader also takes lists and mappings, which say more of a value than the harness needs.
 Value = Any
 # For the required key that is missing, so that the other keys can be checked.
-_DEFAULTS: Mapping[str, Any] = {"entry_point": "x.py", "sink": True}
+_DEFAULTS: Mapping[str, Any] = {"entry_point": "x.py"}
 _TRAINING_CHANNELS = "/opt/ml/input/data"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,22 @@ from harness.files import yaml_file
 from harness.files.models import Located, dotted, find_errors, wrong_contract
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class ErrorList:
+    """The errors of several parts of a file."""
+
+    def __init__(self) -> None:
+        """Begin without errors."""
+        self.found: list[WrongContract] = []
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """A part whose error is kept, and does not keep the others from being read."""
+        try:
+            yield
+        except WrongContract as error:
+            self.found.append(error)
 
 
 @dataclass(frozen=True)
@@ -35,6 +52,25 @@ class JsonFile:
     def error(self, keys: Sequence[int | str], what: str, hint: str = "") -> WrongContract:
         """An error about the value at `keys`."""
         return WrongContract(f"{self.location(keys)}: {what}", hint or "mend that key")
+
+    @contextmanager
+    def errors(self) -> Iterator[ErrorList]:
+        """A list that errors are collected in; they are raised as one at the end of the context."""
+        listed = ErrorList()
+        with listed.collected():
+            yield listed
+        if listed.found:
+            raise self._joined(listed.found)
+
+    def _joined(self, errors: Sequence[WrongContract]) -> WrongContract:
+        """One error for several, a line each, in the order of the file; the hint is the first's."""
+        start = len(f"{self.path}:")
+        located = [
+            Located(int(text[start:].partition(":")[0]), text)
+            for error in errors
+            for text in error.what.splitlines()
+        ]
+        return wrong_contract(located, errors[0].hint)
 
     def validate(self, model: type[M], keys: Sequence[int | str] = ()) -> M:
         """Parse the value at `keys` as a model; raises `WrongContract`."""

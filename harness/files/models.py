@@ -54,13 +54,13 @@ def find_errors(
     model: type[BaseModel], error: ValidationError, document: Any
 ) -> Iterator[tuple[KeyPath, str]]:
     """Each value of a document that the model refuses: its keys, and what is wrong."""
-    seen: set[KeyPath] = set()
+    # One value can break every type of a union, and a wrong item leaves its list too short.
+    first: dict[KeyPath, Any] = {}
     for one in error.errors():
-        where = _in_document(document, one)
-        if where in seen:
-            # One value can break every type of a union.
+        first.setdefault(_in_document(document, one), one)
+    for where, one in first.items():
+        if any(other[: len(where)] == where and other != where for other in first):
             continue
-        seen.add(where)
         what = describe_error(one)
         if one["type"] == "extra_forbidden":
             given = _part(document, where[:-1])
