@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from harness.cases.case import Case
 from harness.cases.code_beside import source_folder
 from harness.cases.expectation import Expectation, Matches
 from harness.cases.matrix import Axis, Edit, Suite, as_it_is
+from harness.cases.naming import names_of_input, names_of_variable
 from harness.contracts.contract import Contract, Input, Unresolved
 from harness.errors import WrongContract, WrongUse
 from harness.worlds import jobs
@@ -36,6 +37,8 @@ from harness.worlds.tree import Tree, is_under
 
 _MODEL = "model.tar.gz"
 _NAMES_A_MODEL = re.compile(r"model(_artifacts?)?(_input)?")
+# Choices of an input that is not there, or holds nothing.
+_MISSING = ("absent", "empty")
 _NOT_SAMPLES = ("__pycache__", ".gitkeep", ".DS_Store")
 
 
@@ -88,7 +91,7 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     return Suite(
         start,
         (*inputs, *variables) or (single_axis,),
-        lambda case: _expected(contract, case.choices),
+        lambda case: _expected(job, contract, case.choices),
         unproven=unproven,
     )
 
@@ -147,27 +150,30 @@ def _job_request(job: Job, contract: Contract, values: Mapping[str, str]) -> tup
     return request, missing[0] if missing else ""
 
 
-def _expected(contract: Contract, choices: Mapping[str, str]) -> Expectation:
-    missing = [
-        name_or_path
-        for name, one in contract.inputs.items()
-        if one.required and choices[name] != "present"
-        for name_or_path in (
-            name,
-            *one.mounts,
-            *(Path(mount).name for mount in one.mounts),
-            one.file,
-        )
-        if name_or_path
+def _expected(job: Job, contract: Contract, choices: Mapping[str, str]) -> Expectation:
+    inputs = [
+        name for name, one in contract.inputs.items() if one.required and choices[name] in _MISSING
     ]
-    missing += [name for name in contract.environment.required if choices.get(name) == "unset"]
-    if not missing:
+    variables = [name for name in contract.environment.required if choices.get(name) == "unset"]
+    if not inputs and not variables:
         holds = tuple(output.path for output in contract.outputs.values() if output.required)
         return Expectation(holds=holds, explained=False)
-    names = " or ".join(dict.fromkeys(missing))
-    pattern = "|".join(re.escape(name) for name in dict.fromkeys(missing))
-    error = Matches("missing-part", pattern, f"names what is missing: {names}")
-    return Expectation(exit_code=None, error=(error,), explained=False)
+    patterns = [
+        pattern for name in inputs for pattern in names_of_input(job, name, contract.inputs[name])
+    ]
+    patterns += [names_of_variable(name) for name in variables]
+    kinds = (*(("input",) if inputs else ()), *(("variable",) if variables else ()))
+    return _failure(kinds, (*inputs, *variables), patterns)
+
+
+def _failure(kinds: tuple[str, ...], names: Sequence[str], patterns: Sequence[str]) -> Expectation:
+    """The failure for want of what has these names, which an error with such a pattern names."""
+    error = Matches(
+        "missing-part",
+        "|".join(dict.fromkeys(patterns)),
+        f"names what is missing: {' or '.join(names)}, its file or its folder",
+    )
+    return Expectation(exit_code=None, error=(error,), explained=False, lacks=kinds)
 
 
 def _job_type(contract: Contract) -> Job:

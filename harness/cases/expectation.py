@@ -71,9 +71,10 @@ class Expectation:
     output. With `dies`, the script is killed, and only its outputs and inputs are judged: it cannot
     clean up after SIGKILL.
 
-    A suite that is derived from a contract expects less: an `exit_code` of None is any failure (1
-    to 127), `holds` are folders that must hold some file afterwards, and without `explained` a
-    failure needs neither a traceback nor advice in its last line.
+    A suite that is derived from a contract expects less: an `exit_code` of None is any failure,
+    `holds` are folders that must hold some file afterwards, and without `explained` a failure needs
+    neither a traceback nor advice in its last line. `lacks` are the kinds of what such a case does
+    not have and needs: "input", "variable", "argument".
 
     With `whole`, complete outputs of the usual case may remain after a fault. `otherwise` is what
     the case may do instead, where the contract leaves a choice.
@@ -88,6 +89,7 @@ class Expectation:
     holds: tuple[str, ...] = ()
     explained: bool = True
     whole: bool = False
+    lacks: tuple[str, ...] = ()
     otherwise: Expectation | None = None
 
     def for_exit_code(self, exit_code: int | None) -> Expectation:
@@ -104,4 +106,4 @@ class Expectation:
         """Whether this exit code is the expected one."""
         if self.exit_code is not None or exit_code is None:
             return exit_code == self.exit_code and exit_code is not None
-        return 0 < exit_code < 128
+        return exit_code > 0

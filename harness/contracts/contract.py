@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -39,6 +40,11 @@ class Input(Strict):
     source: tuple[Annotated[str, Field(pattern=r"^(/|\{script_dir\})")], ...] = Field(
         default=(), strict=False
     )
+
+    @property
+    def file_patterns(self) -> tuple[str, ...]:
+        """The names, or patterns of names, of the files that the step reads there."""
+        return (self.file,) if self.file else ()
 
 
 class Output(Strict):
@@ -125,6 +131,11 @@ class Contract(Strict):
     def script(self) -> Path:
         """The entry point's file."""
         return self.folder / self.entry_point
+
+    @property
+    def failure_codes(self) -> tuple[int, ...]:
+        """The exit codes of failures; none when the contract says nothing about failures."""
+        return tuple(code for code in self.exit_codes if code not in (0, 128 + signal.SIGTERM))
 
     @property
     def output_folders(self) -> tuple[str, ...]:

@@ -34,7 +34,8 @@ from harness.files.models import KEY, KeyPath, Located, dotted, wrong_contract
 from harness.files.modules import execute, wrong_contract_on_error
 
 _REQUIRED = ("entry_point", "expected_input_paths", "expected_output_paths")
-_EXIT_CODES = {0: "the step did its work", 1: "the step failed"}
+# This form says nothing about failures: any code will do.
+_EXIT_CODES = {0: "the step did its work"}
 
 
 class _Attributes(BaseModel):

@@ -22,13 +22,18 @@ from harness.promises.tracebacks import last_failure
 
 @dataclass(frozen=True)
 class Evidence:
-    """The input of a check; `usual` is set in a case of circumstances."""
+    """The input of a check; `usual` is set in a case of circumstances.
+
+    `usual_outcome` is what the usual case did, where it ended as expected: in a case of
+    circumstances, and in cases of derived suites that are judged by comparison with it.
+    """
 
     contract: Contract
     case: Case
     expected: Expectation
     outcome: Outcome
     usual: UsualRuns | None = None
+    usual_outcome: Outcome | None = None
 
     @property
     def as_expected(self) -> bool:

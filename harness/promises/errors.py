@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
+from harness.promises.told import is_usage_error, messages, names_cause, own_lines
 
 _TRACEBACK = "Traceback (most recent call last):"
 _BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was the direct cause")
@@ -78,11 +79,19 @@ _NAMES = re.compile(r"[^\s:]*(?:/|_|\w\.\w)[^\s:]*?(?=[.,;:!?)]*(?:[\s:]|$))")
 
 
 def check_named(evidence: Evidence) -> Iterator[Breach]:
-    """Each text that the error must hold and does not."""
+    """Each text that the error must hold and does not.
+
+    In a derived suite neither the code in tracebacks counts, nor what the usual case prints too.
+    """
     if not evidence.as_expected:
         return
-    stderr = evidence.outcome.stderr
-    text = error_text(stderr) if evidence.expected.explained else stderr
+    if evidence.expected.explained:
+        text = error_text(evidence.outcome.stderr)
+    elif evidence.expected.lacks == ("input",) and is_usage_error(evidence):
+        # Told by `exit-code`.
+        return
+    else:
+        text = "\n".join(messages(evidence))
     for wanted in evidence.expected.error:
         if not wanted.is_in(text):
             yield Breach(f"no-{wanted.key}", "standard error", wanted.meaning, _last_lines(text))
@@ -109,14 +118,15 @@ def check_advice(evidence: Evidence) -> Iterator[Breach]:
 
 
 def check_reported(evidence: Evidence) -> Iterator[Breach]:
-    """One breach when a failure is told by a traceback and by nothing else.
+    """One breach when nothing but a traceback tells a failure, and not what is missing either.
 
-    Where what to do must be said, that is its words.
+    Where what to do must be said, that is its words. What the usual case prints too tells nothing.
     """
-    if evidence.expected.explained or not _fails(evidence):
+    expected = evidence.expected
+    if expected.explained or not evidence.as_expected or evidence.outcome.exit_code == 0:
         return
-    lines = without_tracebacks(f"{evidence.outcome.stdout}\n{evidence.outcome.stderr}")
-    if not any(_FAILURE_WORDS.search(line) or is_advice(line, "") for line in lines):
+    is_named = bool(expected.error) and names_cause(evidence)
+    if not is_named and not own_lines(evidence) and expected.exit_code is None:
         wanted = "a line of the script's own that says what failed"
         yield Breach(
             "bare-traceback", "standard error", wanted, _last_lines(evidence.outcome.stderr)
@@ -184,7 +194,9 @@ def _fails(evidence: Evidence) -> bool:
     """Whether this is a failure that the script reports itself: no signal, no call."""
     return (
         evidence.as_expected
-        and 0 < (evidence.outcome.exit_code or 0) < 128
+        and evidence.outcome.exit_code != 0
+        and evidence.case.interrupt is None
+        and not evidence.expected.dies
         and evidence.expected.call is None
     )
 
@@ -219,7 +231,7 @@ TRACEBACK = Promise(
 )
 REPORTED = Promise(
     "error-told",
-    "A failure is told in the script's own words, not by a bare traceback.",
+    "A failure is told: what is missing is named, or a line of the script's own says it.",
     check_reported,
     practical="warning",
     names_failure=True,

@@ -6,10 +6,16 @@ import signal
 from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
+from harness.promises.told import failed_handler, is_usage_error, names_cause
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
-    """One breach when the exit code is another, or there is none."""
+    """One breach when the exit code is another, or there is none.
+
+    In a derived suite a failure must end with a code that the contract lists, if it lists any, and
+    not by an accident in the script's own handling of it. A wrong command line ends with argparse's
+    exit code 2; an input that is missing must not be reported as one.
+    """
     wanted, got = evidence.expected.exit_code, evidence.outcome.exit_code
     if wanted is None:
         expected = "a failure: an exit code that is not 0"
@@ -24,6 +30,27 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     elif not evidence.as_expected:
         key = f"{got}-for-{'failure' if wanted is None else wanted}"
         yield Breach(key, "", expected, f"exit code {got}{_signal(got)}", hurts=hurts)
+    elif wanted is None and not evidence.expected.explained:
+        yield from _check_failure(evidence, got)
+
+
+def _check_failure(evidence: Evidence, got: int) -> Iterator[Breach]:
+    """What is wrong with the end of a failure, if anything."""
+    codes = evidence.contract.failure_codes
+    lacks = evidence.expected.lacks
+    is_usage = is_usage_error(evidence)
+    accident = failed_handler(evidence) if lacks and evidence.usual_outcome else None
+    if accident is not None:
+        expected = "a failure that the script handles"
+        message = f"{accident.exception}: {accident.message}"
+        yield Breach("handler-fails", "", expected, f"its handling fails: {message}")
+    elif is_usage and lacks == ("input",) and evidence.usual_outcome and not names_cause(evidence):
+        expected = "a failure to read an input"
+        yield Breach("usage-error", "", expected, f"exit code {got} and a message about arguments")
+    elif codes and got not in codes and not (is_usage and "argument" in lacks):
+        listed = ", ".join(str(code) for code in codes)
+        expected = f"an exit code that the contract lists for a failure: {listed}"
+        yield Breach(f"undeclared-{got}", "", expected, f"exit code {got}{_signal(got)}")
 
 
 def _signal(code: int) -> str:

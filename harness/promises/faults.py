@@ -62,7 +62,7 @@ def _read_only_outputs(contract: Contract, case: Case) -> Case:
 
 def _failure(contract: Contract, usual: Expectation, error: Matches) -> Expectation:
     """A failure; with the contract's exit code when the suite is not derived."""
-    codes = [code for code in contract.exit_codes if 0 < code < 128]
+    codes = contract.failure_codes
     return Expectation(
         exit_code=codes[0] if usual.explained and len(codes) == 1 else None,
         error=(error,),

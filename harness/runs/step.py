@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from harness.cases.case import Case, Result
+from harness.cases.case import Case, Outcome, Result
 from harness.cases.code_beside import files_in, source_folder
 from harness.cases.derive import derive_suite
+from harness.cases.expectation import Expectation
 from harness.cases.matrix import Change, Matrix, Suite
 from harness.cases.trial import Trial, UsualRuns
 from harness.contracts import loaders
@@ -139,8 +140,30 @@ def run_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     outcome = runner.run(case)
     usual = _run_usual(ref, runner) if "circumstance" in case.choices else None
     expected = expected.for_exit_code(outcome.exit_code)
-    evidence = Evidence(step.contract, case, expected, outcome, usual)
+    compared = usual.outcomes[0] if usual else _usual_outcome(ref, runner, case, expected)
+    evidence = Evidence(step.contract, case, expected, outcome, usual, compared)
     return Trial(case, expected, outcome, judge(evidence, step.level), usual)
+
+
+def _usual_outcome(
+    ref: StepRef, runner: Runner, case: Case, expected: Expectation
+) -> Outcome | None:
+    """What the usual case did, if it ended as expected, for a case that is compared with it."""
+    step = load(ref)
+    is_compared = not expected.explained and bool(expected.lacks)
+    if not is_compared or step.matrix.usual in ("", case.id):
+        return None
+    outcome = _run_usual_once(ref, runner)
+    _, usual = step.matrix.case(step.matrix.usual)
+    is_usable = usual.accepts_exit_code(outcome.exit_code) and not outcome.unproven
+    return outcome if is_usable else None
+
+
+@lru_cache(maxsize=8)
+def _run_usual_once(ref: StepRef, runner: Runner) -> Outcome:
+    matrix = load(ref).matrix
+    case, _ = matrix.case(matrix.usual)
+    return runner.run(_with_hash_seed(case, "0"))
 
 
 @lru_cache(maxsize=8)
@@ -148,7 +171,7 @@ def _run_usual(ref: StepRef, runner: Runner) -> UsualRuns:
     """Run the usual case twice: in different seconds, and with different hash seeds."""
     step = load(ref)
     case, expected = step.matrix.case(step.matrix.usual)
-    first = runner.run(_with_hash_seed(case, "0"))
+    first = _run_usual_once(ref, runner)
     time.sleep(1 - time.time() % 1)
     second = runner.run(_with_hash_seed(case, "1"))
     evidence = Evidence(step.contract, case, expected.for_exit_code(first.exit_code), first)

@@ -1,0 +1,93 @@
+"""What a failing script tells of its failure, in cases of derived suites.
+
+Lines that the usual case prints as well say nothing about the failure, and neither do the lines of
+code in a traceback.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Sequence
+
+from harness.cases.case import Outcome
+from harness.promises import Evidence
+from harness.promises.tracebacks import Printed, Traceback, parse
+from harness.worlds.tree import is_under
+
+# Numbers, addresses and the names of days and months: they are others in every run.
+_VARYING = re.compile(
+    r"0x[0-9a-f]+|\d+|\b(?:{})\b".format(
+        "|".join(name for name in (*calendar.day_abbr, *calendar.month_abbr) if name)
+    )
+)
+# As argparse reports a wrong command line: all arguments, whatever is wrong, and then the error.
+_USAGE = re.compile(r"^usage: .*\n(?:[ \t]+.*\n)*", re.MULTILINE)
+_USAGE_ERROR = re.compile(r"^[^\s:].*: error: ")
+_USAGE_EXIT_CODE = 2
+
+
+def own_lines(evidence: Evidence) -> tuple[str, ...]:
+    """The lines outside tracebacks that the usual case does not print."""
+    return _unusual(evidence, [line for one in _streams(evidence.outcome) for line in one.lines])
+
+
+def messages(evidence: Evidence) -> tuple[str, ...]:
+    """Those lines, and the messages of exceptions that the usual case does not print."""
+    return _unusual(evidence, _messages(evidence.outcome))
+
+
+def names_cause(evidence: Evidence) -> bool:
+    """Whether the failure names all that it must name."""
+    text = "\n".join(messages(evidence))
+    return all(wanted.is_in(text) for wanted in evidence.expected.error)
+
+
+def is_usage_error(evidence: Evidence) -> bool:
+    """Whether the script ended as argparse ends it after a wrong command line."""
+    if evidence.outcome.exit_code != _USAGE_EXIT_CODE:
+        return False
+    lines = [line for line in evidence.outcome.stderr.splitlines() if line.strip()]
+    return bool(lines and _USAGE.search(evidence.outcome.stderr) and _USAGE_ERROR.match(lines[-1]))
+
+
+def failed_handler(evidence: Evidence) -> Traceback | None:
+    """The exception that the script's own handling of a failure ended with by accident, if any.
+
+    A handler that raises an exception does so on purpose. One that meets the same kind of exception
+    again, or one that names what is missing, was looking for it elsewhere.
+    """
+    folder = evidence.case.script_folder
+    chain = parse(evidence.outcome.stderr).tracebacks[-2:]
+    if len(chain) < 2 or chain[1].link != "during":
+        return None
+    handled, last = chain
+    # The frames of an exception begin where it was caught: by the script, or within a library.
+    caught_by_script = bool(handled.frames) and is_under(handled.frames[0].file, folder)
+    frame = last.frame_in(folder)
+    if not caught_by_script or frame is None or last.exception == handled.exception:
+        return None
+    if not frame.code or re.match(r"raise\b", frame.code):
+        return None
+    text = f"{last.exception}: {last.message}"
+    named = evidence.expected.error and all(one.is_in(text) for one in evidence.expected.error)
+    return None if named else last
+
+
+def _unusual(evidence: Evidence, lines: Sequence[str]) -> tuple[str, ...]:
+    if evidence.usual_outcome is None:
+        return tuple(lines)
+    usual = {_masked(line) for line in _messages(evidence.usual_outcome)}
+    return tuple(line for line in lines if _masked(line) not in usual)
+
+
+def _messages(outcome: Outcome) -> list[str]:
+    return [line for one in _streams(outcome) for line in one.messages]
+
+
+def _streams(outcome: Outcome) -> tuple[Printed, Printed]:
+    return parse(_USAGE.sub("", outcome.stdout)), parse(_USAGE.sub("", outcome.stderr))
+
+
+def _masked(line: str) -> str:
+    return _VARYING.sub("#", line).strip()
