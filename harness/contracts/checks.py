@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from harness.contracts.contract import Contract
+from harness.contracts.outputs import find_output_errors
 from harness.files.models import KeyPath, unknown_key
 
 
 def find_errors(
-    contract: Contract, promises: Sequence[str] | None
+    contract: Contract, promises: Sequence[str] | None, folder: Path | None = None
 ) -> Iterator[tuple[KeyPath, str]]:
     """The errors of a contract: the keys of each, and what is wrong.
 
-    Waivers may name these `promises`; with None waivers are not checked.
+    Waivers may name these `promises`; with None waivers are not checked. `folder` is that of the
+    contract, in which the schemas of outputs are looked for.
     """
+    for keys, what in find_output_errors(contract.outputs, contract.inputs, folder):
+        yield ("outputs", *keys), what
     for name in contract.waivers:
         if promises is not None and name not in promises:
             what = f"is no promise; they are: {', '.join(promises)}"

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.contracts.outputs import Output as Output
+
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 FileName = Annotated[str, Field(pattern=r"^[^/]+$")]
@@ -45,18 +47,6 @@ class Input(Strict):
     def file_patterns(self) -> tuple[str, ...]:
         """The names, or patterns of names, of the files that the step reads there."""
         return (self.file,) if self.file else ()
-
-
-class Output(Strict):
-    """An output folder, and the files that the step may write in it (none named: any).
-
-    On success a `required` one holds something; others may stay empty.
-    """
-
-    path: AbsolutePath
-    required: bool = True
-    description: str = ""
-    files: tuple[FileName, ...] = Field(default=(), strict=False)
 
 
 class Environment(Strict):
@@ -102,6 +92,7 @@ class Contract(Strict):
     `framework_requirements` are the packages that the entry point imports: name → version.
     `waivers` are promises that this step need not keep, each with the reason: a report shows them.
     A `sink` has no outputs; every other step has.
+    `scratch` are folders that the step may use, and leave things in.
     A loader adds the `origin`, the file it was read from, the `folder` of the entry point, where a
     `suite` may lie and where the `samples` do, `warnings`, and what the `job` sets, if the origin
     is one.
@@ -120,6 +111,7 @@ class Contract(Strict):
     framework_requirements: Mapping[str, str] = {}
     waivers: Mapping[str, Reason] = {}
     level: Level | None = None
+    scratch: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = ()
     folder: Path = Field(default=Path(), exclude=True)
     origin: Path = Field(default=Path(), exclude=True)
     suite: Path = Field(default=Path(), exclude=True)
@@ -141,6 +133,10 @@ class Contract(Strict):
     def output_folders(self) -> tuple[str, ...]:
         """The folders that outputs are written to."""
         return tuple(output.path for output in self.outputs.values())
+
+    def may_write(self, path: str) -> bool:
+        """Whether some output may hold a file at this path."""
+        return any(output.may_write(path) for output in self.outputs.values())
 
 
 # Set by loaders, not allowed in a file.

@@ -35,7 +35,7 @@ def read(path: Path, options: Options) -> Contract:
         Contract,
         path,
         document,
-        checks=lambda contract: find_errors(contract, options.promises),
+        checks=lambda contract: find_errors(contract, options.promises, path.parent),
         defaults=_DEFAULTS,
         unknown=LOADER_FIELDS,
         hint=_HINT,

@@ -11,25 +11,35 @@ from harness.cases.case import Case, Interrupt, Mount
 from harness.cases.expectation import Expectation, Matches
 from harness.contracts.contract import Contract
 from harness.promises import Breach, Circumstance, Evidence, Promise
-from harness.promises.usual_outputs import changed, outputs, same
+from harness.promises.usual_outputs import changed, outputs
+from harness.promises.whole import what_is_lacking
 
 _SIGTERM_MOMENTS = (0.25, 0.5, 0.75)
 _SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
-    """Each output that is neither as it was before nor whole, as in the usual case."""
+    """Each output that is neither as it was before nor whole.
+
+    Whole is what is as in the usual case. Where two usual runs differ, and in a folder that is an
+    input too, it is also what has the form that its suffix says and all that two usual runs have
+    in common, and is no beginning of a usual one.
+    """
     usual = evidence.usual
     if usual is None or evidence.outcome.after is None or evidence.outcome.exit_code == 0:
         return
-    before = outputs(evidence, replace(evidence.outcome, after=evidence.outcome.before))
-    whole = [outputs(evidence, one) for one in usual.outcomes]
-    for path, old, new in changed(before, outputs(evidence, evidence.outcome)):
+    before = outputs(
+        evidence, replace(evidence.outcome, after=evidence.outcome.before), with_volatile=True
+    )
+    runs = [outputs(evidence, one, with_volatile=True) for one in usual.outcomes]
+    now = outputs(evidence, evidence.outcome, with_volatile=True)
+    for path, old, new in changed(before, now):
         if new is None:
-            yield Breach("older-output-gone", path, "as it was before", "nothing")
-        elif not any(path in run and same(run[path], new) for run in whole):
+            if any(path in run for run in runs):
+                yield Breach("older-output-gone", path, "as it was before", "nothing")
+        elif lacking := what_is_lacking(evidence, path, new, runs):
             wanted = "as it was before" if old is not None else "nothing, or the whole output"
-            got = f"a {new.kind} of {len(new.data)} bytes"
+            got = f"a {new.kind} of {len(new.data)} bytes: {lacking}"
             yield Breach("partial-output", path, wanted, got)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness.cases.case import Case
 from harness.contracts.contract import Contract
+from harness.contracts.outputs import Output
 from harness.promises import Breach, Evidence, Promise
 from harness.worlds.tree import Entry, is_under
 
@@ -14,13 +15,16 @@ _TIME_TOLERANCE = 1e-3
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
-    """Each input, file or folder, that is not as it was."""
+    """Each input, file or folder, that is not as it was, and that no output may write to."""
     after = evidence.outcome.after
     if after is None:
         return
     folders = input_folders(evidence.contract, evidence.case)
+    shared = shared_outputs(evidence.contract, evidence.case)
     for path, entry in evidence.outcome.before:
         if not any(is_under(path, folder) for folder in folders):
+            continue
+        if any(_may_change(path, entry, one) for one in shared):
             continue
         now = after.get(path)
         if now is None:
@@ -28,6 +32,23 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             continue
         for attribute, old, new in _changes(entry, now):
             yield Breach(f"{attribute}-changed", path, f"{attribute} {old}", f"{attribute} {new}")
+
+
+def shared_outputs(contract: Contract, case: Case) -> tuple[Output, ...]:
+    """The outputs whose folder is that of an input too, or lies in it, as checkpoints do."""
+    folders = input_folders(contract, case)
+    return tuple(
+        output
+        for output in contract.outputs.values()
+        if any(is_under(output.path, folder) for folder in folders)
+    )
+
+
+def _may_change(path: str, entry: Entry, output: Output) -> bool:
+    if entry.kind == "directory":
+        # Its date changes with what is in it.
+        return output.may_make(path) or is_under(output.path, path)
+    return output.may_write(path)
 
 
 def input_folders(contract: Contract, case: Case) -> tuple[str, ...]:

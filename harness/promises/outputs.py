@@ -6,12 +6,17 @@ import stat
 from collections.abc import Iterator
 
 from harness.cases.expectation import Archive, Content
+from harness.files.difference import describe
 from harness.promises import Breach, Evidence, Promise
+from harness.promises.form import defect
+from harness.promises.inputs import shared_outputs
 from harness.worlds import archives
 from harness.worlds.tree import Entry, is_under
 
 # In seconds.
 _TIME_TOLERANCE = 1e-3
+# In bytes.
+_SHORT = 60
 
 
 def check_written(evidence: Evidence) -> Iterator[Breach]:
@@ -39,7 +44,7 @@ def check_written(evidence: Evidence) -> Iterator[Breach]:
 
 def _check_content(path: str, wanted: Content, entry: Entry) -> Iterator[Breach]:
     if entry.kind == "file" and entry.data != wanted.data:
-        yield Breach("wrong-bytes", path, _short(wanted.data), _short(entry.data))
+        yield Breach("wrong-bytes", path, *_texts(path, wanted.data, entry.data))
     if entry.kind == "symlink" and entry.target != wanted.target:
         yield Breach("wrong-target", path, wanted.target, entry.target)
     if wanted.mode is not None and stat.S_IMODE(entry.mode) != wanted.mode:
@@ -48,28 +53,38 @@ def _check_content(path: str, wanted: Content, entry: Entry) -> Iterator[Breach]
         yield Breach("wrong-mtime", path, f"{wanted.mtime:f}", f"{entry.mtime:f}")
 
 
+def _texts(path: str, wanted: bytes, got: bytes) -> tuple[str, str]:
+    """Both contents, and what differs where they are too long to be shown."""
+    if max(len(wanted), len(got)) <= _SHORT:
+        return _short(wanted), _short(got)
+    return _short(wanted), f"{_short(got)}:\n{describe(path, wanted, got)}"
+
+
 def _short(data: bytes) -> str:
-    return repr(data if len(data) <= 60 else data[:57] + b"...") + f" ({len(data)} bytes)"
+    return repr(data if len(data) <= _SHORT else data[:57] + b"...") + f" ({len(data)} bytes)"
 
 
 def check_unchanged(evidence: Evidence) -> Iterator[Breach]:
     """Each file in an output folder that was there, must stay, and did not."""
     before, after = evidence.outcome.before, evidence.outcome.after
-    if after is None:
+    if after is None or evidence.expected.whole:
         return
     folders = evidence.contract.output_folders
-    if evidence.expected.whole:
-        return
+    shared = shared_outputs(evidence.contract, evidence.case)
     # A run with an unexpected exit code may still have written its outputs.
     writes = evidence.expected.writes
     for path, entry in before:
         if path in writes or not any(is_under(path, folder) for folder in folders):
             continue
         now = after.get(path)
-        if now is None:
+        if any(output.may_write(path) for output in shared):
+            # The input may be brought up to date, but not be damaged.
+            if now is not None and now.data != entry.data and (damage := defect(path, now)):
+                yield Breach("older-output-damaged", path, "as it was before, or whole", damage)
+        elif now is None:
             yield Breach("older-output-gone", path, "as it was before", "nothing")
         elif entry.kind != "directory" and not entry.same_content(now):
-            yield Breach("older-output-changed", path, _short(entry.data), _short(now.data))
+            yield Breach("older-output-changed", path, *_texts(path, entry.data, now.data))
 
 
 WRITTEN = Promise(

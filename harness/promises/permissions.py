@@ -18,23 +18,28 @@ _JOB_FOLDERS = ("/opt/ml/output", "/opt/ml/model", "/opt/ml/checkpoints")
 
 
 def _as_user(contract: Contract, case: Case) -> Case:
-    tree = case.tree.with_directory(*contract.output_folders)
+    own = (*contract.output_folders, *contract.scratch)
+    tree = case.tree.with_directory(*own)
     for path, entry in tree:
-        if any(is_under(path, one) for one in (*contract.output_folders, *_JOB_FOLDERS)):
+        if any(is_under(path, one) for one in (*own, *_JOB_FOLDERS)):
             tree = tree.with_entry(path, replace(entry, uid=_USER, gid=_USER))
     return replace(case, tree=tree, user=_USER, variables={**case.variables, "HOME": "/"})
 
 
 def _inputs_read_only(contract: Contract, case: Case) -> Case:
-    folders = tuple(one for one in input_folders(contract, case) if one in case.tree)
-    writable = tuple(one for one in contract.output_folders if one in case.tree)
+    own = (*contract.output_folders, *contract.scratch)
+    # A folder that is an input and an output is written to.
+    folders = tuple(
+        one for one in input_folders(contract, case) if one in case.tree and one not in own
+    )
+    writable = tuple(one for one in own if one in case.tree)
     return replace(case, read_only=folders, writable=writable)
 
 
 def _root_read_only(contract: Contract, case: Case) -> Case:
     # On a read-only root the script could not create them.
-    tree = case.tree.with_directory(*contract.output_folders)
-    writable = (*contract.output_folders, *SCRATCH, *_JOB_FOLDERS)
+    tree = case.tree.with_directory(*contract.output_folders, *contract.scratch)
+    writable = (*contract.output_folders, *contract.scratch, *SCRATCH, *_JOB_FOLDERS)
     existing = tuple(dict.fromkeys(one for one in writable if one in tree))
     return replace(case, tree=tree, read_only=("/",), writable=existing)
 

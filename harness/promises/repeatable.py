@@ -7,22 +7,32 @@ from dataclasses import replace
 
 from harness.cases.case import Case
 from harness.contracts.contract import Contract
-from harness.promises import Breach, Circumstance, Evidence, Promise
-from harness.promises.usual_outputs import changed, outputs
+from harness.files.formats import MissingLibrary
+from harness.promises import Breach, Circumstance, Evidence, NotProven, Promise
+from harness.promises.usual_outputs import changed, difference, outputs
 
 
-def check(evidence: Evidence) -> Iterator[Breach]:
+def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
     """Each output that is not the same from one run to the next, archives compared by content.
 
-    The runs lie in different seconds, and sets have another order in each.
+    The runs lie in different seconds, and sets have another order in each. What the contract calls
+    volatile is left out.
     """
     usual = evidence.usual
     if usual is None or not evidence.as_expected:
         return
-    runs = [outputs(evidence, one) for one in (*usual.outcomes, evidence.outcome)]
-    found = {path for run in runs[1:] for path, _, _ in changed(runs[0], run)}
+    try:
+        runs = [outputs(evidence, one) for one in (*usual.outcomes, evidence.outcome)]
+    except MissingLibrary as error:
+        yield NotProven(str(error))
+        return
+    found: dict[str, str] = {}
+    for run in runs[1:]:
+        for path, old, new in changed(runs[0], run):
+            found.setdefault(path, difference(path, old, new, "")[1])
     for path in sorted(found):
-        yield Breach("differs", path, "the same in every run", "not the same in three runs")
+        got = f"not the same in three runs; in another {found[path]}"
+        yield Breach("differs", path, "the same in every run", got)
 
 
 def _again(_contract: Contract, case: Case) -> Case:

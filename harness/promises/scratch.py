@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.contracts.contract import Contract
 from harness.promises import Breach, Evidence, Promise
 from harness.worlds.tree import is_under
 
@@ -15,8 +16,11 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     before, after = evidence.outcome.before, evidence.outcome.after
     if after is None or evidence.expected.dies:
         return
+    declared = evidence.contract.scratch
     for path, entry in after:
-        if not is_scratch(path) or path in SCRATCH or path in evidence.expected.writes:
+        if not _is_temporary(path) or path in SCRATCH or path in evidence.expected.writes:
+            continue
+        if any(is_under(path, one) or is_under(one, path) for one in declared):
             continue
         if any(is_under(written, path) for written in evidence.expected.writes):
             continue
@@ -26,13 +30,19 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         elif not entry.same_content(old):
             yield Breach("changed", path, "as it was before", "something else")
     for path, _ in before:
-        if is_scratch(path) and path not in SCRATCH and path not in after:
+        if any(is_under(path, one) for one in declared):
+            continue
+        if _is_temporary(path) and path not in SCRATCH and path not in after:
             yield Breach("removed", path, "as it was before", "nothing")
 
 
-def is_scratch(path: str) -> bool:
-    """Whether the path lies in a temporary folder."""
+def _is_temporary(path: str) -> bool:
     return any(is_under(path, folder) for folder in SCRATCH)
+
+
+def is_scratch(path: str, contract: Contract) -> bool:
+    """Whether the path lies in a temporary folder, or in one that the contract names."""
+    return any(is_under(path, folder) for folder in (*SCRATCH, *contract.scratch))
 
 
 PROMISE = Promise(

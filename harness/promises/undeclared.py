@@ -16,9 +16,10 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     before, after = evidence.outcome.before, evidence.outcome.after
     if after is None:
         return
-    judged_by_others = _judged_by_others(evidence)
+    contract = evidence.contract
+    judged_by_others = (*contract.output_folders, *input_folders(contract, evidence.case))
     for path, entry in after:
-        if is_scratch(path) or _is_allowed(evidence, path, entry):
+        if is_scratch(path, contract) or _is_allowed(evidence, path, entry):
             continue
         old = before.get(path)
         if old is None:
@@ -26,8 +27,9 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         elif not _is_in(judged_by_others, path) and not entry.same_content(old):
             yield Breach("changed", path, _describe(old), _describe(entry))
     for path, entry in before:
-        if path not in after and not is_scratch(path) and not _is_in(judged_by_others, path):
-            yield Breach("removed", path, _describe(entry), "nothing")
+        if path in after or is_scratch(path, contract) or _is_in(judged_by_others, path):
+            continue
+        yield Breach("removed", path, _describe(entry), "nothing")
 
 
 def _is_allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
@@ -35,24 +37,23 @@ def _is_allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
     expected = evidence.expected
     if path in expected.writes or is_job_file(path, evidence.outcome.exit_code):
         return True
-    targets = (*expected.writes, *evidence.contract.output_folders)
+    targets = (
+        *expected.writes,
+        *evidence.contract.output_folders,
+        *evidence.contract.scratch,
+    )
     if entry.kind == "directory" and any(is_under(target, path) for target in targets):
         # A parent of an output; even a failed run may have created it.
         return True
     for output in evidence.contract.outputs.values():
         if is_under(path, output.path):
-            named = path in [f"{output.path}/{name}" for name in output.files]
+            named = output.names(path) or (entry.kind == "directory" and output.may_make(path))
             if expected.dies:
                 return not named
             if expected.whole or not expected.explained:
                 return named or not output.files
             return not output.files and expected.exit_code == 0
     return False
-
-
-def _judged_by_others(evidence: Evidence) -> tuple[str, ...]:
-    contract = evidence.contract
-    return (*contract.output_folders, *input_folders(contract, evidence.case))
 
 
 def _is_in(folders: tuple[str, ...], path: str) -> bool:

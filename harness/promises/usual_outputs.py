@@ -3,36 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from harness.cases.case import Outcome
-from harness.promises import Breach, Evidence
+from harness.contracts.outputs import matches
+from harness.files import volatile
+from harness.files.difference import describe
+from harness.files.formats import MissingLibrary
+from harness.promises import Breach, Evidence, NotProven
 from harness.worlds.archives.content import content
 from harness.worlds.tree import Entry, is_under
 
 
-def check_same(evidence: Evidence) -> Iterator[Breach]:
+def check_same(evidence: Evidence) -> Iterator[Breach | NotProven]:
     """Each output that is not what the usual case leaves, archives compared by content.
 
-    What is not the same from run to run of the usual case itself is left to `repeatable`.
+    What is not the same from run to run of the usual case itself is left to `repeatable`, what the
+    contract calls volatile is left out.
     """
     usual = evidence.usual
     if usual is None or not evidence.as_expected or evidence.outcome.exit_code != 0:
         return
-    first, second = (outputs(evidence, one) for one in usual.outcomes)
+    try:
+        first, second, now = (outputs(evidence, one) for one in (*usual.outcomes, evidence.outcome))
+    except MissingLibrary as error:
+        yield NotProven(str(error))
+        return
     unstable = {path for path, _, _ in changed(first, second)}
-    for path, old, new in changed(first, outputs(evidence, evidence.outcome)):
+    for path, old, new in changed(first, now):
         if path not in unstable:
-            yield Breach("other-output", path, f"{_describe(old)}, as usual", _describe(new))
+            yield Breach("other-output", path, *difference(path, old, new, "as usual"))
 
 
-def outputs(evidence: Evidence, outcome: Outcome) -> dict[str, Entry]:
-    """The contents of the declared output folders after a run: path → entry."""
+def outputs(
+    evidence: Evidence, outcome: Outcome, *, with_volatile: bool = False
+) -> dict[str, Entry]:
+    """The contents of the declared output folders after a run: path → entry.
+
+    What the contract calls volatile is left out, unless it is `with_volatile`. Raises
+    `MissingLibrary` when that cannot be done.
+    """
     folders = evidence.contract.output_folders
-    return {
+    found = {
         path: entry
         for path, entry in outcome.after or ()
         if any(is_under(path, folder) for folder in folders) and entry.kind != "directory"
     }
+    if with_volatile:
+        return found
+    kept = ((path, _stable(evidence, path, entry)) for path, entry in found.items())
+    return {path: entry for path, entry in kept if entry is not None}
+
+
+def is_volatile(evidence: Evidence, path: str) -> bool:
+    """Whether the contract says that this output, or a part of it, may differ from run to run."""
+    return any(True for _ in _volatile_parts(evidence, path))
+
+
+def _stable(evidence: Evidence, path: str, entry: Entry) -> Entry | None:
+    """What of an output may not differ from run to run; None when all of it may."""
+    parts = list(_volatile_parts(evidence, path))
+    if "" in parts:
+        return None
+    if not parts or entry.kind != "file":
+        return entry
+    return replace(entry, data=volatile.without(path, entry.data, parts))
+
+
+def _volatile_parts(evidence: Evidence, path: str) -> Iterator[str]:
+    for output in evidence.contract.outputs.values():
+        relative = output.relative(path)
+        for one in output.volatile:
+            name, _, part = one.partition("#")
+            if relative is not None and matches(relative, name):
+                yield part
+
+
+def difference(path: str, old: Entry | None, new: Entry | None, wanted: str) -> tuple[str, str]:
+    """What to expect and what was found, of an output that is not as `wanted`."""
+    expected = f"{_describe(old)}, {wanted}"
+    if old is None or new is None or old.kind != "file" or new.kind != "file":
+        return expected, _describe(new)
+    lines = describe(path, old.data, new.data)
+    return expected, f"{_describe(new)}:\n{lines}" if lines else _describe(new)
 
 
 def changed(

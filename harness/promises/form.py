@@ -1,0 +1,58 @@
+"""Form: each output file has the form that its suffix says, JSON, a table or an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from harness.contracts.contract import Contract
+from harness.files import formats
+from harness.promises import Breach, Evidence, Promise
+from harness.worlds.tree import Entry
+
+
+def check(evidence: Evidence) -> Iterator[Breach]:
+    """Each output file that is empty, or has not the form of its suffix, when the step succeeds.
+
+    `.json` and `.jsonl` hold strict JSON, without NaN; the rows of `.csv` have the same number of
+    fields; `.parquet` can be read; `.tar.gz` can be extracted safely; `.gz` and `.zip` are whole.
+    A file without a suffix may be empty if the contract names it, such as `_SUCCESS`.
+    """
+    after = evidence.outcome.after
+    if after is None or not evidence.as_expected or evidence.outcome.exit_code != 0:
+        return
+    for path, entry in after:
+        if not evidence.contract.may_write(path) or path in evidence.expected.writes:
+            # The suite says what the latter hold, to the byte.
+            continue
+        if entry == evidence.outcome.before.get(path) or _is_marker(evidence.contract, path):
+            continue
+        if found := defect(path, entry):
+            suffix = formats.suffix(path)
+            key = "empty" if entry.kind == "file" and not entry.data else f"no{suffix}"
+            form = f"a whole {suffix}" if formats.has_form(path) else "a file with some content"
+            yield Breach(key, path, form, found)
+
+
+def defect(path: str, entry: Entry) -> str:
+    """What is wrong with the form of a file, "" when nothing is."""
+    if entry.kind != "file":
+        return ""
+    try:
+        formats.check(path, entry.data)
+    except formats.Malformed as error:
+        return str(error)
+    return ""
+
+
+def _is_marker(contract: Contract, path: str) -> bool:
+    relative = [output.relative(path) for output in contract.outputs.values()]
+    named = [name for output in contract.outputs.values() for name in output.files]
+    return not PurePosixPath(path).suffix and any(one in named for one in relative)
+
+
+PROMISE = Promise(
+    "form",
+    "Each output file has the form that its suffix says, and is not empty.",
+    check,
+)
