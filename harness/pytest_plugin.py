@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     from harness.cases.case import Case, Outcome, Result
     from harness.cases.shard import Shard
     from harness.runners import Runner
+    from harness.runs.choice import Choice, RunnerOptions
     from harness.runs.step import StepRef
     from harness.worlds.tree import Tree
 
 _RUNNER_KEY = pytest.StashKey["Runner"]()
+# The runners that have been prepared, and that of each step.
+_RUNNERS_KEY: pytest.StashKey[set[Runner]] = pytest.StashKey()
+_CHOICES_KEY: pytest.StashKey[dict[StepRef, Choice]] = pytest.StashKey()
+# The lines that say why a step has gone on with another runner.
+_CHANGES_KEY: pytest.StashKey[list[str]] = pytest.StashKey()
 _SHARD_KEY: pytest.StashKey[Shard] = pytest.StashKey()
 # Whether all collected tests were cases of other shards.
 _EMPTY_SHARD_KEY = pytest.StashKey[bool]()
@@ -35,9 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness", "step scripts")
     group.addoption(
         "--harness-runner",
-        default="fake",
         metavar="NAME",
-        help="runner for the cases of steps: fake (the default), sandbox or container",
+        help="runner for the cases of steps: fake, sandbox or container; "
+        "by default one that can judge the script",
     )
     group.addoption("--harness-image", metavar="NAME", help="image for the container runner")
     group.addoption(
@@ -59,6 +65,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Parse `--harness-shard`; raises `UsageError`."""
+    config.stash[_RUNNERS_KEY] = set()
+    config.stash[_CHOICES_KEY] = {}
+    config.stash[_CHANGES_KEY] = []
     if (text := config.getoption("--harness-shard")) is not None:
         from harness.cases.shard import Shard
         from harness.errors import WrongUse
@@ -115,24 +124,52 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close the runner."""
-    if (runner := config.stash.get(_RUNNER_KEY, None)) is not None:
+    """Close the runners."""
+    for runner in config.stash.get(_RUNNERS_KEY, ()):
         runner.close()
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """The lines that say why a step has another runner than the usual one."""
+    return [one.note for one in config.stash[_CHOICES_KEY].values() if one.note]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say once which steps have gone on with another runner."""
+    for line in config.stash[_CHANGES_KEY]:
+        terminalreporter.write_line(line)
 
 
 def _is_suite(path: Path) -> bool:
     return path.name == "conformance.py" and path.with_name("contract.yaml").is_file()
 
 
-def _prepared_runner(config: pytest.Config) -> Runner:
-    """The runner that the options name, prepared once in each process."""
+def _runner_options(config: pytest.Config) -> RunnerOptions:
+    from harness.runs.choice import RunnerOptions
+
+    options = ("runner", "image", "isolation")
+    return RunnerOptions(*(config.getoption(f"--harness-{one}") for one in options))
+
+
+def _prepared(config: pytest.Config, runner: Runner) -> Runner:
+    """The runner, prepared once in each process."""
+    runners = config.stash[_RUNNERS_KEY]
+    if runner not in runners:
+        runner.prepare()
+        runners.add(runner)
+    return runner
+
+
+def _runner_of_fixtures(config: pytest.Config) -> Runner:
+    """The runner that the options name, the same for all tests."""
     from harness.runners.registry import open_runner
 
     if _RUNNER_KEY not in config.stash:
-        options = ("runner", "image", "isolation")
-        runner = open_runner(*(config.getoption(f"--harness-{one}") for one in options))
-        runner.prepare()
-        config.stash[_RUNNER_KEY] = runner
+        asked = _runner_options(config)
+        config.stash[_RUNNER_KEY] = open_runner(asked.name or "fake", asked.image, asked.isolation)
     return config.stash[_RUNNER_KEY]
 
 
@@ -148,6 +185,7 @@ class StepFile(pytest.File):
         """One item per case in the order of the matrix, then a skipped one per unproven case."""
         from harness.errors import HarnessError
         from harness.files.settings import settings
+        from harness.runs.choice import choose
         from harness.runs.step import StepRef, load
 
         try:
@@ -157,6 +195,7 @@ class StepFile(pytest.File):
                 default_level=settings(self.config.rootpath).level,
             )
             matrix = load(ref).matrix
+            self.config.stash[_CHOICES_KEY][ref] = choose(ref, _runner_options(self.config))
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
         for case_id in matrix.ids:
@@ -186,15 +225,27 @@ class CaseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the case and judge it."""
-        from harness.runs.step import prove
+        from harness.errors import RunnerCannot
 
-        result = prove(self._ref, _prepared_runner(self.config), self.name)
+        choices = self.config.stash[_CHOICES_KEY]
+        choice = choices[self._ref]
+        try:
+            result = self._prove(choice)
+        except RunnerCannot as refusal:
+            choices[self._ref] = choice = choice.after(refusal)
+            self.config.stash[_CHANGES_KEY].append(choice.note)
+            result = self._prove(choice)
         if result.unproven and not result.failed:
             pytest.skip(f"not proven: {result.unproven}")
         if result.failed:
             raise _CaseFailed(result)
         for finding in result.findings:
             self.warn(pytest.PytestWarning(f"{finding.promise}: {finding.key}: {finding.where}"))
+
+    def _prove(self, choice: Choice) -> Result:
+        from harness.runs.step import prove
+
+        return prove(self._ref, _prepared(self.config, choice.runner), self.name)
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
@@ -219,9 +270,10 @@ class CaseItem(pytest.Item):
             ]
         lines += ["standard error:", *(f"  {line}" for line in result.stderr_tail.splitlines())]
         words = ["harness", "replay", os.path.relpath(self.path.parent), self.name]
-        for option in ("runner", "image", "isolation", "level"):
-            value = self.config.getoption(f"--harness-{option}")
-            if value not in (None, "fake"):
+        runner = self.config.stash[_CHOICES_KEY][self._ref].runner.name
+        words += ["--runner", runner] if runner != "fake" else []
+        for option in ("image", "isolation", "level"):
+            if value := self.config.getoption(f"--harness-{option}"):
                 words += [f"--{option}", value]
         return "\n".join([*lines, shlex.join(words)])
 
@@ -256,7 +308,7 @@ def run_step(request: pytest.FixtureRequest) -> Callable[..., Outcome]:
         case: Case = replace(
             _case(request.node.name, world, f"/opt/ml/code/{source.name}"), **fields
         )
-        return _prepared_runner(request.config).run(case)
+        return _prepared(request.config, _runner_of_fixtures(request.config)).run(case)
 
     return run
 

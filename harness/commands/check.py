@@ -14,6 +14,7 @@ from harness.commands.options import (
     PoolOptions,
     StepOptions,
     cases_option,
+    choose_runner,
     exit_code,
     expression_option,
     json_option,
@@ -28,6 +29,7 @@ from harness.commands.options import (
     steps_argument,
     tell,
 )
+from harness.errors import RunnerUnavailable
 
 if TYPE_CHECKING:
     from harness.cases.shard import Shard
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
 def check(
     steps: tuple[Path, ...],
     options: StepOptions,
-    runner: str,
+    runner: str | None,
     image: str | None,
     isolation: str | None,
     profile: str | None,
@@ -93,8 +95,8 @@ def check(
     from harness.report import Plan, Selection
     from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
-    from harness.runners.registry import open_runner, resolve_image
     from harness.runs.cache import DEFAULT_FOLDER
+    from harness.runs.choice import Choice, RunnerOptions
     from harness.runs.step import fingerprint, load, prove
     from harness.runs.steps import StepRun, run_steps
 
@@ -104,45 +106,49 @@ def check(
         return ref
 
     refs, errors = options.for_each(steps, read)
-    if not refs:
-        tell(errors)
-        sys.exit(exit_code(errors, conforms=True))
     matrices = [load(ref).matrix for _, ref in refs]
     all_ids = tuple(one for matrix in matrices for one in (*matrix.ids, *matrix.unproven))
-    selected_ids = set(select_cases(all_ids, expression, cases))
-    plans: list[tuple[StepRef, Plan]] = []
+    selected_ids = set(select_cases(all_ids, expression, cases)) if refs else set()
+    plans: list[tuple[StepRef, Plan, Choice]] = []
     for (source, ref), matrix in zip(refs, matrices, strict=True):
         selected = tuple(one for one in (*matrix.ids, *matrix.unproven) if one in selected_ids)
         if not selected:
             continue
+        try:
+            choice = choose_runner(ref, RunnerOptions(runner, image, isolation))
+        except RunnerUnavailable as error:
+            errors.append(error)
+            continue
         in_shard = {one for one in selected if shard is None or shard.contains(one)}
         plan = Plan(
             step=load(ref).contract.name,
-            runner=runner,
+            runner=choice.runner.name,
             ids=tuple(one for one in matrix.ids if one in in_shard),
             total=len(matrix.ids),
             replay_command=_replay_command(
-                options.as_arguments(source), runner, image, isolation, profile, level
+                options.as_arguments(source), choice.runner.name, image, isolation, profile, level
             ),
             waivers=load(ref).contract.waivers,
             level=load(ref).level,
             unproven={one: why for one, why in matrix.unproven.items() if one in in_shard},
-            image=resolve_image(image) if runner == "container" else None,
+            image=choice.image,
             digest=fingerprint(ref) if json_file else "",
             selection=Selection(expression, tuple(dict.fromkeys(cases)), pairwise, profile, level),
             shard=shard,
             selected=selected,
         )
-        plans.append((ref, plan))
-    names = tuple(plan.step for _, plan in plans)
-    step_runs = [StepRun(ref, replace(plan, steps=names)) for ref, plan in plans]
+        plans.append((ref, plan, choice))
+    if not plans:
+        tell(errors)
+        sys.exit(exit_code(errors, conforms=True))
+    names = tuple(plan.step for _, plan, _ in plans)
+    step_runs = [StepRun(ref, replace(plan, steps=names), one) for ref, plan, one in plans]
     reports: list[Report] = [TerminalReport(Console(highlight=False))]
     if json_file:
         reports.append(JsonReport(json_file))
-    opened = open_runner(runner, image, isolation)
     judge_case = _judge_with_cache(cache_dir or DEFAULT_FOLDER) if use_cache or cache_dir else prove
     with pool.workers() as workers:
-        summaries = run_steps(step_runs, opened, workers, reports, max_fail, judge_case)
+        summaries = run_steps(step_runs, workers, reports, max_fail, judge_case)
     tell(errors)
     sys.exit(exit_code(errors, conforms=all(one.conforms for one in summaries)))
 

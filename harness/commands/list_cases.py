@@ -9,12 +9,14 @@ import click
 from harness.commands.options import (
     EPILOG,
     StepOptions,
+    choose_runner,
     expression_option,
     profile_option,
     select_cases,
     step_argument,
     step_options,
 )
+from harness.errors import RunnerUnavailable
 
 
 @click.command("list", epilog=EPILOG)
@@ -26,8 +28,13 @@ def list_cases(
     step: Path, options: StepOptions, profile: str | None, expression: str | None
 ) -> None:
     """Print the id of every case of STEP, one a line."""
+    from harness.runs.choice import RunnerOptions
     from harness.runs.step import load
 
     ref = options.step_ref(options.find_step(step), profile=profile)
+    try:
+        choose_runner(ref, RunnerOptions())
+    except RunnerUnavailable as error:
+        click.echo(f"warning: {error.what}", err=True)
     for case_id in select_cases(load(ref).matrix.ids, expression):
         click.echo(case_id)

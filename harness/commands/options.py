@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.cases.shard import Shard
     from harness.contracts.contract import Contract, Level
     from harness.contracts.loaders import Source
+    from harness.runs.choice import Choice, RunnerOptions
     from harness.runs.step import StepRef
     from harness.runs.workers import Workers
 
@@ -227,10 +228,8 @@ def runner_options(command: Command) -> Command:
         image_option,
         click.option(
             "--runner",
-            default="fake",
-            show_default=True,
             metavar="NAME",
-            help="fake, sandbox or container.",
+            help="fake, sandbox or container; by default one that can judge the script.",
         ),
     )
 
@@ -345,6 +344,19 @@ def _decorate(command: Command, *decorators: Callable[[Command], Command]) -> Co
     for decorate in decorators:
         command = decorate(command)
     return command
+
+
+def choose_runner(ref: StepRef, asked: RunnerOptions) -> Choice:
+    """The runner for a step, after a line that says why it is not the usual one.
+
+    Raises as `harness.runs.choice.choose` does.
+    """
+    from harness.runs.choice import choose
+
+    choice = choose(ref, asked)
+    if choice.note:
+        click.echo(choice.note, err=True)
+    return choice
 
 
 def select_cases(

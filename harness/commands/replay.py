@@ -12,12 +12,13 @@ from harness.commands.options import (
     DEFAULT_STEP,
     EPILOG,
     StepOptions,
+    choose_runner,
     level_option,
     profile_option,
     runner_options,
     step_options,
 )
-from harness.errors import Exit
+from harness.errors import Exit, RunnerCannot
 
 if TYPE_CHECKING:
     from harness.contracts.contract import Level
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 def replay(
     step_and_case: tuple[str, ...],
     options: StepOptions,
-    runner: str,
+    runner: str | None,
     image: str | None,
     isolation: str | None,
     profile: str | None,
@@ -47,14 +48,20 @@ def replay(
 ) -> None:
     """Run one CASE of STEP and show all that the script said and did."""
     from harness.report.replay import keep_trial, show_trial
-    from harness.runners.registry import open_runner
+    from harness.runs.choice import RunnerOptions
     from harness.runs.step import run_single_case
 
     if len(step_and_case) > 2 or Path(step_and_case[-1]).is_dir():
         raise click.UsageError("name one case: harness replay [STEP] CASE")
     step = Path(step_and_case[0]) if len(step_and_case) == 2 else DEFAULT_STEP
     ref = options.step_ref(options.find_step(step), profile=profile, level=level)
-    trial = run_single_case(ref, open_runner(runner, image, isolation), step_and_case[-1])
+    choice = choose_runner(ref, RunnerOptions(runner, image, isolation))
+    try:
+        trial = run_single_case(ref, choice.runner, step_and_case[-1])
+    except RunnerCannot as refusal:
+        choice = choice.after(refusal)
+        click.echo(choice.note, err=True)
+        trial = run_single_case(ref, choice.runner, step_and_case[-1])
     if keep is not None:
         keep_trial(keep, trial)
     show_trial(trial, keep)

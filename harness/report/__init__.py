@@ -62,6 +62,11 @@ class Plan:
     shard: Shard | None = None
     selected: tuple[str, ...] = ()
 
+    def with_runner(self, name: str, image: str | None) -> Plan:
+        """The same with another runner, with which cases are replayed too."""
+        words = (*self.replay_command, "--runner", name)
+        return replace(self, runner=name, image=image, replay_command=words)
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -108,6 +113,10 @@ class Report(Protocol):
 
     def case_finished(self, result: Result) -> None:
         """One case has been run and judged."""
+        ...
+
+    def runner_changed(self, note: str) -> None:
+        """The runner has refused a case: another one runs it and those that follow."""
         ...
 
     def step_finished(self, summary: Summary) -> None:

@@ -35,6 +35,9 @@ class JsonReport:
     def case_finished(self, result: Result) -> None:
         """Nothing is written yet."""
 
+    def runner_changed(self, note: str) -> None:
+        """Nothing is written yet."""
+
     def step_finished(self, summary: Summary) -> None:
         """Nothing is written yet."""
 

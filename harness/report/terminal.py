@@ -72,6 +72,10 @@ class TerminalReport:
             self._last_line = time.monotonic()
             self._print_line(f"  {self._done}/{self._total} cases, {self._failed} failed")
 
+    def runner_changed(self, note: str) -> None:
+        """Print why."""
+        self._print_line(note)
+
     def run_stopped(self) -> None:
         """Remove the progress bar."""
         if self._progress is not None:

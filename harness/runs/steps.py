@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.cases.case import Result
+from harness.errors import RunnerCannot
 from harness.report import Plan, Report, Summary
-from harness.runners import Runner
+from harness.runs.choice import Choice
 from harness.runs.session import Session
 from harness.runs.step import JudgeCase, StepRef, prove
 from harness.runs.workers import Workers
@@ -18,15 +19,15 @@ from harness.runs.workers import Workers
 
 @dataclass(frozen=True)
 class StepRun:
-    """A step, and the plan of which of its cases are run."""
+    """A step, the plan of which of its cases are run, and the choice of their runner."""
 
     ref: StepRef
     plan: Plan
+    choice: Choice
 
 
 def run_steps(
     step_runs: Sequence[StepRun],
-    runner: Runner,
     workers: Workers,
     reports: Sequence[Report],
     max_fail: int | None = None,
@@ -44,9 +45,9 @@ def run_steps(
             if allowed == 0:
                 break
             started = time.monotonic()
-            plan = step_run.plan
-            session = Session(step_run.ref, runner, workers, judge_case)
-            results = _report_results(session.run(plan.ids), plan, reports, allowed)
+            for report in reports:
+                report.step_started(step_run.plan)
+            plan, results = _run_step(step_run, workers, reports, allowed, judge_case)
             summaries.append(Summary(plan, results, time.monotonic() - started))
             for report in reports:
                 report.step_finished(summaries[-1])
@@ -62,19 +63,37 @@ def _count_failures(summaries: Sequence[Summary]) -> int:
     return sum(len(summary.failed) for summary in summaries)
 
 
-def _report_results(
-    results: Any, plan: Plan, reports: Sequence[Report], max_fail: int | None
-) -> tuple[Result, ...]:
+def _run_step(
+    step_run: StepRun,
+    workers: Workers,
+    reports: Sequence[Report],
+    max_fail: int | None,
+    judge_case: JudgeCase,
+) -> tuple[Plan, tuple[Result, ...]]:
+    """The results, and the plan, which has another runner if the first one has refused a case."""
+    plan, choice = step_run.plan, step_run.choice
     done: list[Result] = []
-    failed = 0
+    while True:
+        session = Session(step_run.ref, choice.runner, workers, judge_case)
+        try:
+            _report_results(session.run(plan.ids[len(done) :]), done, reports, max_fail)
+        except RunnerCannot as refusal:
+            choice = choice.after(refusal)
+            plan = plan.with_runner(choice.runner.name, choice.image)
+            for report in reports:
+                report.runner_changed(choice.note)
+        else:
+            return plan, tuple(done)
+
+
+def _report_results(
+    results: Any, done: list[Result], reports: Sequence[Report], max_fail: int | None
+) -> None:
+    """Add the results to those that are done, until so many have failed."""
     with closing(results):
-        for report in reports:
-            report.step_started(plan)
         for result in results:
             done.append(result)
-            failed += result.failed
             for report in reports:
                 report.case_finished(result)
-            if failed == max_fail:
+            if max_fail is not None and sum(one.failed for one in done) >= max_fail:
                 break
-    return tuple(done)

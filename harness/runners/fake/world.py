@@ -39,6 +39,7 @@ from harness.runners.fake.imports import TreeFinder, unload_shadowed
 from harness.runners.fake.os_functions import OsFunctions
 from harness.runners.fake.paths import use_linux_paths
 from harness.runners.fake.process import drop_parent_state, reset_process
+from harness.runners.fake.unsupported import EVENTS
 from harness.runners.inside import driver
 from harness.runners.inside.tripwire import Tripwire
 from harness.worlds.tree import Entry, Tree
@@ -46,17 +47,6 @@ from harness.worlds.tree import Entry, Tree
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"write": posix.write, "exit": posix._exit, "kill": posix.kill}
 
-_UNSUPPORTED = {
-    "subprocess.Popen": "starts a subprocess",
-    "os.system": "starts a subprocess",
-    "os.exec": "replaces its process",
-    "os.posix_spawn": "starts a subprocess",
-    "os.fork": "forks",
-    "os.forkpty": "forks",
-    "mmap.__new__": "maps a file into memory",
-    "sqlite3.connect": "opens a database",
-    "socket.bind": "listens on a socket",
-}
 # The folders of the code that replaces system functions.
 _RUNNERS = os.path.dirname(os.path.dirname(__file__))
 _UNCOUNTED_FOLDERS = (os.path.dirname(helpers.__file__) + "/", _RUNNERS + "/")
@@ -302,9 +292,9 @@ def _refuse_unsupported(event: str, args: tuple[Any, ...]) -> None:
         return
     if event == "mmap.__new__" and args[0] == -1:
         return
-    if event in _UNSUPPORTED:
+    if event in EVENTS:
         call = " ".join([event, *(repr(one) for one in args[:1])])
-        _finish(0, refused=f"{_UNSUPPORTED[event]} ({call})")
+        _finish(0, refused=f"{EVENTS[event]} ({call})")
     if event == "open" and isinstance(args[2], int) and args[2] & _WRITE_FLAGS:
         path = str(args[0])
         if not isinstance(args[0], int) and not path.startswith("/dev/"):
