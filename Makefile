@@ -52,7 +52,7 @@ smoke: setup image ## Run the built image under compose
 	HARNESS_IMAGE=$(BASE_IMAGE) HARNESS_REQUIRE_DOCKER=1 $(BIN)/pytest tests/smoke $(ARGS)
 
 bench: setup ## Measure the step and the harness beside what they replace
-	HARNESS_IMAGE=$(BASE_IMAGE) $(BIN)/python -m tests.bench $(ARGS)
+	@HARNESS_IMAGE=$(BASE_IMAGE) $(BIN)/python -m tests.bench $(ARGS)
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """What the step and the harness cost, beside what they replace and beside the floor.
 
 python -m tests.bench [step|harness] [--quick|--limits] [--runs N] [--only NAME] [--json FILE]
+python -m tests.bench --markdown FILE
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 from rich.console import Console
 
 from tests.bench import harness, step
 from tests.bench.archives import ALL, LIMITS, QUICK, Archive
+from tests.bench.markdown import markdown, read
 from tests.bench.measure import CommandFailed
 
 ARCHIVE_FOLDER = Path(__file__).parents[2] / ".cache" / "bench"
@@ -34,6 +37,12 @@ _errors = Console(stderr=True)
 @click.option("--runs", type=click.IntRange(min=1), help="How often everything is run.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Write the numbers here.")
 @click.option(
+    "--markdown",
+    "figures",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Measure nothing, and print as Markdown what --json has written to this file.",
+)
+@click.option(
     "--keep",
     type=click.Path(path_type=Path),
     default=ARCHIVE_FOLDER,
@@ -46,9 +55,16 @@ def main(
     only: str,
     runs: int | None,
     report: Path | None,
+    figures: Path | None,
     keep: Path,
 ) -> None:
     """Measure, and print the tables."""
+    if figures is not None:
+        try:
+            click.echo(markdown(read(figures)), nl=False)
+        except ValidationError as error:
+            raise click.UsageError(f"{figures} was not written by --json: {error}") from error
+        return
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     report_data: dict[str, object] = {"machine": machine()}
     console.print(machine())
@@ -111,7 +127,7 @@ def machine() -> str:
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = names[0].partition(": ")[2] if names else model
     return (
-        f"{os.cpu_count()} processors {model}, {platform.system()} {platform.release()}, "
+        f"{os.cpu_count()} processors {model}, "
         f"Python {platform.python_version()}, isal {version('isal')}"
     )
 
