@@ -64,6 +64,27 @@ def test_a_fifo_blocks() -> None:
     assert run(stat, tree).exit_code == 0
 
 
+def test_tracebacks_are_those_of_a_real_file_system(tmp_path: Path) -> None:
+    source = """
+import logging
+
+def read(path):
+    with open(path) as stream:
+        return stream.read()
+
+try:
+    read("/nowhere/a")
+except OSError:
+    logging.exception("cannot read it")
+read("/nowhere/b")
+"""
+    script = tmp_path / "script.py"
+    script.write_text(source)
+    real = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    fake = FakeRunner().run(case_of(source))
+    assert fake.stderr.replace("/opt/ml/code", str(tmp_path)) == real.stderr
+
+
 def test_the_traceback_shows_only_the_script() -> None:
     outcome = run("def deep():\n    raise ValueError('no')\ndeep()\n")
     assert outcome.stderr.startswith("Traceback (most recent call last):\n")

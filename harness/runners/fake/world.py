@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from pyfakefs.fake_filesystem_unittest import Patcher
 from pyfakefs.fake_os import FakeOsModule
 
 from harness.cases.case import Case
-from harness.runners.fake import compile_cache, network
+from harness.runners.fake import compile_cache, network, tracebacks
 from harness.runners.fake.files import (
     AccessRules,
     collect_tree,
@@ -134,6 +135,7 @@ def prepare() -> None:
     sys.meta_path.insert(0, TreeFinder(fs))
     _refuse_subprocesses()
     network.patch_sockets()
+    tracebacks.hide_calls_in((os.path.dirname(helpers.__file__) + "/", _RUNNERS + "/"))
     # Keep the patcher as long as its file system.
     _REAL["patcher"] = patcher
 
@@ -235,7 +237,10 @@ def _exit_code_of(function: Any, *arguments: Any) -> int:
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
             trace = trace.tb_next
-        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        # Python's own hook would show the calls inside the fake file system.
+        own_hook = sys.excepthook is not sys.__excepthook__ or sys.stderr is None
+        hook = sys.excepthook if own_hook else traceback.print_exception
+        hook(type(error), error.with_traceback(trace), trace)
         return 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
