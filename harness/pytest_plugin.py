@@ -57,10 +57,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how strictly to judge, whatever the contracts say",
     )
     group.addoption(
+        "--harness-timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how long a case of a step may take, whatever its contract says",
+    )
+    group.addoption(
         "--harness-shard",
         metavar="I/N",
         help="of the cases of steps only part I of the N that they fall into",
     )
+
+
+def _seconds(text: str) -> float:
+    """A number of seconds above 0; raises `ValueError`, which pytest shows."""
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError
+    return seconds
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -193,6 +207,7 @@ class StepFile(pytest.File):
                 self.path.parent,
                 level=self.config.getoption("--harness-level"),
                 default_level=settings(self.config.rootpath).level,
+                timeout=self.config.getoption("--harness-timeout"),
             )
             matrix = load(ref).matrix
             self.config.stash[_CHOICES_KEY][ref] = choose(ref, _runner_options(self.config))
@@ -272,9 +287,9 @@ class CaseItem(pytest.Item):
         words = ["harness", "replay", os.path.relpath(self.path.parent), self.name]
         runner = self.config.stash[_CHOICES_KEY][self._ref].runner.name
         words += ["--runner", runner] if runner != "fake" else []
-        for option in ("image", "isolation", "level"):
+        for option in ("image", "isolation", "level", "timeout"):
             if value := self.config.getoption(f"--harness-{option}"):
-                words += [f"--{option}", value]
+                words += [f"--{option}", str(value)]
         return "\n".join([*lines, shlex.join(words)])
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

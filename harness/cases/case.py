@@ -44,8 +44,9 @@ class Mount:
 class Interrupt:
     """A signal sent to the script during its run.
 
-    `at` is the moment, from 0, when the script first creates something, to 1, when it last renames
-    something (or ends). A previous run on the same tree measures these moments.
+    `at` is the moment as a share of the script's work, from 0, when it first creates something, to
+    1, when it last does; or of its time, where it writes all at once. A previous run on the same
+    tree measures it.
     """
 
     signal: signal.Signals
@@ -59,7 +60,8 @@ class Case:
     `script` is the entry point's path in the tree, `cwd` the working directory. `relative` starts
     it as `python NAME` from its own folder. `user` is its user and group id. The folders
     `read_only` are read-only file systems (EROFS, for root too), except for the folders
-    `writable` in them. `timeout` is in seconds.
+    `writable` in them. With `reversed_listing`, folders list their entries in the opposite order;
+    no order is promised otherwise either. `timeout` is in seconds.
     """
 
     id: str = ""
@@ -77,6 +79,7 @@ class Case:
     read_only: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     interrupt: Interrupt | None = None
+    reversed_listing: bool = False
     timeout: float = DEFAULT_TIMEOUT
 
     @property

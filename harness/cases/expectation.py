@@ -94,13 +94,10 @@ class Expectation:
 
     def for_exit_code(self, exit_code: int | None) -> Expectation:
         """This expectation, or `otherwise` when only that accepts the exit code."""
-        alternative = self.otherwise
-        is_alternative = (
-            alternative is not None
-            and not self.accepts_exit_code(exit_code)
-            and alternative.accepts_exit_code(exit_code)
-        )
-        return alternative if alternative is not None and is_alternative else self
+        if self.otherwise is None or self.accepts_exit_code(exit_code):
+            return self
+        alternative = self.otherwise.for_exit_code(exit_code)
+        return alternative if alternative.accepts_exit_code(exit_code) else self
 
     def accepts_exit_code(self, exit_code: int | None) -> bool:
         """Whether this exit code is the expected one."""

@@ -39,6 +39,7 @@ class StepOptions:
     script: Path | None = None
     code: Path | None = None
     step: str | None = None
+    timeout: float | None = None
 
     def find_steps(self, paths: tuple[Path, ...]) -> list[Source]:
         """The steps at these paths; prints a warning for each that cannot be used.
@@ -126,7 +127,8 @@ class StepOptions:
         from harness.files.settings import settings
         from harness.runs.step import StepRef
 
-        self.read_contract(source)
+        contract = self.read_contract(source)
+        project = settings(Path.cwd())
         return StepRef(
             source.path.resolve(),
             self.script and self.script.resolve(),
@@ -134,8 +136,9 @@ class StepOptions:
             pairwise,
             source.step,
             _absolute_profile(profile),
-            level,
-            settings(Path.cwd()).level,
+            level=level,
+            default_level=project.level,
+            timeout=self.timeout or (project.timeout if contract.timeout is None else None),
         )
 
     def as_arguments(self, source: Source) -> tuple[str, ...]:
@@ -145,6 +148,7 @@ class StepOptions:
             *(("--step", source.step) if source.step else ()),
             *(("--script", str(self.script)) if self.script else ()),
             *(("--code", str(self.code)) if self.code else ()),
+            *(("--timeout", f"{self.timeout:g}") if self.timeout else ()),
         )
 
 
@@ -182,6 +186,12 @@ _STEP_OPTIONS = (
         metavar="FILE",
         help="Another script in the entry point's place, under the entry point's name.",
     ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="How long a case may take, whatever the contract says.",
+    ),
 )
 profile_option = click.option(
     "--profile",
@@ -195,9 +205,14 @@ def step_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_step_options(
-        *, script: Path | None, code: Path | None, step_name: str | None, **others: Any
+        *,
+        script: Path | None,
+        code: Path | None,
+        step_name: str | None,
+        timeout: float | None,
+        **others: Any,
     ) -> Any:
-        return command(options=StepOptions(script, code, step_name), **others)
+        return command(options=StepOptions(script, code, step_name, timeout), **others)
 
     return _decorate(with_step_options, *_STEP_OPTIONS)
 

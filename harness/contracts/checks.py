@@ -24,6 +24,10 @@ def find_errors(
         if promises is not None and name not in promises:
             what = f"is no promise; they are: {', '.join(promises)}"
             yield ("waivers", name), unknown_key(name, promises, what)
+    for number, name in enumerate(contract.sigterm.may_write):
+        if name not in contract.outputs:
+            known = ", ".join(contract.outputs)
+            yield ("sigterm", "may_write", number), f"{name} is no output; they are: {known}"
     if not contract.outputs and not contract.sink:
         yield ("outputs",), "is empty: name an output, or say `sink: true` of a step without any"
     if contract.outputs and contract.sink:

@@ -20,6 +20,8 @@ Reason = Annotated[str, Field(min_length=1)]
 # Part of the ids of cases, `NAME=CHOICE,NAME=CHOICE`.
 Name = Annotated[str, Field(pattern=r"^[^=,]+$")]
 ExitCode = Annotated[int, Field(ge=0, le=255)]
+# In seconds.
+Timeout = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
@@ -47,6 +49,16 @@ class Input(Strict):
     def file_patterns(self) -> tuple[str, ...]:
         """The names, or patterns of names, of the files that the step reads there."""
         return (self.file,) if self.file else ()
+
+
+class Sigterm(Strict):
+    """What SIGTERM means to the step: the exit codes it may end with, and what it may still write.
+
+    The outputs `may_write` may hold anything afterwards; others are whole, or as they were before.
+    """
+
+    exit_codes: tuple[ExitCode, ...] = Field(default=(143,), min_length=1, strict=False)
+    may_write: Texts = ()
 
 
 class Environment(Strict):
@@ -90,6 +102,8 @@ class Contract(Strict):
     """All that a step promises.
 
     `framework_requirements` are the packages that the entry point imports: name → version.
+    `timeout` is how long a case may take, in seconds: by default 20, or ten times as long as the
+    usual case. `sigterm` is what that signal means.
     `waivers` are promises that this step need not keep, each with the reason: a report shows them.
     A `sink` has no outputs; every other step has.
     `scratch` are folders that the step may use, and leave things in.
@@ -112,6 +126,8 @@ class Contract(Strict):
     waivers: Mapping[str, Reason] = {}
     level: Level | None = None
     scratch: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = ()
+    timeout: Timeout | None = None
+    sigterm: Sigterm = Sigterm()
     folder: Path = Field(default=Path(), exclude=True)
     origin: Path = Field(default=Path(), exclude=True)
     suite: Path = Field(default=Path(), exclude=True)

@@ -3,7 +3,8 @@
 The file is executed, since the object may have any class. It has `entry_point`,
 `expected_input_paths`, `expected_output_paths` and, optionally, `expected_arguments`,
 `required_env_vars`, `optional_env_vars`, `framework_requirements`, `description`, `waivers`
-(promise → reason) and `sink`, true of a step without outputs.
+(promise → reason), `sink`, true of a step without outputs, `timeout` (in seconds) and `sigterm` (a
+dict with `exit_codes`, `may_write`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from harness.contracts.contract import (
     Input,
     Output,
     Reason,
+    Sigterm,
     Texts,
+    Timeout,
 )
 from harness.contracts.reading import Options
 from harness.errors import WrongContract
@@ -51,6 +54,8 @@ class _Attributes(BaseModel):
     framework_requirements: dict[str, Any] = {}
     description: str = ""
     waivers: dict[str, Reason] = {}
+    timeout: Timeout | None = None
+    sigterm: Sigterm = Sigterm()
 
 
 # The attributes of the parts that `find_errors` names.
@@ -60,6 +65,7 @@ _ATTRIBUTES: Mapping[tuple[int | str, ...], str] = {
     ("sink",): "sink",
     ("waivers",): "waivers",
     ("outputs",): "expected_output_paths",
+    ("sigterm",): "sigterm",
 }
 
 
@@ -115,6 +121,8 @@ def _contract(path: Path, attributes: _Attributes) -> Contract:
         exit_codes=_EXIT_CODES,
         framework_requirements=_to_texts(attributes.framework_requirements),
         waivers=attributes.waivers,
+        timeout=attributes.timeout,
+        sigterm=attributes.sigterm,
         folder=Path(attributes.entry_point).parent,
     )
 

@@ -22,6 +22,8 @@ from harness.contracts.contract import (
     Input,
     Output,
     Reason,
+    Sigterm,
+    Timeout,
 )
 from harness.contracts.reading import Options
 from harness.files import yaml_file
@@ -85,6 +87,8 @@ class _Section(_Part):
     framework_requirements: Mapping[str, Value] | list[str] = {}
     runtime_requires: Mapping[str, Value] | list[Value] | str | None = None
     waivers: Mapping[str, Reason] = {}
+    timeout: Timeout | None = None
+    sigterm: Sigterm = Sigterm()
 
 
 def matches(path: Path) -> bool:
@@ -136,6 +140,8 @@ def _contract(path: Path, section: _Section, document: Any) -> Contract:
             **_packages(section.framework_requirements),
         },
         waivers=section.waivers,
+        timeout=section.timeout,
+        sigterm=section.sigterm,
         folder=Path(source_dir) / Path(section.entry_point).parent,
     )
 

@@ -13,9 +13,9 @@ from harness.contracts.contract import Contract
 from harness.promises import Breach, Circumstance, Evidence, Promise
 from harness.promises.usual_outputs import changed, outputs
 from harness.promises.whole import what_is_lacking
+from harness.worlds.tree import is_under
 
 _SIGTERM_MOMENTS = (0.25, 0.5, 0.75)
-_SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
@@ -26,14 +26,19 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     in common, and is no beginning of a usual one.
     """
     usual = evidence.usual
-    if usual is None or evidence.outcome.after is None or evidence.outcome.exit_code == 0:
+    if usual is None or evidence.outcome.after is None:
         return
+    if evidence.outcome.exit_code == 0 and not (evidence.expected.whole and evidence.as_expected):
+        return
+    free = _written_on_sigterm(evidence)
     before = outputs(
         evidence, replace(evidence.outcome, after=evidence.outcome.before), with_volatile=True
     )
     runs = [outputs(evidence, one, with_volatile=True) for one in usual.outcomes]
     now = outputs(evidence, evidence.outcome, with_volatile=True)
     for path, old, new in changed(before, now):
+        if any(is_under(path, folder) for folder in free):
+            continue
         if new is None:
             if any(path in run for run in runs):
                 yield Breach("older-output-gone", path, "as it was before", "nothing")
@@ -43,11 +48,28 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             yield Breach("partial-output", path, wanted, got)
 
 
+def _written_on_sigterm(evidence: Evidence) -> list[str]:
+    """The output folders that may hold anything after the signal of this case."""
+    if evidence.case.interrupt is None:
+        return []
+    outputs_by_name = evidence.contract.outputs
+    return [outputs_by_name[name].path for name in evidence.contract.sigterm.may_write]
+
+
+def _stopped(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
+    """An end with one of the exit codes that SIGTERM has in the contract."""
+    expected = None
+    for code in reversed(contract.sigterm.exit_codes):
+        expected = Expectation(code, explained=usual.explained, whole=True, otherwise=expected)
+    assert expected is not None
+    return expected
+
+
 def _sigterm_at(moment: float) -> Circumstance:
     return Circumstance(
         f"sigterm-at-{moment * 100:.0f}-percent",
         lambda _, case: replace(case, interrupt=Interrupt(signal.SIGTERM, moment)),
-        lambda _, __, usual: Expectation(_SIGTERM_EXIT_CODE, explained=usual.explained, whole=True),
+        _stopped,
     )
 
 

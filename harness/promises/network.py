@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.cases.case import Outcome
+from harness.contracts.contract import Contract
 from harness.promises import Breach, Evidence, Promise
 
 # Errors of Python, its libraries and curl about a failed connection.
@@ -16,15 +18,25 @@ _UNREACHABLE = re.compile(
     re.IGNORECASE,
 )
 
+_NO_NETWORK = "no runner has a network"
+
 
 def check(evidence: Evidence) -> Iterator[Breach]:
     """One breach when a case ends otherwise than it must, with a failed connection."""
-    if evidence.as_expected:
-        return
-    for line in reversed(evidence.outcome.stderr.splitlines()):
-        if _UNREACHABLE.search(line):
-            yield Breach("reaches-out", "standard error", "no connection to anywhere", line)
-            return
+    if not evidence.as_expected and (line := _failed_connection(evidence.outcome)):
+        yield Breach("reaches-out", "standard error", "no connection to anywhere", line)
+
+
+def lacks_network(contract: Contract, outcome: Outcome) -> str:
+    """Why a failure of a step that may use the network is not proven; "" if it is."""
+    waived = PROMISE.name in contract.waivers and outcome.exit_code != 0
+    return _NO_NETWORK if waived and _failed_connection(outcome) else ""
+
+
+def _failed_connection(outcome: Outcome) -> str:
+    """The last line of standard error about a failed connection, "" if there is none."""
+    lines = reversed(outcome.stderr.splitlines())
+    return next((line for line in lines if _UNREACHABLE.search(line)), "")
 
 
 PROMISE = Promise(

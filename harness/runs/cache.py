@@ -108,7 +108,8 @@ def _step_digest(ref: StepRef) -> str:
     contract = load(ref).contract
     # The location is not part of the contract.
     no_location = dict.fromkeys(("folder", "origin", "suite", "samples", "warnings"))
-    return digest(fingerprint(ref), contract.model_copy(update=no_location))
+    unlocated = contract.model_copy(update=no_location)
+    return digest(fingerprint(ref), unlocated, load(ref).limit.seconds)
 
 
 @lru_cache(maxsize=8)

@@ -21,7 +21,10 @@ from harness.files.digest import digest
 from harness.files.modules import execute, sources, wrong_contract_on_error
 from harness.promises import Circumstance, Evidence, circumstances, judge
 from harness.promises.all import PROMISE_NAMES
+from harness.promises.network import lacks_network
 from harness.runners import Runner
+from harness.runs.confirm import confirmed
+from harness.runs.timeouts import LONGEST_USUAL, Limit, grown_timeout
 from harness.worlds import jobs
 
 
@@ -33,7 +36,8 @@ class StepRef:
     the entry point's name; `code` is the folder of the entry point. With `pairwise` the matrix has
     not all combinations, but every pair of choices. `step` is the step's name in a file of several,
     and `profile` the type of job for a derived suite. `level` wins over the contract's, which wins
-    over `default_level`.
+    over `default_level`. `timeout` is how long any case may take, in seconds; None is what the
+    contract says.
     """
 
     path: Path
@@ -44,6 +48,7 @@ class StepRef:
     profile: str | None = None
     level: Level | None = None
     default_level: Level | None = None
+    timeout: float | None = None
 
 
 # Gives the verdict on one case of a step, through a prepared runner.
@@ -52,11 +57,12 @@ JudgeCase = Callable[[StepRef, Runner, str], Result]
 
 @dataclass(frozen=True)
 class Step:
-    """A step that has been read: its contract and its cases."""
+    """A step that has been read: its contract, its cases, and how long they may take."""
 
     contract: Contract
     matrix: Matrix
     level: Level
+    limit: Limit
 
 
 def read_contract(
@@ -73,7 +79,9 @@ def load(ref: StepRef) -> Step:
     source = loaders.read_script(ref.script or contract.script)
     suite = _suite(contract, source, ref.profile)
     changes = {one.name: _change(contract, one) for one in circumstances(contract)}
-    return Step(contract, Matrix(suite, changes, pairwise=ref.pairwise), level_of(ref, contract))
+    limit = Limit.of(ref.timeout, contract)
+    matrix = Matrix(suite, changes, pairwise=ref.pairwise)
+    return Step(contract, matrix, level_of(ref, contract), limit)
 
 
 def level_of(ref: StepRef, contract: Contract) -> Level:
@@ -135,14 +143,49 @@ def prove(ref: StepRef, runner: Runner, case_id: str) -> Result:
 
 def run_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     """Run and judge one case, through a prepared runner."""
+    case, _ = load(ref).matrix.case(case_id)
+    trial = _run_once(ref, runner, case_id)
+    if case.interrupt is None:
+        return trial
+    # The moment of a signal is not exact.
+    return confirmed(trial, lambda: _run_once(ref, runner, case_id))
+
+
+def _run_once(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     step = load(ref)
     case, expected = step.matrix.case(case_id)
-    outcome = runner.run(case)
+    case, outcome = _run_in_time(ref, runner, case)
     usual = _run_usual(ref, runner) if "circumstance" in case.choices else None
+    unproven = outcome.unproven or (usual.outcomes[0].unproven if usual else "")
+    outcome = replace(outcome, unproven=unproven)
     expected = expected.for_exit_code(outcome.exit_code)
     compared = usual.outcomes[0] if usual else _usual_outcome(ref, runner, case, expected)
     evidence = Evidence(step.contract, case, expected, outcome, usual, compared)
     return Trial(case, expected, outcome, judge(evidence, step.level), usual)
+
+
+def _run_in_time(ref: StepRef, runner: Runner, case: Case) -> tuple[Case, Outcome]:
+    """Run a case in the time that it may take; the case with that timeout, and its outcome."""
+    step = load(ref)
+    case = step.limit.apply(case)
+    outcome = runner.run(case)
+    if step.limit.may_grow(case, outcome):
+        grown = replace(case, timeout=_grown_timeout(ref, runner))
+        if grown.timeout > case.timeout:
+            case, outcome = grown, runner.run(grown)
+    return case, replace(
+        outcome, unproven=outcome.unproven or lacks_network(step.contract, outcome)
+    )
+
+
+@lru_cache(maxsize=8)
+def _grown_timeout(ref: StepRef, runner: Runner) -> float:
+    """The default timeout of a step whose cases take long, in seconds; 0 without a usual case."""
+    step = load(ref)
+    if not step.matrix.usual:
+        return 0.0
+    case, _ = step.matrix.case(step.matrix.usual)
+    return grown_timeout(runner.run(replace(case, timeout=LONGEST_USUAL)))
 
 
 def _usual_outcome(
@@ -153,17 +196,18 @@ def _usual_outcome(
     is_compared = not expected.explained and bool(expected.lacks)
     if not is_compared or step.matrix.usual in ("", case.id):
         return None
-    outcome = _run_usual_once(ref, runner)
+    _, outcome = _run_usual_once(ref, runner)
     _, usual = step.matrix.case(step.matrix.usual)
     is_usable = usual.accepts_exit_code(outcome.exit_code) and not outcome.unproven
     return outcome if is_usable else None
 
 
 @lru_cache(maxsize=8)
-def _run_usual_once(ref: StepRef, runner: Runner) -> Outcome:
+def _run_usual_once(ref: StepRef, runner: Runner) -> tuple[Case, Outcome]:
+    """The first run of the usual case: the case as it was run, and its outcome."""
     matrix = load(ref).matrix
     case, _ = matrix.case(matrix.usual)
-    return runner.run(_with_hash_seed(case, "0"))
+    return _run_in_time(ref, runner, _with_hash_seed(case, "0"))
 
 
 @lru_cache(maxsize=8)
@@ -171,7 +215,7 @@ def _run_usual(ref: StepRef, runner: Runner) -> UsualRuns:
     """Run the usual case twice: in different seconds, and with different hash seeds."""
     step = load(ref)
     case, expected = step.matrix.case(step.matrix.usual)
-    first = _run_usual_once(ref, runner)
+    case, first = _run_usual_once(ref, runner)
     time.sleep(1 - time.time() % 1)
     second = runner.run(_with_hash_seed(case, "1"))
     evidence = Evidence(step.contract, case, expected.for_exit_code(first.exit_code), first)

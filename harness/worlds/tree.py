@@ -177,9 +177,32 @@ class Tree:
         """Paths and entries, parents before what they hold."""
         return iter(sorted(self.entries.items()))
 
-    def to_tar(self) -> bytes:
-        """The tree as an uncompressed tar (pax), names without the leading slash."""
-        blocks = b"".join(_member(path, entry) for path, entry in self)
+    def reversed(self) -> Iterator[tuple[str, Entry]]:
+        """Paths and entries, parents before what they hold, which comes in the opposite order.
+
+        Where a path leads through a symbolic link, the order is the usual one: the folder that the
+        link names must come first.
+        """
+        links = {path for path, entry in self.entries.items() if entry.kind == "symlink"}
+        if any(parent in links for path in self.entries for parent in _parents(path)):
+            yield from self
+            return
+        children: dict[str, list[str]] = {}
+        for path, _ in self:
+            children.setdefault(posixpath.dirname(path), []).append(path)
+        pending = children.get("/", [])
+        while pending:
+            path = pending.pop()
+            yield path, self.entries[path]
+            pending += children.get(path, [])
+
+    def to_tar(self, *, reverse: bool = False) -> bytes:
+        """The tree as an uncompressed tar (pax), names without the leading slash.
+
+        With `reverse`, in the order of `reversed`.
+        """
+        members = self.reversed() if reverse else self
+        blocks = b"".join(_member(path, entry) for path, entry in members)
         blocks += bytes(2 * tarfile.BLOCKSIZE)
         return blocks + bytes(-len(blocks) % tarfile.RECORDSIZE)
 

@@ -53,7 +53,8 @@ def test_exit_codes(source: str, code: int) -> None:
 def test_a_hanging_script_is_an_outcome() -> None:
     outcome = run("import time\nwhile True: time.sleep(1)", timeout=0.3)
     assert outcome.exit_code is None
-    assert outcome.after is None
+    busy = run("while True: pass", timeout=0.3)
+    assert (busy.exit_code, busy.after) == (None, None)
 
 
 def test_a_fifo_blocks() -> None:
@@ -419,16 +420,33 @@ def test_an_unnamed_temporary_file_is_removed_at_exit() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        # Overwrites a file: nothing is created or renamed.
+        # Writes once.
         "open('/opt/ml/code/script.py', 'r+').write('x')",
+        "import os\nopen('/tmp/draft', 'w').write('x')\nos.replace('/tmp/draft', '/tmp/whole')",
+        # Does not write.
         "from pathlib import Path\nPath('/opt/ml/code/script.py').read_text()",
-        # Neither reads nor writes.
         "for number in range(50):\n    abs(number)",
     ],
 )
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
-def test_a_script_is_interrupted_whatever_it_does(source: str, share: float) -> None:
-    assert run(source, interrupt=Interrupt(signal.SIGTERM, share)).exit_code == 143
+def test_a_script_without_a_middle_is_not_interrupted(source: str, share: float) -> None:
+    outcome = run(source, interrupt=Interrupt(signal.SIGTERM, share))
+    assert "not delivered" in outcome.unproven
+
+
+def test_what_is_only_buffered_is_no_effect() -> None:
+    source = f"""
+        import json
+        with open("{OUTPUT}/whole", "w") as stream:
+            json.dump(list(range(100)), stream)
+    """
+    assert "not delivered" in run(source, interrupt=Interrupt(signal.SIGTERM, 0.5)).unproven
+
+
+def test_a_script_that_ignores_the_signal_has_got_it() -> None:
+    source = HANDLES_SIGTERM.replace("SIGTERM, stop", "SIGTERM, signal.SIG_IGN")
+    outcome = run(source, interrupt=Interrupt(signal.SIGTERM, 0.5))
+    assert (outcome.exit_code, outcome.unproven) == (0, "")
 
 
 FUNCTIONS = """
@@ -527,7 +545,7 @@ def on_alarm(number, frame):
 signal.signal(signal.SIGALRM, on_alarm)
 signal.setitimer(signal.ITIMER_REAL, 1)
 try:
-    FakeRunner().run(case_of("import time\\nwhile True: time.sleep(1)"))
+    FakeRunner().run(case_of("while True: pass"))
 except InterruptedError:
     print(FakeRunner().run(case_of("print('the next')")).stdout)
 """

@@ -328,6 +328,8 @@ def test_the_schema_has_every_key(schema: Any) -> None:
         "scratch": ["/opt/ml/work"],
         "description": "d",
         "sink": False,
+        "timeout": 1.5,
+        "sigterm": {"exit_codes": [0, 143], "may_write": ["o"]},
     }
     assert list(schema.iter_errors(complete)) == []
     assert set(complete) == set(schema.schema["properties"])

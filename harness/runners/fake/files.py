@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, cast
 
-from pyfakefs import fake_open, fake_pathlib, helpers
+from pyfakefs import fake_open, fake_pathlib, fake_scandir, helpers
 from pyfakefs.fake_file import FakeDirectory, FakeFile
 from pyfakefs.fake_filesystem import FakeFilesystem
 
@@ -79,6 +79,7 @@ class AccessRules:
         """Wrap pyfakefs's functions; `on_block(path)` is called when a FIFO is opened."""
         self._patch_errors()
         self._patch_folders()
+        self._patch_listing()
         self._patch_removal()
         self._patch_attributes()
         self._patch_opening(on_block)
@@ -111,6 +112,25 @@ class AccessRules:
             folder.st_mtime = time.time()
 
         _patch(FakeDirectory, add_entry, remove_entry)
+
+    def _patch_listing(self) -> None:
+        """A folder lists its newest entry first, as file systems in memory do."""
+        # Otherwise pyfakefs shuffles, and draws from the random numbers of the script.
+        self._fs.shuffle_listdir_results = False
+        original = FakeFilesystem.listdir
+
+        def listdir(fs: FakeFilesystem, folder: Any) -> list[Any]:
+            return original(fs, folder)[::-1]
+
+        iter_: Any = fake_scandir.ScanDirIter
+        start = iter_.__init__
+
+        def start_scan(scan: Any, *args: Any, **names: Any) -> None:
+            start(scan, *args, **names)
+            scan.entry_iter = iter([*scan.entry_iter][::-1])
+
+        iter_.__init__ = start_scan
+        _patch(FakeFilesystem, listdir)
 
     def _patch_removal(self) -> None:
         """Linux checks that the parent is writable before it looks the entry up."""
@@ -240,7 +260,7 @@ def create_tree(fs: FakeFilesystem, case: Case) -> None:
     for mount in case.mounts:
         fs.create_dir(mount.path)
     folders: dict[str, FakeDirectory] = {"": fs.root}
-    for path, entry in case.tree:
+    for path, entry in case.tree.reversed() if case.reversed_listing else case.tree:
         parent, _, name = path.rpartition("/")
         # A folder behind a symbolic link is not in `folders`.
         folder = folders.get(parent) or cast(FakeDirectory, fs.resolve(parent))

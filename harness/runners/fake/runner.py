@@ -12,14 +12,19 @@ import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.cases.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
 from harness.runners.fake.fork_server import ForkResult, ForkServer
-from harness.runners.fake.world import REHEARSAL, TripPoint
-from harness.runners.inside import driver, identity, tripwire
+from harness.runners.fake.world import Report, TripPoint
+from harness.runners.inside import driver, identity, moments
 
+_AT_ONCE = (
+    "the signal was not delivered: the script writes all at once, and the fake runner cannot "
+    "interrupt what it computes; --runner sandbox can"
+)
+_TOO_LATE = "the signal was not delivered: the script was at its end"
 # The fork servers of this process that run no case now; a thread pops one and appends it again.
 _idle: list[ForkServer] = []
 
@@ -43,13 +48,15 @@ class FakeRunner:
         with _fork_server() as fork_server:
             if case.interrupt is None:
                 return _outcome(case, fork_server.run_forked(case, None))
-            rehearsal = fork_server.run_forked(case, REHEARSAL)
-            if rehearsal.report is None or rehearsal.report.points is None:
-                return _outcome(case, rehearsal)
-            window = tripwire.window(rehearsal.report.points, case.interrupt.at)
-            return _outcome(
-                case, fork_server.run_forked(case, TripPoint(window, case.interrupt.signal))
-            )
+            rehearsal = fork_server.run_forked(case, TripPoint(case.interrupt.signal))
+            outcome, report = _outcome(case, rehearsal), rehearsal.report
+            if report is None or outcome.exit_code is None:
+                return outcome
+            moment = moments.moment(report.effects, case.interrupt.at)
+            if moment is None:
+                return replace(outcome, unproven=_AT_ONCE)
+            run = fork_server.run_forked(case, TripPoint(case.interrupt.signal, moment))
+            return _interrupted(_outcome(case, run), run.report, report)
 
     def identity(self) -> object:
         """This Python, which also runs the scripts."""
@@ -91,6 +98,17 @@ if hasattr(os, "register_at_fork"):
 atexit.register(FakeRunner().close)
 
 
+def _interrupted(outcome: Outcome, report: Report | None, rehearsal: Report) -> Outcome:
+    """The outcome of a run with a signal, which is not proven when the signal came too late."""
+    if report is None or outcome.exit_code != rehearsal.exit_code:
+        return outcome
+    sent_after = report.sent_after
+    late = sent_after is None or moments.came_too_late(
+        report.effects[:sent_after], report.effects[sent_after:], rehearsal.effects, ignored=False
+    )
+    return replace(outcome, unproven=_TOO_LATE) if late else outcome
+
+
 def _outcome(case: Case, child: ForkResult) -> Outcome:
     report = child.report
     if report is not None and report.refused:
@@ -116,7 +134,7 @@ def _outcome(case: Case, child: ForkResult) -> Outcome:
         exit_code=exit_code,
         stdout=stdout,
         stderr=child.stderr.decode("utf-8", "backslashreplace"),
-        seconds=child.seconds,
+        seconds=child.seconds + (0 if report is None else report.slept),
         before=case.tree,
         after=None if report is None else report.tree_of(case),
         returned=returned,

@@ -29,6 +29,8 @@ from pyfakefs.fake_os import FakeOsModule
 
 from harness.cases.case import Case
 from harness.runners.fake import compile_cache, network, tracebacks
+from harness.runners.fake.clock import Clock
+from harness.runners.fake.effects import Effects
 from harness.runners.fake.files import (
     AccessRules,
     collect_tree,
@@ -42,44 +44,42 @@ from harness.runners.fake.paths import use_linux_paths
 from harness.runners.fake.process import drop_parent_state, reset_process
 from harness.runners.fake.unsupported import EVENTS
 from harness.runners.inside import driver
-from harness.runners.inside.tripwire import Tripwire
 from harness.worlds.tree import Entry, Tree
 
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"write": posix.write, "exit": posix._exit, "kill": posix.kill}
 
-# The folders of the code that replaces system functions.
+# The folder of the code that replaces system functions.
 _RUNNERS = os.path.dirname(os.path.dirname(__file__))
-_UNCOUNTED_FOLDERS = (os.path.dirname(helpers.__file__) + "/", _RUNNERS + "/")
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 @dataclass(frozen=True)
 class TripPoint:
-    """When a case is interrupted: `signal` is sent within `window`, a range of call counts.
+    """When a case is interrupted: `signal` is sent after the effect with the index `moment`.
 
-    Without a window the calls are only counted.
+    Without a moment the effects are only recorded.
     """
 
-    window: tuple[int, int] | None = None
-    signal: signal.Signals | None = None
-
-
-REHEARSAL = TripPoint()
+    signal: signal.Signals
+    moment: int | None = None
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a child sends to its parent; `points` are the call counts of a rehearsal.
+    """What a child sends to its parent.
 
     `tree` is the tree after the run: path → entry, or None where the entry has not changed.
+    `effects` and `sent_after` are those of `Effects`, `slept` the seconds that were not waited for.
     """
 
     exit_code: int
     tree: Mapping[str, Entry | None]
     refused: str = ""
     hangs: bool = False
-    points: list[int] | None = None
+    effects: str = ""
+    sent_after: int | None = None
+    slept: float = 0.0
 
     def tree_of(self, case: Case) -> Tree:
         """The tree after the run."""
@@ -95,7 +95,8 @@ class _World:
     rules: AccessRules
     case: Case
     pipe: int
-    tripwire: Tripwire | None
+    clock: Clock
+    effects: Effects | None
     inherited_patterns: int
     finished = False
 
@@ -152,7 +153,8 @@ def run_case(case: Case, pipe: int, trip_point: TripPoint | None) -> NoReturn:
     fs = _world.fs
     _world.case, _world.pipe = case, pipe
     _world.inherited_patterns = compile_cache.pattern_count()
-    _world.tripwire = None if trip_point is None else _tripwire(trip_point)
+    _world.effects = None if trip_point is None else _effects(trip_point)
+    _world.clock = Clock(case.timeout, _finish_asleep)
     fs.umask = 0
     create_tree(fs, case)
     fs.umask = case.umask
@@ -168,16 +170,14 @@ def run_case(case: Case, pipe: int, trip_point: TripPoint | None) -> NoReturn:
     sys.addaudithook(network.refuse)
     helpers.set_uid(case.user)
     helpers.set_gid(case.user)
-    if _world.tripwire is not None:
-        _record_effects(_world.tripwire)
-        _world.tripwire.start()
+    _world.clock.install([one.data for path, one in case.tree if path.endswith(".py")])
+    if _world.effects is not None:
+        _world.effects.watch()
     _finish(_run(case, source_of(case)))
 
 
-def _tripwire(trip_point: TripPoint) -> Tripwire:
-    number = trip_point.signal
-    fire = None if number is None else lambda: deliver_signal(number)
-    return Tripwire(trip_point.window, fire, _UNCOUNTED_FOLDERS)
+def _effects(trip_point: TripPoint) -> Effects:
+    return Effects(trip_point.moment, lambda: deliver_signal(trip_point.signal))
 
 
 def deliver_signal(number: signal.Signals) -> None:
@@ -252,15 +252,14 @@ def _finish(
     if _world.finished:
         _REAL["exit"](exit_code)
     _world.finished = True
-    points = None
-    if _world.tripwire is not None:
-        _world.tripwire.stop()
-        points = _world.tripwire.points()
+    effects = _world.effects
+    seen, sent_after = ("", None) if effects is None else (effects.seen, effects.sent_after)
     if not killed:
         flush(_world.fs)
     tree = {} if refused else collect_tree(_world.fs, _world.case)
     report = compile_cache.pack_report(
-        Report(exit_code, tree, refused, hangs, points), _world.inherited_patterns
+        Report(exit_code, tree, refused, hangs, seen, sent_after, _world.clock.slept),
+        _world.inherited_patterns,
     )
     while report:
         report = report[_REAL["write"](_world.pipe, report) :]
@@ -292,6 +291,11 @@ def _finish_blocked(path: str) -> NoReturn:
     _finish(0, hangs=True)
 
 
+def _finish_asleep() -> NoReturn:
+    sys.stderr.flush()
+    _finish(0, hangs=True)
+
+
 def _refuse_unsupported(event: str, args: tuple[Any, ...]) -> None:
     if _world.finished:
         return
@@ -313,9 +317,3 @@ def _refuse_subprocesses() -> None:
         _refuse_unsupported("subprocess.Popen", (args,))
 
     subprocess.Popen.__init__ = init  # type: ignore[assignment,method-assign]
-
-
-def _record_effects(tripwire: Tripwire) -> None:
-    """Have the tripwire record everything that the script creates or renames."""
-    tripwire.on_call(FakeFilesystem.add_object, tripwire.record_creation)
-    tripwire.on_call(FakeFilesystem.rename, tripwire.record_rename)

@@ -35,6 +35,7 @@ from typing import (
 
 from harness.runners.inside import mounts, stamps
 from harness.runners.inside.stamps import Layer, Scan, Stamp
+from harness.runners.inside.watch import Watch
 
 HELPER_FOLDER = "/.harness"
 Job = Dict[str, Any]
@@ -78,7 +79,11 @@ def run_task(
             for name in ("stdout", "stderr")
         )
         before = scan.stamps()
-        outcome = _run(job, python, set_user or _set_user, stdout, stderr)
+        watch = None
+        if job["interrupt"] is not None:
+            folders = [path for path, member in sent.items() if member.isdir()]
+            watch = Watch(job["script"], folders, job["interrupt"])
+        outcome = _run(job, python, set_user or _set_user, stdout, stderr, watch)
         output = {"stdout": _read_all(stdout), "stderr": _read_all(stderr)}
     response = io.BytesIO()
     unchanged = []
@@ -193,18 +198,14 @@ def _run(
     set_user: Callable[[int], None],
     stdout: BinaryIO,
     stderr: BinaryIO,
+    watch: Optional[Watch],
 ) -> Dict[str, Any]:
-    """Run the script of a job, and return its exit code, seconds and tripwire points."""
-    points = os.path.join(HELPER_FOLDER, "points")
+    """Run the script of a job, and return its exit code, seconds and what `watch` has seen."""
     script, user = job["script"], job["user"]
     folder, name = os.path.split(script)
     command = [name if job["relative"] else script, *job["arguments"]]
     if job["call"] is not None:
         command = [HELPER_FOLDER + "/driver.py", script, job["call"]]
-    elif job["interrupt"] is not None:
-        command = [HELPER_FOLDER + "/tripwire.py", job["interrupt"], points, *command]
-        open(points, "w").close()
-        os.chmod(points, 0o666)
     os.umask(job["umask"])
     started = time.perf_counter()
     child = subprocess.Popen(
@@ -218,11 +219,14 @@ def _run(
         # Without a preexec_fn, subprocess can use vfork, which is faster.
         preexec_fn=(lambda: set_user(user)) if user else None,
     )
+    if watch is not None:
+        watch.follow(child)
     code = _wait(child, job["timeout"])
     seconds = time.perf_counter() - started
+    seen = None if watch is None else watch.finish()
     os.umask(0o022)
     _kill_leftovers(child.pid)
-    return {"exit_code": code, "seconds": seconds, "points": _read_points(points)}
+    return {"exit_code": code, "seconds": seconds, "seen": seen}
 
 
 def _kill_leftovers(leader: int) -> None:
@@ -261,15 +265,6 @@ def _wait(child: subprocess.Popen[bytes], timeout: float) -> Optional[int]:
     if timed_out:
         return None
     return 128 - code if code < 0 else code
-
-
-def _read_points(path: str) -> Optional[List[int]]:
-    if not os.path.exists(path):
-        return None
-    with open(path) as stream:
-        text = stream.read()
-    points: Optional[List[int]] = json.loads(text) if text else None
-    return points
 
 
 def _archive_member(

@@ -25,7 +25,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.transferable import build_transfer_tar
 
-from harness.runners.inside import agent, mounts, serve, stamps, world
+from harness.runners.inside import agent, moments, mounts, serve, stamps, watch, world
 from harness.runners.real import engine, exchange
 from harness.signals import defer_stop_signals
 
@@ -195,7 +195,7 @@ def _agent_zip() -> bytes:
         archive.writestr("__main__.py", Path(str(serve.__file__)).read_bytes())
         for folder in ("harness", "harness/runners", "harness/runners/inside"):
             archive.writestr(f"{folder}/__init__.py", b"")
-        for module in (agent, mounts, stamps, world):
+        for module in (agent, moments, mounts, stamps, watch, world):
             source = Path(str(module.__file__))
             archive.writestr(f"harness/runners/inside/{source.name}", source.read_bytes())
         for name, data in exchange.helpers().items():

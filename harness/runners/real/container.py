@@ -18,12 +18,12 @@ import threading
 import uuid
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.cases.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
 from harness.runners.inside import serve
-from harness.runners.real import engine, exchange
+from harness.runners.real import engine, exchange, interrupts
 
 if TYPE_CHECKING:
     from harness.runners.real.attached import AttachedContainer, Frame
@@ -61,7 +61,7 @@ class ContainerRunner:
 
     def run(self, case: Case) -> Outcome:
         """Run one case; raises `RunnerCannot`, or `RunnerUnavailable` without a right to mount."""
-        return exchange.run(case, partial(self._send, case))
+        return interrupts.run(case, partial(self._send, case))
 
     def identity(self) -> object:
         """The current id of the image, the engine, and the options of containers.
@@ -85,7 +85,7 @@ class ContainerRunner:
         with contextlib.suppress(RunnerUnavailable), engine.connected() as client:
             engine.remove_all(client, self.session)
 
-    def _send(self, case: Case, interrupt: str | None) -> exchange.Response:
+    def _send(self, case: Case, interrupt: dict[str, Any] | None) -> exchange.Response:
         from harness.runners.real.attached import ContainerEnded, ResponseTimeout
 
         task = exchange.Task.of(case, interrupt)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from harness.cases.case import BASE_ENVIRONMENT, Case, Mount, Outcome
-from harness.runners.inside import driver, tripwire
+from harness.runners.inside import driver
 from harness.worlds.tree import Tree, is_under
 
 # A tmpfs allocates whole pages; the agent fills the spare ones before the script starts.
@@ -28,8 +28,8 @@ class Task:
     tree: bytes
 
     @classmethod
-    def of(cls, case: Case, interrupt: str | None) -> Task:
-        """The task of a case; `interrupt` is the first argument of `tripwire`, or None."""
+    def of(cls, case: Case, interrupt: dict[str, Any] | None) -> Task:
+        """The task of a case; `interrupt` is the plan of a `watch`, None for a run without one."""
         call = case.call
         job = {
             "script": case.script,
@@ -48,14 +48,14 @@ class Task:
             "mounts": [[mount.path, mount_options(case, mount)] for mount in case.mounts],
             "full": [mount.path for mount in case.mounts if mount.size == 0],
         }
-        return cls(job, case.tree.to_tar())
+        # In memory, a folder lists its entries in the order in which they were created, or back.
+        return cls(job, case.tree.to_tar(reverse=case.reversed_listing))
 
 
 @lru_cache(maxsize=1)
 def helpers() -> Mapping[str, bytes]:
     """The programs that run the script in an agent: file name → source."""
-    modules = {"driver.py": driver, "tripwire.py": tripwire}
-    return {name: Path(str(module.__file__)).read_bytes() for name, module in modules.items()}
+    return {"driver.py": Path(str(driver.__file__)).read_bytes()}
 
 
 def mount_options(case: Case, mount: Mount) -> str:
@@ -93,22 +93,8 @@ class Response:
             )
 
 
-def run(case: Case, send: Callable[[str | None], Response]) -> Outcome:
-    """Run a case; `send(interrupt)` sends its task to an agent in a new world.
-
-    An interrupted case is run twice: a rehearsal determines when to interrupt.
-    """
-    if case.interrupt is None:
-        return _outcome(case, send(None))
-    rehearsal = send("rehearse")
-    points = rehearsal.outcome["points"]
-    if points is None:
-        return _outcome(case, rehearsal)
-    begin, end = tripwire.window(points, case.interrupt.at)
-    return _outcome(case, send(f"{begin}:{end}:{int(case.interrupt.signal)}"))
-
-
-def _outcome(case: Case, response: Response) -> Outcome:
+def outcome_of(case: Case, response: Response) -> Outcome:
+    """The outcome of a case, from the response of its agent."""
     stdout, returned = driver.split_output(response.stdout)
     unchanged = {path: case.tree.entries[path] for path in response.outcome["unchanged"]}
     return Outcome(

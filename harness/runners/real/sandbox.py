@@ -21,15 +21,15 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from harness.cases.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable, WrongUse
 from harness.runners.inside import identity, mounts
-from harness.runners.real import exchange, sandbox_world
+from harness.runners.real import exchange, interrupts, sandbox_world
 from harness.runners.real.sandbox_world import Interpreter
 from harness.worlds.tree import Tree
 
@@ -81,7 +81,8 @@ class SandboxRunner:
                 "is installed",
                 "name another interpreter with HARNESS_PYTHON, or use --runner container",
             )
-        return exchange.run(case, partial(_in_sandbox, case, interpreter))
+        outcome = interrupts.run(case, partial(_in_sandbox, case, interpreter))
+        return replace(outcome, unproven=outcome.unproven or _unproven(case))
 
     def identity(self) -> object:
         """The interpreter, and when programs were last installed in the shared folders."""
@@ -96,7 +97,9 @@ class SandboxRunner:
         """Do nothing: every case removes its own sandbox."""
 
 
-def _in_sandbox(case: Case, interpreter: Interpreter, interrupt: str | None) -> exchange.Response:
+def _in_sandbox(
+    case: Case, interpreter: Interpreter, interrupt: dict[str, Any] | None
+) -> exchange.Response:
     # Load what the sandbox needs before the fork: its file system lacks these files.
     task = exchange.Task.of(case, interrupt)
     sandbox_world.etc_files()
@@ -149,6 +152,19 @@ def _wait_until_closed(read_end: int, seconds: float) -> bool:
 def _read_all(stream: IO[bytes]) -> bytes:
     stream.seek(0)
     return stream.read()
+
+
+def _unproven(case: Case) -> str:
+    """What a sandbox cannot make of a case, "" for nothing.
+
+    The user namespace of an ordinary user has this one user: every file is the script's own.
+    """
+    if _privileged() or not case.user:
+        return ""
+    return (
+        "the sandbox of an ordinary user has no other user than that one; run it as root, or use "
+        "--runner container"
+    )
 
 
 def _privileged() -> bool:

@@ -145,6 +145,10 @@ MINIATURES = (
             "    signal.signal(signal.SIGTERM, on_sigterm)\n",
             "    signal.signal(signal.SIGTERM, signal.SIG_DFL)\n",
         ),
+        (
+            "        self.raw.write(self.compressor.compress(data))\n",
+            "        self.raw.write(self.compressor.compress(data))\n        self.raw.flush()\n",
+        ),
         finds="sigterm: partial-output",
         cases="circumstance=sigterm-at-50-percent",
     ),

@@ -1,0 +1,72 @@
+"""Records what a script does to the fake file system, and interrupts it at a moment of its work.
+
+The effects are those of `harness.runners.inside.moments`, as a real file system would show them:
+what a script has buffered is not written yet. Checked against pyfakefs 6.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyfakefs import fake_file
+from pyfakefs.fake_filesystem import FakeFilesystem
+
+from harness.runners.inside.moments import CLOSED, CREATED, MOVED, REMOVED, WRITTEN
+
+
+class Effects:
+    """The effects of one script; `fire` is called once, after the effect with the index `moment`.
+
+    Without a moment they are only recorded. `sent_after` is the number of effects before `fire`.
+    """
+
+    def __init__(self, moment: int | None, fire: Callable[[], None]) -> None:
+        """Record nothing before `watch`."""
+        self.seen = ""
+        self.sent_after: int | None = None
+        self._moment = moment
+        self._fire = fire
+
+    def watch(self) -> None:
+        """Wrap the functions of pyfakefs through which every effect goes."""
+        self._after(FakeFilesystem, "add_object", CREATED)
+        self._after(FakeFilesystem, "remove_object", REMOVED)
+        self._after(FakeFilesystem, "rename", MOVED)
+        self._watch_files()
+
+    def _after(self, cls: type, name: str, effect: str) -> None:
+        original = getattr(cls, name)
+
+        def wrapper(*args: Any, **names: Any) -> Any:
+            result = original(*args, **names)
+            self._record(effect)
+            return result
+
+        setattr(cls, name, wrapper)
+
+    def _watch_files(self) -> None:
+        flush_, close_ = fake_file.FakeFileWrapper.flush, fake_file.FakeFileWrapper.close_fd
+
+        def flush(handle: fake_file.FakeFileWrapper) -> None:
+            node: Any = getattr(handle, "file_object", None)
+            before = getattr(node, "byte_contents", None)
+            flush_(handle)
+            if getattr(node, "byte_contents", None) != before:
+                self._record(WRITTEN)
+
+        def close_fd(handle: fake_file.FakeFileWrapper, fd: int | None) -> None:
+            is_open = handle._is_open()
+            close_(handle, fd)
+            if is_open and handle.allow_update and not handle.is_stream:
+                self._record(CLOSED)
+
+        wrapper: Any = fake_file.FakeFileWrapper
+        wrapper.flush, wrapper.close_fd = flush, close_fd
+
+    def _record(self, effect: str) -> None:
+        self.seen += effect
+        due = self._moment is not None and len(self.seen) > self._moment
+        if due and effect in (WRITTEN, CLOSED, MOVED) and self.sent_after is None:
+            self.sent_after = len(self.seen)
+            self._fire()

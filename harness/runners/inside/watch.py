@@ -1,0 +1,200 @@
+"""Watches what a script does to the file system, and sends it a signal at a moment of its work.
+
+The parent of the script sees the effects through inotify. Nothing is added to the script's process:
+it is as fast as without. At the chosen effect the script is stopped, so that what it does is known
+when the signal is sent, and continued. Without inotify only shares of time can be used.
+
+Runs on Python 3.8 and newer with the standard library alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import struct
+import subprocess
+import threading
+import time
+from typing import Any, Dict, Iterable, Optional
+
+from harness.runners.inside import mounts
+from harness.runners.inside.moments import CLOSED, CREATED, MOVED, REMOVED, WRITTEN, is_done
+
+_EFFECTS = {0x2: WRITTEN, 0x8: CLOSED, 0x80: MOVED, 0x100: CREATED, 0x200: REMOVED}
+_OPENED, _IS_FOLDER, _ONLY_FOLDERS = 0x20, 0x40000000, 0x01000000
+_MASK = sum(_EFFECTS) | _OPENED | _ONLY_FOLDERS
+_HEAD = struct.Struct("iIII")
+_BUFFER = 1 << 16
+_CLD_STOPPED = 5
+_POLL_SECONDS = 0.005
+# After a creation the script may be about to handle what interrupts it, for this long.
+_SETTLED_SECONDS = 0.05
+# Where scripts put temporary files, in addition to the folders of the tree.
+_SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
+
+
+class Watch:
+    """Watches one script from before its start until its end.
+
+    `plan` is the moment: its keys are `signal`, `rehearsed` (the effects of a rehearsal) and
+    `handles` (of the same); and `effect`, the index of an effect, or `seconds` after the start of
+    the script. An empty plan only watches.
+    """
+
+    def __init__(self, script: str, folders: Iterable[str], plan: Dict[str, Any]) -> None:
+        """Watch these folders, and the script's own."""
+        self._plan = plan
+        self._script = script
+        self._script_watch: Optional[int] = None
+        self._folders: Dict[int, str] = {}
+        self._effects = ""
+        self._began: Optional[float] = None
+        self._changed = 0.0
+        self._handles = self._ignored = False
+        self._sent_after: Optional[int] = None
+        self._ended = threading.Event()
+        self._fd = self._start_watching([os.path.dirname(script), *_SCRATCH, *folders])
+
+    def follow(self, child: "subprocess.Popen[bytes]") -> None:
+        """Follow a script that has just started, in a thread."""
+        self._child = child
+        self._started = time.perf_counter()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        # The alarm that ends a script which hangs is for this thread.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        self._thread.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+
+    def finish(self) -> Dict[str, Any]:
+        """What was seen, after the end of the script, as JSON values.
+
+        `effects` are those of `moments`, `sent_after` their number when the signal was sent (None
+        if it was not), `seconds` the time from the start of the script. `seen` is whether there is
+        inotify, `handles` whether the script had a handler for SIGTERM when it did something, and
+        `ignored` whether it ignored SIGTERM when it was sent.
+        """
+        ended = time.perf_counter()
+        self._ended.set()
+        self._thread.join()
+        if self._fd is not None:
+            self._read()
+            os.close(self._fd)
+        return {
+            "effects": self._effects,
+            "sent_after": self._sent_after,
+            "seconds": ended - (self._began or self._started),
+            "seen": self._fd is not None,
+            "handles": self._handles,
+            "ignored": self._ignored,
+        }
+
+    def _start_watching(self, folders: Iterable[str]) -> Optional[int]:
+        """The descriptor of inotify; None where there is none, or none is left."""
+        try:
+            fd = int(mounts.libc().inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
+        except (ImportError, OSError, AttributeError):
+            return None
+        if fd < 0:
+            return None
+        for folder in dict.fromkeys(folders):
+            self._add_watch(fd, folder)
+        return fd
+
+    def _add_watch(self, fd: int, folder: str) -> None:
+        number = int(mounts.libc().inotify_add_watch(fd, os.fsencode(folder), _MASK))
+        if number >= 0:
+            self._folders[number] = folder
+
+    def _run(self) -> None:
+        """Read effects, and send the signal at its moment."""
+        poll = select.poll()
+        if self._fd is not None:
+            poll.register(self._fd, select.POLLIN)
+        while not self._ended.is_set():
+            if poll.poll(_POLL_SECONDS * 1000):
+                self._read()
+                self._handles = self._handles or self._mask("SigCgt")
+            if self._plan and self._sent_after is None and self._is_due():
+                self._send()
+
+    def _read(self) -> None:
+        """Record the effects since the last call."""
+        assert self._fd is not None
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                data = os.read(self._fd, _BUFFER)
+                offset = 0
+                while offset < len(data):
+                    watch, mask, _, size = _HEAD.unpack_from(data, offset)
+                    offset += _HEAD.size
+                    name = data[offset : offset + size].rstrip(b"\0")
+                    offset += size
+                    self._record(watch, mask, name)
+
+    def _record(self, watch: int, mask: int, name: bytes) -> None:
+        path = os.path.join(self._folders.get(watch, ""), os.fsdecode(name))
+        if mask & _OPENED:
+            if path == self._script and self._began is None:
+                self._began = time.perf_counter()
+            return
+        self._effects += _EFFECTS.get(mask & ~_IS_FOLDER, "")
+        self._changed = time.perf_counter()
+        if mask & _IS_FOLDER and mask & ~_IS_FOLDER in (0x80, 0x100):
+            assert self._fd is not None
+            self._add_watch(self._fd, path)
+
+    def _is_due(self) -> bool:
+        """Whether the moment has come, unless the script has not yet set up what it will handle."""
+        if "effect" in self._plan:
+            return len(self._effects) > int(self._plan["effect"])
+        began = self._began if self._fd is not None else self._started
+        if began is None or time.perf_counter() - began < self._plan["seconds"]:
+            return False
+        is_sigterm: bool = self._plan["signal"] == signal.SIGTERM
+        if not is_sigterm or not self._plan["handles"]:
+            return True
+        return self._mask("SigCgt") or self._mask("SigIgn")
+
+    def _mask(self, name: str) -> bool:
+        """Whether SIGTERM is in a signal mask of the script."""
+        try:
+            with open("/proc/%d/status" % self._child.pid) as stream:
+                lines = [line.split() for line in stream if line.startswith(name)]
+            return bool(lines and int(lines[0][1], 16) >> (signal.SIGTERM - 1) & 1)
+        except (OSError, ValueError):
+            return False
+
+    def _send(self) -> None:
+        """Send the signal to the stopped script, unless that must be later or is too late."""
+        if not self._stop():
+            return
+        pid = self._child.pid
+        # The script may be gone, by a signal of its own.
+        with contextlib.suppress(ProcessLookupError):
+            if self._fd is not None:
+                self._read()
+            if is_done(self._effects, self._plan["rehearsed"]):
+                self._plan = {}
+            elif not self._has_just_created():
+                self._ignored = self._mask("SigIgn")
+                os.kill(pid, self._plan["signal"])
+                self._sent_after = len(self._effects)
+            os.kill(pid, signal.SIGCONT)
+
+    def _has_just_created(self) -> bool:
+        recent = time.perf_counter() - self._changed < _SETTLED_SECONDS
+        return recent and self._effects.endswith(CREATED)
+
+    def _stop(self) -> bool:
+        """Stop the script, and wait until it has stopped; whether it is still there."""
+        try:
+            if self._child.returncode is not None:
+                return False
+            os.kill(self._child.pid, signal.SIGSTOP)
+            options = os.WSTOPPED | os.WEXITED | os.WNOWAIT
+            state: Any = os.waitid(os.P_PID, self._child.pid, options)
+        except (ProcessLookupError, ChildProcessError):
+            return False
+        return bool(state is not None and state.si_code == _CLD_STOPPED)

@@ -1,0 +1,63 @@
+"""Runs a case that is interrupted: a rehearsal, then runs until the signal comes at its moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from harness.cases.case import Case, Interrupt, Outcome
+from harness.runners.inside import moments
+from harness.runners.real.exchange import Response, outcome_of
+
+# How often each way to find the moment is tried.
+_TRIES = 3
+NOT_DELIVERED = "the signal was not delivered: the script was at its end each time"
+# Sends a task, with the plan of an interrupt, and returns the response.
+Send = Callable[[dict[str, Any] | None], Response]
+
+
+def run(case: Case, send: Send) -> Outcome:
+    """Run a case; `send(plan)` sends its task to an agent in a new world.
+
+    The moment of an interrupt is an effect in the middle of the script's work; a script that does
+    its work at once is interrupted at a share of its time, while it reads and computes.
+    """
+    interrupt = case.interrupt
+    if interrupt is None:
+        return outcome_of(case, send(None))
+    rehearsal = response = send({})
+    if rehearsal.outcome["exit_code"] is None:
+        return outcome_of(case, rehearsal)
+    seen = rehearsal.outcome["seen"]
+    for plan in _plans(interrupt, seen):
+        response = send({**plan, "signal": int(interrupt.signal), "handles": seen["handles"]})
+        if _is_delivered(response.outcome, rehearsal.outcome):
+            return outcome_of(case, response)
+    return replace(outcome_of(case, response), unproven=NOT_DELIVERED)
+
+
+def _plans(interrupt: Interrupt, seen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    effects, at = seen["effects"], interrupt.at
+    for number in range(_TRIES):
+        # Sooner each time: the script may have been too fast.
+        effect = moments.moment(effects, at * (1 - number / _TRIES))
+        if effect is not None:
+            yield {"effect": effect, "rehearsed": effects}
+    # Where the start of the script cannot be seen, that of the interpreter comes before it.
+    share = at if seen["seen"] else (1 + at) / 2
+    for number in range(_TRIES):
+        yield {"seconds": seen["seconds"] * share * 0.8**number, "rehearsed": effects}
+
+
+def _is_delivered(outcome: dict[str, Any], rehearsal: dict[str, Any]) -> bool:
+    """Whether the signal was sent while the script was at work."""
+    seen = outcome["seen"]
+    sent_after = seen["sent_after"]
+    if sent_after is None:
+        return False
+    if outcome["exit_code"] != rehearsal["exit_code"]:
+        return True
+    before, after = seen["effects"][:sent_after], seen["effects"][sent_after:]
+    rehearsed = rehearsal["seen"]["effects"]
+    return not moments.came_too_late(before, after, rehearsed, seen["ignored"])

@@ -1,0 +1,180 @@
+"""A signal comes in the middle of a script's work, or the case is not proven."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from harness.cases.case import Case, Finding, Interrupt, Outcome
+from harness.cases.expectation import Expectation
+from harness.cases.trial import Trial, Verdict
+from harness.runners.inside.moments import came_too_late, is_done, moment
+from harness.runners.real.sandbox import SandboxRunner
+from harness.runs.confirm import confirmed
+from harness.worlds.tree import Tree
+from tests.unit.worlds import OUTPUT, case_of
+
+SIGTERM_AT_HALF = Interrupt(signal.SIGTERM, 0.5)
+# A file, written at once under another name.
+AT_ONCE = "CWLM"
+
+
+@pytest.mark.parametrize(
+    ("effects", "at", "index"),
+    [
+        ("", 0.5, None),
+        ("R", 0.5, None),
+        ("CWL", 0.5, None),
+        (AT_ONCE, 0.5, None),
+        ("CWWLM", 0.0, 1),
+        ("CWWLM", 1.0, 1),
+        ("CWWWWLM", 0.75, 3),
+        # Never after a creation.
+        ("CWLCWL", 0.75, 2),
+        ("CLCLCL", 0.5, 3),
+        ("CWMCWM", 0.6, 2),
+    ],
+)
+def test_a_moment_is_in_the_middle_of_the_work(effects: str, at: float, index: int | None) -> None:
+    assert moment(effects, at) == index
+
+
+def test_a_run_is_done_when_nothing_is_left_to_create_close_or_move() -> None:
+    assert is_done("CWLM", "CWWWLM")
+    assert not is_done("CWWWWL", "CWWWLM")
+    assert not is_done("", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rehearsed", "ignored", "late"),
+    [
+        # At its end, or with its last file only to be renamed.
+        (AT_ONCE, "", AT_ONCE, False, True),
+        ("CWL", "M", AT_ONCE, False, True),
+        # It went on writing.
+        ("CW", "WLM", "CWWLM", False, False),
+        # It gave up: not all is there.
+        ("CW", "LR", "CWWLM", False, False),
+        # Nothing can be seen.
+        ("", "", "", False, True),
+        ("", "", "", True, False),
+    ],
+)
+def test_a_signal_is_late_when_the_work_was_done(
+    before: str, after: str, rehearsed: str, *, ignored: bool, late: bool
+) -> None:
+    assert came_too_late(before, after, rehearsed, ignored) == late
+
+
+def trial(*keys: str, unproven: str = "") -> Trial:
+    findings = tuple(Finding("sigterm", key, "", f"/{id(key)}", "", "") for key in keys)
+    outcome = Outcome(0, "", "", 0.0, Tree(), Tree(), unproven=unproven)
+    return Trial(Case(), Expectation(), outcome, Verdict(findings, unproven))
+
+
+def keys_after(*trials: Trial) -> tuple[list[str], int]:
+    """The keys of the findings, and how many runs there were."""
+    left = list(trials)
+    result = confirmed(left.pop(0), lambda: left.pop(0))
+    return [one.key for one in result.findings], len(trials) - len(left)
+
+
+def test_a_finding_counts_when_it_is_there_in_each_of_three_runs() -> None:
+    assert keys_after(trial()) == ([], 1)
+    assert keys_after(trial("a"), trial("a"), trial("a")) == (["a"], 3)
+    assert keys_after(trial("a", "b"), trial("b", "a"), trial("a", "c")) == (["a"], 3)
+    assert keys_after(trial("a"), trial("b")) == ([], 2)
+    assert keys_after(trial("a"), trial(unproven="no signal")) == ([], 2)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxRunner]:
+    runner = SandboxRunner()
+    runner.prepare()
+    yield runner
+    runner.close()
+
+
+COMPUTES = f"""
+import signal, sys, time
+{{handler}}
+time.sleep(1)
+with open("{OUTPUT}/whole", "w") as stream:
+    stream.write("x")
+"""
+HANDLER = "signal.signal(signal.SIGTERM, lambda *_: sys.exit({code}))"
+
+
+def test_a_script_that_writes_at_once_is_interrupted_while_it_computes(
+    sandbox: SandboxRunner,
+) -> None:
+    for handler, code in (("", 143), (HANDLER.format(code=9), 9)):
+        case = case_of(COMPUTES.format(handler=handler), interrupt=SIGTERM_AT_HALF)
+        outcome = sandbox.run(case)
+        assert (outcome.exit_code, outcome.unproven) == (code, "")
+        assert outcome.after is not None
+        assert f"{OUTPUT}/whole" not in outcome.after
+
+
+def test_a_script_that_ignores_the_signal_or_ends_as_if_done_has_got_it(
+    sandbox: SandboxRunner,
+) -> None:
+    for handler in (
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        "signal.signal(signal.SIGTERM, lambda *_: None)",
+        HANDLER.format(code=0),
+    ):
+        case = case_of(COMPUTES.format(handler=handler), interrupt=SIGTERM_AT_HALF)
+        outcome = sandbox.run(case)
+        assert (outcome.exit_code, outcome.unproven) == (0, "")
+
+
+def test_a_signal_never_comes_right_after_a_creation(sandbox: SandboxRunner) -> None:
+    """A script cannot handle it between the call that creates a file and the `try`."""
+    source = f"""
+        import os, signal, sys, tempfile, time
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        for number in range(30):
+            handle, draft = tempfile.mkstemp(dir={OUTPUT!r})
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    for _ in range(5):
+                        stream.write(b"x" * 10_000)
+                        time.sleep(0.001)
+            finally:
+                os.unlink(draft)
+    """
+    for at in (0.3, 0.6):
+        case = case_of(source, interrupt=Interrupt(signal.SIGTERM, at))
+        outcome = sandbox.run(case)
+        assert outcome.exit_code == 143
+        assert outcome.after is not None
+        assert [path for path, _ in outcome.after if path not in outcome.before] == []
+
+
+def test_nothing_is_added_to_the_script(sandbox: SandboxRunner) -> None:
+    source = "import sys\nprint(sys.getprofile(), sys.gettrace(), sys.argv, __file__)"
+    plain = sandbox.run(case_of(source))
+    watched = sandbox.run(replace(case_of(source), interrupt=SIGTERM_AT_HALF))
+    assert plain.stdout.startswith("None None")
+    assert watched.stdout in (plain.stdout, "")
+
+
+def test_a_script_that_is_always_at_its_end_is_not_proven(
+    sandbox: SandboxRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.runners.real.interrupts._is_delivered", lambda *_: False)
+    outcome = sandbox.run(case_of("print('x')", interrupt=SIGTERM_AT_HALF))
+    assert "not delivered" in outcome.unproven
+
+
+def test_without_inotify_a_share_of_the_time_is_left(
+    sandbox: SandboxRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.runners.inside.watch.Watch._start_watching", lambda *_: None)
+    source = "import time\ntime.sleep(1)\n"
+    outcome = sandbox.run(case_of(source, interrupt=SIGTERM_AT_HALF))
+    assert (outcome.exit_code, outcome.unproven) == (143, "")
