@@ -6,7 +6,7 @@ not set or has its default. The content comes from the samples in the contract's
 - `samples/INPUT/`: the files of an input; a `model.tar.gz` is generated where there is none
 - `samples/code/`: files of the source folder other than the modules that the script imports
 - `samples/environment.json`: values of the required variables
-- `samples/arguments.json`: values of the arguments, which are passed in every case
+- `samples/arguments.json`: values of the arguments; `true` or "" for a flag
 
 The samples of a step in a pipeline definition are in `samples/STEP`. The arguments and variables
 that the definition sets are set in every case.
@@ -19,10 +19,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from harness.cases.argument_axes import Arguments, Value
 from harness.cases.case import Case
 from harness.cases.code_beside import source_folder
 from harness.cases.expectation import Expectation, Matches
@@ -52,8 +54,9 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     if profile is not None:
         _check_mounts(job, contract)
     samples = contract.samples
-    values = _read_values(samples / "environment.json")
-    request, missing_sample = _job_request(job, contract, values)
+    values = _read_texts(samples / "environment.json")
+    arguments = Arguments(job, contract, _read_values(samples / "arguments.json"))
+    request, missing_sample = _job_request(job, contract, values, arguments)
     code = contract.job.code if contract.job and contract.job.code else job.code
     tree = Tree.for_job(job, contract.output_folders, request)
     start = Case(
@@ -86,12 +89,29 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
                 return f"give {name} a value in {samples / 'environment.json'}"
         return missing_sample
 
-    # Without inputs and variables there is one case.
-    single_axis = Axis("step", {"as-it-is": as_it_is})
+    # Arguments that the job itself sets are the same in every case.
+    passed = () if contract.job else tuple(arguments.axes())
+    # Without anything that varies there is one case.
+    axes = (*inputs, *variables, *passed) or (Axis("step", {"as-it-is": as_it_is}),)
+    usual = {axis.name: list(axis.choices)[-1] for axis in axes}
+
+    def in_usual_world(edit: Edit) -> Edit:
+        def edit_usual(case: Case) -> Case:
+            for axis in axes:
+                case = axis.choices[usual[axis.name]](case)
+            return edit(case)
+
+        return edit_usual
+
+    wrong = () if contract.job else tuple(arguments.wrong())
+    special = [
+        replace(one, edit=in_usual_world(one.edit), unproven=unproven(usual)) for one in wrong
+    ]
     return Suite(
         start,
-        (*inputs, *variables) or (single_axis,),
+        axes,
         lambda case: _expected(job, contract, case.choices),
+        special,
         unproven=unproven,
     )
 
@@ -104,13 +124,13 @@ def _variables_set_by_job(job: Job, contract: Contract, request: Request) -> fro
     return defined | frozenset(job.variables(replace(request, channels=channels)))
 
 
-def _job_request(job: Job, contract: Contract, values: Mapping[str, str]) -> tuple[Request, str]:
+def _job_request(
+    job: Job, contract: Contract, values: Mapping[str, str], arguments: Arguments
+) -> tuple[Request, str]:
     """The parameters of the job, and which sample they lack, "" when none."""
     samples = contract.samples
-    arguments = _read_values(samples / "arguments.json")
     settings = contract.job
     if settings is None:
-        named = dict(_sampled_arguments(contract, arguments))
         always = {
             name: one or values.get(name, "") for name, one in contract.environment.always.items()
         }
@@ -119,13 +139,15 @@ def _job_request(job: Job, contract: Contract, values: Mapping[str, str]) -> tup
             for name, one in always.items()
             if not one and name not in values
         ]
+        if name := arguments.missing_sample:
+            lacks.append(f"give {name} a value in {samples / 'arguments.json'}")
         request = Request(script=contract.entry_point, environment=always)
         if job.arguments_from != "job":
-            request = replace(request, hyperparameters=named)
+            request = replace(request, hyperparameters=arguments.hyperparameters())
         else:
-            words = [word for name, one in named.items() for word in (f"--{name}", one)]
-            request = replace(request, arguments=tuple(words))
+            request = replace(request, arguments=arguments.words())
         return request, lacks[0] if lacks else ""
+    sampled = _read_texts(samples / "arguments.json")
     missing: list[str] = []
 
     def resolve(value: str | Unresolved, values: Mapping[str, str], file: str) -> str:
@@ -137,13 +159,13 @@ def _job_request(job: Job, contract: Contract, values: Mapping[str, str]) -> tup
 
     request = Request(
         script=contract.entry_point,
-        arguments=tuple(resolve(word, arguments, "arguments.json") for word in settings.arguments),
+        arguments=tuple(resolve(word, sampled, "arguments.json") for word in settings.arguments),
         environment={
             name: resolve(one, values, "environment.json")
             for name, one in settings.environment.items()
         },
         hyperparameters={
-            name: resolve(one, arguments, "arguments.json")
+            name: resolve(one, sampled, "arguments.json")
             for name, one in settings.hyperparameters.items()
         },
     )
@@ -236,23 +258,32 @@ def _sample_files(samples: Path, name: str, one: Input) -> Mapping[str, bytes] |
     return content or None
 
 
-def _read_values(path: Path) -> Mapping[str, str]:
+def _read_texts(path: Path) -> Mapping[str, str]:
     """Read a flat JSON object of texts; empty when there is no such file."""
+    values = _read_object(path)
+    if not all(isinstance(one, str) for one in values.values()):
+        raise WrongContract(f"{path}: is not an object of texts", 'as in: {"NAME": "value"}')
+    return values
+
+
+def _read_values(path: Path) -> Mapping[str, Value]:
+    """Read a flat JSON object of texts, numbers and flags; empty when there is no such file."""
+    values = _read_object(path)
+    if not all(isinstance(one, str | int | float) for one in values.values()):
+        raise WrongContract(
+            f"{path}: is not an object of texts, numbers, true and false",
+            'as in: {"NAME": "value", "FLAG": true}',
+        )
+    return {name: one if isinstance(one, bool) else str(one) for name, one in values.items()}
+
+
+def _read_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WrongContract(f"{path}: cannot be read: {error}", "mend it") from None
-    if not isinstance(values, dict) or not all(isinstance(one, str) for one in values.values()):
+    if not isinstance(values, dict):
         raise WrongContract(f"{path}: is not an object of texts", 'as in: {"NAME": "value"}')
     return values
-
-
-def _sampled_arguments(contract: Contract, samples: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The declared arguments with a sample: name without dashes, value."""
-    for name in contract.arguments:
-        for spelled in (name, name.lstrip("-")):
-            if spelled in samples:
-                yield name.lstrip("-"), samples[spelled]
-                break

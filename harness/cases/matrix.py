@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -31,19 +31,27 @@ def as_it_is(case: Case) -> Case:
 
 @dataclass(frozen=True)
 class Axis:
-    """One thing that varies: its name, and the edit of each choice."""
+    """One thing that varies: its name, and the edit of each choice.
+
+    The choices `alone` are tried with the usual choices of all other axes only.
+    """
 
     name: str
     choices: Mapping[str, Edit]
+    alone: Mapping[str, Edit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Special:
-    """A case outside the product: an edit of the start case, and what it must do."""
+    """A case outside the product: an edit of the start case, and what it must do.
+
+    `unproven` says what it lacks to be run, "" for nothing.
+    """
 
     name: str
     edit: Edit
     expected: Expectation
+    unproven: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,23 +94,33 @@ class Matrix:
         self._special: dict[str, Special] = {}
         self.unproven: dict[str, str] = {}
         for choices in _combinations(suite, pairwise):
-            name = ",".join(f"{axis}={choice}" for axis, choice in choices.items())
-            if reason := suite.unproven(choices):
-                self.unproven[name] = reason
-            else:
-                self._choices[name] = choices
+            self._add(choices)
         for special in suite.special:
             name = f"special={special.name}"
-            if name in self._special:
+            if name in self._special or name in self.unproven:
                 raise WrongContract(f"two cases have the id {name!r}", "rename one of them")
-            self._special[name] = special
+            if special.unproven:
+                self.unproven[name] = special.unproven
+            else:
+                self._special[name] = special
         self.usual = self._find_usual()
+        if usual := self._choices.get(self.usual):
+            for axis in suite.axes:
+                for choice in axis.alone:
+                    self._add({**usual, axis.name: choice})
         for circumstance, change in circumstances.items():
             name = f"circumstance={circumstance}"
             if self.usual:
                 self._circumstances[name] = change
             else:
                 self.unproven[name] = next(iter(self.unproven.values()), _NO_USUAL)
+
+    def _add(self, choices: Mapping[str, str]) -> None:
+        """Add a case of the product, or the reason why it cannot be run."""
+        if reason := self._suite.unproven(choices):
+            self.unproven[_case_id(choices)] = reason
+        else:
+            self._choices[_case_id(choices)] = choices
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -115,39 +133,69 @@ class Matrix:
             case, expected = change(*self.case(self.usual))
             name = case_id.partition("=")[2]
             return replace(case, id=case_id, choices={"circumstance": name}), expected
-        start = replace(self._suite.start, id=case_id)
         if special := self._special.get(case_id):
-            return special.edit(start), special.expected
+            start = replace(self._suite.start, id=case_id)
+            return _with_arguments(special.edit(start)), special.expected
         if case_id not in self._choices:
             raise unknown_case(case_id, self.ids)
-        choices = self._choices[case_id]
-        case = replace(start, choices=choices)
+        return self._product_case(self._choices[case_id])
+
+    def _product_case(self, choices: Mapping[str, str]) -> tuple[Case, Expectation]:
+        case = replace(self._suite.start, id=_case_id(choices), choices=choices)
         for axis in self._suite.axes:
-            case = axis.choices[choices[axis.name]](case)
-        return case, self._suite.expect(case)
+            choice = choices[axis.name]
+            case = (axis.alone.get(choice) or axis.choices[choice])(case)
+        return _with_arguments(case), self._suite.expect(case)
 
     def _find_usual(self) -> str:
-        """The id of the usual case; "" when no case must succeed."""
+        """The id of the usual case, whichever combinations are tried; "" when none must succeed.
+
+        It is one of the product's cases from then on.
+        """
         if self._suite.usual:
             if self._suite.usual not in (*self._choices, *self._special):
-                raise unknown_case(self._suite.usual, self.ids)
+                self._add_named(self._suite.usual)
             return self._suite.usual
-        for name in (*reversed(self._choices), *self._special):
-            case, expected = self.case(name)
-            if expected.exit_code == 0 and case.call is None and case.interrupt is None:
+        for choices in _all_combinations(self._suite, last_first=True):
+            if self._suite.unproven(choices):
+                continue
+            if _is_usual(*self._product_case(choices)):
+                self._add(choices)
+                return _case_id(choices)
+        for name in self._special:
+            if _is_usual(*self.case(name)):
                 return name
         return ""
+
+    def _add_named(self, case_id: str) -> None:
+        """Add the case of the product with this id; raises `WrongUse` when there is none."""
+        for choices in _all_combinations(self._suite):
+            if _case_id(choices) == case_id and not self._suite.unproven(choices):
+                self._add(choices)
+                return
+        raise unknown_case(case_id, self.ids)
+
+
+def _is_usual(case: Case, expected: Expectation) -> bool:
+    return expected.exit_code == 0 and case.call is None and case.interrupt is None
+
+
+def _with_arguments(case: Case) -> Case:
+    """The case with the arguments of its job, such as hyperparameters, unless it has its own."""
+    if case.arguments or case.tree.job is None:
+        return case
+    arguments = case.tree.job.arguments(case.tree.request)
+    return replace(case, arguments=arguments) if arguments else case
+
+
+def _case_id(choices: Mapping[str, str]) -> str:
+    return ",".join(f"{axis}={choice}" for axis, choice in choices.items())
 
 
 def _combinations(suite: Suite, pairwise: bool) -> Iterator[Mapping[str, str]]:
     names = [axis.name for axis in suite.axes]
-    if not names:
-        return
-    values = [list(axis.choices) for axis in suite.axes]
-    if not pairwise or len(names) == 1:
-        for picked in itertools.product(*values):
-            if suite.possible(choices := dict(zip(names, picked, strict=True))):
-                yield choices
+    if not pairwise or len(names) < 2:
+        yield from _all_combinations(suite)
         return
     from allpairspy import AllPairs
 
@@ -155,8 +203,18 @@ def _combinations(suite: Suite, pairwise: bool) -> Iterator[Mapping[str, str]]:
         # AllPairs calls this for incomplete rows too.
         return len(row) < len(names) or suite.possible(dict(zip(names, row, strict=True)))
 
-    for row in AllPairs(values, filter_func=possible):
+    for row in AllPairs([list(axis.choices) for axis in suite.axes], filter_func=possible):
         yield dict(zip(names, row, strict=True))
+
+
+def _all_combinations(suite: Suite, *, last_first: bool = False) -> Iterator[Mapping[str, str]]:
+    if not suite.axes:
+        return
+    values = [list(axis.choices) for axis in suite.axes]
+    names = [axis.name for axis in suite.axes]
+    for picked in itertools.product(*(one[::-1] if last_first else one for one in values)):
+        if suite.possible(choices := dict(zip(names, picked, strict=True))):
+            yield choices
 
 
 def unknown_case(case_id: str, ids: Sequence[str]) -> WrongUse:

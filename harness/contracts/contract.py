@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.contracts.arguments import Declared
 from harness.contracts.outputs import Output as Output
 
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
@@ -118,7 +119,7 @@ class Contract(Strict):
     inputs: Mapping[Name, Input] = {}
     outputs: Mapping[str, Output]
     sink: bool = False
-    arguments: Mapping[str, str] = {}
+    arguments: Mapping[str, Declared] = {}
     environment: Environment = Environment()
     exit_codes: Mapping[ExitCode, str] = Field(min_length=1)
     error_codes: Mapping[str, str] = {}

@@ -45,7 +45,8 @@ def read(path: Path, options: Options) -> Contract:
 def schema(promises: Sequence[str]) -> dict[str, Any]:
     """The JSON Schema of `contract.yaml`, for editors; waivers may name these promises.
 
-    It accepts what `read` accepts, and also duplicate names, which `read` refuses.
+    It accepts what `read` accepts, and also duplicate names and keys that contradict each other,
+    which `read` refuses.
     """
     document = Contract.model_json_schema()
     for name in LOADER_FIELDS:
@@ -59,7 +60,7 @@ def schema(promises: Sequence[str]) -> dict[str, Any]:
     document["then"] = {"properties": {"outputs": {"maxProperties": 0}}}
     document["else"] = {"properties": {"outputs": {"minProperties": 1}}}
     for node in (document, *document["$defs"].values()):
-        for part in node["properties"].values():
+        for part in node.get("properties", {}).values():
             if "patternProperties" in part:
                 part["additionalProperties"] = False
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}

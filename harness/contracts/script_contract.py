@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.contracts.arguments import from_value
 from harness.contracts.checks import find_errors
 from harness.contracts.contract import (
     AbsolutePath,
@@ -48,7 +49,7 @@ class _Attributes(BaseModel):
     expected_input_paths: dict[str, AbsolutePath]
     expected_output_paths: dict[str, AbsolutePath]
     sink: bool = False
-    expected_arguments: dict[str, Any] = {}
+    expected_arguments: dict[str, DeclaredValue] = {}
     required_env_vars: Texts = ()
     optional_env_vars: dict[str, Any] = {}
     framework_requirements: dict[str, Any] = {}
@@ -114,7 +115,7 @@ def _contract(path: Path, attributes: _Attributes) -> Contract:
         },
         sink=attributes.sink,
         outputs={one: Output(path=at) for one, at in attributes.expected_output_paths.items()},
-        arguments=_to_texts(attributes.expected_arguments),
+        arguments={one: from_value(value) for one, value in attributes.expected_arguments.items()},
         environment=Environment(
             required=attributes.required_env_vars, optional=_to_texts(attributes.optional_env_vars)
         ),

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.contracts.arguments import DeclaredValue, from_value
 from harness.contracts.checks import find_errors
 from harness.contracts.contract import (
     AbsolutePath,
@@ -80,7 +81,7 @@ class _Section(_Part):
     inputs: Mapping[str, _Input] = {}
     outputs: Mapping[str, _Output] = {}
     sink: bool = False
-    arguments: Mapping[str, Value] = {}
+    arguments: Mapping[str, DeclaredValue] = {}
     job_arguments: tuple[_JobArgument, ...] = Field(default=(), strict=False)
     env_vars: _Variables = _Variables()
     computed_env_paths: Mapping[str, Value] | list[Value] = {}
@@ -128,7 +129,7 @@ def _contract(path: Path, section: _Section, document: Any) -> Contract:
         inputs=dict(_inputs(section)),
         outputs={name: Output(path=one.path) for name, one in section.outputs.items()},
         sink=not section.outputs and _is_sink(section, document),
-        arguments={**{name: _to_text(one) for name, one in section.arguments.items()}, **flags},
+        arguments={**{name: from_value(one) for name, one in section.arguments.items()}, **flags},
         environment=Environment(
             required=section.env_vars.required,
             optional={name: _to_text(one) for name, one in section.env_vars.optional.items()},
