@@ -32,15 +32,24 @@ class Argument(BaseModel):
     `positional` one without its name.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
     description: str = ""
+    """What the argument means, for people."""
     type: Literal["str", "int", "float", "bool", "json"] = "str"
+    """The type of its values."""
     required: bool = False
+    """Whether the script fails without it."""
     default: JsonValue = None
+    """The value that the script takes without it."""
     choices: Annotated[tuple[JsonValue, ...], Field(strict=False)] = ()
+    """The only values that are allowed; each is tried, and one that is not."""
     flag: bool = False
+    """Whether it is passed without a value."""
     positional: bool = False
+    """Whether its value is passed without its name."""
 
     @model_validator(mode="after")
     def _fit(self) -> Argument:

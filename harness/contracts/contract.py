@@ -28,7 +28,9 @@ Timeout = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class Strict(BaseModel):
     """A frozen model that refuses unknown keys and values of other types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 class Input(Strict):
@@ -39,12 +41,17 @@ class Input(Strict):
     """
 
     required: bool
+    """Whether the step must fail without it, and name it."""
     description: str = ""
+    """What the input is, for people."""
     file: FileName | None = None
+    """The file that the step reads there."""
     mounts: tuple[AbsolutePath, ...] = Field(min_length=1, strict=False)
+    """The folders where the channel may be mounted, the first that exists counts."""
     source: tuple[Annotated[str, Field(pattern=r"^(/|\{script_dir\})")], ...] = Field(
         default=(), strict=False
     )
+    """Folders that are read when no channel is mounted; `{script_dir}` is that of the script."""
 
     @property
     def file_patterns(self) -> tuple[str, ...]:
@@ -59,7 +66,9 @@ class Sigterm(Strict):
     """
 
     exit_codes: tuple[ExitCode, ...] = Field(default=(143,), min_length=1, strict=False)
+    """The exit codes that the script may end with."""
     may_write: Texts = ()
+    """The outputs that may hold anything afterwards."""
 
 
 class Environment(Strict):
@@ -70,8 +79,11 @@ class Environment(Strict):
     """
 
     required: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    """Variables without which the step must fail, and name them."""
     optional: Mapping[Name, str] = {}
+    """Variables that may be unset, each with its default."""
     always: Mapping[Name, str] = {}
+    """Variables that the job sets in every run, with their values; "" where the samples have it."""
 
 
 class Unresolved(Strict):
@@ -114,21 +126,37 @@ class Contract(Strict):
     """
 
     name: Annotated[str, Field(min_length=1)]
+    """The name of the step in reports."""
     description: str = ""
+    """What the step does, for people."""
     entry_point: FileName
+    """The script, a file beside the contract or in the folder of `--code`."""
     inputs: Mapping[Name, Input] = {}
+    """What the step reads."""
     outputs: Mapping[str, Output]
+    """What the step writes; empty for a `sink` alone."""
     sink: bool = False
+    """Whether the step has no outputs by intention: it must end with 0 and write nothing."""
     arguments: Mapping[str, Declared] = {}
+    """The arguments of the script, each with what it means, or with its type and values."""
     environment: Environment = Environment()
+    """The environment variables that the script reads."""
     exit_codes: Mapping[ExitCode, str] = Field(min_length=1)
+    """Every exit code of the script, each with what it means."""
     error_codes: Mapping[str, str] = {}
+    """Words that begin an error message, each with what it means."""
     framework_requirements: Mapping[str, str] = {}
+    """The packages that the script imports, each with its version."""
     waivers: Mapping[str, Reason] = {}
+    """Promises that the step need not keep, each with the reason; `harness explain` lists them."""
     level: Level | None = None
+    """How strictly the step is judged; `harness explain LEVEL` says what each level holds."""
     scratch: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = ()
+    """Folders that the step may use, and leave things in."""
     timeout: Timeout | None = None
+    """How long a case may take, in seconds; by default it grows with the usual case."""
     sigterm: Sigterm = Sigterm()
+    """What SIGTERM means to the step."""
     folder: Path = Field(default=Path(), exclude=True)
     origin: Path = Field(default=Path(), exclude=True)
     suite: Path = Field(default=Path(), exclude=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.contracts.arguments import from_value
+from harness.contracts.arguments import DeclaredValue, from_value
 from harness.contracts.checks import find_errors
 from harness.contracts.contract import (
     AbsolutePath,
