@@ -420,27 +420,24 @@ def test_an_unnamed_temporary_file_is_removed_at_exit() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        # Writes once.
-        "open('/opt/ml/code/script.py', 'r+').write('x')",
         "import os\nopen('/tmp/draft', 'w').write('x')\nos.replace('/tmp/draft', '/tmp/whole')",
-        # Does not write.
-        "from pathlib import Path\nPath('/opt/ml/code/script.py').read_text()",
-        "for number in range(50):\n    abs(number)",
+        # What is only buffered is no effect.
+        "import json\njson.dump([1, 2, 3], open('/tmp/whole', 'w'))",
+        "import os\nos.mkdir('/tmp/folder')",
     ],
 )
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
-def test_a_script_without_a_middle_is_not_interrupted(source: str, share: float) -> None:
+def test_a_script_that_writes_at_once_is_interrupted_before(source: str, share: float) -> None:
     outcome = run(source, interrupt=Interrupt(signal.SIGTERM, share))
+    assert (outcome.exit_code, outcome.unproven, new_paths(outcome)) == (143, "", [])
+
+
+@pytest.mark.parametrize(
+    "source", ["open('/opt/ml/code/script.py').read()", "for number in range(50):\n    abs(number)"]
+)
+def test_a_script_that_writes_nothing_is_not_interrupted(source: str) -> None:
+    outcome = run(source, interrupt=Interrupt(signal.SIGTERM, 0.5))
     assert "not delivered" in outcome.unproven
-
-
-def test_what_is_only_buffered_is_no_effect() -> None:
-    source = f"""
-        import json
-        with open("{OUTPUT}/whole", "w") as stream:
-            json.dump(list(range(100)), stream)
-    """
-    assert "not delivered" in run(source, interrupt=Interrupt(signal.SIGTERM, 0.5)).unproven
 
 
 def test_a_script_that_ignores_the_signal_has_got_it() -> None:

@@ -14,6 +14,9 @@ from pyfakefs.fake_filesystem import FakeFilesystem
 
 from harness.runners.inside.moments import CLOSED, CREATED, MOVED, REMOVED, WRITTEN
 
+# The moment before the first effect: the script has read and computed, and is about to write.
+BEFORE_ALL = -1
+
 
 class Effects:
     """The effects of one script; `fire` is called once, after the effect with the index `moment`.
@@ -39,6 +42,8 @@ class Effects:
         original = getattr(cls, name)
 
         def wrapper(*args: Any, **names: Any) -> Any:
+            if self._moment == BEFORE_ALL and not self.seen:
+                self._fire_once()
             result = original(*args, **names)
             self._record(effect)
             return result
@@ -67,6 +72,10 @@ class Effects:
     def _record(self, effect: str) -> None:
         self.seen += effect
         due = self._moment is not None and len(self.seen) > self._moment
-        if due and effect in (WRITTEN, CLOSED, MOVED) and self.sent_after is None:
+        if due and effect in (WRITTEN, CLOSED, MOVED):
+            self._fire_once()
+
+    def _fire_once(self) -> None:
+        if self.sent_after is None:
             self.sent_after = len(self.seen)
             self._fire()

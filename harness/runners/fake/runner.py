@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 
 from harness.cases.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
+from harness.runners.fake.effects import BEFORE_ALL
 from harness.runners.fake.fork_server import ForkResult, ForkServer
 from harness.runners.fake.world import Report, TripPoint
 from harness.runners.inside import driver, identity, moments
 
-_AT_ONCE = (
-    "the signal was not delivered: the script writes all at once, and the fake runner cannot "
-    "interrupt what it computes; --runner sandbox can"
+_NO_EFFECT = (
+    "the signal was not delivered: the script writes nothing, and the fake runner cannot interrupt "
+    "what it computes; --runner sandbox can"
 )
 _TOO_LATE = "the signal was not delivered: the script was at its end"
 # The fork servers of this process that run no case now; a thread pops one and appends it again.
@@ -52,9 +53,10 @@ class FakeRunner:
             outcome, report = _outcome(case, rehearsal), rehearsal.report
             if report is None or outcome.exit_code is None:
                 return outcome
+            if not report.effects:
+                return replace(outcome, unproven=_NO_EFFECT)
             moment = moments.moment(report.effects, case.interrupt.at)
-            if moment is None:
-                return replace(outcome, unproven=_AT_ONCE)
+            moment = BEFORE_ALL if moment is None else moment
             run = fork_server.run_forked(case, TripPoint(case.interrupt.signal, moment))
             return _interrupted(_outcome(case, run), run.report, report)
 
