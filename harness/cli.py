@@ -11,6 +11,7 @@ from types import FrameType
 
 import click
 
+from harness.commands.accept import accept
 from harness.commands.check import check
 from harness.commands.explain import explain
 from harness.commands.lint import lint
@@ -24,7 +25,7 @@ from harness.commands.schema import schema
 from harness.errors import Exit, HarnessError
 from harness.signals import STOP_SIGNALS
 
-_COMMANDS = (check, merge, list_cases, replay, parity, lint, explain, new, schema)
+_COMMANDS = (check, merge, list_cases, replay, accept, parity, lint, explain, new, schema)
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

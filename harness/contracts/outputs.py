@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -319,6 +320,19 @@ def _match(parts: list[str], patterns: list[str], *, whole: bool) -> bool:
     if not parts:
         return not whole
     return fnmatchcase(parts[0], patterns[0]) and _match(parts[1:], patterns[1:], whole=whole)
+
+
+def files_beside(outputs: Mapping[str, Output], folder: Path) -> dict[str, bytes]:
+    """The files beside a contract that it names: schemas and golden files; path → bytes."""
+    named = [
+        folder / name
+        for output in outputs.values()
+        for _, content in output.contents
+        for name in (content.schema_, content.golden and content.golden.file)
+        if isinstance(name, str)
+    ]
+    files = [one for path in named for one in (path, *path.rglob("*")) if one.is_file()]
+    return {os.path.relpath(file, folder): file.read_bytes() for file in sorted(set(files))}
 
 
 def find_output_errors(

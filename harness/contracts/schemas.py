@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,6 @@ def checked(value: Any) -> Any:
     return plain
 
 
-@lru_cache(maxsize=32)
 def read(path: Path) -> dict[str, Any]:
     """The JSON Schema in a file; raises `OSError` and `ValueError`."""
     schema = json.loads(path.read_text(encoding="utf-8"))

@@ -26,6 +26,7 @@ class Evidence:
 
     `usual_outcome` is what the usual case did, where it ended as expected: in a case of
     circumstances, and in cases of derived suites that are judged by comparison with it.
+    `is_usual` says whether this is the usual case itself.
     """
 
     contract: Contract
@@ -34,6 +35,7 @@ class Evidence:
     outcome: Outcome
     usual: UsualRuns | None = None
     usual_outcome: Outcome | None = None
+    is_usual: bool = False
 
     @property
     def as_expected(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.cases.case import Outcome
+from harness.contracts.contract import Contract
 from harness.contracts.outputs import matches
 from harness.files import volatile
 from harness.files.difference import describe
@@ -51,18 +52,21 @@ def outputs(
     }
     if with_volatile:
         return found
-    kept = ((path, _stable(evidence, path, entry)) for path, entry in found.items())
+    kept = ((path, stable(evidence.contract, path, entry)) for path, entry in found.items())
     return {path: entry for path, entry in kept if entry is not None}
 
 
-def is_volatile(evidence: Evidence, path: str) -> bool:
+def is_volatile(contract: Contract, path: str) -> bool:
     """Whether the contract says that this output, or a part of it, may differ from run to run."""
-    return any(True for _ in _volatile_parts(evidence, path))
+    return any(True for _ in _volatile_parts(contract, path))
 
 
-def _stable(evidence: Evidence, path: str, entry: Entry) -> Entry | None:
-    """What of an output may not differ from run to run; None when all of it may."""
-    parts = list(_volatile_parts(evidence, path))
+def stable(contract: Contract, path: str, entry: Entry) -> Entry | None:
+    """What of an output may not differ from run to run; None when all of it may.
+
+    Raises `MissingLibrary`.
+    """
+    parts = list(_volatile_parts(contract, path))
     if "" in parts:
         return None
     if not parts or entry.kind != "file":
@@ -70,8 +74,8 @@ def _stable(evidence: Evidence, path: str, entry: Entry) -> Entry | None:
     return replace(entry, data=volatile.without(path, entry.data, parts))
 
 
-def _volatile_parts(evidence: Evidence, path: str) -> Iterator[str]:
-    for output in evidence.contract.outputs.values():
+def _volatile_parts(contract: Contract, path: str) -> Iterator[str]:
+    for output in contract.outputs.values():
         relative = output.relative(path)
         for one in output.volatile:
             name, _, part = one.partition("#")

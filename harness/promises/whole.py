@@ -24,13 +24,13 @@ def what_is_lacking(
     shared = any(one.may_write(path) for one in shared_outputs(evidence.contract, evidence.case))
     if not usual:
         names_differ = set(runs[0]) != set(runs[-1])
-        may_be_one = shared or names_differ or is_volatile(evidence, path)
+        may_be_one = shared or names_differ or is_volatile(evidence.contract, path)
         named = any(one.names(path) for one in outputs) or formats.has_form(path)
         if not (may_be_one and named) or new.kind != "file":
             return "no usual run leaves it"
         return defect(path, new)
     alike = len(usual) == len(runs) and same(usual[0], usual[-1])
-    if (alike and not shared and not is_volatile(evidence, path)) or new.kind != "file":
+    if (alike and not shared and not is_volatile(evidence.contract, path)) or new.kind != "file":
         return f"usually it has {len(usual[0].data)}"
     return (
         defect(path, new)

@@ -16,6 +16,7 @@ from harness.cases.matrix import Change, Matrix, Suite
 from harness.cases.trial import Trial, UsualRuns
 from harness.contracts import loaders
 from harness.contracts.contract import Contract, Level
+from harness.contracts.outputs import files_beside
 from harness.errors import WrongContract, WrongUse
 from harness.files.digest import digest
 from harness.files.modules import execute, sources, wrong_contract_on_error
@@ -109,6 +110,7 @@ def fingerprint(ref: StepRef) -> str:
             source_folder(contract, loaders.read_script(ref.script or contract.script)),
             sources(contract.suite),
             files_in(contract.samples),
+            files_beside(contract.outputs, contract.origin.parent),
             profile.read_bytes() if profile and profile.is_file() else ref.profile,
             ref.pairwise,
             level_of(ref, contract),
@@ -160,7 +162,9 @@ def _run_once(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     outcome = replace(outcome, unproven=unproven)
     expected = expected.for_exit_code(outcome.exit_code)
     compared = usual.outcomes[0] if usual else _usual_outcome(ref, runner, case, expected)
-    evidence = Evidence(step.contract, case, expected, outcome, usual, compared)
+    evidence = Evidence(
+        step.contract, case, expected, outcome, usual, compared, case_id == step.matrix.usual
+    )
     return Trial(case, expected, outcome, judge(evidence, step.level), usual)
 
 
@@ -218,7 +222,9 @@ def _run_usual(ref: StepRef, runner: Runner) -> UsualRuns:
     case, first = _run_usual_once(ref, runner)
     time.sleep(1 - time.time() % 1)
     second = runner.run(_with_hash_seed(case, "1"))
-    evidence = Evidence(step.contract, case, expected.for_exit_code(first.exit_code), first)
+    evidence = Evidence(
+        step.contract, case, expected.for_exit_code(first.exit_code), first, is_usual=True
+    )
     findings = judge(evidence, step.level).findings
     return UsualRuns((first, second), findings, evidence.as_expected)
 

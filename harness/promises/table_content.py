@@ -1,0 +1,184 @@
+"""What a table must hold: columns and their types, rows, and the rows of an input."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from harness.contracts import schemas
+from harness.contracts.outputs import FileContent, Rows
+from harness.files import formats, tables
+from harness.files.tables import Table
+from harness.promises import Breach, Evidence, NotProven
+from harness.worlds.tree import is_under
+
+# Of several wrong cells in one file.
+_MOST = 3
+
+
+def check(
+    evidence: Evidence, path: str, data: bytes, content: FileContent
+) -> Iterator[Breach | NotProven]:
+    """What is wrong with one table; raises `Malformed` and `MissingLibrary`."""
+    columns = content.schema_ if schemas.is_columns(content.schema_) else None
+    rows = content.rows if content.rows is not None and not content.rows.split else None
+    if not (columns or rows or content.columns or content.header):
+        return
+    named = bool(columns or content.columns or content.header)
+    found = tables.read(path, data, content.header)
+    if content.header and not tables.looks_like_header(found.names):
+        yield Breach("no-header", path, "the names of the columns", ",".join(found.names))
+        return
+    if named and not found.names and content.header is not False:
+        # A header is what is compared with; the first row stands for it.
+        found = tables.read(path, data, header=True)
+    if columns:
+        yield from _check_columns(path, found, tuple(columns))
+        yield from _check_types(path, found, columns)
+    if content.columns is not None:
+        yield from _check_same_columns(evidence, path, found, content.columns.same_as)
+    if rows is not None:
+        yield from _check_rows(evidence, path, found, rows)
+
+
+def check_split(
+    evidence: Evidence, content: FileContent, files: Mapping[str, bytes], folder: str
+) -> Iterator[Breach | NotProven]:
+    """Whether files hold the rows of an input, each once, in one of them."""
+    assert content.rows is not None
+    name = content.rows.split
+    files = {path: data for path, data in files.items() if formats.suffix(path) in tables.SUFFIXES}
+    try:
+        given = _input_tables(evidence, name)
+        parts = {path: tables.read(path, data, content.header) for path, data in files.items()}
+    except (formats.Malformed, formats.MissingLibrary) as error:
+        yield NotProven(f"rows of {name}: {error}")
+        return
+    if isinstance(given, NotProven):
+        yield given
+        return
+    if not given:
+        return
+    common = [
+        one
+        for one in given[0].names
+        if all(one in table.names for table in (*given, *parts.values()))
+    ]
+    if given[0].names and parts and not common:
+        yield Breach("rows-lost", folder, f"the rows of {name}", "no column of its")
+        return
+    wanted = Counter(key for table in given for key in table.keys(common))
+    found = Counter(key for table in parts.values() for key in table.keys(common))
+    total = wanted.total()
+    for key, what, rows in (
+        ("rows-lost", f"all {total} rows of {name}, in its files together", wanted - found),
+        ("rows-twice", f"each row of {name} in one place", _more(found, wanted)),
+        ("rows-added", f"only rows of {name}", _others(found, wanted)),
+    ):
+        if rows:
+            first = ",".join(_shown(one) for one in next(iter(rows)))
+            verb = {"rows-lost": "lacking", "rows-twice": "more than once"}.get(key, "more")
+            yield Breach(key, folder, what, f"{rows.total()} {verb}, such as {first}")
+
+
+def _more(
+    found: Counter[tuple[object, ...]], wanted: Counter[tuple[object, ...]]
+) -> Counter[tuple[object, ...]]:
+    return Counter({row: count for row, count in (found - wanted).items() if row in wanted})
+
+
+def _others(
+    found: Counter[tuple[object, ...]], wanted: Counter[tuple[object, ...]]
+) -> Counter[tuple[object, ...]]:
+    return Counter({row: count for row, count in found.items() if row not in wanted})
+
+
+def _shown(cell: object) -> str:
+    return f"{cell:g}" if isinstance(cell, float) else str(cell)
+
+
+def _check_columns(path: str, found: Table, wanted: tuple[str, ...]) -> Iterator[Breach]:
+    if found.names == wanted:
+        return
+    key = "column-order" if sorted(found.names) == sorted(wanted) else "columns"
+    yield Breach(key, path, f"the columns {','.join(wanted)}", ",".join(found.names) or "none")
+
+
+def _check_types(path: str, found: Table, columns: Mapping[str, str]) -> Iterator[Breach]:
+    breaches = []
+    for name, kind in columns.items():
+        if name not in found.names:
+            continue
+        place = found.names.index(name)
+        if found.types:
+            if tables.wrong_type(found.types[place], kind):
+                breaches.append(Breach("type", f"{path} → column {name}", kind, found.types[place]))
+                continue
+            if kind.endswith("?") or all(row[place] for row in found.rows):
+                continue
+            if kind == "string":
+                continue
+        for number, row in enumerate(found.rows, 2):
+            if tables.wrong_cell(row[place], kind):
+                got = f"row {number}: {row[place]!r}"
+                breaches.append(Breach("type", f"{path} → column {name}", kind, got))
+                break
+    yield from breaches[:_MOST]
+
+
+def _check_same_columns(
+    evidence: Evidence, path: str, found: Table, name: str
+) -> Iterator[Breach | NotProven]:
+    given = _input_tables(evidence, name)
+    if isinstance(given, NotProven):
+        yield given
+    elif given and given[0].names:
+        yield from _check_columns(path, found, given[0].names)
+    elif given:
+        yield NotProven(f"the input {name} has no header to compare that of {path} with")
+
+
+def _check_rows(
+    evidence: Evidence, path: str, found: Table, rows: Rows
+) -> Iterator[Breach | NotProven]:
+    count = len(found.rows)
+    if rows.same_as:
+        given = _input_tables(evidence, rows.same_as)
+        if isinstance(given, NotProven):
+            yield given
+        elif given and count != (wanted := sum(len(one.rows) for one in given)):
+            expected = f"{wanted} rows, as in {rows.same_as}"
+            yield Breach("rows", path, expected, f"{count} rows")
+        return
+    if count < rows.low or (rows.high is not None and count > rows.high):
+        low, high = rows.low, rows.high
+        wanted_rows = f"{low}" if low == high else f"{low}..{'' if high is None else high}"
+        yield Breach("rows", path, f"{wanted_rows} rows", f"{count} rows")
+
+
+def _input_tables(evidence: Evidence, name: str) -> list[Table] | NotProven:
+    """The tables of an input in this case; none when it is not there.
+
+    Raises `Malformed` and `MissingLibrary`.
+    """
+    one = evidence.contract.inputs.get(name)
+    if one is None:
+        return NotProven(f"there is no input {name}")
+    folders = [mount for mount in one.mounts if mount in evidence.outcome.before]
+    if not folders:
+        return []
+    files = {
+        path: entry.data
+        for path, entry in evidence.outcome.before
+        if is_under(path, folders[0]) and entry.kind == "file"
+    }
+    if one.file is not None:
+        files = {path: data for path, data in files.items() if path.endswith(f"/{one.file}")}
+    readable = {
+        path: data
+        for path, data in files.items()
+        if formats.suffix(path) in (*tables.SUFFIXES, ".json")
+    }
+    if files and not readable:
+        return NotProven(f"the input {name} holds no table: {', '.join(sorted(files))}")
+    return [tables.read(path, data) for path, data in sorted(readable.items())]

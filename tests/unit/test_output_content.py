@@ -1,0 +1,484 @@
+"""Outputs: what the contract says that their files hold, and the faults that it finds."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.contracts import schemas
+from harness.errors import WrongContract
+from harness.files.difference import describe
+from harness.promises import content, form, golden, members
+from harness.runs.step import fingerprint, read_contract
+from tests.unit.small_steps import breaches as found
+from tests.unit.small_steps import contract, evidence, findings, keys, outcome, write_step
+
+ROWS = b"id,name,price\n1,a,1.50\n2,b,2\n3,c,3\n4,d,4\n"
+TYPES = {"id": "integer", "name": "string", "price": "number"}
+
+
+def held(name: str, data: bytes, given: bytes | None = ROWS, **terms: Any) -> list[str]:
+    """The keys of what is wrong with one file, whose terms these are."""
+    step = contract(files={name: terms})
+    result = outcome({name: data}, None if given is None else {"data.csv": given})
+    return keys(content.PROMISE, evidence(step, result))
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (ROWS, []),
+        (b"id,name,price\n", []),
+        (b"id,name,cost\n1,a,1\n", ["columns"]),
+        (b"name,id,price\na,1,1\n", ["column-order"]),
+        (b"1,a,1.5\n2,b,2\n", ["columns"]),
+        (b"id,name\n1,a\n", ["columns"]),
+        (b"id,name,price\n1.0,a,1\n", ["type"]),
+        (b"id,name,price\n1,a,nan\n", ["type"]),
+        (b"id,name,price\n1,a,\n", ["type"]),
+    ],
+)
+def test_columns_and_their_types(data: bytes, wanted: list[str]) -> None:
+    assert held("a.csv", data, schema=TYPES) == wanted
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        ("boolean", "True", "1"),
+        ("date", "2024-01-02", "02.01.2024"),
+        ("datetime", "2024-01-02T03:04:05Z", "yesterday"),
+        ("number?", "", "x"),
+        ("integer", "-3", "1_000"),
+    ],
+)
+def test_types_of_cells(kind: str, right: str, wrong: str) -> None:
+    for cell, wanted in ((right, []), (wrong, ["type"])):
+        assert held("a.csv", f'a,b\n"{cell}",x\n'.encode(), schema={"a": kind, "b": "string"}) == (
+            wanted
+        )
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (b'{"a": [1, 2]}', []),
+        (b'{"a": [1, "2"]}', ["schema"]),
+        (b"[]", ["schema"]),
+    ],
+)
+def test_a_json_schema(data: bytes, wanted: list[str]) -> None:
+    schema = {"type": "object", "properties": {"a": {"items": {"type": "integer"}}}}
+    assert held("a.json", data, schema=schema) == wanted
+
+
+def test_a_json_schema_tells_the_place_and_each_line_is_held_to_it() -> None:
+    step = contract(files={"a.jsonl": {"schema": {"required": ["id"]}}})
+    result = outcome({"a.jsonl": b'{"id": 1}\n{"name": 2}\n'})
+    (breach,) = found(content.PROMISE, evidence(step, result))
+    assert breach.expected.startswith("line 2 ")
+
+
+@pytest.mark.parametrize(
+    ("rows", "data", "wanted"),
+    [
+        ("same as data", ROWS, []),
+        ("same as data", b"5\n6\n7\n8\n", []),
+        ("same as data", b"id\n1\n2\n3\n", ["rows"]),
+        (4, ROWS, []),
+        ("2..3", ROWS, ["rows"]),
+        ("5..", ROWS, ["rows"]),
+        ("1..4", ROWS, []),
+    ],
+)
+def test_rows(rows: object, data: bytes, wanted: list[str]) -> None:
+    assert held("a.csv", data, rows=rows) == wanted
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "wanted"),
+    [
+        (b"id,name,price\n1,a,1.5\n3,c,3.0\n", b"id,name,price\n2,b,2\n4,d,4\n", []),
+        (b"price,id,name\n1.5,1,a\n3,3,c\n2,2,b\n", b"id,name,price\n4,d,4\n", []),
+        (b"id,name,price\n1,a,1.5\n", b"id,name,price\n2,b,2\n4,d,4\n", ["rows-lost"]),
+        (
+            b"id,name,price\n1,a,1.5\n2,b,2\n3,c,3\n",
+            b"id,name,price\n2,b,2\n4,d,4\n",
+            ["rows-twice"],
+        ),
+        (
+            b"id,name,price\n1,a,1.5\n2,b,2\n3,c,3\n",
+            b"id,name,price\n5,b,2\n4,d,4\n",
+            ["rows-added"],
+        ),
+    ],
+)
+def test_a_split_loses_no_row_and_repeats_none(
+    train: bytes, test: bytes, wanted: list[str]
+) -> None:
+    step = contract(rows={"split": "data"})
+    result = outcome({"train.csv": train, "test.csv": test, "_SUCCESS": b""}, {"data.csv": ROWS})
+    assert keys(content.PROMISE, evidence(step, result)) == wanted
+
+
+def test_a_split_without_headers_and_without_an_input() -> None:
+    step = contract(rows={"split": "data"})
+    result = outcome({"a.csv": b"1,2\n", "b.csv": b"3,4.0\n"}, {"data.csv": b"3,4\n1,2\n"})
+    assert keys(content.PROMISE, evidence(step, result)) == []
+    absent = outcome({"a.csv": b"1,2\n"})
+    assert keys(content.PROMISE, evidence(step, absent)) == []
+    other = outcome({"a.csv": b"1,2\n"}, {"data.bin": b"\0"})
+    assert keys(content.PROMISE, evidence(step, other)) == ["not proven"]
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (b"id,name,price\n", []),
+        (b"id,title,price\n", ["columns"]),
+        (b"id,price,name\n", ["column-order"]),
+        (b"9,x,3\n", ["columns"]),
+    ],
+)
+def test_the_columns_of_an_input(data: bytes, wanted: list[str]) -> None:
+    assert held("a.csv", data, columns={"same_as": "data"}) == wanted
+
+
+def test_a_header_that_the_contract_wants() -> None:
+    assert held("a.csv", b"id,name\n1,a\n", header=True) == []
+    assert held("a.csv", b"1,a\n2,b\n", header=True) == ["no-header"]
+    assert held("a.csv", b"a,b\nc,d\n", header=False, rows=2) == []
+
+
+def test_texts() -> None:
+    assert held("a.txt", b"rows: 4\n", contains=[r"^rows: \d+$"]) == []
+    assert held("a.txt", b"rows: none\n", contains=[r"^rows: \d+$"]) == ["no-match"]
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (b'{"a": {"rmse": 0.5}, "n": 3}', []),
+        (b'{"a": {"rmse": -0.5}, "n": 3}', ["metric"]),
+        (b'{"a": {"rmse": "0.5"}, "n": 3}', ["metric"]),
+        (b'{"a": {"rmse": 0.5}, "n": 3.5}', ["metric"]),
+        (b'{"a": {"mse": 0.5}, "n": 3}', ["no-metric"]),
+        (b'{"a.rmse": 0.5, "n": true}', ["metric"]),
+    ],
+)
+def test_metrics(data: bytes, wanted: list[str]) -> None:
+    assert held("a.json", data, metrics={"a.rmse": "number >= 0", "/n": "integer"}) == wanted
+
+
+def test_a_metric_that_is_no_number_is_told_once() -> None:
+    step = contract(files={"a.json": {"metrics": {"rmse": "number"}}})
+    given = evidence(step, outcome({"a.json": b'{"rmse": NaN}'}))
+    assert (keys(form.PROMISE, given), keys(content.PROMISE, given)) == (["no.json"], [])
+    waived = step.model_copy(update={"waivers": {"form": "NaN is meant"}})
+    assert keys(content.PROMISE, evidence(waived, outcome({"a.json": b'{"rmse": NaN}'}))) == [
+        "metric"
+    ]
+
+
+def test_what_the_contract_says_something_of_must_be_there() -> None:
+    terms = {"report.json": {"metrics": {"a": "number"}}, "other.json": {}}
+    result = outcome({"x.json": b"1"})
+    assert keys(content.PROMISE, evidence(contract(files=terms), result)) == ["missing"]
+    optional = contract(files=terms, required=False)
+    assert keys(content.PROMISE, evidence(optional, result)) == []
+    assert keys(content.PROMISE, evidence(contract(files=terms), outcome({}, code=1))) == []
+
+
+def test_keys_at_the_output_are_for_all_of_its_files_of_that_form() -> None:
+    step = contract(schema={"type": "object"}, contains=["x"])
+    assert keys(content.PROMISE, evidence(step, outcome({"a.json": b'{"x": 1}'}))) == []
+    result = outcome({"a.json": b'["x"]', "b.csv": b"a\n"})
+    assert keys(content.PROMISE, evidence(step, result)) == ["schema", "no-match"]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "right", "wrong"),
+    [
+        ("number", {"type": "number"}, None),
+        ("number >= 0, < 1", {"type": "number", "minimum": 0, "exclusiveMaximum": 1}, None),
+        (
+            "integer > 0 and <= 1e3",
+            {"type": "integer", "exclusiveMinimum": 0, "maximum": 1e3},
+            None,
+        ),
+        ("float", None, "should be number or integer"),
+        ("number > zero", None, "should be number or integer"),
+    ],
+)
+def test_bounds_become_a_json_schema(bounds: str, right: object, wrong: str | None) -> None:
+    if wrong is None:
+        assert schemas.of_metric(bounds) == right
+    else:
+        with pytest.raises(ValueError, match=wrong):
+            schemas.of_metric(bounds)
+
+
+Infos = dict[str, tarfile.TarInfo]
+
+
+def packed(change: Callable[[Infos], object] | None = None, weights: bytes = b"weights") -> bytes:
+    """An archive with a file, a script, two kinds of links and an empty folder."""
+    names = ("a/w.bin", "run.sh", "soft", "hard", "empty")
+    infos = {name: tarfile.TarInfo(name) for name in names}
+    infos["run.sh"].mode = 0o755
+    infos["soft"].type, infos["soft"].linkname = tarfile.SYMTYPE, "a/w.bin"
+    infos["hard"].type, infos["hard"].linkname = tarfile.LNKTYPE, "a/w.bin"
+    infos["empty"].type = tarfile.DIRTYPE
+    if change:
+        change(infos)
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        for name, info in infos.items():
+            data = (b"#!" if name == "run.sh" else weights) if info.isreg() else b""
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def _moved(infos: Infos) -> None:
+    for info in infos.values():
+        info.name = f"model/{info.name}"
+        if info.islnk():
+            info.linkname = f"model/{info.linkname}"
+
+
+def _to_file(name: str) -> Callable[[Infos], None]:
+    def change(infos: Infos) -> None:
+        infos[name].type, infos[name].linkname = tarfile.REGTYPE, ""
+
+    return change
+
+
+def repacked(data: bytes, **terms: object) -> list[str]:
+    step = contract(files={"model.tar.gz": {"members": {"of": "data", **terms}}})
+    result = outcome({"model.tar.gz": data}, {"model.tar.gz": packed()})
+    return keys(members.PROMISE, evidence(step, result))
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (packed(), []),
+        (packed(lambda infos: infos.update(more=tarfile.TarInfo("more"))), []),
+        (packed(lambda infos: infos.pop("run.sh")), ["member-missing"]),
+        (packed(lambda infos: setattr(infos["run.sh"], "name", "Run.sh")), ["member-missing"]),
+        (packed(lambda infos: infos.pop("empty")), ["member-missing"]),
+        (packed(lambda infos: setattr(infos["run.sh"], "mode", 0o644)), ["wrong-mode"]),
+        (packed(_to_file("soft")), ["wrong-type"]),
+        (packed(_to_file("hard")), ["wrong-type", "wrong-type"]),
+        (packed(lambda infos: setattr(infos["soft"], "linkname", "x")), ["wrong-target"]),
+        (packed(weights=b"other"), ["wrong-bytes", "wrong-bytes"]),
+    ],
+)
+def test_members(data: bytes, wanted: list[str]) -> None:
+    assert repacked(data) == wanted
+
+
+def test_members_below_a_folder_and_only_their_names() -> None:
+    assert repacked(packed(_moved), at="/model") == []
+    assert repacked(packed(_moved)) != []
+    assert (
+        repacked(packed(lambda infos: setattr(infos["run.sh"], "mode", 0)), unchanged=False) == []
+    )
+
+
+def test_which_of_two_names_is_the_link_does_not_count() -> None:
+    swapped = io.BytesIO()
+    given = io.BytesIO(packed())
+    with tarfile.open(fileobj=swapped, mode="w:gz") as tar, tarfile.open(fileobj=given) as old:
+        first = tarfile.TarInfo("hard")
+        first.size = len(b"weights")
+        tar.addfile(first, io.BytesIO(b"weights"))
+        second = tarfile.TarInfo("a/w.bin")
+        second.type, second.linkname = tarfile.LNKTYPE, "hard"
+        tar.addfile(second)
+        for info in old:
+            if info.name not in ("hard", "a/w.bin"):
+                tar.addfile(info, old.extractfile(info) if info.isreg() else None)
+    assert repacked(swapped.getvalue()) == []
+
+
+def compared(tmp_path: Path, kept: bytes, written: bytes, **terms: object) -> list[str]:
+    (tmp_path / "a.json").write_bytes(kept)
+    golden_terms = {"file": "a.json", **terms}
+    step = contract(files={"a.json": {"golden": golden_terms}}, volatile=["a.json#/time"])
+    step = step.model_copy(update={"origin": tmp_path / "contract.yaml"})
+    return keys(golden.PROMISE, evidence(step, outcome({"a.json": written}), is_usual=True))
+
+
+def test_golden_files(tmp_path: Path) -> None:
+    kept = b'{"rmse": 1.0, "time": 1}'
+    assert compared(tmp_path, kept, b'{"rmse": 1.0,\n "time": 2}') == []
+    assert compared(tmp_path, kept, b'{"rmse": 1.001, "time": 2}') == ["differs"]
+    assert compared(tmp_path, kept, b'{"rmse": 1.001, "time": 2}', tolerance=0.01) == []
+    assert compared(tmp_path, kept, b'{"rmse": 1.1, "time": 2}', tolerance=0.01) == ["differs"]
+
+
+def test_a_golden_file_that_is_not_there_is_not_proven(tmp_path: Path) -> None:
+    step = contract(files={"a.json": {"golden": "x/a.json"}}, origin=tmp_path / "contract.yaml")
+    given = evidence(step, outcome({"a.json": b"1"}), is_usual=True)
+    assert keys(golden.PROMISE, given) == ["not proven"]
+    assert keys(golden.PROMISE, evidence(step, outcome({"a.json": b"1"}))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "shown"),
+    [
+        ("a.json", b'{"a": {"b/c": 1}}', b'{"a": {"b/c": 2}}', "/a/b~1c: 1 → 2"),
+        ("a.json", b'{"a": 1}', b'{"a": 1.0}', "/a: 1 → 1.0"),
+        ("a.json", b"[1]", b"[1, 2]", "1 → 2 items"),
+        ("a.csv", b"id,x\n1,2\n", b"id,x\n1,3\n", "row 2, column x: 2 → 3"),
+        ("a.csv", b"id,x\n", b"id,y\n", "row 1: id,x → id,y"),
+        ("a.txt", b"a\nb\n", b"a\nc\n", "-b\n+c"),
+        ("a.bin", b"\0\1", b"\0\2", "from byte 1 on: 01 → 02"),
+        ("m.tar.gz", packed(), packed(lambda i: i.pop("soft")), "member soft: gone"),
+    ],
+)
+def test_differences_are_shown_as_such(name: str, old: bytes, new: bytes, shown: str) -> None:
+    assert shown in describe(name, old, new)
+    assert describe(name, old, old) == ""
+
+
+def test_differences_are_short() -> None:
+    old, new = ("\n".join(f"{n} {letter * 500}" for n in range(99)) for letter in "ab")
+    shown = describe("a.txt", old.encode(), new.encode())
+    assert len(shown.splitlines()) <= 9
+    assert max(len(line) for line in shown.splitlines()) <= 160
+
+
+TERMS = """\
+name: splits
+entry_point: step.py
+inputs:
+  data: {required: true, file: data.csv, mounts: [/opt/ml/processing/input/data]}
+outputs:
+  out:
+    path: /opt/ml/processing/output/out
+    files:
+      "*.csv": {columns: {same_as: data}, rows: {split: data}}
+      report.json: {metrics: {rows: integer >= 0}, golden: samples/expected/report.json}
+exit_codes: {0: done, 1: failed}
+"""
+SPLIT = """\
+import csv, json
+with open("/opt/ml/processing/input/data/data.csv", newline="") as stream:
+    header, *rows = csv.reader(stream)
+out = "/opt/ml/processing/output/out/"
+for name, part in (("train", rows[:3]), ("test", rows[3:])):
+    with open(out + name + ".csv", "w", newline="") as stream:
+        csv.writer(stream).writerows([header, *part])
+with open(out + "report.json", "w") as stream:
+    json.dump({"rows": len(rows)}, stream)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("", "", set()),
+        ("rows[3:]", "rows[2:]", {"content/rows-twice"}),
+        ("rows[3:]", "rows[4:]", {"content/rows-lost"}),
+        ("[header, *part]", "part", {"content/columns", "content/rows-lost"}),
+        ("len(rows)", "-1", {"content/metric", "golden/differs"}),
+        ("len(rows)", "str(len(rows))", {"content/metric", "golden/differs"}),
+        ("json.dump({", "stream.write(repr({", {"form/no.json", "golden/differs"}),
+        ("json.dump({", "print({", {"form/empty", "golden/differs"}),
+    ],
+)
+def test_a_seeded_fault_is_found_and_the_right_step_is_not_accused(
+    tmp_path: Path, old: str, new: str, wanted: set[str]
+) -> None:
+    script = SPLIT.replace(old, new, 1) if old else SPLIT
+    if "stream.write(repr" in new:
+        script = script.replace("}, stream)", "}))")
+    samples = {"data/data.csv": ROWS, "expected/report.json": b'{"rows": 4}'}
+    ref = write_step(tmp_path, TERMS, script, samples)
+    assert findings(ref, "data=present") >= wanted
+    assert wanted or findings(ref, "data=present") == set()
+
+
+def test_golden_files_and_schemas_are_part_of_the_step(tmp_path: Path) -> None:
+    terms = TERMS.replace("metrics: {rows: integer >= 0}", "schema: report.schema.json")
+    samples = {"data/data.csv": ROWS, "../report.schema.json": b'{"type": "object"}'}
+    ref = write_step(tmp_path, terms, SPLIT, samples)
+    first = fingerprint(ref)
+    (tmp_path / "report.schema.json").write_text('{"type": "array"}')
+    fingerprint.cache_clear()
+    assert fingerprint(ref) != first
+    assert "content/schema" in findings(ref, "data=present")
+    (tmp_path / "report.schema.json").write_text('{"type": "list"}')
+    with pytest.raises(WrongContract, match=r"contract.yaml:10: .*report\.json\.schema: "):
+        read_contract(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "what"),
+    [
+        ("split: data", "split: rows", 9, "rows is no input"),
+        ("integer >= 0", "integer of rows", 10, "should be number or integer"),
+        ('"*.csv"', '"../*.csv"', 9, "without . and .."),
+        ("golden: samples", "schema: {colour: red}, golden: samples", 10, "no keyword"),
+        ("golden: samples", "contains: [(], golden: samples", 10, "regular expression"),
+        ("same_as", "as", 9, "missing"),
+    ],
+)
+def test_errors_name_file_line_and_key(
+    tmp_path: Path, old: str, new: str, line: int, what: str
+) -> None:
+    write_step(tmp_path, TERMS.replace(old, new, 1), SPLIT, {})
+    with pytest.raises(WrongContract) as caught:
+        read_contract(tmp_path)
+    assert f"contract.yaml:{line}: outputs.out.files." in caught.value.what
+    assert what in caught.value.what
+
+
+def accept(folder: Path, *options: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).with_name("harness"), "accept", str(folder), *options],
+        input=answer,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_accept_shows_the_difference_and_writes_golden_files(tmp_path: Path) -> None:
+    kept = tmp_path / "samples" / "expected" / "report.json"
+    write_step(
+        tmp_path, TERMS, SPLIT, {"data/data.csv": ROWS, "expected/report.json": b'{"rows": 5}'}
+    )
+    refused = accept(tmp_path, answer="n\n")
+    assert refused.returncode == 1
+    assert "/rows: 5 → 4" in refused.stdout
+    assert json.loads(kept.read_text()) == {"rows": 5}
+    accepted = accept(tmp_path, "--yes")
+    assert accepted.returncode == 0, accepted.stderr
+    assert json.loads(kept.read_text()) == {"rows": 4}
+    again = accept(tmp_path)
+    assert (again.returncode, again.stdout) == (0, "")
+
+
+def test_accept_without_golden_files_or_with_a_failing_case(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "fails").mkdir()
+    terms = TERMS.replace(", golden: samples/expected/report.json", "")
+    write_step(tmp_path / "plain", terms, SPLIT, {"data/data.csv": ROWS})
+    assert accept(tmp_path / "plain").returncode == 2
+    write_step(tmp_path / "fails", TERMS, SPLIT + "1 / 0\n", {"data/data.csv": ROWS})
+    failed = accept(tmp_path / "fails", "--yes")
+    assert failed.returncode == 1
+    assert "nothing to accept" in failed.stderr
