@@ -28,8 +28,7 @@ _ROWS = re.compile(r"(?P<low>\d+)(?P<range>\.\.(?P<high>\d+)?)?|same as (?P<inpu
 
 
 def _wrong(what: str) -> PydanticCustomError:
-    # The text is a template.
-    return PydanticCustomError("output", what.replace("{", "{{").replace("}", "}}"))
+    return PydanticCustomError("output", "{what}", {"what": what})
 
 
 def _inside(name: str) -> str:
@@ -117,7 +116,7 @@ def _golden(value: Any) -> Any:
 
 
 def _rows(value: Any) -> Any:
-    if isinstance(value, Rows):
+    if value is None or isinstance(value, Rows):
         return value
     if isinstance(value, Mapping) and set(value) == {"split"} and isinstance(value["split"], str):
         return Rows(split=value["split"])
@@ -237,19 +236,32 @@ class _Files:
 _LISTED = TypeAdapter(tuple[FilePattern, ...])
 
 
-class Output(FileContent):
+class OutputContent(FileContent):
+    """What an output holds: the `files` that may be in it, and what these must hold.
+
+    The keys of a file stand here for all of them. `volatile` is what may differ from run to run: a
+    file or a pattern, `FILE#/json/pointer`, `FILE#column`, or `FILE#member` of an archive.
+    """
+
+    files: Annotated[Mapping[FilePattern, FileContent], _Files] = {}
+    volatile: Annotated[tuple[_Volatile, ...], Field(strict=False)] = ()
+
+    def at(self, path: str, required: bool = True) -> Output:
+        """The output with this content."""
+        names = (name for name in OutputContent.model_fields if name != "schema_")
+        given = {name: getattr(self, name) for name in names}
+        return Output(path=path, required=required, schema=self.schema_, **given)
+
+
+class Output(OutputContent):
     """An output folder, and the files that the step may write in it (none named: any).
 
-    On success a `required` one holds something; others may stay empty. The keys of a file stand at
-    an output for all of its files. `volatile` is what may differ from run to run: a file or a
-    pattern, `FILE#/json/pointer`, `FILE#column`, or `FILE#member` of an archive.
+    On success a `required` one holds something; others may stay empty.
     """
 
     path: Annotated[str, Field(pattern=r"^/")]
     required: bool = True
     description: str = ""
-    files: Annotated[Mapping[FilePattern, FileContent], _Files] = {}
-    volatile: Annotated[tuple[_Volatile, ...], Field(strict=False)] = ()
 
     def relative(self, path: str) -> str | None:
         """The path of a file relative to the output's folder; None for what is not below it."""

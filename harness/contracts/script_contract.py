@@ -3,8 +3,9 @@
 The file is executed, since the object may have any class. It has `entry_point`,
 `expected_input_paths`, `expected_output_paths` and, optionally, `expected_arguments`,
 `required_env_vars`, `optional_env_vars`, `framework_requirements`, `description`, `waivers`
-(promise → reason), `sink`, true of a step without outputs, `timeout` (in seconds) and `sigterm` (a
-dict with `exit_codes`, `may_write`).
+(promise → reason), `sink`, true of a step without outputs, `scratch`, `timeout` (in seconds),
+`sigterm` (a dict with `exit_codes`, `may_write`), and `output_content` (output → what it holds,
+with the keys of `contract.yaml`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.contracts.arguments import DeclaredValue, from_value
 from harness.contracts.checks import find_errors
@@ -25,12 +26,12 @@ from harness.contracts.contract import (
     EntryPoint,
     Environment,
     Input,
-    Output,
     Reason,
     Sigterm,
     Texts,
     Timeout,
 )
+from harness.contracts.outputs import OutputContent
 from harness.contracts.reading import Options
 from harness.errors import WrongContract
 from harness.files import models
@@ -57,6 +58,8 @@ class _Attributes(BaseModel):
     waivers: dict[str, Reason] = {}
     timeout: Timeout | None = None
     sigterm: Sigterm = Sigterm()
+    scratch: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = ()
+    output_content: dict[str, OutputContent] = {}
 
 
 # The attributes of the parts that `find_errors` names.
@@ -65,7 +68,7 @@ _ATTRIBUTES: Mapping[tuple[int | str, ...], str] = {
     ("environment", "optional"): "optional_env_vars",
     ("sink",): "sink",
     ("waivers",): "waivers",
-    ("outputs",): "expected_output_paths",
+    ("outputs",): "output_content",
     ("sigterm",): "sigterm",
 }
 
@@ -90,14 +93,22 @@ def read(path: Path, options: Options) -> Contract:
     except ValidationError as error:
         refused = list(models.find_errors(_Attributes, error, values))
         raise _errors(path, name, refused) from None
+    unknown = [
+        (("output_content", one), "there is no such output")
+        for one in attributes.output_content
+        if one not in attributes.expected_output_paths
+    ]
     contract = _contract(path, attributes)
-    if found := list(find_errors(contract, options.promises)):
-        raise _errors(path, name, [(_in_object(where), what) for where, what in found])
+    found = find_errors(contract, options.promises, path.parent)
+    if errors := [*unknown, *((_in_object(where), what) for where, what in found)]:
+        raise _errors(path, name, errors)
     return contract
 
 
 def _in_object(where: KeyPath) -> KeyPath:
     """The attribute that holds the part of a contract at `where`, and the keys within it."""
+    if where == ("outputs",):
+        return ("expected_output_paths",)
     attribute, rest = next(
         (one, where[len(keys) :]) for keys, one in _ATTRIBUTES.items() if where[: len(keys)] == keys
     )
@@ -114,7 +125,10 @@ def _contract(path: Path, attributes: _Attributes) -> Contract:
             for one, mount in attributes.expected_input_paths.items()
         },
         sink=attributes.sink,
-        outputs={one: Output(path=at) for one, at in attributes.expected_output_paths.items()},
+        outputs={
+            one: attributes.output_content.get(one, OutputContent()).at(path)
+            for one, path in attributes.expected_output_paths.items()
+        },
         arguments={one: from_value(value) for one, value in attributes.expected_arguments.items()},
         environment=Environment(
             required=attributes.required_env_vars, optional=_to_texts(attributes.optional_env_vars)
@@ -124,6 +138,7 @@ def _contract(path: Path, attributes: _Attributes) -> Contract:
         waivers=attributes.waivers,
         timeout=attributes.timeout,
         sigterm=attributes.sigterm,
+        scratch=attributes.scratch,
         folder=Path(attributes.entry_point).parent,
     )
 

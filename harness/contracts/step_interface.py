@@ -21,11 +21,11 @@ from harness.contracts.contract import (
     EntryPoint,
     Environment,
     Input,
-    Output,
     Reason,
     Sigterm,
     Timeout,
 )
+from harness.contracts.outputs import OutputContent
 from harness.contracts.reading import Options
 from harness.files import yaml_file
 from harness.files.models import KeyPath, fields_of, unknown_key
@@ -56,6 +56,7 @@ class _Input(_Part):
 
 class _Output(_Part):
     path: AbsolutePath
+    content: OutputContent = OutputContent()
 
 
 class _JobArgument(_Part):
@@ -90,6 +91,7 @@ class _Section(_Part):
     waivers: Mapping[str, Reason] = {}
     timeout: Timeout | None = None
     sigterm: Sigterm = Sigterm()
+    scratch: tuple[AbsolutePath, ...] = Field(default=(), strict=False)
 
 
 def matches(path: Path) -> bool:
@@ -106,7 +108,9 @@ def read(path: Path, options: Options) -> Contract:
 
     def errors(section: _Section) -> Iterator[tuple[KeyPath, str]]:
         contract = _contract(path, section, document)
-        for where, what in find_errors(contract, options.promises):
+        for where, what in find_errors(contract, options.promises, path.parent):
+            if where[0] == "outputs" and len(where) > 1:
+                where = (*where[:2], "content", *where[2:])
             yield (_KEYS.get(where[0], where[0]), *where[1:]), what
 
     section = yaml_file.validate(
@@ -127,7 +131,7 @@ def _contract(path: Path, section: _Section, document: Any) -> Contract:
         description=section.description,
         entry_point=Path(section.entry_point).name,
         inputs=dict(_inputs(section)),
-        outputs={name: Output(path=one.path) for name, one in section.outputs.items()},
+        outputs={name: one.content.at(one.path) for name, one in section.outputs.items()},
         sink=not section.outputs and _is_sink(section, document),
         arguments={**{name: from_value(one) for name, one in section.arguments.items()}, **flags},
         environment=Environment(
@@ -143,6 +147,7 @@ def _contract(path: Path, section: _Section, document: Any) -> Contract:
         waivers=section.waivers,
         timeout=section.timeout,
         sigterm=section.sigterm,
+        scratch=section.scratch,
         folder=Path(source_dir) / Path(section.entry_point).parent,
     )
 

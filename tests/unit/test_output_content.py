@@ -482,3 +482,42 @@ def test_accept_without_golden_files_or_with_a_failing_case(tmp_path: Path) -> N
     failed = accept(tmp_path / "fails", "--yes")
     assert failed.returncode == 1
     assert "nothing to accept" in failed.stderr
+
+
+INTERFACE = """\
+contract:
+  entry_point: step.py
+  scratch: [/opt/ml/work]
+  inputs: {data: {path: /opt/ml/processing/input/data, required: true}}
+  outputs:
+    out:
+      path: /opt/ml/processing/output/out
+      content: {files: {"*.csv": {rows: same as data, schema: {id: integer}}}}
+"""
+SCRIPT_CONTRACT = """\
+COLUMNS = {"id": "integer"}
+class CONTRACT:
+    entry_point = "step.py"
+    expected_input_paths = {"data": "/opt/ml/processing/input/data"}
+    expected_output_paths = {"out": "/opt/ml/processing/output/out"}
+    output_content = {"out": {"files": {"*.csv": {"rows": "same as data", "schema": COLUMNS}}}}
+    scratch = ["/opt/ml/work"]
+contract = CONTRACT()
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "terms", "line"), [("x.step.yaml", INTERFACE, 8), ("x.py", SCRIPT_CONTRACT, 6)]
+)
+def test_other_forms_of_contract_say_the_same(
+    tmp_path: Path, file: str, terms: str, line: int
+) -> None:
+    (tmp_path / file).write_text(terms)
+    out = read_contract(tmp_path / file)
+    assert out.scratch == ("/opt/ml/work",)
+    step = contract(files={"*.csv": {"rows": "same as data", "schema": {"id": "integer"}}})
+    assert out.outputs == step.outputs
+    for old, new in (("same as data", "same as rows"), ("integer", "int")):
+        (tmp_path / file).write_text(terms.replace(old, new))
+        with pytest.raises(WrongContract, match=rf"{file}:{line}: .*out\.(content\.)?files\."):
+            read_contract(tmp_path / file)
