@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
+from harness.files import validated
+from harness.files.validated import Texts, Tuple
 from harness.worlds.tree import Tree
 
 # A case with an error fails; warnings are only shown.
@@ -17,7 +19,7 @@ Severity = Literal["error", "warning"]
 DEFAULT_TIMEOUT = 20.0
 
 
-@dataclass(frozen=True)
+@validated.dataclass(frozen=True)
 class Call:
     """A call of one of the script's functions instead of a run of the script.
 
@@ -29,7 +31,7 @@ class Call:
     arguments: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@validated.dataclass(frozen=True)
 class Mount:
     """A folder that is a separate file system of `size` bytes.
 
@@ -40,7 +42,7 @@ class Mount:
     size: int | None = None
 
 
-@dataclass(frozen=True)
+@validated.dataclass(frozen=True)
 class Interrupt:
     """A signal sent to the script during its run.
 
@@ -53,7 +55,7 @@ class Interrupt:
     at: float
 
 
-@dataclass(frozen=True)
+@validated.dataclass(frozen=True)
 class Case:
     """A tree, and how the script is started in it.
 
@@ -70,14 +72,14 @@ class Case:
     script: str = ""
     cwd: str = "/opt/ml/code"
     relative: bool = False
-    arguments: tuple[str, ...] = ()
+    arguments: Texts = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     call: Call | None = None
-    mounts: tuple[Mount, ...] = ()
+    mounts: Tuple[Mount] = ()
     user: int = 0
     umask: int = 0o022
-    read_only: tuple[str, ...] = ()
-    writable: tuple[str, ...] = ()
+    read_only: Texts = ()
+    writable: Texts = ()
     interrupt: Interrupt | None = None
     reversed_listing: bool = False
     timeout: float = DEFAULT_TIMEOUT

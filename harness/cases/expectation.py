@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from harness.files.validated import Pattern, Texts, Tuple, dataclass
 from harness.worlds.archives import Member
+from harness.worlds.tree import Kind
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Matches:
     """
 
     key: str
-    pattern: str
+    pattern: Pattern
     meaning: str
 
     def is_in(self, text: str) -> bool:
@@ -29,7 +31,7 @@ class Matches:
 class Archive:
     """A `.tar.gz` that must be written: these members, and `injected` as hyperparameters.json."""
 
-    members: tuple[Member, ...]
+    members: Tuple[Member]
     injected: bytes | None = None
 
 
@@ -40,7 +42,7 @@ class Content:
     `mode` (permission bits) and `mtime` (seconds since 1970) are judged unless they are None.
     """
 
-    kind: str = "file"
+    kind: Kind = "file"
     data: bytes = b""
     target: str = ""
     mode: int | None = None
@@ -59,7 +61,7 @@ class Raises:
     """What a called function must raise: an exception of this class whose message matches."""
 
     exception: str
-    message: str = ""
+    message: Pattern = ""
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,14 @@ class Expectation:
 
     exit_code: int | None = 0
     writes: Mapping[str, Archive | Content] = field(default_factory=dict)
-    error: tuple[Matches, ...] = ()
-    log: tuple[Matches, ...] = ()
+    error: Tuple[Matches] = ()
+    log: Tuple[Matches] = ()
     call: Returns | Raises | None = None
     dies: bool = False
-    holds: tuple[str, ...] = ()
+    holds: Texts = ()
     explained: bool = True
     whole: bool = False
-    lacks: tuple[str, ...] = ()
+    lacks: Texts = ()
     otherwise: Expectation | None = None
 
     def for_exit_code(self, exit_code: int | None) -> Expectation:

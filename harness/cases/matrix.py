@@ -8,14 +8,19 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import field, replace
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.cases.case import Case
 from harness.cases.expectation import Expectation
 from harness.errors import WrongContract, WrongUse
+from harness.files.modules import place_of_function, wrong_contract_on_error
+from harness.files.validated import dataclass
 
+T = TypeVar("T")
 Edit = Callable[[Case], Case]
 # Changes the usual case and its expectation to those under a circumstance.
 Change = Callable[[Case, Expectation], tuple[Case, Expectation]]
@@ -82,19 +87,23 @@ class Matrix:
         circumstances: Mapping[str, Change] = MappingProxyType({}),
         *,
         pairwise: bool = False,
+        origin: Path | None = None,
     ) -> None:
         """List the ids of all cases; raises `WrongContract` when two have the same id.
 
         `circumstances` maps name → change of the usual case. With `pairwise`, the product is
-        reduced to a covering array: every pair of choices is in some case.
+        reduced to a covering array: every pair of choices is in some case. `origin` is the file of
+        a user's suite: what goes wrong in its functions is told as its error.
         """
         self._suite = suite
+        self._origin = origin
         self._circumstances: dict[str, Change] = {}
         self._choices: dict[str, Mapping[str, str]] = {}
         self._special: dict[str, Special] = {}
         self.unproven: dict[str, str] = {}
-        for choices in _combinations(suite, pairwise):
-            self._add(choices)
+        with self._errors_of_suite():
+            for choices in _combinations(suite, pairwise):
+                self._add(choices)
         for special in suite.special:
             name = f"special={special.name}"
             if name in self._special or name in self.unproven:
@@ -103,11 +112,12 @@ class Matrix:
                 self.unproven[name] = special.unproven
             else:
                 self._special[name] = special
-        self.usual = self._find_usual()
-        if usual := self._choices.get(self.usual):
-            for axis in suite.axes:
-                for choice in axis.alone:
-                    self._add({**usual, axis.name: choice})
+        with self._errors_of_suite():
+            self.usual = self._find_usual()
+            if usual := self._choices.get(self.usual):
+                for axis in suite.axes:
+                    for choice in axis.alone:
+                        self._add({**usual, axis.name: choice})
         for circumstance, change in circumstances.items():
             name = f"circumstance={circumstance}"
             if self.usual:
@@ -133,19 +143,30 @@ class Matrix:
             case, expected = change(*self.case(self.usual))
             name = case_id.partition("=")[2]
             return replace(case, id=case_id, choices={"circumstance": name}), expected
-        if special := self._special.get(case_id):
-            start = replace(self._suite.start, id=case_id)
-            return _with_arguments(special.edit(start)), special.expected
-        if case_id not in self._choices:
-            raise unknown_case(case_id, self.ids)
-        return self._product_case(self._choices[case_id])
+        with self._errors_of_suite():
+            if special := self._special.get(case_id):
+                start = replace(self._suite.start, id=case_id)
+                return _with_arguments(_edited(start, special.edit)), special.expected
+            if case_id not in self._choices:
+                raise unknown_case(case_id, self.ids)
+            return self._product_case(self._choices[case_id])
 
     def _product_case(self, choices: Mapping[str, str]) -> tuple[Case, Expectation]:
         case = replace(self._suite.start, id=_case_id(choices), choices=choices)
         for axis in self._suite.axes:
             choice = choices[axis.name]
-            case = (axis.alone.get(choice) or axis.choices[choice])(case)
-        return _with_arguments(case), self._suite.expect(case)
+            case = _edited(case, axis.alone.get(choice) or axis.choices[choice])
+        expected = _checked(
+            self._suite.expect(case), Expectation, "the function", self._suite.expect
+        )
+        return _with_arguments(case), expected
+
+    def _errors_of_suite(self) -> AbstractContextManager[None]:
+        """Within it, an error of a user's suite names its file and line."""
+        if self._origin is None:
+            return nullcontext()
+        hint = "mend it; the README says what a suite is made of"
+        return wrong_contract_on_error(self._origin, "the suite fails", hint)
 
     def _find_usual(self) -> str:
         """The id of the usual case, whichever combinations are tried; "" when none must succeed.
@@ -174,6 +195,22 @@ class Matrix:
                 self._add(choices)
                 return
         raise unknown_case(case_id, self.ids)
+
+
+def _edited(case: Case, edit: Edit) -> Case:
+    return _checked(edit(case), Case, "the edit", edit)
+
+
+def _checked(value: object, kind: type[T], what: str, function: object) -> T:
+    """The value that a function of a suite returned; raises `WrongContract` for another kind."""
+    if isinstance(value, kind):
+        return value
+    name = getattr(function, "__name__", "")
+    raise WrongContract(
+        f"{place_of_function(function)}: {what} {name} returned {value!r:.60}, "
+        f"and not a value of type {kind.__name__}",
+        f"return a {kind.__name__} on every way through it",
+    )
 
 
 def _is_usual(case: Case, expected: Expectation) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import inspect
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
@@ -10,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from harness.errors import WrongContract
+from pydantic import ValidationError
+
+from harness.errors import HarnessError, WrongContract
 
 
 def execute(path: Path) -> ModuleType:
@@ -55,18 +59,45 @@ def wrong_contract_on_error(path: Path, what: str, hint: str) -> Iterator[None]:
     """Turn an exception of a user's file into a `WrongContract` that names file and line."""
     try:
         yield
-    except WrongContract:
+    except HarnessError:
         raise
     except (Exception, SystemExit) as error:
-        cause = f"{type(error).__name__}: {error}"
-        raise WrongContract(f"{path}:{_line_in(path, error)}: {what}: {cause}", hint) from error
+        place = _place_of(path, error)
+        raise WrongContract(f"{place}: {what}: {_describe(error)}", hint) from error
 
 
-def _line_in(path: Path, error: BaseException) -> int:
-    line = error.lineno or 1 if isinstance(error, SyntaxError) else 1
+def place_of_function(function: object) -> str:
+    """File and line of a function of a user's; "" when it is none."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(inspect.unwrap(function), "__code__", None)  # type: ignore[arg-type]
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
+
+
+def _place_of(path: Path, error: BaseException) -> str:
+    """The innermost line of the file, or of one beside or below it, that led to the error."""
+    file, line = str(path), 1
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
+        name = trace.tb_frame.f_code.co_filename
+        if Path(name).is_relative_to(path.parent):
+            file, line = name, trace.tb_lineno
         trace = trace.tb_next
-    return line
+    if isinstance(error, SyntaxError) and Path(error.filename or "").is_relative_to(path.parent):
+        file, line = str(error.filename), error.lineno or 1
+    return f"{file}:{line}"
+
+
+def _describe(error: BaseException) -> str:
+    if not isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {error}"
+    first = error.errors()[0]
+    where, *below = first["loc"]
+    if first["type"] == "unexpected_keyword_argument":
+        return f"{error.title} has no field {where}"
+    # A value that is passed by position has no name here.
+    name = f"argument {where + 1} of {error.title}" if isinstance(where, int) else where
+    key = ".".join(str(one) for one in (name, *below))
+    key = key if isinstance(where, int) else f"{error.title}.{key}"
+    reason = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    return f"{key}: {reason}, got {first['input']!r:.60}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
@@ -192,13 +193,9 @@ def error_text(stderr: str) -> str:
 
 def _fails(evidence: Evidence) -> bool:
     """Whether this is a failure that the script reports itself: no signal, no call."""
-    return (
-        evidence.as_expected
-        and evidence.outcome.exit_code != 0
-        and evidence.case.interrupt is None
-        and not evidence.expected.dies
-        and evidence.expected.call is None
-    )
+    code = evidence.outcome.exit_code or 0
+    is_failure = code > 0 and code - 128 not in signal.valid_signals()
+    return evidence.as_expected and is_failure and evidence.expected.call is None
 
 
 def _last_exception(stderr: str) -> str:

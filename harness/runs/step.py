@@ -81,7 +81,8 @@ def load(ref: StepRef) -> Step:
     suite = _suite(contract, source, ref.profile)
     changes = {one.name: _change(contract, one) for one in circumstances(contract)}
     limit = Limit.of(ref.timeout, contract)
-    matrix = Matrix(suite, changes, pairwise=ref.pairwise)
+    origin = contract.suite if contract.suite.is_file() else None
+    matrix = Matrix(suite, changes, pairwise=ref.pairwise, origin=origin)
     return Step(contract, matrix, level_of(ref, contract), limit)
 
 

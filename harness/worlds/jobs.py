@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -16,6 +16,7 @@ from harness.contracts.contract import AbsolutePath, Strict, Texts
 from harness.errors import WrongUse
 from harness.files import yaml_file
 from harness.files.placeholders import Names, Scope, as_text, fill, find_unknown
+from harness.files.validated import dataclass
 
 T = TypeVar("T")
 
@@ -36,10 +37,10 @@ class Request:
     those of the script; a training job makes them of its hyperparameters instead.
     """
 
-    channels: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
+    channels: Texts = ()
+    outputs: Texts = ()
     script: str = ""
-    arguments: tuple[str, ...] = ()
+    arguments: Texts = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
 
