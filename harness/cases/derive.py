@@ -28,9 +28,10 @@ from harness.cases.argument_axes import Arguments, Value
 from harness.cases.case import Case
 from harness.cases.code_beside import source_folder
 from harness.cases.expectation import Expectation, Matches
+from harness.cases.hosts import for_each_host, shard
 from harness.cases.matrix import Axis, Edit, Suite, as_it_is
 from harness.cases.naming import names_of_input, names_of_variable
-from harness.contracts.contract import Contract, Input, Unresolved
+from harness.contracts.contract import Contract, Distribution, Input, Unresolved
 from harness.errors import WrongContract, WrongUse
 from harness.worlds import jobs
 from harness.worlds.archives import PYTORCH, model_archive
@@ -58,6 +59,10 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     arguments = Arguments(job, contract, _read_values(samples / "arguments.json"))
     request, missing_sample = _job_request(job, contract, values, arguments)
     code = contract.job.code if contract.job and contract.job.code else job.code
+    hosts = contract.host_names
+    request = replace(
+        request, hosts=hosts, host=hosts[0], distributions=_distributions(job, contract)
+    )
     tree = Tree.for_job(job, contract.output_folders, request)
     start = Case(
         tree=tree.with_code(source_folder(contract, script), at=code),
@@ -67,7 +72,8 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     )
     files = {name: _sample_files(samples, name, one) for name, one in contract.inputs.items()}
     inputs = [
-        _input_axis(job, name, one, files[name] or {}) for name, one in contract.inputs.items()
+        _input_axis(job, name, one, shard(one, files[name] or {}, hosts, hosts[0]))
+        for name, one in contract.inputs.items()
     ]
     set_by_job = _variables_set_by_job(job, contract, request)
     required = [name for name in contract.environment.required if name not in set_by_job]
@@ -107,13 +113,23 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     special = [
         replace(one, edit=in_usual_world(one.edit), unproven=unproven(usual)) for one in wrong
     ]
-    return Suite(
+    suite = Suite(
         start,
         axes,
         lambda case: _expected(job, contract, case.choices),
         special,
         unproven=unproven,
     )
+    return for_each_host(contract, suite, {name: one or {} for name, one in files.items()})
+
+
+def _distributions(job: Job, contract: Contract) -> Mapping[str, Distribution]:
+    """How the files of each channel come to the hosts."""
+    return {
+        Path(_mount(job, one)).name: one.distribution
+        for one in contract.inputs.values()
+        if one.distribution != "FullyReplicated"
+    }
 
 
 def _variables_set_by_job(job: Job, contract: Contract, request: Request) -> frozenset[str]:
@@ -220,8 +236,13 @@ def _check_mounts(job: Job, contract: Contract) -> None:
             )
 
 
+def _mount(job: Job, one: Input) -> str:
+    """Where the job mounts an input."""
+    return next((m for m in one.mounts if m.startswith(f"{job.channels}/")), one.mounts[0])
+
+
 def _input_axis(job: Job, name: str, one: Input, files: Mapping[str, bytes]) -> Axis:
-    mount = next((m for m in one.mounts if m.startswith(f"{job.channels}/")), one.mounts[0])
+    mount = _mount(job, one)
 
     def with_files(content: Mapping[str, bytes]) -> Edit:
         def edit(case: Case) -> Case:

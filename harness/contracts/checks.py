@@ -32,6 +32,10 @@ def find_errors(
         yield ("outputs",), "is empty: name an output, or say `sink: true` of a step without any"
     if contract.outputs and contract.sink:
         yield ("sink",), "is true of a step without outputs, and this one has some"
+    if contract.hosts and contract.instance_count not in (1, len(contract.hosts)):
+        yield ("instance_count",), f"is not the number of hosts, {len(contract.hosts)}"
+    if len(set(contract.hosts)) < len(contract.hosts):
+        yield ("hosts",), "one of them is there twice"
     required = contract.environment.required
     for number, name in enumerate(required):
         if name in required[:number]:

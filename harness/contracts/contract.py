@@ -20,6 +20,8 @@ EntryPoint = Annotated[str, Field(pattern=r"(^|/)[^/]*[^/.][^/]*$")]
 Reason = Annotated[str, Field(min_length=1)]
 # Part of the ids of cases, `NAME=CHOICE,NAME=CHOICE`.
 Name = Annotated[str, Field(pattern=r"^[^=,]+$")]
+# How the files of an input come to the hosts of a job: all to each, or to each a part of them.
+Distribution = Literal["FullyReplicated", "ShardedByS3Key"]
 ExitCode = Annotated[int, Field(ge=0, le=255)]
 # In seconds.
 Timeout = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -48,6 +50,8 @@ class Input(Strict):
     """The file that the step reads there."""
     mounts: tuple[AbsolutePath, ...] = Field(min_length=1, strict=False)
     """The folders where the channel may be mounted, the first that exists counts."""
+    distribution: Distribution = "FullyReplicated"
+    """Whether each host of the job has all files, or a part of them."""
     source: tuple[Annotated[str, Field(pattern=r"^(/|\{script_dir\})")], ...] = Field(
         default=(), strict=False
     )
@@ -137,6 +141,10 @@ class Contract(Strict):
     """What the step writes; empty for a `sink` alone."""
     sink: bool = False
     """Whether the step has no outputs by intention: it must end with 0 and write nothing."""
+    instance_count: Annotated[int, Field(ge=1)] = 1
+    """The number of hosts of the job, `algo-1`, `algo-2` and so on; the script runs on each."""
+    hosts: Texts = ()
+    """The hosts of the job, where they have other names."""
     arguments: Mapping[str, Declared] = {}
     """The arguments of the script, each with what it means, or with its type and values."""
     environment: Environment = Environment()
@@ -173,6 +181,11 @@ class Contract(Strict):
     def failure_codes(self) -> tuple[int, ...]:
         """The exit codes of failures; none when the contract says nothing about failures."""
         return tuple(code for code in self.exit_codes if code not in (0, 128 + signal.SIGTERM))
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The hosts of the job, the first of which leads."""
+        return self.hosts or tuple(f"algo-{n}" for n in range(1, self.instance_count + 1))
 
     @property
     def output_folders(self) -> tuple[str, ...]:

@@ -12,10 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_pascal
-
-from harness.contracts.contract import Contract, Environment, Input, JobSettings, Output, Unresolved
+from harness.contracts.contract import (
+    Contract,
+    Environment,
+    JobSettings,
+    Unresolved,
+)
+from harness.contracts.definition import (
+    Part,
+    Processing,
+    Training,
+    inputs_and_outputs,
+    instance_count,
+)
 from harness.contracts.expressions import parameters, resolve
 from harness.contracts.launch import Launch, NoScript, processing_launch, training_launch
 from harness.contracts.reading import Options, StepInFile
@@ -25,70 +34,15 @@ from harness.files.json_file import JsonFile
 from harness.files.models import KeyPath
 
 SUFFIX = ".json"
-_TRAINING_INPUTS = "/opt/ml/input/data"
 _NESTED = ("IfSteps", "ElseSteps", "ForEachBody", "Steps")
 # This form says nothing about failures: any code will do.
 _EXIT_CODES = {0: "the step did its work"}
 
 
-class _Part(BaseModel):
-    """A part of a definition; keys without a field here are ignored."""
-
-    model_config = ConfigDict(frozen=True, strict=True, alias_generator=to_pascal)
-
-
-class _Step(_Part):
+class _Step(Part):
     name: str
     type: str
-    arguments: dict[str, Any] = {}
-
-
-class _S3Location(_Part):
-    local_path: Any
-
-
-class _ProcessingInput(_Part):
-    input_name: str
-    s3_input: _S3Location | None = None
-    dataset_definition: _S3Location | None = None
-
-
-class _ProcessingOutput(_Part):
-    output_name: str
-    s3_output: _S3Location | None = None
-
-
-class _Outputs(_Part):
-    outputs: list[_ProcessingOutput]
-
-
-class _AppSpecification(_Part):
-    container_entrypoint: list[Any] | None = None
-    container_arguments: list[Any] | None = None
-
-
-class _Processing(_Part):
-    app_specification: _AppSpecification
-    processing_inputs: list[_ProcessingInput] | None = None
-    processing_output_config: _Outputs | None = None
-    environment: dict[str, Any] | None = None
-
-
-class _Channel(_Part):
-    channel_name: str
-
-
-class _OutputDataConfig(_Part):
-    s3_output_path: Any
-
-
-class _Training(_Part):
-    algorithm_specification: _AppSpecification
-    input_data_config: list[_Channel] | None = None
-    output_data_config: _OutputDataConfig
-    hyper_parameters: dict[str, Any] | None = None
-    environment: dict[str, Any] | None = None
-    checkpoint_config: dict[str, Any] | None = None
+    arguments: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -130,7 +84,7 @@ def read(path: Path, options: Options) -> Contract:
         environment: dict[str, str | Unresolved] = {}
         with errors.collected():
             environment = _environment(file, where, defaults)
-        inputs, outputs = _inputs_and_outputs(file, job_step, defaults)
+        inputs, outputs = inputs_and_outputs(file, job_step.step.type, where, defaults)
     settings = JobSettings(
         profile=launch.profile,
         arguments=launch.arguments,
@@ -144,6 +98,7 @@ def read(path: Path, options: Options) -> Contract:
         inputs={name: one for name, one in inputs.items() if not launch.is_code(one.mounts[0])},
         outputs=outputs,
         sink=not outputs,
+        instance_count=instance_count(file, job_step.step.type, where, defaults),
         arguments=launch.argument_sources,
         environment=Environment(
             optional={
@@ -229,7 +184,7 @@ def _launch(file: JsonFile, job_step: _JobStep) -> Launch:
     where = (*job_step.where, "Arguments")
     defaults = parameters(file)
     if job_step.step.type == "Training":
-        training = file.validate(_Training, where)
+        training = file.validate(Training, where)
         channels = tuple(one.channel_name for one in training.input_data_config or ())
         hyperparameters = {
             name: resolve(file, (*where, "HyperParameters", name), defaults, name)
@@ -240,7 +195,7 @@ def _launch(file: JsonFile, job_step: _JobStep) -> Launch:
             channels,
             hyperparameters,
         )
-    file.validate(_Processing, where)
+    file.validate(Processing, where)
     return processing_launch(_command_words(file, (*where, "AppSpecification"), defaults))
 
 
@@ -275,73 +230,6 @@ def _environment(
             with errors.collected():
                 environment[name] = resolve(file, (*where, "Environment", name), defaults, name)
     return environment
-
-
-def _channels(training: _Training) -> dict[str, Input]:
-    return {
-        one.channel_name: Input(required=True, mounts=(f"{_TRAINING_INPUTS}/{one.channel_name}",))
-        for one in training.input_data_config or ()
-    }
-
-
-def _training_outputs(training: _Training) -> dict[str, Output]:
-    outputs = {
-        "model": Output(path="/opt/ml/model"),
-        "output_data": Output(path="/opt/ml/output/data", required=False),
-    }
-    if training.checkpoint_config is not None:
-        local = training.checkpoint_config.get("LocalPath") or "/opt/ml/checkpoints"
-        outputs["checkpoints"] = Output(path=str(local), required=False)
-    return outputs
-
-
-def _inputs_and_outputs(
-    file: JsonFile, job_step: _JobStep, defaults: Mapping[str, str | None]
-) -> tuple[dict[str, Input], dict[str, Output]]:
-    """The inputs, those for code included, and the outputs of the job."""
-    where = (*job_step.where, "Arguments")
-    if job_step.step.type == "Training":
-        training = file.validate(_Training, where)
-        return _channels(training), _training_outputs(training)
-    processing = file.validate(_Processing, where)
-
-    def local_path_at(at: KeyPath) -> str:
-        path = resolve(file, at, defaults, "LocalPath")
-        if isinstance(path, Unresolved) or not path.startswith("/"):
-            raise file.error(at, "is not an absolute path that is known before the pipeline runs")
-        return path.rstrip("/")
-
-    def add_input(number: int, one: _ProcessingInput) -> None:
-        at = (*where, "ProcessingInputs", number)
-        if one.input_name in inputs:
-            raise file.error((*at, "InputName"), f"two inputs are named {one.input_name}")
-        key = "DatasetDefinition" if one.dataset_definition else "S3Input"
-        if one.s3_input is None and one.dataset_definition is None:
-            raise file.error((*at, key), "is required and missing")
-        # A wrong input is an input as well, of whose name there is no second.
-        inputs[one.input_name] = Input(required=True, mounts=("/",))
-        mount = local_path_at((*at, key, "LocalPath"))
-        inputs[one.input_name] = Input(required=True, mounts=(mount,))
-
-    def add_output(number: int, one: _ProcessingOutput) -> None:
-        at = (*where, "ProcessingOutputConfig", "Outputs", number)
-        if one.s3_output is None:
-            raise file.error((*at, "S3Output"), "is required and missing")
-        if one.output_name in outputs:
-            raise file.error((*at, "OutputName"), f"two outputs are named {one.output_name}")
-        outputs[one.output_name] = Output(path=local_path_at((*at, "S3Output", "LocalPath")))
-
-    inputs: dict[str, Input] = {}
-    outputs: dict[str, Output] = {}
-    configured = processing.processing_output_config
-    with file.errors() as errors:
-        for number, one in enumerate(processing.processing_inputs or ()):
-            with errors.collected():
-                add_input(number, one)
-        for number, output in enumerate(configured.outputs if configured else ()):
-            with errors.collected():
-                add_output(number, output)
-    return inputs, outputs
 
 
 def _find_script(

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from harness.contracts.contract import AbsolutePath, Strict, Texts
+from harness.contracts.contract import AbsolutePath, Distribution, Strict, Texts
 from harness.errors import WrongUse
 from harness.files import yaml_file
 from harness.files.placeholders import Names, Scope, as_text, fill, find_unknown
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _FOLDER = Path(__file__).with_name("profiles")
 # The training toolkit does not pass hyperparameters with this prefix to the script.
 _TOOLKIT_PREFIX = "sagemaker_"
-_CHANNEL = frozenset(("channel", "CHANNEL", "channel_folder"))
+_CHANNEL = frozenset(("channel", "CHANNEL", "channel_folder", "distribution"))
 _OUTPUT = frozenset(("output", "output_folder"))
 _HYPERPARAMETER = frozenset(("hyperparameter", "HYPERPARAMETER", "HYPERPARAMETER_WORD", "value"))
 
@@ -34,7 +34,9 @@ class Request:
 
     `channels` are names, `outputs` the absolute paths of the output folders. `hyperparameters` are
     the texts that the service stores, which framework estimators encode as JSON. `arguments` are
-    those of the script; a training job makes them of its hyperparameters instead.
+    those of the script; a training job makes them of its hyperparameters instead. `hosts` are all
+    hosts of the job, of which the script runs on `host`; `distributions` say how the files of a
+    channel come to them, where not all files to each.
     """
 
     channels: Texts = ()
@@ -43,6 +45,9 @@ class Request:
     arguments: Texts = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ("algo-1",)
+    host: str = "algo-1"
+    distributions: Mapping[str, Distribution] = field(default_factory=dict)
 
     @cached_property
     def decoded(self) -> Mapping[str, Any]:
@@ -142,12 +147,23 @@ class Job(Strict):
                 "environment": dict(request.environment),
                 "hyperparameters": dict(request.hyperparameters),
                 "decoded_hyperparameters": dict(request.decoded),
+                "host": request.host,
+                "hosts": list(request.hosts),
+                "host_count": len(request.hosts),
+                "host_rank": request.hosts.index(request.host),
+                "is_first_host": request.host == request.hosts[0],
+                "first_host": request.hosts[0],
                 **self.values,
                 **({"submit_directory": _decode(submitted)} if submitted else {}),
             },
             {
                 _CHANNEL: [
-                    {"channel": name, "CHANNEL": name.upper(), "channel_folder": self.mount(name)}
+                    {
+                        "channel": name,
+                        "CHANNEL": name.upper(),
+                        "channel_folder": self.mount(name),
+                        "distribution": request.distributions.get(name, "FullyReplicated"),
+                    }
                     for name in request.channels
                 ],
                 _OUTPUT: [
