@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
-from harness.promises.told import is_usage_error, messages, names_cause, own_lines
+from harness.promises.failures import is_usage_error, messages, names_cause, own_lines
 
 _TRACEBACK = "Traceback (most recent call last):"
 _BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was the direct cause")

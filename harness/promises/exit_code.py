@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
-from harness.promises.told import failed_handler, is_usage_error, names_cause
+from harness.promises.failures import failed_handler, is_usage_error, names_cause
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:

@@ -1,4 +1,4 @@
-"""What a failing script tells of its failure, in cases of derived suites.
+"""What a failing script says of its failure, in cases of derived suites.
 
 Lines that the usual case prints as well say nothing about the failure, and neither do the lines of
 code in a traceback.
