@@ -175,3 +175,10 @@ def test_trees_that_differ_are_shown_path_by_path(pytester: pytest.Pytester) -> 
     done = pytester.runpytest_subprocess()
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["*- /opt/ml/gone*", "*+ /opt/ml/new file (2 bytes)*"])
+
+
+def test_a_timeout_wins_over_the_contract(pytester: pytest.Pytester, copier: Path) -> None:
+    arguments = [str(copier / "conformance.py"), "-k", "text:long and older_copy:absent"]
+    result = pytester.runpytest_subprocess(*arguments, "--harness-timeout", "0.000001")
+    result.stdout.fnmatch_lines(["*no end within 1e-06 s*", "*--timeout 1e-06*"])
+    assert pytester.runpytest_subprocess(*arguments, "--harness-timeout", "0").ret == 4
