@@ -5,18 +5,23 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from harness.cases.case import Case, Finding, Interrupt, Outcome
 from harness.cases.expectation import Expectation
 from harness.cases.trial import Trial, Verdict
+from harness.runners import Runner
+from harness.runners.fake.runner import FakeRunner
 from harness.runners.inside.moments import came_too_late, is_done, moment
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runs.confirm import confirmed
+from harness.runs.step import StepRef, run_case
 from harness.worlds.tree import Tree
 from tests.unit.worlds import OUTPUT, case_of
 
+FIELD = Path(__file__).parent / "field"
 SIGTERM_AT_HALF = Interrupt(signal.SIGTERM, 0.5)
 # A file, written at once under another name.
 AT_ONCE = "CWLM"
@@ -130,6 +135,28 @@ def test_a_script_that_ignores_the_signal_or_ends_as_if_done_has_got_it(
         case = case_of(COMPUTES.format(handler=handler), interrupt=SIGTERM_AT_HALF)
         outcome = sandbox.run(case)
         assert (outcome.exit_code, outcome.unproven) == (0, "")
+
+
+def test_a_signal_waits_for_what_the_script_sets_up(sandbox: SandboxRunner) -> None:
+    """No script can handle it while Python starts, or imports what the script needs."""
+    source = f"""
+        import signal, sys, time
+        time.sleep(0.7)
+        {HANDLER.format(code=9)}
+        time.sleep(0.7)
+    """
+    case = case_of(source, interrupt=Interrupt(signal.SIGTERM, 0.1))
+    assert sandbox.run(case).exit_code == 9
+
+
+@pytest.mark.parametrize("runner", [FakeRunner(), SandboxRunner()], ids=lambda one: one.name)
+@pytest.mark.parametrize("moment", ["25", "50", "75"])
+def test_a_script_that_takes_another_time_in_each_run_has_no_finding(
+    runner: Runner, moment: str
+) -> None:
+    trial = run_case(StepRef(FIELD / "jitter"), runner, f"circumstance=sigterm-at-{moment}-percent")
+    assert trial.findings == ()
+    assert trial.outcome.exit_code == 143 or "not delivered" in trial.outcome.unproven
 
 
 def test_a_signal_never_comes_right_after_a_creation(sandbox: SandboxRunner) -> None:

@@ -72,8 +72,8 @@ class Watch:
 
         `effects` are those of `moments`, `sent_after` their number when the signal was sent (None
         if it was not), `seconds` the time from the start of the script. `seen` is whether there is
-        inotify, `handles` whether the script had a handler for SIGTERM when it did something, and
-        `ignored` whether it ignored SIGTERM when it was sent.
+        inotify, `handles` whether the script came to handle or ignore SIGTERM, and `ignored`
+        whether it ignored SIGTERM when that was sent.
         """
         ended = time.perf_counter()
         self._ended.set()
@@ -115,7 +115,8 @@ class Watch:
         while not self._ended.is_set():
             if poll.poll(_POLL_SECONDS * 1000):
                 self._read()
-                self._handles = self._handles or self._mask("SigCgt")
+            if not self._plan and not self._handles:
+                self._handles = self._has_set_up()
             if self._plan and self._sent_after is None and self._is_due():
                 self._send()
 
@@ -153,8 +154,10 @@ class Watch:
         if began is None or time.perf_counter() - began < self._plan["seconds"]:
             return False
         is_sigterm: bool = self._plan["signal"] == signal.SIGTERM
-        if not is_sigterm or not self._plan["handles"]:
-            return True
+        return not is_sigterm or not self._plan["handles"] or self._has_set_up()
+
+    def _has_set_up(self) -> bool:
+        """Whether the script does something else on SIGTERM than to end."""
         return self._mask("SigCgt") or self._mask("SigIgn")
 
     def _mask(self, name: str) -> bool:
