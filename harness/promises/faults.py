@@ -23,7 +23,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
     Whole is what is as in the usual case. Where two usual runs differ, and in a folder that is an
     input too, it is also what has the form that its suffix says and all that two usual runs have
-    in common, and is no beginning of a usual one.
+    in common, and is no beginning of a usual one. The outputs that the contract names under
+    `sigterm: may_write` may hold anything after it.
     """
     usual = evidence.usual
     if usual is None or evidence.outcome.after is None:

@@ -148,7 +148,8 @@ def run_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     """Run and judge one case, through a prepared runner."""
     case, _ = load(ref).matrix.case(case_id)
     trial = _run_once(ref, runner, case_id)
-    if case.interrupt is None:
+    is_usual = trial.usual is not None and not trial.usual.as_expected
+    if case.interrupt is None or is_usual:
         return trial
     # The moment of a signal is not exact.
     return confirmed(trial, lambda: _run_once(ref, runner, case_id))

@@ -119,7 +119,7 @@ def keys_after_sigterm(step: Path, code: int, *written: str) -> list[str]:
     ended = Outcome(0, "", "", 0.1, BEFORE, BEFORE)
     stopped = Outcome(code, "", "", 0.1, BEFORE, after)
     runs = UsualRuns((ended, ended), (), as_expected=True)
-    return [one.key for one in judge(Evidence(contract, case, expected, stopped, runs))]
+    return [one.key for one in judge(Evidence(contract, case, expected, stopped, runs)).findings]
 
 
 def test_by_default_sigterm_ends_a_step_with_143_and_leaves_nothing(step: Path) -> None:

@@ -38,9 +38,9 @@ _SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
 class Watch:
     """Watches one script from before its start until its end.
 
-    `plan` is the moment: its keys are `signal`, `rehearsed` (the effects of a rehearsal) and
-    `handles` (of the same); and `effect`, the index of an effect, or `seconds` after the start of
-    the script. An empty plan only watches.
+    `plan` is the moment: its keys are `signal`; `rehearsed`, `began` and `handles`, what was seen
+    in a rehearsal; and `effect`, the index of an effect, or `seconds` after the start of the
+    script. An empty plan only watches.
     """
 
     def __init__(self, script: str, folders: Iterable[str], plan: Dict[str, Any]) -> None:
@@ -71,9 +71,9 @@ class Watch:
         """What was seen, after the end of the script, as JSON values.
 
         `effects` are those of `moments`, `sent_after` their number when the signal was sent (None
-        if it was not), `seconds` the time from the start of the script. `seen` is whether there is
-        inotify, `handles` whether the script came to handle or ignore SIGTERM, and `ignored`
-        whether it ignored SIGTERM when that was sent.
+        if it was not), `seconds` the time from the start of the script. `began` is whether that
+        was seen; else it is the start of the interpreter. `handles` is whether the script came to
+        handle or ignore SIGTERM, and `ignored` whether it ignored SIGTERM when that was sent.
         """
         ended = time.perf_counter()
         self._ended.set()
@@ -85,7 +85,7 @@ class Watch:
             "effects": self._effects,
             "sent_after": self._sent_after,
             "seconds": ended - (self._began or self._started),
-            "seen": self._fd is not None,
+            "began": self._began is not None,
             "handles": self._handles,
             "ignored": self._ignored,
         }
@@ -150,7 +150,7 @@ class Watch:
         """Whether the moment has come, unless the script has not yet set up what it will handle."""
         if "effect" in self._plan:
             return len(self._effects) > int(self._plan["effect"])
-        began = self._began if self._fd is not None else self._started
+        began = self._began if self._plan["began"] else self._started
         if began is None or time.perf_counter() - began < self._plan["seconds"]:
             return False
         is_sigterm: bool = self._plan["signal"] == signal.SIGTERM

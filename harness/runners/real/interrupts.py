@@ -30,8 +30,9 @@ def run(case: Case, send: Send) -> Outcome:
     if rehearsal.outcome["exit_code"] is None:
         return outcome_of(case, rehearsal)
     seen = rehearsal.outcome["seen"]
+    known = {"rehearsed": seen["effects"], "began": seen["began"], "handles": seen["handles"]}
     for plan in _plans(interrupt, seen):
-        response = send({**plan, "signal": int(interrupt.signal), "handles": seen["handles"]})
+        response = send({**plan, **known, "signal": int(interrupt.signal)})
         if _is_delivered(response.outcome, rehearsal.outcome):
             return outcome_of(case, response)
     return replace(outcome_of(case, response), unproven=NOT_DELIVERED)
@@ -43,11 +44,11 @@ def _plans(interrupt: Interrupt, seen: dict[str, Any]) -> Iterator[dict[str, Any
         # Sooner each time: the script may have been too fast.
         effect = moments.moment(effects, at * (1 - number / _TRIES))
         if effect is not None:
-            yield {"effect": effect, "rehearsed": effects}
-    # Where the start of the script cannot be seen, that of the interpreter comes before it.
-    share = at if seen["seen"] else (1 + at) / 2
+            yield {"effect": effect}
+    # The start of the interpreter, where only that is known, comes before that of the script.
+    share = at if seen["began"] else (1 + at) / 2
     for number in range(_TRIES):
-        yield {"seconds": seen["seconds"] * share * 0.8**number, "rehearsed": effects}
+        yield {"seconds": seen["seconds"] * share * 0.8**number}
 
 
 def _is_delivered(outcome: dict[str, Any], rehearsal: dict[str, Any]) -> bool:
