@@ -19,6 +19,7 @@ from harness.commands.options import (
     expression_option,
     json_option,
     level_option,
+    pairwise_option,
     pool_options,
     profile_option,
     program_name,
@@ -63,11 +64,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="The same, with the verdicts in DIR.",
 )
-@click.option(
-    "--pairwise",
-    is_flag=True,
-    help="Not every combination, but every pair of choices in some case.",
-)
+@pairwise_option
 def check(
     steps: tuple[Path, ...],
     options: StepOptions,

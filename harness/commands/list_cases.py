@@ -11,6 +11,7 @@ from harness.commands.options import (
     StepOptions,
     choose_runner,
     expression_option,
+    pairwise_option,
     profile_option,
     select_cases,
     step_argument,
@@ -24,14 +25,19 @@ from harness.errors import RunnerUnavailable
 @step_options
 @profile_option
 @expression_option
+@pairwise_option
 def list_cases(
-    step: Path, options: StepOptions, profile: str | None, expression: str | None
+    step: Path,
+    options: StepOptions,
+    profile: str | None,
+    expression: str | None,
+    pairwise: bool,
 ) -> None:
     """Print the id of every case of STEP, one a line."""
     from harness.runs.choice import RunnerOptions
     from harness.runs.step import load
 
-    ref = options.step_ref(options.find_step(step), profile=profile)
+    ref = options.step_ref(options.find_step(step), profile=profile, pairwise=pairwise)
     try:
         choose_runner(ref, RunnerOptions())
     except RunnerUnavailable as error:

@@ -199,6 +199,12 @@ profile_option = click.option(
     help="The type of job that a step without a suite is run as.",
 )
 
+pairwise_option = click.option(
+    "--pairwise",
+    is_flag=True,
+    help="Not every combination, but every pair of choices in some case.",
+)
+
 
 def step_options(command: Command) -> Command:
     """Add the options of `StepOptions`, which the command gets as `options`."""

@@ -14,6 +14,7 @@ from harness.commands.options import (
     StepOptions,
     choose_runner,
     level_option,
+    pairwise_option,
     profile_option,
     runner_options,
     step_options,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @runner_options
 @profile_option
 @level_option
+@pairwise_option
 @click.option(
     "--keep",
     type=click.Path(path_type=Path),
@@ -44,6 +46,7 @@ def replay(
     isolation: str | None,
     profile: str | None,
     level: Level | None,
+    pairwise: bool,
     keep: Path | None,
 ) -> None:
     """Run one CASE of STEP and show all that the script said and did."""
@@ -54,7 +57,8 @@ def replay(
     if len(step_and_case) > 2 or Path(step_and_case[-1]).is_dir():
         raise click.UsageError("name one case: harness replay [STEP] CASE")
     step = Path(step_and_case[0]) if len(step_and_case) == 2 else DEFAULT_STEP
-    ref = options.step_ref(options.find_step(step), profile=profile, level=level)
+    source = options.find_step(step)
+    ref = options.step_ref(source, profile=profile, pairwise=pairwise, level=level)
     choice = choose_runner(ref, RunnerOptions(runner, image, isolation))
     try:
         trial = run_single_case(ref, choice.runner, step_and_case[-1])

@@ -92,6 +92,20 @@ def difference(path: str, old: Entry | None, new: Entry | None, wanted: str) -> 
     return expected, f"{_describe(new)}:\n{lines}" if lines else _describe(new)
 
 
+def writes_nothing(contract: Contract, outcome: Outcome) -> bool:
+    """Whether a run has neither written nor replaced a file in an output folder of the contract.
+
+    Not so when there is no such folder, or when it is not known.
+    """
+    if outcome.after is None or not contract.output_folders:
+        return False
+    return not any(
+        entry.kind != "directory" and entry != outcome.before.get(path)
+        for folder in contract.output_folders
+        for path, entry in outcome.after.under(folder)
+    )
+
+
 def changed(
     old: dict[str, Entry], new: dict[str, Entry]
 ) -> Iterator[tuple[str, Entry | None, Entry | None]]:

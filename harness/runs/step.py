@@ -23,6 +23,7 @@ from harness.files.modules import execute, sources, wrong_contract_on_error
 from harness.promises import Circumstance, Evidence, circumstances, judge
 from harness.promises.all import PROMISE_NAMES
 from harness.promises.network import lacks_network
+from harness.promises.usual_outputs import writes_nothing
 from harness.runners import Runner
 from harness.runs.confirm import confirmed
 from harness.runs.timeouts import LONGEST_USUAL, Limit, grown_timeout
@@ -52,6 +53,10 @@ class StepRef:
     timeout: float | None = None
 
 
+_NO_OUTPUT = (
+    "the usual case, {}, writes nothing into any output, so that nothing can be seen of it under "
+    "other circumstances; name another in the suite: Suite(usual=…)"
+)
 # Gives the verdict on one case of a step, through a prepared runner.
 JudgeCase = Callable[[StepRef, Runner, str], Result]
 
@@ -161,6 +166,8 @@ def _run_once(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     case, outcome = _run_in_time(ref, runner, case)
     usual = _run_usual(ref, runner) if "circumstance" in case.choices else None
     unproven = outcome.unproven or (usual.outcomes[0].unproven if usual else "")
+    if not unproven and usual and _shows_nothing(step, usual):
+        unproven = _NO_OUTPUT.format(step.matrix.usual)
     outcome = replace(outcome, unproven=unproven)
     expected = expected.for_exit_code(outcome.exit_code)
     compared = usual.outcomes[0] if usual else _usual_outcome(ref, runner, case, expected)
@@ -168,6 +175,12 @@ def _run_once(ref: StepRef, runner: Runner, case_id: str) -> Trial:
         step.contract, case, expected, outcome, usual, compared, case_id == step.matrix.usual
     )
     return Trial(case, expected, outcome, judge(evidence, step.level), usual)
+
+
+def _shows_nothing(step: Step, usual: UsualRuns) -> bool:
+    """Whether the usual case writes nothing, though the step has outputs."""
+    has_outputs = bool(step.contract.outputs) and usual.as_expected
+    return has_outputs and writes_nothing(step.contract, usual.outcomes[0])
 
 
 def _run_in_time(ref: StepRef, runner: Runner, case: Case) -> tuple[Case, Outcome]:
