@@ -1,7 +1,8 @@
 """Derives a suite from a contract, for a step without a `conformance.py`.
 
-Each input is absent, empty or present. Each required variable is set or not, each optional one is
-not set or has its default. The content comes from the samples in the contract's folder:
+Each input is absent, empty or present, or holds what else the contract allows. Each required
+variable is set or not, each optional one is not set or has its default or its sample. The content
+comes from the samples in the contract's folder:
 
 - `samples/INPUT/`: the files of an input; a `model.tar.gz` is generated where there is none
 - `samples/code/`: files of the source folder other than the modules that the script imports
@@ -18,8 +19,7 @@ must fail and name a missing part. A case that lacks a sample is not proven.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,21 +28,18 @@ from harness.cases.argument_axes import Arguments, Value
 from harness.cases.case import Case
 from harness.cases.code_beside import source_folder
 from harness.cases.expectation import Expectation, Matches
-from harness.cases.hosts import for_each_host, shard
+from harness.cases.hosts import for_each_host
+from harness.cases.input_axes import InputSamples, mount_of
 from harness.cases.matrix import Axis, Edit, Suite, as_it_is
 from harness.cases.naming import names_of_input, names_of_variable
-from harness.contracts.contract import Contract, Distribution, Input, Unresolved
+from harness.contracts.contract import Contract, Distribution, Unresolved
 from harness.errors import WrongContract, WrongUse
 from harness.worlds import jobs
-from harness.worlds.archives import PYTORCH, model_archive
 from harness.worlds.jobs import PROCESSING, TRAINING, Job, Request
 from harness.worlds.tree import Tree, is_under
 
-_MODEL = "model.tar.gz"
-_NAMES_A_MODEL = re.compile(r"model(_artifacts?)?(_input)?")
 # Choices of an input that is not there, or holds nothing.
 _MISSING = ("absent", "empty")
-_NOT_SAMPLES = ("__pycache__", ".gitkeep", ".DS_Store")
 
 
 def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) -> Suite:
@@ -70,26 +67,22 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
         cwd=job.working_directory,
         arguments=job.arguments(request),
     )
-    files = {name: _sample_files(samples, name, one) for name, one in contract.inputs.items()}
-    inputs = [
-        _input_axis(job, name, one, shard(one, files[name] or {}, hosts, hosts[0]))
-        for name, one in contract.inputs.items()
-    ]
+    inputs = [InputSamples(job, name, one, samples, hosts) for name, one in contract.inputs.items()]
     set_by_job = _variables_set_by_job(job, contract, request)
     required = [name for name in contract.environment.required if name not in set_by_job]
     variables = [
         *(_variable_axis(name, "unset", "set", values.get(name, "")) for name in required),
         *(
-            _variable_axis(name, "unset", "default", default)
+            _variable_axis(name, "unset", "default", default, values.get(name, default))
             for name, default in contract.environment.optional.items()
             if name not in set_by_job
         ),
     ]
 
     def unproven(choices: Mapping[str, str]) -> str:
-        for name, content in files.items():
-            if choices[name] == "present" and content is None:
-                return f"put files into {samples / name}/"
+        for one in inputs:
+            if reason := one.unproven(choices[one.name]):
+                return reason
         for name in required:
             if choices[name] == "set" and name not in values:
                 return f"give {name} a value in {samples / 'environment.json'}"
@@ -98,7 +91,9 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     # Arguments that the job itself sets are the same in every case.
     passed = () if contract.job else tuple(arguments.axes())
     # Without anything that varies there is one case.
-    axes = (*inputs, *variables, *passed) or (Axis("step", {"as-it-is": as_it_is}),)
+    axes = (*(one.axis() for one in inputs), *variables, *passed) or (
+        Axis("step", {"as-it-is": as_it_is}),
+    )
     usual = {axis.name: list(axis.choices)[-1] for axis in axes}
 
     def in_usual_world(edit: Edit) -> Edit:
@@ -109,24 +104,34 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
 
         return edit_usual
 
+    def expect(case: Case) -> Expectation:
+        expected = _expected(job, contract, case.choices)
+        others = [name for name, choice in usual.items() if case.choices[name] != choice]
+        if expected.exit_code != 0 or len(others) != 1:
+            return expected
+        varied = (*_varied(contract, case.choices), *arguments.varied(case.choices))
+        return replace(expected, varies=next(iter(varied), ""))
+
     wrong = () if contract.job else tuple(arguments.wrong())
+    damaged = (special for one in inputs for special in one.damaged())
     special = [
-        replace(one, edit=in_usual_world(one.edit), unproven=unproven(usual)) for one in wrong
+        replace(one, edit=in_usual_world(one.edit), unproven=unproven(usual))
+        for one in (*damaged, *wrong)
     ]
     suite = Suite(
         start,
         axes,
-        lambda case: _expected(job, contract, case.choices),
+        expect,
         special,
         unproven=unproven,
     )
-    return for_each_host(contract, suite, {name: one or {} for name, one in files.items()})
+    return for_each_host(contract, suite, {one.name: one.files for one in inputs})
 
 
 def _distributions(job: Job, contract: Contract) -> Mapping[str, Distribution]:
     """How the files of each channel come to the hosts."""
     return {
-        Path(_mount(job, one)).name: one.distribution
+        Path(mount_of(job, one)).name: one.distribution
         for one in contract.inputs.values()
         if one.distribution != "FullyReplicated"
     }
@@ -204,6 +209,16 @@ def _expected(job: Job, contract: Contract, choices: Mapping[str, str]) -> Expec
     return _failure(kinds, (*inputs, *variables), patterns)
 
 
+def _varied(contract: Contract, choices: Mapping[str, str]) -> Iterator[str]:
+    """The optional inputs that are missing, and the variables with another value than usual."""
+    for name in contract.inputs:
+        if choices[name] in _MISSING:
+            yield name
+    for name in contract.environment.optional:
+        if choices.get(name) == "sample":
+            yield name
+
+
 def _failure(kinds: tuple[str, ...], names: Sequence[str], patterns: Sequence[str]) -> Expectation:
     """The failure for want of what has these names, which an error with such a pattern names."""
     error = Matches(
@@ -236,47 +251,21 @@ def _check_mounts(job: Job, contract: Contract) -> None:
             )
 
 
-def _mount(job: Job, one: Input) -> str:
-    """Where the job mounts an input."""
-    return next((m for m in one.mounts if m.startswith(f"{job.channels}/")), one.mounts[0])
+def _variable_axis(
+    name: str, without_choice: str, with_choice: str, value: str, other_value: str | None = None
+) -> Axis:
+    """A variable with a value or without; another value is tried alone, as a sample."""
 
-
-def _input_axis(job: Job, name: str, one: Input, files: Mapping[str, bytes]) -> Axis:
-    mount = _mount(job, one)
-
-    def with_files(content: Mapping[str, bytes]) -> Edit:
+    def setting(text: str) -> Edit:
         def edit(case: Case) -> Case:
-            folder, _, channel = mount.rpartition("/")
-            if folder == job.channels:
-                return case.with_tree(case.tree.with_channel(channel, content))
-            return case.with_tree(case.tree.with_files(mount, content))
+            environment = {**case.tree.request.environment, name: text}
+            tree = case.tree.with_request(environment=environment)
+            return replace(case, tree=tree, variables={**case.variables, name: text})
 
         return edit
 
-    return Axis(name, {"absent": as_it_is, "empty": with_files({}), "present": with_files(files)})
-
-
-def _variable_axis(name: str, without_choice: str, with_choice: str, value: str) -> Axis:
-    def edit(case: Case) -> Case:
-        environment = {**case.tree.request.environment, name: value}
-        tree = case.tree.with_request(environment=environment)
-        return replace(case, tree=tree, variables={**case.variables, name: value})
-
-    return Axis(name, {without_choice: as_it_is, with_choice: edit})
-
-
-def _sample_files(samples: Path, name: str, one: Input) -> Mapping[str, bytes] | None:
-    """The sample files of an input, by relative name; None when there are none."""
-    folder = samples / name
-    content = {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not set(path.relative_to(folder).parts) & set(_NOT_SAMPLES)
-    }
-    is_model = one.file == _MODEL or (one.file is None and _NAMES_A_MODEL.fullmatch(name))
-    if not content and is_model:
-        return {_MODEL: model_archive(PYTORCH)}
-    return content or None
+    others = {} if other_value in (None, value) else {"sample": setting(str(other_value))}
+    return Axis(name, {without_choice: as_it_is, with_choice: setting(value)}, others)
 
 
 def _read_texts(path: Path) -> Mapping[str, str]:

@@ -76,7 +76,8 @@ class Expectation:
     A suite that is derived from a contract expects less: an `exit_code` of None is any failure,
     `holds` are folders that must hold some file afterwards, and without `explained` a failure needs
     neither a traceback nor advice in its last line. `lacks` are the kinds of what such a case does
-    not have and needs: "input", "variable", "argument".
+    not have and needs: "input", "variable", "argument". `damaged` is the path of an input that is.
+    `varies` is what the case has another value of than the usual case, in nothing else.
 
     With `whole`, complete outputs of the usual case may remain after a fault. `otherwise` is what
     the case may do instead, where the contract leaves a choice.
@@ -92,6 +93,8 @@ class Expectation:
     explained: bool = True
     whole: bool = False
     lacks: Texts = ()
+    damaged: str = ""
+    varies: str = ""
     otherwise: Expectation | None = None
 
     def for_exit_code(self, exit_code: int | None) -> Expectation:

@@ -15,6 +15,9 @@ from harness.contracts.outputs import Output as Output
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 FileName = Annotated[str, Field(pattern=r"^[^/]+$")]
+# Relative, without a part that leads elsewhere: `rows.csv`, `*/part-*.csv`.
+FilePattern = Annotated[str, Field(pattern=r"^[^/]+(/[^/]+)*$")]
+MayHold = Literal["empty-file", "header-only", "extra-files", "several-files"]
 # A Python file, with folders before it or without.
 EntryPoint = Annotated[str, Field(pattern=r"(^|/)[^/]*[^/.][^/]*$")]
 Reason = Annotated[str, Field(min_length=1)]
@@ -39,7 +42,8 @@ class Input(Strict):
     """An input: the channel mounts where it may appear, then its SOURCE fallbacks.
 
     A fallback may begin with `{script_dir}`, the folder that the entry point lies in. `file` is the
-    file the step reads there.
+    file the step reads there, `files` are several: names or patterns, with folders or without.
+    `may_hold` is what else the step takes there; a `damaged` file makes it fail or is tolerated.
     """
 
     required: bool
@@ -48,6 +52,12 @@ class Input(Strict):
     """What the input is, for people."""
     file: FileName | None = None
     """The file that the step reads there."""
+    files: tuple[FilePattern, ...] = Field(default=(), strict=False)
+    """More files that the step reads there: names, or patterns such as `part-*.csv`."""
+    may_hold: tuple[MayHold, ...] = Field(default=(), strict=False)
+    """What else may be there, and do no harm; each is tried."""
+    damaged: Literal["fails", "tolerated"] = "fails"
+    """Whether the step must fail when a file is damaged, half an archive or broken JSON."""
     mounts: tuple[AbsolutePath, ...] = Field(min_length=1, strict=False)
     """The folders where the channel may be mounted, the first that exists counts."""
     distribution: Distribution = "FullyReplicated"
@@ -60,7 +70,7 @@ class Input(Strict):
     @property
     def file_patterns(self) -> tuple[str, ...]:
         """The names, or patterns of names, of the files that the step reads there."""
-        return (self.file,) if self.file else ()
+        return (*((self.file,) if self.file else ()), *self.files)
 
 
 class Sigterm(Strict):

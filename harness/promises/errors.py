@@ -127,7 +127,8 @@ def check_reported(evidence: Evidence) -> Iterator[Breach]:
     if expected.explained or not evidence.as_expected or evidence.outcome.exit_code == 0:
         return
     is_named = bool(expected.error) and names_cause(evidence)
-    if not is_named and not own_lines(evidence) and expected.exit_code is None:
+    is_judged = expected.exit_code is None and not expected.damaged
+    if is_judged and not is_named and not own_lines(evidence):
         wanted = "a line of the script's own that says what failed"
         yield Breach(
             "bare-traceback", "standard error", wanted, _last_lines(evidence.outcome.stderr)

@@ -212,7 +212,7 @@ def _usual_outcome(
 ) -> Outcome | None:
     """What the usual case did, if it ended as expected, for a case that is compared with it."""
     step = load(ref)
-    is_compared = not expected.explained and bool(expected.lacks)
+    is_compared = not expected.explained and bool(expected.lacks or expected.varies)
     if not is_compared or step.matrix.usual in ("", case.id):
         return None
     _, outcome = _run_usual_once(ref, runner)

@@ -1,0 +1,191 @@
+"""The inputs of a derived suite: absent, empty, present, and whatever else the contract allows.
+
+What an input `may_hold` is tried beside what it usually holds, and must do no harm. A damaged file
+must not pass for a whole one: half an archive, broken JSON, half a Parquet file, a short row.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from harness.cases.case import Case
+from harness.cases.expectation import Expectation
+from harness.cases.hosts import shard
+from harness.cases.matrix import Axis, Edit, Special, as_it_is
+from harness.contracts.contract import Input
+from harness.worlds.archives import PYTORCH, model_archive
+from harness.worlds.jobs import Job
+
+Files = Mapping[str, bytes]
+
+_MODEL = "model.tar.gz"
+_NAMES_A_MODEL = re.compile(r"model(_artifacts?)?(_input)?")
+_NOT_SAMPLES = ("__pycache__", ".gitkeep", ".DS_Store")
+_TABLES = (".csv", ".tsv")
+_CUT_SHORT = (".gz", ".tgz", ".zip", ".parquet")
+_DELIMITERS = b",;\t"
+
+
+def mount_of(job: Job, one: Input) -> str:
+    """Where the job mounts an input."""
+    return next((m for m in one.mounts if m.startswith(f"{job.channels}/")), one.mounts[0])
+
+
+class InputSamples:
+    """An input of a step that is run as this type of job, and its sample files."""
+
+    def __init__(
+        self, job: Job, name: str, one: Input, samples: Path, hosts: Sequence[str]
+    ) -> None:
+        """Read the sample files from the folder of this name in `samples`.
+
+        The first of the `hosts` finds its part of them.
+        """
+        self.name = name
+        self._job = job
+        self._input = one
+        self._folder = samples / name
+        self._mount = mount_of(job, one)
+        self.files = self._read()
+        self._files = shard(one, self.files, hosts, hosts[0])
+
+    def _read(self) -> Files:
+        """The sample files by relative name; empty when there are none."""
+        folder = self._folder
+        content = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and not set(path.relative_to(folder).parts) & set(_NOT_SAMPLES)
+        }
+        names = self._input.file_patterns
+        is_model = _MODEL in names or (not names and _NAMES_A_MODEL.fullmatch(self.name))
+        return {_MODEL: model_archive(PYTORCH)} if not content and is_model else content
+
+    def unproven(self, choice: str) -> str:
+        """What the samples lack for this choice; "" when nothing."""
+        if choice in ("absent", "empty"):
+            return ""
+        if not self._files:
+            return f"put files into {self._folder}/"
+        for pattern in self._input.files:
+            if not fnmatch.filter(self._files, pattern):
+                return f"put a file that {pattern} matches into {self._folder}/"
+        if choice == "header-only" and not self._tables():
+            return f"put a .csv or .tsv file into {self._folder}/"
+        return ""
+
+    def axis(self) -> Axis:
+        """The choices; those that the contract allows are tried alone."""
+        allowed = {
+            choice: self._holding(files)
+            for kind in self._input.may_hold
+            for choice, files in self._held(kind)
+        }
+        choices = {
+            "absent": as_it_is,
+            "empty": self._holding({}),
+            "present": self._holding(self._files),
+        }
+        return Axis(self.name, choices, allowed)
+
+    def _held(self, kind: str) -> Iterator[tuple[str, Files]]:
+        """The choices of one kind, and what the input holds then."""
+        files = self._files
+        last = max(files, default="")
+        if kind == "empty-file":
+            yield kind, {**files, last: b""}
+        elif kind == "header-only":
+            tables = self._tables()
+            headers = {tables[-1]: _header(files[tables[-1]])} if tables else {}
+            yield kind, {**files, **headers}
+        elif kind == "extra-files":
+            yield kind, {**files, **_EXTRA}
+        else:
+            before, after = _names_beside(last, self._input.file_patterns)
+            yield f"{kind}-before", {before: files.get(last, b""), **files}
+            yield f"{kind}-after", {**files, after: files.get(last, b"")}
+
+    def _tables(self) -> list[str]:
+        return [name for name in sorted(self._files) if name.endswith(_TABLES)]
+
+    def _holding(self, content: Files) -> Edit:
+        def edit(case: Case) -> Case:
+            folder, _, channel = self._mount.rpartition("/")
+            if folder == self._job.channels:
+                return case.with_tree(case.tree.with_channel(channel, content))
+            return case.with_tree(case.tree.with_files(self._mount, content))
+
+        return edit
+
+    def damaged(self) -> Iterator[Special]:
+        """A case for each kind of file, in which one of that kind is damaged."""
+        if self._input.damaged == "tolerated":
+            return
+        tried: set[str] = set()
+        for name, data in self._files.items():
+            kind = PurePosixPath(name).suffix
+            broken = damage(name, data)
+            if broken is None or kind in tried:
+                continue
+            tried.add(kind)
+            path = f"{self._mount}/{name}"
+            yield Special(f"{self.name}-damaged{kind}", _with_file(path, broken), _refused(path))
+
+
+# What other programs leave beside the files that they write.
+_EXTRA: Files = {
+    "_SUCCESS": b"",
+    ".DS_Store": b"\0\0\0\x01Bud1\0\0\x10\0",
+    "rows.manifest": json.dumps([{"prefix": "s3://bucket/rows/"}, "part-0.csv"]).encode(),
+}
+
+
+def damage(name: str, data: bytes) -> bytes | None:
+    """A file of this name with damaged content; None when its name does not say its form."""
+    if name.endswith(_CUT_SHORT):
+        return data[: len(data) // 2]
+    if name.endswith(".json"):
+        return data[: len(data) // 2] + b"{"
+    if name.endswith(_TABLES):
+        return _with_a_short_row(data)
+    return None
+
+
+def _with_a_short_row(data: bytes) -> bytes | None:
+    """The table without the last field of its last row; None when it has no two columns."""
+    lines = data.rstrip(b"\r\n").split(b"\n")
+    found = [lines[0].count(bytes([one])) for one in _DELIMITERS]
+    if len(lines) < 2 or not any(found):
+        return None
+    delimiter = _DELIMITERS[found.index(max(found))]
+    lines[-1] = lines[-1].rpartition(bytes([delimiter]))[0]
+    return b"\n".join(lines) + b"\n"
+
+
+def _header(data: bytes) -> bytes:
+    return data.partition(b"\n")[0] + b"\n"
+
+
+def _names_beside(name: str, patterns: tuple[str, ...]) -> tuple[str, str]:
+    """Two names of the same kind as a file's: one before it in the order of names, one after it."""
+    pattern = next((one for one in patterns if "*" in one and fnmatch.fnmatch(name, one)), "")
+    if pattern:
+        first, second = (pattern.replace("*", word, 1).replace("*", "") for word in "0~")
+        return first, second
+    path = PurePosixPath(name)
+    stem, dot, suffix = path.name.partition(".")
+    return str(path.with_name(f"0-{path.name}")), str(path.with_name(f"{stem}~2{dot}{suffix}"))
+
+
+def _with_file(path: str, data: bytes) -> Edit:
+    return lambda case: case.with_tree(case.tree.with_file(path, data))
+
+
+def _refused(path: str) -> Expectation:
+    """A failure; a success is left to the promise `damaged-input`."""
+    accepted = Expectation(explained=False, damaged=path)
+    return Expectation(exit_code=None, explained=False, damaged=path, otherwise=accepted)

@@ -1,0 +1,32 @@
+"""Damaged inputs: what is no whole file of its form must not pass for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.promises import Breach, Evidence, Promise
+
+# Many libraries fill up a row that is too short, and tell nobody.
+_ROWS = (".csv", ".tsv")
+
+
+def check(evidence: Evidence) -> Iterator[Breach]:
+    """One breach when a script accepts a damaged input that its contract does not tolerate.
+
+    Damaged are half an archive, broken JSON, half a Parquet file, and a row that is too short. A
+    contract that has `damaged: tolerated` for an input accepts them.
+    """
+    path = evidence.expected.damaged
+    if path and evidence.outcome.exit_code == 0:
+        is_row = path.endswith(_ROWS)
+        key = "short-row-accepted" if is_row else "accepted"
+        wanted = "a failure, or `damaged: tolerated` in the contract"
+        yield Breach(key, path, wanted, "exit code 0", hurts=not is_row)
+
+
+PROMISE = Promise(
+    "damaged-input",
+    "A damaged input makes the script fail, unless the contract says that it is tolerated.",
+    check,
+    practical="warning",
+)

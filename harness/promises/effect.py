@@ -1,0 +1,44 @@
+"""Effect: whatever a job may give a step changes something that the step does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.cases.case import Outcome
+from harness.promises import Breach, Evidence, Promise
+from harness.promises.usual_outputs import changed, outputs
+
+_TIMES = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?|\b\d\d:\d\d:\d\d([.,]\d+)?")
+
+
+def check(evidence: Evidence) -> Iterator[Breach]:
+    """One breach when an input, a variable or an argument changes nothing.
+
+    Its case has another value than the usual one in nothing else, both succeed, and every output
+    and all that is printed, but for times, is the same.
+    """
+    usual, varied = evidence.usual_outcome, evidence.expected.varies
+    if not varied or usual is None or not evidence.as_expected or evidence.outcome.after is None:
+        return
+    same_outputs = not any(changed(outputs(evidence, usual), outputs(evidence, evidence.outcome)))
+    if same_outputs and _printed(usual) == _printed(evidence.outcome):
+        yield Breach(
+            varied,
+            "",
+            f"another output or another text with another value of {varied}",
+            "the same as usual",
+        )
+
+
+def _printed(outcome: Outcome) -> tuple[str, str]:
+    return _TIMES.sub("…", outcome.stdout), _TIMES.sub("…", outcome.stderr)
+
+
+PROMISE = Promise(
+    "effect",
+    "Each optional input, variable and argument changes something in an output or in the log.",
+    check,
+    severity="warning",
+    practical="warning",
+)

@@ -1,0 +1,101 @@
+"""The promise `effect`: what a job may give a step changes something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.step import StepRef, load, prove
+from tests.unit.derived import make_step
+
+CONTRACT = """
+name: scale
+entry_point: step.py
+inputs:
+  rows: {required: true, file: rows.txt, mounts: [/opt/ml/processing/input/rows]}
+  names: {required: false, file: names.txt, mounts: [/opt/ml/processing/input/names]}
+outputs:
+  scaled: {path: /opt/ml/processing/output/scaled, files: [rows.txt]}
+arguments:
+  factor: {type: int, choices: [1, 2, 3], default: 2}
+  upper: {flag: true}
+environment: {optional: {ENDING: txt}}
+exit_codes: {0: scaled, 1: failed}
+"""
+SCRIPT = """
+import argparse, datetime, os, sys
+parser = argparse.ArgumentParser()
+parser.add_argument("--factor", type=int, choices=[1, 2, 3], default=2)
+parser.add_argument("--upper", action="store_true")
+args = parser.parse_args()
+print(datetime.datetime.now(), "begin")
+try:
+    text = open("/opt/ml/processing/input/rows/rows.txt").read()
+except OSError as error:
+    sys.exit(f"error: {error}")
+try:
+    names = open("/opt/ml/processing/input/names/names.txt").read()
+except OSError:
+    names = ""
+ending = os.environ.get("ENDING", "txt")
+with open("/opt/ml/processing/output/scaled/rows.txt", "w") as stream:
+    stream.write(str([names, text * args.factor, args.upper, ending]))
+"""
+SAMPLES = {
+    "rows/rows.txt": "a",
+    "names/names.txt": "b",
+    "environment.json": '{"ENDING": "csv"}',
+}
+
+
+def effects(ref: StepRef) -> set[tuple[str, str]]:
+    """What has no effect, and the severity of that."""
+    runner = FakeRunner()
+    findings = [
+        one
+        for case in load(ref).matrix.ids
+        if not case.startswith("circumstance=")
+        for one in prove(ref, runner, case).findings
+    ]
+    assert {one.promise for one in findings} <= {"effect"}
+    return {(one.key, one.severity) for one in findings}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "without"),
+    [
+        ("", "", ""),
+        ("[names, ", "[", "names"),
+        ("text * args.factor", "text * 2", "factor"),
+        ("args.upper, ", "", "upper"),
+        ("ending]", "]", "ENDING"),
+        # What is printed is an effect too.
+        ("args.upper, ", "print(args.upper), ", ""),
+        # An output that is never the same shows no effect, and no want of one.
+        ("args.upper, ", "os.urandom(9), ", ""),
+    ],
+)
+def test_what_changes_nothing_is_found(tmp_path: Path, old: str, new: str, without: str) -> None:
+    ref = make_step(tmp_path, SCRIPT.replace(old, new) if old else SCRIPT, CONTRACT, SAMPLES)
+    assert effects(ref) == ({(without, "warning")} if without else set())
+
+
+def test_the_default_in_other_words_need_not_change_anything(tmp_path: Path) -> None:
+    matrix = load(make_step(tmp_path, SCRIPT, CONTRACT, SAMPLES)).matrix
+    usual = "rows=present,names=present,ENDING=default,factor=omitted,upper=off"
+    assert matrix.usual == usual
+    varied = {
+        one.replace("rows=present,", ""): matrix.case(one)[1].varies
+        for one in matrix.ids
+        if matrix.case(one)[1].varies
+    }
+    assert varied == {
+        "names=absent,ENDING=default,factor=omitted,upper=off": "names",
+        "names=empty,ENDING=default,factor=omitted,upper=off": "names",
+        "names=present,ENDING=sample,factor=omitted,upper=off": "ENDING",
+        "names=present,ENDING=default,factor=1,upper=off": "factor",
+        "names=present,ENDING=default,factor=3,upper=off": "factor",
+        "names=present,ENDING=default,factor=omitted,upper=on": "upper",
+    }
