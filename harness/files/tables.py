@@ -41,8 +41,7 @@ class Table:
 def read(name: str, data: bytes, header: bool | None = None) -> Table:
     """Read a table; raises `Malformed` and `MissingLibrary`.
 
-    Where `header` is None, the first row is one if its cells are filled, all different and no
-    numbers.
+    Where `header` is None, the first row is one if `looks_like_header` says so.
     """
     plain, form = formats.plain_bytes(name, data), formats.suffix(name)
     if form == ".parquet":
@@ -54,7 +53,7 @@ def read(name: str, data: bytes, header: bool | None = None) -> Table:
         if header is None:
             header = looks_like_header(rows[0])
         return Table(rows[0], tuple(rows[1:])) if header else Table((), tuple(rows))
-    if form in (".json",):
+    if form == ".json":
         value = formats.parse_json(plain)
         if not isinstance(value, list):
             raise formats.Malformed("it is no list of rows")
@@ -63,9 +62,15 @@ def read(name: str, data: bytes, header: bool | None = None) -> Table:
 
 
 def looks_like_header(row: Sequence[str]) -> bool:
-    """Whether the cells of a row may be the names of columns."""
-    filled = all(cell.strip() and not formats.is_number(cell) for cell in row)
-    return filled and len(set(row)) == len(row)
+    """Whether the cells of a row may be the names of columns.
+
+    The column of an index has none, and columns without names are numbered from 0.
+    """
+    names = list(row[1:] if row and not row[0] else row)
+    if len(names) > 1 and names == [str(number) for number in range(len(names))]:
+        return True
+    filled = all(cell.strip() and not formats.is_number(cell) for cell in names)
+    return bool(names) and filled and len(set(names)) == len(names)
 
 
 def wrong_cell(cell: str, kind: str) -> bool:

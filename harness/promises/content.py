@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.contracts import schemas
 from harness.contracts.outputs import FileContent, Output
-from harness.files import formats, tables
+from harness.files import formats
 from harness.promises import Breach, Evidence, NotProven, Promise
 from harness.promises import table_content as table
 from harness.promises.form import defect
@@ -31,15 +31,25 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
         return
     for output in evidence.contract.outputs.values():
         files = written(evidence, output)
-        yield from _missing(output, files)
-        for path, entry in files.items():
-            for content, _ in output.contents_of(path):
-                yield from _check_file(evidence, path, entry, content)
-        for content, paths in _with_files(output, files):
-            if content.rows is not None and content.rows.split:
-                yield from table.check_split(
-                    evidence, content, {path: files[path].data for path in paths}, output.path
-                )
+        for keys, content in output.contents:
+            pattern = keys[-1] if keys else ""
+            of_it = {
+                path: entry.data
+                for path, entry in files.items()
+                if pattern in [one for _, one in output.contents_of(path)]
+            }
+            if pattern and content.demands and output.required and not of_it:
+                yield Breach("missing", f"{output.path}/{pattern}", "a file", "nothing")
+            # What has not the form of its suffix is told by `form`.
+            readable = {
+                path: data
+                for path, data in of_it.items()
+                if "form" in evidence.contract.waivers or not defect(path, files[path])
+            }
+            for path, data in readable.items():
+                yield from _check_file(evidence, path, data, content)
+            tables = table.tables_in(readable, pattern)
+            yield from table.check(evidence, content, tables, output.path)
 
 
 def is_judged(evidence: Evidence) -> bool:
@@ -57,41 +67,18 @@ def written(evidence: Evidence, output: Output) -> dict[str, Entry]:
     }
 
 
-def _with_files(
-    output: Output, files: Mapping[str, Entry]
-) -> Iterator[tuple[FileContent, list[str]]]:
-    """What is said of files, each with the paths of those that it is said of."""
-    for keys, content in output.contents:
-        pattern = keys[-1] if keys else ""
-        yield (
-            content,
-            [path for path in files if pattern in [one for _, one in output.contents_of(path)]],
-        )
-
-
-def _missing(output: Output, files: Mapping[str, Entry]) -> Iterator[Breach]:
-    for pattern, content in output.files.items():
-        held = any(pattern in [one for _, one in output.contents_of(path)] for path in files)
-        if output.required and content.demands and not held:
-            yield Breach("missing", f"{output.path}/{pattern}", "a file", "nothing")
-
-
 def _check_file(
-    evidence: Evidence, path: str, entry: Entry, content: FileContent
+    evidence: Evidence, path: str, data: bytes, content: FileContent
 ) -> Iterator[Breach | NotProven]:
-    if "form" not in evidence.contract.waivers and defect(path, entry):
-        # Told by `form`.
-        return
+    form = formats.suffix(path)
     try:
-        form = formats.suffix(path)
-        if content.contains:
-            yield from _check_texts(path, entry.data, content)
+        # A marker without content is no text.
+        if content.contains and data:
+            yield from _check_texts(path, data, content)
         if form in _JSON and content.schema_ is not None:
-            yield from _check_schema(evidence, path, entry.data, content.schema_)
+            yield from _check_schema(evidence, path, data, content.schema_)
         if form == ".json" and content.metrics:
-            yield from _check_metrics(path, entry.data, content.metrics)
-        if form in tables.SUFFIXES or form == ".json":
-            yield from table.check(evidence, path, entry.data, content)
+            yield from _check_metrics(path, data, content.metrics)
     except formats.Malformed as error:
         yield Breach("unreadable", path, "a file that can be read", str(error))
     except formats.MissingLibrary as error:

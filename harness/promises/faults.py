@@ -11,6 +11,7 @@ from harness.cases.case import Case, Interrupt, Mount
 from harness.cases.expectation import Expectation, Matches
 from harness.contracts.contract import Contract
 from harness.promises import Breach, Circumstance, Evidence, Promise
+from harness.promises.inputs import input_folders
 from harness.promises.usual_outputs import changed, outputs
 from harness.promises.whole import what_is_lacking
 from harness.worlds.tree import is_under
@@ -83,8 +84,10 @@ def _full_disk(contract: Contract, case: Case) -> Case:
 
 def _without_output_folders(contract: Contract, case: Case) -> Case:
     tree = case.tree
+    inputs = input_folders(contract, case)
     for folder in contract.output_folders:
-        tree = tree.without(folder)
+        # What is an input too is there.
+        tree = tree if folder in inputs else tree.without(folder)
     return case.with_tree(tree)
 
 

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from harness.contracts.contract import Contract
 from harness.files import formats
 from harness.promises import Breach, Evidence, Promise
+from harness.promises.inputs import input_folders
 from harness.worlds.tree import Entry
 
 
@@ -27,7 +28,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             continue
         if entry == evidence.outcome.before.get(path) or _is_marker(evidence.contract, path):
             continue
-        if found := defect(path, entry):
+        if (found := defect(path, entry)) and not _follows_an_empty_input(evidence, path, entry):
             suffix = formats.suffix(path)
             key = "empty" if entry.kind == "file" and not entry.data else f"no{suffix}"
             form = f"a whole {suffix}" if formats.has_form(path) else "a file with some content"
@@ -43,6 +44,15 @@ def defect(path: str, entry: Entry) -> str:
     except formats.Malformed as error:
         return str(error)
     return ""
+
+
+def _follows_an_empty_input(evidence: Evidence, path: str, entry: Entry) -> bool:
+    """Whether nothing is in it in a case where an input of the same form holds nothing."""
+    return not entry.data.strip() and any(
+        formats.suffix(name) == formats.suffix(path) and one.kind == "file" and not one.data.strip()
+        for folder in input_folders(evidence.contract, evidence.case)
+        for name, one in evidence.outcome.before.under(folder)
+    )
 
 
 def _is_marker(contract: Contract, path: str) -> bool:

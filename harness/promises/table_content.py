@@ -16,20 +16,62 @@ from harness.worlds.tree import is_under
 _MOST = 3
 
 
+def tables_in(files: Mapping[str, bytes], pattern: str) -> dict[str, bytes]:
+    """Those of the files that hold tables, when `pattern` says something of them.
+
+    What stands at the output, with the pattern "", is not for texts and JSON documents in it.
+    """
+    forms = tables.SUFFIXES if pattern else formats.TABLES
+    return {
+        path: data
+        for path, data in files.items()
+        if formats.suffix(path) in forms or (pattern and formats.suffix(path) == ".json")
+    }
+
+
 def check(
-    evidence: Evidence, path: str, data: bytes, content: FileContent
+    evidence: Evidence, content: FileContent, files: Mapping[str, bytes], folder: str
 ) -> Iterator[Breach | NotProven]:
-    """What is wrong with one table; raises `Malformed` and `MissingLibrary`."""
+    """What is wrong with the tables that the same is said of; `folder` is that of the output."""
     columns = content.schema_ if schemas.is_columns(content.schema_) else None
-    rows = content.rows if content.rows is not None and not content.rows.split else None
-    if not (columns or rows or content.columns or content.header):
+    if not (columns or content.rows or content.columns or content.header):
         return
-    named = bool(columns or content.columns or content.header)
+    counts: dict[str, int] = {}
+    for path, data in files.items():
+        try:
+            counts[path] = len(tables.read(path, data, content.header).rows)
+            if columns or content.columns or content.header:
+                yield from _check_names(evidence, path, data, content, columns)
+        except formats.Malformed as error:
+            yield Breach("unreadable", path, "a table that can be read", str(error))
+        except formats.MissingLibrary as error:
+            yield NotProven(f"{path}: {error}")
+    rows = content.rows
+    if rows is None or len(counts) < len(files):
+        return
+    try:
+        if rows.split:
+            yield from _check_split(evidence, content, files, folder)
+        elif rows.same_as:
+            yield from _check_same_rows(evidence, counts, rows.same_as)
+        else:
+            yield from _check_rows(counts, rows)
+    except (formats.Malformed, formats.MissingLibrary) as error:
+        yield NotProven(f"rows of an input: {error}")
+
+
+def _check_names(
+    evidence: Evidence,
+    path: str,
+    data: bytes,
+    content: FileContent,
+    columns: Mapping[str, str] | None,
+) -> Iterator[Breach | NotProven]:
     found = tables.read(path, data, content.header)
     if content.header and not tables.looks_like_header(found.names):
         yield Breach("no-header", path, "the names of the columns", ",".join(found.names))
         return
-    if named and not found.names and content.header is not False:
+    if not found.names and content.header is not False:
         # A header is what is compared with; the first row stands for it.
         found = tables.read(path, data, header=True)
     if columns:
@@ -37,23 +79,16 @@ def check(
         yield from _check_types(path, found, columns)
     if content.columns is not None:
         yield from _check_same_columns(evidence, path, found, content.columns.same_as)
-    if rows is not None:
-        yield from _check_rows(evidence, path, found, rows)
 
 
-def check_split(
+def _check_split(
     evidence: Evidence, content: FileContent, files: Mapping[str, bytes], folder: str
 ) -> Iterator[Breach | NotProven]:
     """Whether files hold the rows of an input, each once, in one of them."""
     assert content.rows is not None
     name = content.rows.split
-    files = {path: data for path, data in files.items() if formats.suffix(path) in tables.SUFFIXES}
-    try:
-        given = _input_tables(evidence, name)
-        parts = {path: tables.read(path, data, content.header) for path, data in files.items()}
-    except (formats.Malformed, formats.MissingLibrary) as error:
-        yield NotProven(f"rows of {name}: {error}")
-        return
+    given = _input_tables(evidence, name)
+    parts = {path: tables.read(path, data, content.header) for path, data in files.items()}
     if isinstance(given, NotProven):
         yield given
         return
@@ -138,22 +173,28 @@ def _check_same_columns(
         yield NotProven(f"the input {name} has no header to compare that of {path} with")
 
 
-def _check_rows(
-    evidence: Evidence, path: str, found: Table, rows: Rows
+def _check_same_rows(
+    evidence: Evidence, counts: Mapping[str, int], name: str
 ) -> Iterator[Breach | NotProven]:
-    count = len(found.rows)
-    if rows.same_as:
-        given = _input_tables(evidence, rows.same_as)
-        if isinstance(given, NotProven):
-            yield given
-        elif given and count != (wanted := sum(len(one.rows) for one in given)):
-            expected = f"{wanted} rows, as in {rows.same_as}"
-            yield Breach("rows", path, expected, f"{count} rows")
+    """Each file has as many rows as the input, or all together have."""
+    given = _input_tables(evidence, name)
+    if isinstance(given, NotProven):
+        yield given
         return
-    if count < rows.low or (rows.high is not None and count > rows.high):
-        low, high = rows.low, rows.high
-        wanted_rows = f"{low}" if low == high else f"{low}..{'' if high is None else high}"
-        yield Breach("rows", path, f"{wanted_rows} rows", f"{count} rows")
+    wanted = sum(len(one.rows) for one in given)
+    if not given or sum(counts.values()) == wanted:
+        return
+    for path, count in counts.items():
+        if count != wanted:
+            yield Breach("rows", path, f"{wanted} rows, as in {name}", f"{count} rows")
+
+
+def _check_rows(counts: Mapping[str, int], rows: Rows) -> Iterator[Breach]:
+    low, high = rows.low, rows.high
+    for path, count in counts.items():
+        if count < low or (high is not None and count > high):
+            wanted = f"{low}" if low == high else f"{low}..{'' if high is None else high}"
+            yield Breach("rows", path, f"{wanted} rows", f"{count} rows")
 
 
 def _input_tables(evidence: Evidence, name: str) -> list[Table] | NotProven:

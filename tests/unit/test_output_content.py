@@ -16,6 +16,7 @@ import pytest
 from harness.contracts import schemas
 from harness.errors import WrongContract
 from harness.files.difference import describe
+from harness.files.tables import looks_like_header
 from harness.promises import content, form, golden, members
 from harness.runs.step import fingerprint, read_contract
 from tests.unit.small_steps import breaches as found
@@ -150,6 +151,40 @@ def test_a_split_without_headers_and_without_an_input() -> None:
 )
 def test_the_columns_of_an_input(data: bytes, wanted: list[str]) -> None:
     assert held("a.csv", data, columns={"same_as": "data"}) == wanted
+
+
+def test_rows_of_parts_are_those_of_the_input_together_or_each() -> None:
+    step = contract(files={"part-*.csv": {"rows": "same as data"}})
+    for parts, wanted in (
+        ({"part-0.csv": b"1\n2\n3\n", "part-1.csv": b"4\n"}, []),
+        ({"part-0.csv": b"1\n2\n3\n4\n", "part-1.csv": b"1\n2\n3\n4\n"}, []),
+        ({"part-0.csv": b"1\n2\n3\n", "part-1.csv": b"1\n2\n3\n4\n"}, ["rows"]),
+    ):
+        given = evidence(step, outcome(parts, {"data.csv": ROWS}))
+        assert keys(content.PROMISE, given) == wanted
+
+
+def test_what_stands_at_the_output_is_for_its_tables_alone() -> None:
+    step = contract(rows="same as data", columns={"same_as": "data"})
+    written = {"a.csv": ROWS, "report.json": b"{}", "log.txt": b"a\n", "model.bin": b"\0"}
+    assert keys(content.PROMISE, evidence(step, outcome(written, {"data.csv": ROWS}))) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "is_header"),
+    [
+        ("id,name", True),
+        (",id,name", True),
+        ("0,1,2", True),
+        (",0,1", True),
+        ("0", False),
+        ("1,2", False),
+        ("a,a", False),
+        ("a,,b", False),
+    ],
+)
+def test_a_header_is_known_by_its_cells(row: str, is_header: bool) -> None:
+    assert looks_like_header(row.split(",")) is is_header
 
 
 def test_a_header_that_the_contract_wants() -> None:

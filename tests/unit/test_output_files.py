@@ -181,6 +181,13 @@ def test_a_marker_that_the_contract_names_may_be_empty_and_other_files_may_not()
     assert keys(form.PROMISE, evidence(step, result)) == ["empty"]
 
 
+def test_an_empty_table_may_follow_an_empty_input_and_no_other() -> None:
+    given = {"data.csv": b"", "_SUCCESS": b""}
+    result = outcome({"a.csv": b"", "a.json": b"", "marker": b"x"}, given)
+    (breach,) = found(form.PROMISE, evidence(contract(), result))
+    assert (breach.key, breach.where) == ("empty", f"{OUT}/a.json")
+
+
 def test_form_is_judged_on_success_and_of_what_was_written() -> None:
     failed = outcome({"a.json": b"{"}, code=1)
     assert keys(form.PROMISE, evidence(contract(), failed)) == []
