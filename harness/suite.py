@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.cases.case import Call, Case, Interrupt, Mount
-from harness.cases.code_beside import source_folder
 from harness.cases.expectation import Archive, Content, Expectation, Matches, Raises, Returns
 from harness.cases.matrix import Axis, Edit, Special, Suite, as_it_is
+from harness.cases.start import start_case
 from harness.contracts.contract import Contract
 from harness.worlds.archives import (
     HOSTILE,
@@ -99,9 +99,4 @@ def suite_of(
     `axes` and `special` edit that case; `expect` returns what a case of the product must do.
     """
     tree = Tree.for_job(job, contract.output_folders)
-    start = Case(
-        tree=tree.with_code(source_folder(contract, script), at=job.code),
-        script=f"{job.code}/{contract.entry_point}",
-        cwd=job.working_directory,
-    )
-    return Suite(start, axes, expect, special)
+    return Suite(start_case(contract, script, job, tree), axes, expect, special)

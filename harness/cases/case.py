@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
+from harness.contracts.contract import MAIN_FILE
 from harness.files import validated
+from harness.files.programs import is_other_program
 from harness.files.validated import Texts, Tuple
 from harness.worlds.tree import Tree
 
@@ -60,10 +62,12 @@ class Case:
     """A tree, and how the script is started in it.
 
     `script` is the entry point's path in the tree, `cwd` the working directory. `relative` starts
-    it as `python NAME` from its own folder. `user` is its user and group id. The folders
-    `read_only` are read-only file systems (EROFS, for root too), except for the folders
-    `writable` in them. With `reversed_listing`, folders list their entries in the opposite order;
-    no order is promised otherwise either. `timeout` is in seconds.
+    it as `python NAME` from its own folder. With a `module`, whose file the script is, it is
+    started as `python -m MODULE`. A script whose first line names another program than Python is
+    started by its path. `user` is its user and group id. The folders `read_only` are read-only file
+    systems (EROFS, for root too), except for the folders `writable` in them. With
+    `reversed_listing`, folders list their entries in the opposite order; no order is promised
+    otherwise either. `timeout` is in seconds.
     """
 
     id: str = ""
@@ -72,6 +76,7 @@ class Case:
     script: str = ""
     cwd: str = "/opt/ml/code"
     relative: bool = False
+    module: str = ""
     arguments: Texts = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     call: Call | None = None
@@ -90,9 +95,24 @@ class Case:
         return {**BASE_ENVIRONMENT, **self.tree.environment, **self.variables}
 
     @property
+    def is_other_program(self) -> bool:
+        """Whether the script is not in Python, so that its own first line says what runs it."""
+        entry = self.tree.get(self.script)
+        return entry is not None and is_other_program(entry.data)
+
+    @property
     def script_folder(self) -> str:
         """The folder of the entry point."""
         return str(PurePosixPath(self.script).parent)
+
+    @property
+    def import_folder(self) -> str:
+        """The folder that the script's modules are imported from: its own, or its package's."""
+        folder = PurePosixPath(self.script).parent
+        packages = self.module.split(".") if self.module else []
+        if not self.script.endswith(f"/{MAIN_FILE}"):
+            packages = packages[:-1]
+        return str(folder.parents[len(packages) - 1] if packages else folder)
 
     def with_tree(self, tree: Tree) -> Case:
         """The same case with another tree."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.contracts.contract import Contract
+from harness.errors import WrongContract
 
 _CODE_SAMPLES = "code"
 
@@ -18,13 +19,39 @@ def source_folder(contract: Contract, script: bytes) -> Mapping[str, bytes]:
     """The files of the source folder: name → bytes.
 
     They are the script under the entry point's name, the modules that it imports, and the files of
-    the samples folder `code`.
+    the samples folder `code`; of a module its whole package.
     """
-    return {
-        **imported_modules(contract.folder, script),
-        **files_in(contract.samples / _CODE_SAMPLES),
-        contract.entry_point: script,
-    }
+    package = contract.code_path.partition("/")[0] if "/" in contract.code_path else ""
+    below = files_in(contract.folder / package) if package else {}
+    files = {f"{package}/{name}": data for name, data in below.items()}
+    for source in (script, *(data for name, data in files.items() if name.endswith(".py"))):
+        files = {**imported_modules(contract.folder, source), **files}
+    return {**files, **files_in(contract.samples / _CODE_SAMPLES), contract.code_path: script}
+
+
+def image_files(contract: Contract) -> Mapping[str, tuple[bytes, int]]:
+    """The files of the image outside `/opt/ml`: absolute path → bytes and mode.
+
+    Raises `WrongContract` when one of them is not beside the contract.
+    """
+    found: dict[str, tuple[bytes, int]] = {}
+    for path, name in contract.image.items():
+        source = contract.origin.parent / name
+        files = [(path, source)]
+        if source.is_dir():
+            files = [
+                (f"{path.rstrip('/')}/{one.relative_to(source).as_posix()}", one)
+                for one in _files_below(source)
+            ]
+        for at, file in files:
+            try:
+                found[at] = file.read_bytes(), 0o755 if file.stat().st_mode & 0o100 else 0o644
+            except OSError as error:
+                raise WrongContract(
+                    f"{contract.origin}: image.{path}: {file} cannot be read: {error.strerror}",
+                    "it must lie beside the contract",
+                ) from None
+    return found
 
 
 def files_in(folder: Path) -> Mapping[str, bytes]:

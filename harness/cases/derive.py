@@ -26,12 +26,12 @@ from typing import Any
 
 from harness.cases.argument_axes import Arguments, Value
 from harness.cases.case import Case
-from harness.cases.code_beside import source_folder
 from harness.cases.expectation import Expectation, Matches
 from harness.cases.hosts import for_each_host
 from harness.cases.input_axes import InputSamples, mount_of
 from harness.cases.matrix import Axis, Edit, Suite, as_it_is
 from harness.cases.naming import names_of_input, names_of_variable
+from harness.cases.start import start_case
 from harness.contracts.contract import Contract, Distribution, Unresolved
 from harness.errors import WrongContract, WrongUse
 from harness.worlds import jobs
@@ -55,18 +55,13 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     values = _read_texts(samples / "environment.json")
     arguments = Arguments(job, contract, _read_values(samples / "arguments.json"))
     request, missing_sample = _job_request(job, contract, values, arguments)
-    code = contract.job.code if contract.job and contract.job.code else job.code
+    code = contract.job.code if contract.job else None
     hosts = contract.host_names
     request = replace(
         request, hosts=hosts, host=hosts[0], distributions=_distributions(job, contract)
     )
     tree = Tree.for_job(job, contract.output_folders, request)
-    start = Case(
-        tree=tree.with_code(source_folder(contract, script), at=code),
-        script=f"{code}/{contract.entry_point}",
-        cwd=job.working_directory,
-        arguments=job.arguments(request),
-    )
+    start = replace(start_case(contract, script, job, tree, code), arguments=job.arguments(request))
     inputs = [InputSamples(job, name, one, samples, hosts) for name, one in contract.inputs.items()]
     set_by_job = _variables_set_by_job(job, contract, request)
     required = [name for name in contract.environment.required if name not in set_by_job]
@@ -162,7 +157,7 @@ def _job_request(
         ]
         if name := arguments.missing_sample:
             lacks.append(f"give {name} a value in {samples / 'arguments.json'}")
-        request = Request(script=contract.entry_point, environment=always)
+        request = Request(script=contract.code_path, environment=always)
         if job.arguments_from != "job":
             request = replace(request, hyperparameters=arguments.hyperparameters())
         else:
@@ -179,7 +174,7 @@ def _job_request(
         return values.get(value.name, "")
 
     request = Request(
-        script=contract.entry_point,
+        script=contract.code_path,
         arguments=tuple(resolve(word, sampled, "arguments.json") for word in settings.arguments),
         environment={
             name: resolve(one, values, "environment.json")
@@ -234,7 +229,10 @@ def _job_type(contract: Contract) -> Job:
         return jobs.profile(contract.job.profile)
     mounts = [mount for one in contract.inputs.values() for mount in one.mounts]
     trained = [mount.startswith(f"{TRAINING.channels}/") for mount in mounts]
-    return TRAINING if trained and all(trained) else PROCESSING
+    if not (trained and all(trained)):
+        return PROCESSING
+    is_program = not Path(contract.entry_point).suffix
+    return jobs.profile("own-container") if is_program else TRAINING
 
 
 def _check_mounts(job: Job, contract: Contract) -> None:

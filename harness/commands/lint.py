@@ -36,13 +36,18 @@ if TYPE_CHECKING:
 def lint(steps: tuple[Path, ...], options: StepOptions, format_name: str) -> None:
     """Hold each STEP's script against its contract without running it."""
     from harness.contracts import loaders
+    from harness.files.programs import is_other_program
     from harness.lint import lint as find_problems
     from harness.report.lint import render
 
     def find(source: Source) -> list[Problem]:
         contract = options.read_contract(source)
         path = options.script or contract.script
-        return list(find_problems(contract, path, loaders.read_script(path)))
+        script = loaders.read_script(path)
+        if is_other_program(script):
+            click.echo(f"warning: {path} is not a Python script: nothing is checked", err=True)
+            return []
+        return list(find_problems(contract, path, script))
 
     done, errors = options.for_each(steps, find)
     problems = [problem for _, found in done for problem in found]

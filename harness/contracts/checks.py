@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.contracts.contract import Contract
+from harness.contracts.contract import MAIN_FILE, Contract
 from harness.contracts.outputs import find_output_errors
 from harness.files.models import KeyPath, unknown_key
 
@@ -32,6 +32,12 @@ def find_errors(
         yield ("outputs",), "is empty: name an output, or say `sink: true` of a step without any"
     if contract.outputs and contract.sink:
         yield ("sink",), "is true of a step without outputs, and this one has some"
+    for path in contract.image:
+        if path == "/opt/ml" or path.startswith("/opt/ml/"):
+            yield ("image", path), "is what the service mounts, not what the image has"
+    module = contract.module.rpartition(".")[2]
+    if module and contract.entry_point not in (f"{module}.py", MAIN_FILE):
+        yield ("entry_point",), f"is not the file of the module {contract.module}; leave it out"
     if contract.hosts and contract.instance_count not in (1, len(contract.hosts)):
         yield ("instance_count",), f"is not the number of hosts, {len(contract.hosts)}"
     if len(set(contract.hosts)) < len(contract.hosts):

@@ -20,6 +20,8 @@ FilePattern = Annotated[str, Field(pattern=r"^[^/]+(/[^/]+)*$")]
 MayHold = Literal["empty-file", "header-only", "extra-files", "several-files"]
 # A Python file, with folders before it or without.
 EntryPoint = Annotated[str, Field(pattern=r"(^|/)[^/]*[^/.][^/]*$")]
+ModuleName = Annotated[str, Field(pattern=r"^([^\W\d]\w*(\.[^\W\d]\w*)*)?$")]
+RelativePath = Annotated[str, Field(pattern=r"^[^/]")]
 Reason = Annotated[str, Field(min_length=1)]
 # Part of the ids of cases, `NAME=CHOICE,NAME=CHOICE`.
 Name = Annotated[str, Field(pattern=r"^[^=,]+$")]
@@ -28,6 +30,10 @@ Distribution = Literal["FullyReplicated", "ShardedByS3Key"]
 ExitCode = Annotated[int, Field(ge=0, le=255)]
 # In seconds.
 Timeout = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+# The file of a package that `python -m PACKAGE` runs.
+MAIN_FILE = "__main__.py"
 
 
 class Strict(BaseModel):
@@ -145,6 +151,10 @@ class Contract(Strict):
     """What the step does, for people."""
     entry_point: FileName
     """The script, a file beside the contract or in the folder of `--code`."""
+    module: ModuleName = ""
+    """The module that is run as `python -m MODULE`, in place of a script."""
+    image: Mapping[AbsolutePath, RelativePath] = {}
+    """Files and folders of the image outside `/opt/ml`, each with its copy beside the contract."""
     inputs: Mapping[Name, Input] = {}
     """What the step reads."""
     outputs: Mapping[str, Output]
@@ -185,7 +195,15 @@ class Contract(Strict):
     @property
     def script(self) -> Path:
         """The entry point's file."""
-        return self.folder / self.entry_point
+        return self.folder / self.code_path
+
+    @property
+    def code_path(self) -> str:
+        """The path of the entry point in the code folder; that of a module is in its package."""
+        packages = self.module.split(".") if self.module else []
+        if self.entry_point != MAIN_FILE:
+            packages = packages[:-1]
+        return "/".join((*packages, self.entry_point))
 
     @property
     def failure_codes(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.contracts.checks import find_errors
 from harness.contracts.contract import LOADER_FIELDS, Contract, JobSettings, Unresolved
-from harness.contracts.reading import Options
+from harness.contracts.reading import Options, module_file
 from harness.files import yaml_file
 
 FILE_NAME = "contract.yaml"
@@ -31,6 +31,10 @@ def matches(path: Path) -> bool:
 def read(path: Path, options: Options) -> Contract:
     """Read a contract; raises `WrongContract`."""
     document = yaml_file.read(path)
+    module = document.get("module")
+    if isinstance(module, str) and module and "entry_point" not in document:
+        folder = path.parent if options.code is None else options.code
+        document["entry_point"] = module_file(folder, module)
     return yaml_file.validate(
         Contract,
         path,
@@ -59,6 +63,8 @@ def schema(promises: Sequence[str]) -> dict[str, Any]:
     document["if"] = {"properties": {"sink": {"const": True}}, "required": ["sink"]}
     document["then"] = {"properties": {"outputs": {"maxProperties": 0}}}
     document["else"] = {"properties": {"outputs": {"minProperties": 1}}}
+    document["required"].remove("entry_point")
+    document["anyOf"] = [{"required": [name]} for name in ("entry_point", "module")]
     for node in (document, *document["$defs"].values()):
         for part in node.get("properties", {}).values():
             if "patternProperties" in part:

@@ -28,7 +28,8 @@ class Launch:
     """How a job starts its script.
 
     `script` is the name of the file, "" when only the shell script `starter` names it. `code` is
-    its folder, None for that of the profile. `code_folders` hold code, not inputs.
+    its folder, None for that of the profile. `code_folders` hold code, not inputs. With a `module`
+    it is started as `python -m MODULE`.
     """
 
     profile: str
@@ -38,6 +39,7 @@ class Launch:
     hyperparameters: Mapping[str, str | Unresolved] = field(default_factory=dict)
     code: str | None = None
     code_folders: tuple[str, ...] = ()
+    module: str = ""
 
     @property
     def argument_sources(self) -> Mapping[str, str]:
@@ -106,8 +108,18 @@ def training_launch(
 
 
 def _launch_of_command(profile: str, code: str, words: Words, folders: list[str]) -> Launch:
-    """The first Python file of a command is the script; the words after it are its arguments."""
+    """The first Python file or module of a command; the words after it are its arguments."""
     for number, word in enumerate(words):
+        following = words[number + 1] if number + 1 < len(words) else None
+        if word == "-m" and isinstance(following, str):
+            return Launch(
+                profile=profile,
+                script="",
+                module=following,
+                starter=f"python -m {following}",
+                arguments=words[number + 2 :],
+                code_folders=tuple(folders),
+            )
         if isinstance(word, str) and word.endswith(".py"):
             folder = posixpath.dirname(word)
             return Launch(

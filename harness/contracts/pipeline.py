@@ -27,7 +27,7 @@ from harness.contracts.definition import (
 )
 from harness.contracts.expressions import parameters, resolve
 from harness.contracts.launch import Launch, NoScript, processing_launch, training_launch
-from harness.contracts.reading import Options, StepInFile
+from harness.contracts.reading import Options, StepInFile, module_file
 from harness.errors import WrongContract, WrongUse
 from harness.files import json_file
 from harness.files.json_file import JsonFile
@@ -79,7 +79,8 @@ def read(path: Path, options: Options) -> Contract:
     where = (*job_step.where, "Arguments")
     defaults = parameters(file)
     folder = path.parent if options.code is None else options.code
-    script = launch.script or _find_script(file, job_step, launch, folder, options.script)
+    script = launch.script or (module_file(folder, launch.module) if launch.module else "")
+    script = script or _find_script(file, job_step, launch, folder, options.script)
     with file.errors() as errors:
         environment: dict[str, str | Unresolved] = {}
         with errors.collected():
@@ -96,6 +97,7 @@ def read(path: Path, options: Options) -> Contract:
         name=job_step.step.name,
         entry_point=Path(script).name,
         inputs={name: one for name, one in inputs.items() if not launch.is_code(one.mounts[0])},
+        module=launch.module,
         outputs=outputs,
         sink=not outputs,
         instance_count=instance_count(file, job_step.step.type, where, defaults),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.contracts.contract import Contract
+from harness.contracts.contract import MAIN_FILE, Contract
 from harness.errors import WrongContract
 
 
@@ -46,3 +46,9 @@ class Loader:
     matches: Callable[[Path], bool]
     read: Callable[[Path, Options], Contract]
     steps: Callable[[Path], tuple[StepInFile, ...]] | None = None
+
+
+def module_file(folder: Path, module: str) -> str:
+    """The name of the file that `python -m MODULE` runs from a folder."""
+    is_package = folder.joinpath(*module.split("."), MAIN_FILE).is_file()
+    return MAIN_FILE if is_package else f"{module.rpartition('.')[2]}.py"

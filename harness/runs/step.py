@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.cases.case import Case, Outcome, Result
-from harness.cases.code_beside import files_in, source_folder
+from harness.cases.code_beside import files_in, image_files, source_folder
 from harness.cases.derive import derive_suite
 from harness.cases.expectation import Expectation
 from harness.cases.matrix import Change, Matrix, Suite
@@ -117,6 +117,7 @@ def fingerprint(ref: StepRef) -> str:
             sources(contract.suite),
             files_in(contract.samples),
             files_beside(contract.outputs, contract.origin.parent),
+            image_files(contract),
             profile.read_bytes() if profile and profile.is_file() else ref.profile,
             ref.pairwise,
             level_of(ref, contract),

@@ -65,9 +65,9 @@ class Job(Strict):
     Inputs are mounted below `mounts`, channels as folders in `channels`. The script is in `code`
     and starts in `working_directory`. `folders` and `files` exist before it starts, and the
     declared output folders when the job `makes_outputs`. `arguments_from` says whether the
-    arguments are those of the job, or which program makes them of its hyperparameters. `config`
-    maps path → JSON value, `environment` variable → value. The texts of `files`, `config` and
-    `environment` may hold placeholders for parts of the `Request` and for `values`.
+    arguments are those of the job, or which program makes them of its hyperparameters, if any.
+    `config` maps path → JSON value, `environment` variable → value. The texts of `files`, `config`
+    and `environment` may hold placeholders for parts of the `Request` and for `values`.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Job(Strict):
     working_directory: AbsolutePath
     folders: Texts = ()
     makes_outputs: bool
-    arguments_from: Literal["job", "training-toolkit", "model-trainer"]
+    arguments_from: Literal["job", "training-toolkit", "model-trainer", "nothing"]
     values: Mapping[str, Any] = {}
     files: Mapping[AbsolutePath, str] = {}
     config: Mapping[AbsolutePath, Any] = {}
@@ -126,6 +126,8 @@ class Job(Strict):
         if self.arguments_from == "job":
             return request.arguments
         words: list[str] = []
+        if self.arguments_from == "nothing":
+            return ()
         if self.arguments_from == "model-trainer":
             for name, value in request.decoded.items():
                 words += [f"--{name}", as_text(value)]

@@ -216,7 +216,8 @@ def test_the_schema_has_every_key_of_contract_yaml() -> None:
     schema = json.loads(CliRunner().invoke(cli, ["schema"]).output)
     assert schema["additionalProperties"] is False
     assert set(schema["properties"]) == set(Contract.model_fields) - set(LOADER_FIELDS)
-    assert set(schema["required"]) == {"name", "entry_point", "outputs", "exit_codes"}
+    assert set(schema["required"]) == {"name", "outputs", "exit_codes"}
+    assert schema["anyOf"] == [{"required": ["entry_point"]}, {"required": ["module"]}]
 
 
 def test_commands_accept_any_form_and_show_warnings(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Python's own import system reads the real file system, even while pyfakefs patch
 
 from __future__ import annotations
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import linecache
@@ -17,6 +18,8 @@ from importlib.util import decode_source, spec_from_loader
 
 from pyfakefs.fake_filesystem import FakeFilesystem
 
+from harness.cases.case import Case
+from harness.contracts.contract import MAIN_FILE
 from harness.runners.fake import preload
 from harness.worlds.tree import Tree
 
@@ -27,6 +30,23 @@ def unload_shadowed(folder: str, tree: Tree) -> None:
         if f"{folder}/{name}" in tree or f"{folder}/{name}.py" in tree:
             for module in [one for one in sys.modules if one.split(".")[0] == name]:
                 del sys.modules[module]
+
+
+def import_packages(case: Case) -> str:
+    """Import the packages of the case's module, as `python -m` does; the name of the innermost."""
+    package = case.module
+    if not case.script.endswith(f"/{MAIN_FILE}"):
+        package = package.rpartition(".")[0]
+    parts = package.split(".") if package else []
+    for number in range(1, len(parts) + 1):
+        name = ".".join(parts[:number])
+        folder = posixpath.join(case.import_folder, *parts[:number])
+        if f"{folder}/__init__.py" in case.tree:
+            importlib.import_module(name)
+        else:
+            sys.modules[name] = types.ModuleType(name)
+            sys.modules[name].__path__ = [folder]
+    return package
 
 
 class TreeFinder(importlib.abc.MetaPathFinder):
@@ -49,6 +69,11 @@ class TreeFinder(importlib.abc.MetaPathFinder):
                 if (source := self._source(file)) is not None:
                     loader = _Loader(file, source)
                     return spec_from_loader(fullname, loader, origin=file, is_package=is_package)
+            if path is not None and self._fs.isdir(base):
+                # Without __init__.py. At the top level an installed package of the name goes first.
+                spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
+                spec.submodule_search_locations = [base]
+                return spec
         return None
 
     def _source(self, file: str) -> bytes | None:

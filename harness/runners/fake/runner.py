@@ -46,6 +46,12 @@ class FakeRunner:
 
     def run(self, case: Case) -> Outcome:
         """Run one case in a forked child; raises `RunnerCannot`."""
+        if case.is_other_program:
+            raise RunnerCannot(
+                f"the fake runner cannot judge this script: its first line says that {case.script} "
+                "is run by another program than Python",
+                "run it with --runner sandbox, or --runner container",
+            )
         with _fork_server() as fork_server:
             if case.interrupt is None:
                 return _outcome(case, fork_server.run_forked(case, None))

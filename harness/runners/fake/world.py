@@ -38,7 +38,7 @@ from harness.runners.fake.files import (
     enforce_name_encoding,
     flush,
 )
-from harness.runners.fake.imports import TreeFinder, unload_shadowed
+from harness.runners.fake.imports import TreeFinder, import_packages, unload_shadowed
 from harness.runners.fake.os_functions import OsFunctions
 from harness.runners.fake.paths import use_linux_paths
 from harness.runners.fake.process import drop_parent_state, reset_process
@@ -163,7 +163,7 @@ def run_case(case: Case, pipe: int, trip_point: TripPoint | None) -> NoReturn:
     os.chdir(folder if case.relative else case.cwd)
     name = case.script
     sys.argv[:] = [name.rpartition("/")[2] if case.relative else name, *case.arguments]
-    sys.path.insert(0, folder)
+    sys.path.insert(0, case.import_folder)
     unload_shadowed(folder, case.tree)
     enforce_name_encoding(sys.getfilesystemencoding())
     sys.addaudithook(_refuse_unsupported)
@@ -200,6 +200,8 @@ def _run_script(case: Case, source: bytes) -> None:
     module = types.ModuleType("__main__")
     module.__file__ = case.script
     module.__builtins__ = builtins  # type: ignore[attr-defined]
+    if case.module:
+        module.__package__ = import_packages(case)
     sys.modules["__main__"] = module
     linecache.cache[case.script] = (
         len(source),

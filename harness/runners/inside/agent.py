@@ -204,12 +204,14 @@ def _run(
     script, user = job["script"], job["user"]
     folder, name = os.path.split(script)
     command = [name if job["relative"] else script, *job["arguments"]]
+    if job["module"]:
+        command = ["-m", job["module"], *job["arguments"]]
     if job["call"] is not None:
         command = [HELPER_FOLDER + "/driver.py", script, job["call"]]
     os.umask(job["umask"])
     started = time.perf_counter()
     child = subprocess.Popen(
-        [python, *command],
+        command if job["direct"] else [python, *command],
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,

@@ -35,6 +35,8 @@ class Task:
             "script": case.script,
             "cwd": case.cwd,
             "relative": case.relative,
+            "module": case.module,
+            "direct": case.is_other_program,
             "arguments": list(case.arguments),
             "defaults": dict(BASE_ENVIRONMENT),
             "variables": {**case.tree.environment, **case.variables},
