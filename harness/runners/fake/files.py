@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import io
 import os
 import stat
 import threading
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, cast
 
-from pyfakefs import fake_open, fake_pathlib, fake_scandir, helpers
+from pyfakefs import fake_file, fake_open, fake_pathlib, fake_scandir, helpers
 from pyfakefs.fake_file import FakeDirectory, FakeFile
 from pyfakefs.fake_filesystem import FakeFilesystem
 
@@ -25,6 +26,9 @@ from harness.worlds.tree import Entry, Kind, is_under
 
 # The kernel's files stay writable when everything else is read-only.
 _KERNEL_FILES = ("/dev/null",)
+_STANDARD_STREAM = fake_file.StandardStreamWrapper
+# A dict: pyfakefs rebinds the names of functions in every module.
+_REAL: dict[str, Any] = {"open": io.open}
 
 
 class AccessRules:
@@ -83,15 +87,18 @@ class AccessRules:
         self._patch_removal()
         self._patch_attributes()
         self._patch_opening(on_block)
+        self._patch_last_dot()
+        self._patch_stat_results()
 
     def _patch_errors(self) -> None:
         """Errors have `filename` as text, even if the function was given a `Path`."""
         original = FakeFilesystem.raise_os_error
 
         def raise_os_error(
-            fs: FakeFilesystem, number: int, path: Any = None, *args: Any
+            fs: FakeFilesystem, number: int, filename: Any = None, winerror: Any = None
         ) -> NoReturn:
-            original(fs, number, os.fspath(path) if isinstance(path, os.PathLike) else path, *args)
+            path = os.fspath(filename) if isinstance(filename, os.PathLike) else filename
+            original(fs, number, path, winerror)
 
         _patch(FakeFilesystem, raise_os_error)
 
@@ -194,6 +201,26 @@ class AccessRules:
         _patch(FakeFilesystem, chmod, utime)
         _patch(fake_pathlib.FakePath, touch)
 
+    def _patch_stat_results(self) -> None:
+        """They are tuples too, which pyfakefs's are not."""
+        methods: Mapping[str, Callable[..., Any]] = {
+            "__getitem__": lambda result, index: _as_tuple(result)[index],
+            "__iter__": lambda result: iter(_as_tuple(result)),
+            "__len__": lambda result: len(_as_tuple(result)),
+        }
+        for name, method in methods.items():
+            setattr(helpers.FakeStatResult, name, method)
+
+    def _patch_last_dot(self) -> None:
+        """A path that ends in a dot names a folder, and no link to one."""
+        lresolve_ = FakeFilesystem.lresolve
+
+        def lresolve(fs: FakeFilesystem, path: Any) -> FakeFile:
+            text = os.fsdecode(path)
+            return fs.resolve(text) if text.endswith(("/.", "/..")) else lresolve_(fs, path)
+
+        _patch(FakeFilesystem, lresolve)
+
     def _patch_opening(self, on_block: Callable[[str], None]) -> None:
         original = fake_open.FakeFileOpen._init_file_object
 
@@ -212,7 +239,25 @@ class AccessRules:
                 self.check_writable(opened, path)
             return opened
 
-        _patch(fake_open.FakeFileOpen, _init_file_object)
+        call_ = fake_open.FakeFileOpen.call
+
+        def call(opening: Any, path: Any, *args: Any, **names: Any) -> Any:
+            if isinstance(path, int) and isinstance(_open_file(self._fs, path), _STANDARD_STREAM):
+                # The descriptors 0, 1 and 2 are real.
+                return _REAL["open"](path, *args, **names)
+            return call_(opening, path, *args, **names)
+
+        _patch(fake_open.FakeFileOpen, _init_file_object, call)
+
+
+def _as_tuple(result: Any) -> tuple[int, ...]:
+    names = ("mode", "ino", "dev", "nlink", "uid", "gid", "size", "atime", "mtime", "ctime")
+    return tuple(int(getattr(result, f"st_{name}")) for name in names)
+
+
+def _open_file(fs: FakeFilesystem, number: int) -> Any:
+    files = fs.open_files[number] if 0 <= number < len(fs.open_files) else None
+    return files[0] if files else None
 
 
 def enforce_name_encoding(encoding: str) -> None:

@@ -5,16 +5,20 @@ Python's own import system reads the real file system, even while pyfakefs patch
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.abc
 import importlib.machinery
 import linecache
+import pathlib
 import posixpath
+import signal
 import stat
 import sys
 import types
 from collections.abc import Sequence
 from importlib.util import decode_source, spec_from_loader
+from typing import Any
 
 from pyfakefs.fake_filesystem import FakeFilesystem
 
@@ -47,6 +51,18 @@ def import_packages(case: Case) -> str:
             sys.modules[name] = types.ModuleType(name)
             sys.modules[name].__path__ = [folder]
     return package
+
+
+def release_modules() -> None:
+    """Drop the script's modules, as at the end of a Python process: then generators end too."""
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    for name, module in list(sys.modules.items()):
+        if name == "__main__" or isinstance(getattr(module, "__loader__", None), _Loader):
+            del sys.modules[name]
+    del module
+    gc.collect()
 
 
 class TreeFinder(importlib.abc.MetaPathFinder):
@@ -83,6 +99,22 @@ class TreeFinder(importlib.abc.MetaPathFinder):
         return (node.byte_contents or b"") if stat.S_ISREG(node.st_mode) else None
 
 
+if sys.version_info >= (3, 11):
+    from importlib.resources.abc import TraversableResources
+else:
+    from importlib.abc import TraversableResources
+
+
+class _Resources(TraversableResources):
+    """The files beside a module; `pathlib` is the fake one while a script runs."""
+
+    def __init__(self, file: str) -> None:
+        self._folder = posixpath.dirname(file)
+
+    def files(self) -> Any:
+        return pathlib.Path(self._folder)
+
+
 class _Loader(importlib.abc.InspectLoader):
     def __init__(self, file: str, source: bytes) -> None:
         self._file = file
@@ -93,6 +125,15 @@ class _Loader(importlib.abc.InspectLoader):
 
     def is_package(self, fullname: str) -> bool:
         return self._file.endswith("/__init__.py")
+
+    def get_filename(self, fullname: str) -> str:
+        return self._file
+
+    def get_data(self, path: str) -> bytes:
+        return pathlib.Path(path).read_bytes()
+
+    def get_resource_reader(self, fullname: str) -> _Resources:
+        return _Resources(self._file)
 
     def exec_module(self, module: types.ModuleType) -> None:
         module.__file__ = self._file

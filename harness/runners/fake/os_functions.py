@@ -10,8 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
 
 from pyfakefs import helpers
 from pyfakefs.fake_file import FakeFile, StandardStreamWrapper
@@ -41,15 +41,23 @@ class OsFunctions:
         self._fake_access = fake_os.access
         self._fake_chown = fake_os.chown
         self._fake_truncate = fake_os.truncate
+        self._fake_listdir = fake_os.listdir
 
-    def install(self, on_block: Callable[[str], None]) -> None:
-        """Install the functions; `on_block(path)` is called where Linux would block."""
+    def install(
+        self, on_block: Callable[[str], None], on_refusal: Callable[[str], NoReturn]
+    ) -> None:
+        """Install the functions.
+
+        `on_block(path)` is called where Linux would block, `on_refusal(what)` for a descriptor that
+        is no fake file's.
+        """
         self._on_block = on_block
+        self._on_refusal = on_refusal
         for name in (
             *("open", "write", "lseek", "pread", "pwrite", "readv", "writev", "copy_file_range"),
             *("fchown", "lchown", "statvfs", "fstatvfs", "posix_fallocate", "posix_fadvise"),
             *("mkfifo", "sync", "access", "chown", "truncate", "geteuid", "getegid"),
-            *("getresuid", "getresgid", "getgroups"),
+            *("getresuid", "getresgid", "getgroups", "listdir", "fwalk", "dup", "dup2", "pipe"),
         ):
             setattr(self._os, name, getattr(self, name))
 
@@ -215,6 +223,43 @@ class OsFunctions:
         folder, name = self._fs.splitpath(self._fs.absnormpath(path))
         kind = stat.S_IFIFO | (mode & ~self._fs.umask)
         self._fs.add_object(folder, FakeFile(name, kind, filesystem=self._fs))
+
+    def listdir(self, path: Any = None) -> list[Any]:
+        """As pyfakefs, but a path in bytes gives names in bytes, and None is the current folder."""
+        names = self._fake_listdir("." if path is None else path)
+        return [os.fsencode(name) for name in names] if isinstance(path, bytes) else names
+
+    def fwalk(
+        self,
+        top: Any = ".",
+        topdown: bool = True,
+        onerror: Any = None,
+        *,
+        follow_symlinks: bool = False,
+        dir_fd: int | None = None,
+    ) -> Iterator[tuple[Any, list[Any], list[Any], int]]:
+        """As `os.walk`, with a descriptor of each folder."""
+        if dir_fd is not None:
+            self._on_refusal("walks a folder that it has a descriptor of (os.fwalk)")
+        walk = self._os.walk(top, topdown, onerror, followlinks=follow_symlinks)
+        for folder, folders, files in walk:
+            descriptor = self._os.open(folder, os.O_RDONLY)
+            try:
+                yield folder, folders, files, descriptor
+            finally:
+                self._os.close(descriptor)
+
+    def dup(self, _fd: int, /) -> int:
+        """Refuse: pyfakefs closes both when one is closed."""
+        self._on_refusal("duplicates a file descriptor (os.dup)")
+
+    def dup2(self, _fd: int, _fd2: int, inheritable: bool = True) -> int:
+        """Refuse: the new descriptor may be that of a real stream."""
+        self._on_refusal("duplicates a file descriptor (os.dup2)")
+
+    def pipe(self) -> tuple[int, int]:
+        """Refuse: a pipe is real."""
+        self._on_refusal("makes a pipe (os.pipe)")
 
     def geteuid(self) -> int:
         """The user that the script runs as."""

@@ -5,6 +5,8 @@ standard library, only modules whose state does not depend on where they are imp
 """
 
 # ruff: noqa: F401
+import _posixshmem  # type: ignore[import-not-found]
+import _posixsubprocess
 import argparse
 import base64
 import bz2
@@ -22,6 +24,8 @@ import functools
 import glob
 import gzip
 import hashlib
+import importlib.metadata
+import importlib.resources
 import io
 import itertools
 import json
@@ -34,10 +38,12 @@ import mimetypes
 import multiprocessing
 import pathlib
 import pickle
+import pkgutil
 import platform
 import queue
 import random
 import re
+import runpy
 import shutil
 import signal
 import socket
@@ -57,6 +63,7 @@ import uuid
 import warnings
 import zipfile
 import zlib
+import zoneinfo
 from importlib import import_module
 
 # Packages that may not be installed, and those of their modules that steps use.

@@ -30,6 +30,13 @@ EVENTS = {
     "socket.bind": "listens on a socket",
     "ctypes.dlsym": "calls C code",
 }
+# Functions without an event: module, name, and what the script does then.
+UNHEARD = (
+    ("_posixsubprocess", "fork_exec", "starts a subprocess"),
+    ("_posixshmem", "shm_open", "shares memory"),
+)
+# Of modules in C. Those of the standard library are known to it.
+EXTENSIONS = tuple(EXTENSION_SUFFIXES)
 # The modules that are imported for nothing but that. Almost every script imports the others.
 _MODULES = frozenset(event.partition(".")[0] for event in EVENTS) - {"os", "socket"}
 _STARTS_PROCESSES = "multiprocessing"
@@ -115,4 +122,4 @@ def _files(name: str) -> Iterator[str]:
 
 
 def _is_extension(file: str) -> bool:
-    return file.endswith(tuple(EXTENSION_SUFFIXES))
+    return file.endswith(EXTENSIONS)

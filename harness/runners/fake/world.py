@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import functools
 import linecache
 import os
 import posix
@@ -19,16 +20,18 @@ import threading
 import traceback
 import types
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from pyfakefs import helpers
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_filesystem_unittest import Patcher
+from pyfakefs.fake_io import PatchMode
 from pyfakefs.fake_os import FakeOsModule
 
 from harness.cases.case import Case
-from harness.runners.fake import compile_cache, network, tracebacks
+from harness.runners.fake import closing, compile_cache, linux_errors, network, tracebacks
 from harness.runners.fake.clock import Clock
 from harness.runners.fake.effects import Effects
 from harness.runners.fake.files import (
@@ -38,11 +41,17 @@ from harness.runners.fake.files import (
     enforce_name_encoding,
     flush,
 )
-from harness.runners.fake.imports import TreeFinder, import_packages, unload_shadowed
+from harness.runners.fake.imports import (
+    TreeFinder,
+    import_packages,
+    release_modules,
+    unload_shadowed,
+)
 from harness.runners.fake.os_functions import OsFunctions
+from harness.runners.fake.own_files import OwnFiles
 from harness.runners.fake.paths import use_linux_paths
 from harness.runners.fake.process import drop_parent_state, reset_process
-from harness.runners.fake.unsupported import EVENTS
+from harness.runners.fake.unsupported import EVENTS, EXTENSIONS, UNHEARD
 from harness.runners.inside import driver
 from harness.worlds.tree import Entry, Tree
 
@@ -115,7 +124,11 @@ def prepare() -> None:
     """Set up an empty fake file system, once, in the process that forks the children."""
     drop_parent_state()
     use_linux_paths()
-    patcher = Patcher(allow_root_user=True)
+    own_files = OwnFiles()
+    patcher = Patcher(
+        allow_root_user=True,
+        patch_open_code=PatchMode.AUTO,
+    )
     patcher.setUp()
     fs = patcher.fs
     assert fs is not None
@@ -126,7 +139,10 @@ def prepare() -> None:
             module.skip_names = set()
     _world.rules = AccessRules(fs)
     _world.rules.enforce(_finish_blocked)
-    OsFunctions(_world.os, fs, _world.rules).install(_finish_blocked)
+    OsFunctions(_world.os, fs, _world.rules).install(_finish_blocked, _refuse)
+    linux_errors.name_paths(fs, _world.os)
+    closing.close_unreferenced_files(fs)
+    own_files.serve(_world.os)
     # `from os.path import exists` reads sys.modules, where pyfakefs leaves the real module.
     paths: Any = _world.os.path
     sys.modules["os.path"] = sys.modules["posixpath"] = paths
@@ -221,8 +237,10 @@ def _run_call(case: Case, source: bytes) -> None:
 def _shut_down() -> None:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    release_modules()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
 
 
 def _exit_code_of(function: Any, *arguments: Any) -> int:
@@ -242,7 +260,9 @@ def _exit_code_of(function: Any, *arguments: Any) -> int:
         # Python's own hook would show the calls inside the fake file system.
         own_hook = sys.excepthook is not sys.__excepthook__ or sys.stderr is None
         hook = sys.excepthook if own_hook else traceback.print_exception
-        hook(type(error), error.with_traceback(trace), trace)
+        # Standard error may be closed: then nothing is shown.
+        with suppress(ValueError, AttributeError):
+            hook(type(error), error.with_traceback(trace), trace)
         return 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -298,6 +318,10 @@ def _finish_asleep() -> NoReturn:
     _finish(0, hangs=True)
 
 
+def _refuse(what: str) -> NoReturn:
+    _finish(0, refused=what)
+
+
 def _refuse_unsupported(event: str, args: tuple[Any, ...]) -> None:
     if _world.finished:
         return
@@ -306,16 +330,25 @@ def _refuse_unsupported(event: str, args: tuple[Any, ...]) -> None:
     if event in EVENTS:
         call = " ".join([event, *(repr(one) for one in args[:1])])
         _finish(0, refused=f"{EVENTS[event]} ({call})")
+    if event == "import" and str(args[1]).endswith(EXTENSIONS) and not _is_standard(args[0]):
+        _refuse(f"imports {args[1]}, whose file access it cannot see")
     if event == "open" and isinstance(args[2], int) and args[2] & _WRITE_FLAGS:
         path = str(args[0])
         if not isinstance(args[0], int) and not path.startswith("/dev/"):
             _finish(0, refused=f"writes the real file {path} behind the fake file system")
 
 
+def _is_standard(module: str) -> bool:
+    return module.partition(".")[0] in sys.stdlib_module_names
+
+
 def _refuse_subprocesses() -> None:
-    """Refuse before `Popen` opens its pipes, at which pyfakefs fails."""
+    """Refuse before `Popen` opens its pipes, at which pyfakefs fails, and what has no event."""
 
     def init(_self: Any, args: Any, *_rest: Any, **_names: Any) -> None:
         _refuse_unsupported("subprocess.Popen", (args,))
 
     subprocess.Popen.__init__ = init  # type: ignore[assignment,method-assign]
+    for module, name, what in UNHEARD:
+        refuse = functools.partial(_refuse, f"{what} ({module}.{name})")
+        setattr(sys.modules[module], name, lambda *_args, _refuse=refuse, **_names: _refuse())

@@ -24,8 +24,9 @@ MNT_DETACH = 2
 # Flags that a remount must repeat: that of statvfs(3) → that of mount(2).
 _FLAGS_TO_KEEP = {2: MS_NOSUID, 4: MS_NODEV, 8: MS_NOEXEC, 1024: 1024, 2048: 2048, 4096: 1 << 21}
 
-# Virtual file systems of the kernel, in which no file can be created.
-_KERNEL_FILE_SYSTEMS = ("/proc", "/sys", "/dev/pts", "/dev/mqueue")
+# Virtual file systems of the kernel, and the memory that processes share: all stay as they are
+# in a container with a read-only root.
+_KERNEL_FILE_SYSTEMS = ("/proc", "/sys", "/dev/pts", "/dev/mqueue", "/dev/shm")
 
 _PR_CAPBSET_DROP = 24
 # Those that root has in a container by default: change owners and users, override permissions, send

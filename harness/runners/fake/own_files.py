@@ -1,0 +1,105 @@
+"""Files of the interpreter, which the fake file system does not have and a script may read.
+
+Python reads its time zones and the metadata of packages, and packages their own data files. Where
+the fake file system has no such file, the real one is read. It is never written.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import io
+import os
+import posix
+import stat
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pyfakefs.fake_filesystem import FakeFilesystem
+from pyfakefs.fake_open import FakeFileOpen
+
+# Imports look in the fake file system first, and then in the real one.
+_FINDER = "harness.runners.fake.imports"
+# A dict: pyfakefs rebinds the names of functions in every module.
+_REAL: dict[str, Any] = {
+    "open": io.open,
+    "stat": posix.stat,
+    "listdir": posix.listdir,
+    "scandir": posix.scandir,
+    "access": posix.access,
+    "fspath": posix.fspath,
+}
+
+
+class OwnFiles:
+    """The folders of this interpreter's library, packages and time zones."""
+
+    def __init__(self) -> None:
+        """Find them, before the fake file system is set up."""
+        names = ("stdlib", "platstdlib", "purelib", "platlib")
+        zones = sysconfig.get_config_var("TZPATH") or ""
+        folders = {*(sysconfig.get_path(name) for name in names), *zones.split(":")}
+        self._folders = tuple(f"{folder}/" for folder in sorted(folders) if folder)
+
+    def serve(self, fake_os: Any) -> None:
+        """Have every function that looks for a file, or reads it, look there too."""
+        # Where a function is, its name, the position of the path, and what answers instead.
+        functions: Sequence[tuple[Any, str, int, Callable[..., Any]]] = (
+            (FakeFilesystem, "exists", 1, lambda _fs, path, *_args, **_names: _mode(path) != 0),
+            (FakeFilesystem, "isdir", 1, lambda _fs, path, *_: stat.S_ISDIR(_mode(path))),
+            (FakeFilesystem, "isfile", 1, lambda _fs, path, *_: stat.S_ISREG(_mode(path))),
+            (FakeFilesystem, "stat", 1, lambda _fs, path, *_args, **_names: _REAL["stat"](path)),
+            (FakeFilesystem, "listdir", 1, lambda _fs, path: _REAL["listdir"](path)),
+            (FakeFileOpen, "call", 1, lambda _opening, *args, **_names: _open(*args)),
+            (fake_os, "access", 0, lambda *args, **names: _REAL["access"](*args, **names)),
+            (fake_os, "scandir", 0, lambda path: _REAL["scandir"](path)),
+            (fake_os.path, "getsize", 0, lambda path: _REAL["stat"](path).st_size),
+            (fake_os.path, "getmtime", 0, lambda path: _REAL["stat"](path).st_mtime),
+        )
+        for place, name, position, real in functions:
+            setattr(place, name, self._serving(getattr(place, name), position, real))
+
+    def _serving(
+        self, original: Callable[..., Any], position: int, real: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def function(*args: Any, **names: Any) -> Any:
+            try:
+                answer = original(*args, **names)
+            except FileNotFoundError:
+                if len(args) > position and self._has(args[position]):
+                    return real(*args, **names)
+                raise
+            if answer is False and len(args) > position and self._has(args[position]):
+                return real(*args, **names)
+            return answer
+
+        return function
+
+    def _has(self, path: Any) -> bool:
+        if isinstance(path, int):
+            return False
+        text = os.fsdecode(_REAL["fspath"](path))
+        # Two calls up is the caller of the function.
+        return (
+            f"{text}/".startswith(self._folders)
+            and sys._getframe(2).f_globals.get("__name__") != _FINDER
+            and _mode(text) != 0
+        )
+
+
+def _open(path: Any, mode: str = "r", *args: Any) -> Any:
+    """Open a real file for reading."""
+    if set(mode) & set("wax+"):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+    return _REAL["open"](path, mode, *args)
+
+
+def _mode(path: Any) -> int:
+    """The mode of a real file, 0 if there is none."""
+    try:
+        return int(_REAL["stat"](path).st_mode)
+    except OSError:
+        return 0
