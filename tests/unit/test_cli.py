@@ -181,7 +181,7 @@ def test_a_suite_that_cannot_be_loaded_is_2_with_file_and_line(tmp_path: Path) -
 def test_a_script_that_the_fake_runner_cannot_judge_is_3(tmp_path: Path) -> None:
     script = tmp_path / "forks.py"
     script.write_text("import subprocess; subprocess.run(['true'])")
-    done = harness("check", COPIER, "--script", str(script))
+    done = harness("check", COPIER, "--script", str(script), "--runner", "fake")
     assert done.returncode == 3
     assert "--runner container" in done.stderr
 

@@ -306,6 +306,14 @@ def test_exit_handlers_run(name: str) -> None:
         "import sqlite3; sqlite3.connect('/opt/ml/x')",
         "import socket; socket.socket().bind(('127.0.0.1', 0))",
         "try:\n    import subprocess; subprocess.run(['true'])\nexcept BaseException:\n    pass",
+        "import ctypes; ctypes.CDLL(None).getpid()",
+        "import os; os.dup(2)",
+        "import os; os.dup2(1, 2)",
+        "import os; os.pipe()",
+        "import multiprocessing as m\nwith m.get_context('spawn').Pool(1) as p: p.map(abs, [1])",
+        "from multiprocessing.shared_memory import SharedMemory; SharedMemory(create=True, size=9)",
+        # Its modules in C could open files unseen.
+        "import pydantic_core",
     ],
 )
 def test_unsupported_operations_raise_runner_cannot(source: str) -> None:
@@ -316,7 +324,7 @@ def test_unsupported_operations_raise_runner_cannot(source: str) -> None:
 @pytest.mark.parametrize("status", [0, 3])
 def test_an_exit_that_bypasses_python_is_refused(status: int) -> None:
     with pytest.raises(RunnerCannot, match=f"with status {status}"):
-        run(f"import ctypes; ctypes.CDLL(None)._exit({status})")
+        run(f"import posix; posix._exit({status})")
 
 
 def test_no_real_file_is_written(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_wrong_contract_is_a_collection_error(pytester: pytest.Pytester, copie
 
 def test_an_unknown_runner_is_an_error(pytester: pytest.Pytester, copier: Path) -> None:
     done = pytester.runpytest_subprocess("copier/conformance.py", "--harness-runner", "moon", "-x")
-    done.assert_outcomes(failed=1)
+    done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["*there is no runner 'moon'*"])
 
 

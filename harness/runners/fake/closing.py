@@ -18,7 +18,7 @@ from pyfakefs.fake_open import FakeFileOpen
 
 
 def _count_references(files: list[Any]) -> int:
-    file = files[0]
+    file = files[-1]
     return sys.getrefcount(file)
 
 
@@ -33,14 +33,14 @@ def close_unreferenced_files(fs: FakeFilesystem) -> None:
     def close() -> None:
         for number in tuple(opened):
             files = fs.open_files[number] if number < len(fs.open_files) else None
-            if not files or len(files) != 1 or not isinstance(files[0], FakeFileWrapper):
+            if not files or not isinstance(files[-1], FakeFileWrapper):
                 opened.discard(number)
                 continue
             if _count_references(files) <= _OWN_REFERENCES:
                 opened.discard(number)
                 # Nobody is there to whom an error could be told.
                 with suppress(OSError, ValueError):
-                    files[0].close()
+                    files[-1].close()
 
     def before(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -56,8 +56,8 @@ def close_unreferenced_files(fs: FakeFilesystem) -> None:
     @functools.wraps(call)
     def open_file(opening: Any, path: Any, *args: Any, **names: Any) -> Any:
         file = call(opening, path, *args, **names)
-        # A descriptor stays open until it is closed; `os.open` gives nothing else.
-        if isinstance(file, FakeFileWrapper) and not isinstance(path, int) and not file.raw_io:
+        # A descriptor of `os.open` stays open until it is closed, as does one that is only lent.
+        if isinstance(file, FakeFileWrapper) and not file.raw_io and file._closefd:
             assert file.filedes is not None
             opened.add(file.filedes)
         return file

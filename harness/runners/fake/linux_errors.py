@@ -60,6 +60,9 @@ def _naming(
             number, message = error.errno, error.strerror
             if number == errno.ENOENT and any(_leads_through_a_file(fs, one) for one in texts):
                 number, message = errno.ENOTDIR, os.strerror(errno.ENOTDIR)
+            if number == errno.ENOTEMPTY and len(texts) > 1 and not fs.isdir(texts[0]):
+                # A file can only replace a file.
+                number, message = errno.EISDIR, os.strerror(errno.EISDIR)
             second = (None, texts[1]) if len(texts) > 1 else ()
             raise OSError(number, message, texts[0], *second) from None
 

@@ -42,6 +42,8 @@ class OsFunctions:
         self._fake_chown = fake_os.chown
         self._fake_truncate = fake_os.truncate
         self._fake_listdir = fake_os.listdir
+        self._fake_scandir = fake_os.scandir
+        self._fake_walk = fake_os.walk
 
     def install(
         self, on_block: Callable[[str], None], on_refusal: Callable[[str], NoReturn]
@@ -57,7 +59,18 @@ class OsFunctions:
             *("open", "write", "lseek", "pread", "pwrite", "readv", "writev", "copy_file_range"),
             *("fchown", "lchown", "statvfs", "fstatvfs", "posix_fallocate", "posix_fadvise"),
             *("mkfifo", "sync", "access", "chown", "truncate", "geteuid", "getegid"),
-            *("getresuid", "getresgid", "getgroups", "listdir", "fwalk", "dup", "dup2", "pipe"),
+            *(
+                "getresuid",
+                "getresgid",
+                "getgroups",
+                "listdir",
+                "fwalk",
+                "scandir",
+                "walk",
+                "dup",
+                "dup2",
+                "pipe",
+            ),
         ):
             setattr(self._os, name, getattr(self, name))
 
@@ -228,6 +241,20 @@ class OsFunctions:
         """As pyfakefs, but a path in bytes gives names in bytes, and None is the current folder."""
         names = self._fake_listdir("." if path is None else path)
         return [os.fsencode(name) for name in names] if isinstance(path, bytes) else names
+
+    def scandir(self, path: Any = ".") -> Any:
+        """As pyfakefs, which cannot do it for a path in bytes."""
+        self._refuse_bytes(path)
+        return self._fake_scandir("." if path is None else path)
+
+    def walk(self, top: Any, *args: Any, **names: Any) -> Iterator[Any]:
+        """As pyfakefs, which cannot do it for a path in bytes."""
+        self._refuse_bytes(top)
+        return iter(self._fake_walk(top, *args, **names))
+
+    def _refuse_bytes(self, path: Any) -> None:
+        if isinstance(path, bytes):
+            self._on_refusal("lists a folder by a path in bytes")
 
     def fwalk(
         self,

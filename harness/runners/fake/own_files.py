@@ -47,10 +47,15 @@ class OwnFiles:
         """Have every function that looks for a file, or reads it, look there too."""
         # Where a function is, its name, the position of the path, and what answers instead.
         functions: Sequence[tuple[Any, str, int, Callable[..., Any]]] = (
-            (FakeFilesystem, "exists", 1, lambda _fs, path, *_args, **_names: _mode(path) != 0),
-            (FakeFilesystem, "isdir", 1, lambda _fs, path, *_: stat.S_ISDIR(_mode(path))),
-            (FakeFilesystem, "isfile", 1, lambda _fs, path, *_: stat.S_ISREG(_mode(path))),
-            (FakeFilesystem, "stat", 1, lambda _fs, path, *_args, **_names: _REAL["stat"](path)),
+            (FakeFilesystem, "exists", 1, lambda _fs, path, *_, **_n: _mode(path) != 0),
+            (FakeFilesystem, "isdir", 1, lambda _fs, path, *_, **_n: stat.S_ISDIR(_mode(path))),
+            (
+                FakeFilesystem,
+                "isfile",
+                1,
+                lambda _fs, path, *_, **_n: stat.S_ISREG(_mode(path)),
+            ),
+            (FakeFilesystem, "stat", 1, lambda _fs, path, *_, **_n: _REAL["stat"](path)),
             (FakeFilesystem, "listdir", 1, lambda _fs, path: _REAL["listdir"](path)),
             (FakeFileOpen, "call", 1, lambda _opening, *args, **_names: _open(*args)),
             (fake_os, "access", 0, lambda *args, **names: _REAL["access"](*args, **names)),

@@ -162,4 +162,5 @@ def drop_parent_state() -> None:
 def _show_error(
     kind: type[BaseException], error: BaseException | None, trace: types.TracebackType | None
 ) -> None:
-    traceback.print_exception(kind, error, trace)
+    if sys.stderr is not None:
+        traceback.print_exception(kind, error, trace)
