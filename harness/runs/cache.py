@@ -118,7 +118,12 @@ def _runner_digest(runner: Runner) -> str:
 
 
 def _is_reproducible(trial: Trial) -> bool:
-    """Whether the script alone caused the verdict, not a slow machine or a lack of memory."""
+    """Whether the script alone caused the verdict, not a slow machine or a lack of memory.
+
+    What is not proven now may be another time.
+    """
+    if trial.outcome.unproven:
+        return False
     outcomes = (trial.outcome, *(trial.usual.outcomes if trial.usual else ()))
     return (
         not trial.verdict.unproven

@@ -226,6 +226,10 @@ def killed(outcome: Outcome) -> Outcome:
     return replace(outcome, exit_code=137)
 
 
+def unproven(outcome: Outcome) -> Outcome:
+    return replace(outcome, unproven="the signal was not delivered")
+
+
 def timed_out_when_usual(outcome: Outcome) -> Outcome:
     return timed_out(outcome) if len(CASES_RUN) > 1 else outcome
 
@@ -236,6 +240,7 @@ def timed_out_when_usual(outcome: Outcome) -> Outcome:
         (timed_out, LONG),
         (lost, LONG),
         (killed, LONG),
+        (unproven, LONG),
         (timed_out_when_usual, "circumstance=umask-077"),
     ],
 )

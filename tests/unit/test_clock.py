@@ -82,3 +82,32 @@ def test_files_have_the_time_of_the_clock() -> None:
         print(abs(os.stat("{OUTPUT}/x").st_mtime - time.time()) < 100)
     """
     assert run(source, timeout=1000).stdout == "True\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        """
+        import threading, time
+        done = []
+        def work():
+            until = time.process_time() + 0.2
+            while time.process_time() < until:
+                pass
+            done.append(1)
+        threading.Thread(target=work).start()
+        while not done:
+            time.sleep(0.1)
+        """,
+        """
+        import signal, time
+        done = []
+        signal.signal(signal.SIGALRM, lambda *_: done.append(1))
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        while not done:
+            time.sleep(1)
+        """,
+    ],
+)
+def test_a_script_that_waits_for_something_does_not_hang(source: str) -> None:
+    assert run(source, timeout=100).exit_code == 0

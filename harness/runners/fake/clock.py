@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +16,7 @@ _REAL: dict[str, Any] = {
     name: getattr(time, name)
     for name in ("sleep", "clock_gettime", *_CLOCKS, *(f"{one}_ns" for one in _CLOCKS))
 }
+_REAL["getitimer"] = signal.getitimer
 _NANOSECONDS = 10**9
 
 
@@ -21,7 +24,8 @@ class Clock:
     """The seconds that a script has slept, and the functions of `time` that take part in it.
 
     After `timeout` seconds of sleep `on_timeout` is called, which does not return. A script that
-    may read a clock of another module really sleeps from then on.
+    may read a clock of another module really sleeps from then on; so does one that may wait for
+    another thread or an alarm.
     """
 
     def __init__(self, timeout: float, on_timeout: Callable[[], None]) -> None:
@@ -53,7 +57,7 @@ class Clock:
         if seconds < 0:
             raise ValueError("sleep length must be non-negative")
         is_over = self.slept + seconds >= self._timeout
-        if is_over and self._waits:
+        if (is_over and self._waits) or _something_goes_on():
             _REAL["sleep"](seconds)
             return
         # Signals that have arrived are handled here, as in a real sleep.
@@ -61,3 +65,8 @@ class Clock:
         self.slept += seconds
         if is_over:
             self._on_timeout()
+
+
+def _something_goes_on() -> bool:
+    """Whether something happens meanwhile: another thread is at work, or an alarm is set."""
+    return threading.active_count() > 1 or _REAL["getitimer"](signal.ITIMER_REAL)[0] > 0
