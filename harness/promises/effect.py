@@ -26,7 +26,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         yield Breach(
             varied,
             "",
-            f"another output or another text with another value of {varied}",
+            f"another output or text with another value of {varied}, on these samples",
             "the same as usual",
         )
 

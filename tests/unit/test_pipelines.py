@@ -71,9 +71,9 @@ def test_step_selects_one_for_every_command(document: Any, put: Callable[[Any], 
     assert shown.exit_code == 0, shown.output
     assert run("lint", path, "--step", "Evaluate").exit_code == 0
     checked = run("check", path, "--step", "Evaluate", "--jobs", "1")
-    assert "Evaluate: 17 cases" in checked.stdout
+    assert "Evaluate: 18 cases" in checked.stdout
     in_folder = run("check", str(Path(path).parent), "--step", "Evaluate", "--jobs", "1")
-    assert "17 passed" in in_folder.stdout
+    assert "18 passed" in in_folder.stdout
 
 
 @pytest.mark.parametrize("command", ["list", "parity"])
