@@ -164,4 +164,6 @@ def _shown(value: Any) -> str:
 
 
 def _short(line: str) -> str:
-    return line if len(line) <= _MOST_LETTERS else line[: _MOST_LETTERS - 1] + "…"
+    """A line with what cannot be printed escaped, and its end cut off if it is long."""
+    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in line[:_MOST_LETTERS])
+    return shown if len(shown) < _MOST_LETTERS else shown[: _MOST_LETTERS - 1] + "…"

@@ -49,7 +49,7 @@ def _is_allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
         if is_under(path, output.path):
             named = output.names(path) or (entry.kind == "directory" and output.may_make(path))
             if expected.dies:
-                return not named
+                return not output.names(path)
             if expected.whole or not expected.explained:
                 return named or not output.files
             return not output.files and expected.exit_code == 0

@@ -31,7 +31,7 @@ def what_is_lacking(
         return defect(path, new)
     alike = len(usual) == len(runs) and same(usual[0], usual[-1])
     if (alike and not shared and not is_volatile(evidence.contract, path)) or new.kind != "file":
-        return f"usually it has {len(usual[0].data)}"
+        return f"usually it has {len(usual[0].data)} bytes"
     return (
         defect(path, new)
         or _lacks_the_end(path, new, usual, line_by_line=shared)

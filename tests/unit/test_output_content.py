@@ -387,6 +387,10 @@ def test_differences_are_shown_as_such(name: str, old: bytes, new: bytes, shown:
     assert describe(name, old, old) == ""
 
 
+def test_what_cannot_be_printed_is_escaped() -> None:
+    assert describe("a.txt", b"a\n", b"\x1b[31m\n").splitlines()[-1] == r"+\x1b[31m"
+
+
 def test_differences_are_short() -> None:
     old, new = ("\n".join(f"{n} {letter * 500}" for n in range(99)) for letter in "ab")
     shown = describe("a.txt", old.encode(), new.encode())
