@@ -14,6 +14,7 @@ from harness.contracts import outputs as model
 from harness.contracts.contract import Contract
 from harness.promises import Promise, form, inputs, outputs, repeatable, scratch, undeclared
 from harness.promises.faults import check as partial
+from harness.runs.step import StepRef
 from tests.unit.small_steps import OUT, contract, evidence, findings, keys, outcome, write_step
 from tests.unit.small_steps import breaches as found
 
@@ -258,6 +259,26 @@ def test_a_checkpoint_of_an_earlier_epoch_is_whole_and_half_of_one_is_not() -> N
             usual=(usual, usual),
         )
         assert [one.key for one in partial(given)] == wanted
+
+
+KEEPS_CHECKPOINTS = StepRef(Path(__file__).parent / "field" / "checkpoints")
+
+
+@pytest.mark.parametrize(
+    "case_id",
+    [
+        "train=present,earlier=absent",
+        "train=present,earlier=present",
+        "train=absent,earlier=present",
+        "circumstance=again",
+        "circumstance=non-root",
+        "circumstance=read-only-inputs",
+        "circumstance=read-only-root",
+        "circumstance=output-folder-missing",
+    ],
+)
+def test_a_training_that_goes_on_from_a_checkpoint_is_not_accused(case_id: str) -> None:
+    assert findings(KEEPS_CHECKPOINTS, case_id) == set()
 
 
 @pytest.mark.parametrize(
