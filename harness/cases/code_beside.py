@@ -6,6 +6,7 @@ A job has the whole folder; only imported modules are kept, since folders often 
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -80,7 +81,9 @@ def imported_modules(folder: Path, source: bytes) -> Mapping[str, bytes]:
 def _imported_names(source: bytes) -> Iterator[str]:
     """The top-level names that a source imports; none when it is not Python."""
     try:
-        tree = ast.parse(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):
@@ -92,7 +95,12 @@ def _imported_names(source: bytes) -> Iterator[str]:
 
 def _module_files(folder: Path, name: str) -> Iterator[Path]:
     module = folder / f"{name}.py"
-    if module.is_file():
+    try:
+        is_file = module.is_file()
+    except OSError:
+        # The name is too long for the file system.
+        return
+    if is_file:
         yield module
     package = folder / name
     # A folder of other things, such as samples, may have the name of an installed package.

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from harness.contracts.contract import Contract
+from harness.lint import beside
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem
 from harness.lint.syntax import Function
@@ -18,6 +19,11 @@ _IGNORED_ACTIONS = ("help", "version")
 # Libraries that derive arguments from function parameters, and from the docstring.
 _FROM_FUNCTIONS = ("typer", "fire", "cyclopts", "plac", "defopt")
 _FROM_DOCSTRING = "docopt"
+# Where a training job has its hyperparameters: a file, a variable for all, and one for each.
+_HYPERPARAMETERS = "hyperparameters.json"
+_VARIABLES = ("SM_HPS", "SM_TRAINING_ENV", "SM_USER_ARGS")
+_VARIABLE_PREFIX = "SM_HP_"
+_WHOLE_MAPPINGS = ("items", "update", "keys", "values")
 
 
 def undeclared_arguments(facts: Facts, contract: Contract) -> Iterator[Problem]:
@@ -34,13 +40,16 @@ def undeclared_arguments(facts: Facts, contract: Contract) -> Iterator[Problem]:
 
 
 def missing_arguments(facts: Facts, contract: Contract) -> Iterator[Problem]:
-    """Each declared argument that no parser of the script accepts."""
-    names_taken = {_normalised(name) for names, _ in _arguments(facts) for name in names}
-    names_taken |= {_normalised(name) for name in _other_arguments(facts)}
-    flags = [facts.texts.text_of(flag) for node in _parser_calls(facts) for flag in node.args]
-    if not all(flag is not None and flag.is_complete for flag in flags):
-        # Flags are built at run time; any text in the script may be part of one.
-        names_taken |= {_normalised(text.value) for text in facts.texts.all}
+    """Each declared argument that no parser of the script accepts, nor of a module beside it.
+
+    The hyperparameters of a training job are its arguments, however the script reads them.
+    """
+    names_taken: set[str] = set()
+    for one in beside.with_modules(facts, contract):
+        reading = _reads_hyperparameters(one)
+        if reading and _passes_on_mappings(one):
+            return
+        names_taken |= _names_taken(one, any_text=reading)
     for name in contract.arguments:
         if _normalised(name) not in names_taken:
             yield facts.problem(
@@ -48,6 +57,39 @@ def missing_arguments(facts: Facts, contract: Contract) -> Iterator[Problem]:
                 f"the declared argument {name} is not one that the script knows",
                 "add it to the parser, or take it out of the contract",
             )
+
+
+def _names_taken(facts: Facts, *, any_text: bool) -> set[str]:
+    """The names of the arguments that a module accepts; with `any_text` each text may be one."""
+    names_taken = {_normalised(name) for names, _ in _arguments(facts) for name in names}
+    names_taken |= {_normalised(name) for name in _other_arguments(facts)}
+    flags = [facts.texts.text_of(flag) for node in _parser_calls(facts) for flag in node.args]
+    texts = {text.value for text in facts.texts.all}
+    if any_text or not all(flag is not None and flag.is_complete for flag in flags):
+        # Flags are built at run time; any text in the script may be part of one.
+        names_taken |= {_normalised(text) for text in texts}
+    # The service sets a variable for each hyperparameter.
+    prefix = _VARIABLE_PREFIX
+    return names_taken | {
+        _normalised(one.removeprefix(prefix).lower()) for one in texts if one.startswith(prefix)
+    }
+
+
+def _reads_hyperparameters(facts: Facts) -> bool:
+    """Whether a module names the file, or the variable, that holds all hyperparameters."""
+    return any(
+        text.value.endswith(_HYPERPARAMETERS) or text.value in _VARIABLES
+        for text in facts.texts.all
+    )
+
+
+def _passes_on_mappings(facts: Facts) -> bool:
+    """Whether a module passes on a mapping as a whole, so that its keys are not known."""
+    return any(
+        any(keyword.arg is None for keyword in node.keywords)
+        or (isinstance(node.func, ast.Attribute) and node.func.attr in _WHOLE_MAPPINGS)
+        for node in facts.calls()
+    )
 
 
 def _arguments(facts: Facts) -> Iterator[tuple[tuple[str, ...], ast.expr]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.contracts.contract import Contract
-from harness.lint import failures
+from harness.lint import beside, failures
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem
 
@@ -62,8 +62,12 @@ _IMPORT_FUNCTIONS = ("importlib.import_module", "__import__")
 
 
 def missing_requirements(facts: Facts, contract: Contract) -> Iterator[Problem]:
-    """Each import that is not of the standard library, the script's folder or a requirement."""
-    required = {_canonical(name) for name in contract.framework_requirements}
+    """Each import that is not of the standard library, the script's folder or a requirement.
+
+    A requirement stands in the contract, or in a requirements.txt beside the script.
+    """
+    names = (*contract.framework_requirements, *beside.required_beside(facts, contract))
+    required = {_canonical(name) for name in names}
     optional = set(_optional_imports(facts))
     folders = (facts.script.parent, contract.folder)
     seen = set(_STANDARD_LIBRARY)
@@ -143,4 +147,4 @@ def _is_in(folder: Path, name: str) -> bool:
 
 
 def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", re.split(r"[\s<>=!~\[;]", name, maxsplit=1)[0]).lower()
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s<>=!~\[;@]", name, maxsplit=1)[0]).lower()

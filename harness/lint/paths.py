@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from harness.contracts.contract import Contract
+from harness.lint import beside
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem
 from harness.worlds.jobs import TRAINING, Request
@@ -49,13 +50,19 @@ def undeclared_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
 def unused_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
     """Each declared path that the script does not use.
 
-    Using a parent folder counts, since the rest may be added at run time, and so does a variable
-    that a training job sets to the path. Outputs that every job has need not be used.
+    A use in a module beside it counts, and so does that of a parent folder, since the rest may be
+    added at run time, and of a variable that a training job sets to the path. Outputs that every
+    job has need not be used.
     """
-    texts = [one for one in facts.texts.all if one.node not in facts.texts.prefixes]
+    texts = [
+        text
+        for one, text in beside.texts_of_all(facts, contract)
+        if text.node not in one.texts.prefixes
+    ]
     used = [path for one in texts if (path := _path_of(one.value)) is not None]
     variables = _training_variables(contract)
-    used += [variables[one.value] for one in facts.texts.all if one.value in variables]
+    values = {text.value for _, text in beside.texts_of_all(facts, contract)}
+    used += [path for name, path in variables.items() if name in values]
     optional_outputs = {
         one.path for one in contract.outputs.values() if contract.job and not one.required
     }

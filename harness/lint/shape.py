@@ -17,8 +17,11 @@ _SIGNATURE = f"main({', '.join(SIGNATURE)})"
 def main_function(facts: Facts, _contract: Contract) -> Iterator[Problem]:
     """A problem when main cannot be called with the four arguments in their order.
 
-    A main that is imported, or the value of a call, is accepted.
+    A main that is imported, or the value of a call, is accepted. A program of a container that is
+    no module, such as `train`, is not called so.
     """
+    if not _is_module(facts):
+        return
     fix = f"define {_SIGNATURE}, and call it below the main guard"
     known = [node for node in facts.top_level if isinstance(node, Function) and node.name == "main"]
     value = facts.constants.get("main")
@@ -38,7 +41,9 @@ def main_function(facts: Facts, _contract: Contract) -> Iterator[Problem]:
 
 
 def main_guard(facts: Facts, _contract: Contract) -> Iterator[Problem]:
-    """A problem when the script has no main guard."""
+    """A problem when a module has no main guard."""
+    if not _is_module(facts):
+        return
     for node in facts.top_level:
         if isinstance(node, ast.If):
             parts = list(ast.walk(node.test))
@@ -56,6 +61,11 @@ def main_guard(facts: Facts, _contract: Contract) -> Iterator[Problem]:
         'there is no `if __name__ == "__main__":`',
         "put what runs the step below it, so that the script can be imported",
     )
+
+
+def _is_module(facts: Facts) -> bool:
+    """Whether another module can import the script."""
+    return facts.script.suffix == ".py"
 
 
 def _accepts_signature(arguments: ast.arguments) -> bool:

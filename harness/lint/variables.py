@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.contracts.contract import Contract
+from harness.lint import beside
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem
 from harness.lint.texts import Text
@@ -47,10 +48,12 @@ def unread_variables(facts: Facts, contract: Contract) -> Iterator[Problem]:
     Its name anywhere in the script counts as a read, since there are many ways to read variables.
     The key of a dictionary does not count when every read of the environment is known.
     """
+    modules = beside.with_modules(facts, contract)[1:]
+    beside_names = {text.value for one in modules for text in one.texts.all}
     reads = _environment_reads(facts)
     keys = set() if reads.has_other_reads else _dictionary_keys(facts)
     names = {one.value for one in facts.texts.all if one.node not in keys}
-    names |= {one.value for one in reads.known}
+    names |= {one.value for one in reads.known} | beside_names
     fields = _settings_fields(facts, reads.has_other_reads)
     for name in contract.environment.required:
         if name not in names and name.lower() not in fields:
