@@ -69,7 +69,9 @@ _SCHEMA_FORM = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "object"}
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 class Golden(_Part):
@@ -79,7 +81,9 @@ class Golden(_Part):
     """
 
     file: Annotated[str, Field(min_length=1)]
+    """The file beside the contract, or for several output files their folder."""
     tolerance: Annotated[float, Field(ge=0, strict=False)] = 0.0
+    """How far numbers may be off, relative to what is expected."""
 
 
 class Rows(_Part):
@@ -89,15 +93,20 @@ class Rows(_Part):
     """
 
     low: int = 0
+    """The least number of rows."""
     high: int | None = None
+    """The greatest number of rows."""
     same_as: str = ""
+    """The input that has as many."""
     split: str = ""
+    """The input whose rows the output's files hold together, each once."""
 
 
 class Columns(_Part):
     """The columns of a table: those of the input `same_as`, in its order."""
 
     same_as: str
+    """The input that has the same columns, in the same order."""
 
 
 class Members(_Part):
@@ -107,8 +116,11 @@ class Members(_Part):
     """
 
     of: str
+    """The input with the archive whose members must be there."""
     unchanged: bool = True
+    """Whether their kinds, links, modes and bytes must be the same too."""
     at: str = "/"
+    """The folder of the archive that they are in."""
 
 
 def _golden(value: Any) -> Any:
@@ -172,13 +184,21 @@ class FileContent(_Part):
     schema_: Annotated[Any, AfterValidator(_schema), WithJsonSchema(_SCHEMA_FORM)] = Field(
         default=None, alias="schema"
     )
+    """A JSON Schema, inline or in a file beside the contract; of a table its columns' types."""
     header: bool | None = None
+    """Whether a table has a header; by default it has one."""
     rows: Annotated[Rows | None, BeforeValidator(_rows), WithJsonSchema(_ROWS_FORM)] = None
+    """How many rows a table has: `N`, `N..M`, `N..`, `same as INPUT`, or `{split: INPUT}`."""
     columns: Columns | None = None
+    """The columns of a table: `{same_as: INPUT}`."""
     contains: Annotated[tuple[_Regex, ...], Field(strict=False)] = ()
+    """Regular expressions that must be found in the file."""
     metrics: Mapping[str, _Metric] = {}
+    """Numbers in JSON: a dotted path or JSON pointer with bounds, such as `number >= 0`."""
     golden: Annotated[Golden | None, BeforeValidator(_golden), WithJsonSchema(_GOLDEN_FORM)] = None
+    """A file beside the contract with what the output must hold; `harness accept` writes it."""
     members: Members | None = None
+    """That an archive holds the members of an input's archive."""
 
     @property
     def demands(self) -> bool:
@@ -244,7 +264,9 @@ class OutputContent(FileContent):
     """
 
     files: Annotated[Mapping[FilePattern, FileContent], _Files] = {}
+    """The only files that may be there: a list of names or patterns, or what each must hold."""
     volatile: Annotated[tuple[_Volatile, ...], Field(strict=False)] = ()
+    """What may differ from run to run: a file, `FILE#/json/pointer`, `FILE#column`."""
 
     def at(self, path: str, required: bool = True) -> Output:
         """The output with this content."""
@@ -260,8 +282,11 @@ class Output(OutputContent):
     """
 
     path: Annotated[str, Field(pattern=r"^/")]
+    """The folder that the step writes to."""
     required: bool = True
+    """Whether the folder holds something after success."""
     description: str = ""
+    """What the output is, for people."""
 
     def relative(self, path: str) -> str | None:
         """The path of a file relative to the output's folder; None for what is not below it."""

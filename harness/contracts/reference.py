@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from harness.contracts.contract import LOADER_FIELDS, Contract
@@ -24,23 +24,35 @@ _HEAD = "| key | value | |\n|---|---|---|"
 
 def markdown() -> str:
     """A table of the keys of a contract, and one of each of its parts."""
-    return "\n".join(f"{title}\n\n{_HEAD}\n{rows}\n" for title, rows in _tables(Contract, ""))
+    tables = _tables(Contract, "", set())
+    return "\n".join(f"{title}\n\n{_HEAD}\n{rows}\n" for title, rows in tables)
 
 
-def _tables(model: type[BaseModel], where: str) -> Iterator[tuple[str, str]]:
-    """The title and the rows of a part, then those of the parts within it."""
+def _tables(
+    model: type[BaseModel], where: str, shown: set[type[BaseModel]]
+) -> Iterator[tuple[str, str]]:
+    """The title and the rows of a part, then those of the parts within it, each part once."""
+    shown.add(model)
     fields = {key: one for key, one in fields_of(model).items() if key not in LOADER_FIELDS}
     title = f"Keys of `{where}`:" if where else "Keys of `contract.yaml`:"
     yield title, "\n".join(_row(key, field) for key, field in fields.items())
     for key, field in fields.items():
-        for part in models_in(field.annotation):
-            yield from _tables(part, f"{where}.{key}".lstrip(".") + _within(field.annotation))
+        for part in () if _has_own_form(field) else models_in(field.annotation):
+            if part not in shown:
+                place = f"{where}.{key}".lstrip(".") + _within(field.annotation)
+                yield from _tables(part, place, shown)
 
 
 def _row(key: str, field: FieldInfo) -> str:
     default = "required" if field.is_required() else _default(field)
-    value = ", ".join(one for one in (_words(field.annotation), default) if one)
+    words = "text or mapping" if _has_own_form(field) else _words(field.annotation)
+    value = ", ".join(one for one in (words, default) if one)
     return f"| `{key}` | {value} | {' '.join((field.description or '').split())} |"
+
+
+def _has_own_form(field: FieldInfo) -> bool:
+    """Whether it is written in a form of its own, which its sentence describes."""
+    return any(isinstance(one, WithJsonSchema) for one in field.metadata)
 
 
 def _default(field: FieldInfo) -> str:
