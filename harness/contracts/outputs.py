@@ -89,7 +89,7 @@ class Golden(_Part):
 class Rows(_Part):
     """How many rows a table has: `low` to `high` (None: any number), those of an input.
 
-    `split` is the input whose rows the output's files hold together: each once, in one of them.
+    `split` is the input whose rows the files of all outputs that say so hold together: each once.
     """
 
     low: int = 0

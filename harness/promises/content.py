@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.contracts import schemas
 from harness.contracts.outputs import FileContent, Output
-from harness.files import formats
+from harness.files import formats, tables
 from harness.promises import Breach, Evidence, NotProven, Promise
 from harness.promises import table_content as table
 from harness.promises.form import defect
@@ -29,6 +29,8 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
     """
     if not is_judged(evidence):
         return
+    # The files that hold the rows of an input together may lie in several outputs.
+    splits: dict[str, dict[str, tables.Table]] = {}
     for output in evidence.contract.outputs.values():
         files = written(evidence, output)
         for keys, content in output.contents:
@@ -48,8 +50,11 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
             }
             for path, data in readable.items():
                 yield from _check_file(evidence, path, data, content)
-            tables = table.tables_in(readable, pattern)
-            yield from table.check(evidence, content, tables, output.path)
+            counted = yield from table.check(evidence, content, table.tables_in(readable, pattern))
+            if content.rows is not None and content.rows.split:
+                splits.setdefault(content.rows.split, {}).update(counted)
+    for name, parts in splits.items():
+        yield from table.check_split(evidence, name, parts)
 
 
 def is_judged(evidence: Evidence) -> bool:

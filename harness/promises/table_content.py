@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 
 from harness.contracts import schemas
 from harness.contracts.outputs import FileContent, Rows
@@ -30,34 +30,66 @@ def tables_in(files: Mapping[str, bytes], pattern: str) -> dict[str, bytes]:
 
 
 def check(
-    evidence: Evidence, content: FileContent, files: Mapping[str, bytes], folder: str
-) -> Iterator[Breach | NotProven]:
-    """What is wrong with the tables that the same is said of; `folder` is that of the output."""
+    evidence: Evidence, content: FileContent, files: Mapping[str, bytes]
+) -> Generator[Breach | NotProven, None, dict[str, Table]]:
+    """What is wrong with the tables that the same is said of; returns those that can be read."""
     columns = content.schema_ if schemas.is_columns(content.schema_) else None
+    found: dict[str, Table] = {}
     if not (columns or content.rows or content.columns or content.header):
-        return
-    counts: dict[str, int] = {}
+        return found
     for path, data in files.items():
         try:
-            counts[path] = len(tables.read(path, data, content.header).rows)
+            found[path] = tables.read(path, data, content.header)
             if columns or content.columns or content.header:
                 yield from _check_names(evidence, path, data, content, columns)
         except formats.Malformed as error:
             yield Breach("unreadable", path, "a table that can be read", str(error))
         except formats.MissingLibrary as error:
             yield NotProven(f"{path}: {error}")
-    rows = content.rows
-    if rows is None or len(counts) < len(files):
+    if content.rows is not None and len(found) == len(files):
+        counts = {path: len(one.rows) for path, one in found.items()}
+        if content.rows.same_as:
+            yield from _check_same_rows(evidence, counts, content.rows.same_as)
+        elif not content.rows.split:
+            yield from _check_rows(counts, content.rows)
+    return found
+
+
+def check_split(
+    evidence: Evidence, name: str, parts: Mapping[str, Table]
+) -> Iterator[Breach | NotProven]:
+    """Whether tables hold the rows of an input, each once, in one of them.
+
+    Columns that only one side has do not count.
+    """
+    given = _input_tables(evidence, name)
+    if isinstance(given, NotProven):
+        yield given
         return
-    try:
-        if rows.split:
-            yield from _check_split(evidence, content, files, folder)
-        elif rows.same_as:
-            yield from _check_same_rows(evidence, counts, rows.same_as)
-        else:
-            yield from _check_rows(counts, rows)
-    except (formats.Malformed, formats.MissingLibrary) as error:
-        yield NotProven(f"rows of an input: {error}")
+    if not given:
+        return
+    where = ", ".join(parts) or "the outputs"
+    sides = (*given, *parts.values())
+    named = all(one.names for one in sides)
+    common = [one for one in given[0].names if named and all(one in side.names for side in sides)]
+    if named and parts and not common:
+        yield Breach("rows-lost", where, f"the rows of {name}", "no column of its")
+        return
+    if not named and len({len(row) for one in sides for row in one.rows}) > 1:
+        yield NotProven(f"without a header the rows of {name} cannot be found in {where}")
+        return
+    wanted = Counter(key for table in given for key in table.keys(common))
+    found = Counter(key for table in parts.values() for key in table.keys(common))
+    lost, twice = wanted - found, found - wanted
+    added = Counter({row: count for row, count in twice.items() if row not in wanted})
+    for key, what, rows, verb in (
+        ("rows-lost", f"all {wanted.total()} rows of {name}", lost, "lacking"),
+        ("rows-twice", f"each row of {name} in one place", twice - added, "too often"),
+        ("rows-added", f"only rows of {name}", added, "others"),
+    ):
+        if rows:
+            first = ",".join(_shown(one) for one in next(iter(rows)))
+            yield Breach(key, where, what, f"{rows.total()} {verb}, such as {first}")
 
 
 def _check_names(
@@ -79,53 +111,6 @@ def _check_names(
         yield from _check_types(path, found, columns)
     if content.columns is not None:
         yield from _check_same_columns(evidence, path, found, content.columns.same_as)
-
-
-def _check_split(
-    evidence: Evidence, content: FileContent, files: Mapping[str, bytes], folder: str
-) -> Iterator[Breach | NotProven]:
-    """Whether files hold the rows of an input, each once, in one of them."""
-    assert content.rows is not None
-    name = content.rows.split
-    given = _input_tables(evidence, name)
-    parts = {path: tables.read(path, data, content.header) for path, data in files.items()}
-    if isinstance(given, NotProven):
-        yield given
-        return
-    if not given:
-        return
-    common = [
-        one
-        for one in given[0].names
-        if all(one in table.names for table in (*given, *parts.values()))
-    ]
-    if given[0].names and parts and not common:
-        yield Breach("rows-lost", folder, f"the rows of {name}", "no column of its")
-        return
-    wanted = Counter(key for table in given for key in table.keys(common))
-    found = Counter(key for table in parts.values() for key in table.keys(common))
-    total = wanted.total()
-    for key, what, rows in (
-        ("rows-lost", f"all {total} rows of {name}, in its files together", wanted - found),
-        ("rows-twice", f"each row of {name} in one place", _more(found, wanted)),
-        ("rows-added", f"only rows of {name}", _others(found, wanted)),
-    ):
-        if rows:
-            first = ",".join(_shown(one) for one in next(iter(rows)))
-            verb = {"rows-lost": "lacking", "rows-twice": "more than once"}.get(key, "more")
-            yield Breach(key, folder, what, f"{rows.total()} {verb}, such as {first}")
-
-
-def _more(
-    found: Counter[tuple[object, ...]], wanted: Counter[tuple[object, ...]]
-) -> Counter[tuple[object, ...]]:
-    return Counter({row: count for row, count in (found - wanted).items() if row in wanted})
-
-
-def _others(
-    found: Counter[tuple[object, ...]], wanted: Counter[tuple[object, ...]]
-) -> Counter[tuple[object, ...]]:
-    return Counter({row: count for row, count in found.items() if row not in wanted})
 
 
 def _shown(cell: object) -> str:
@@ -198,10 +183,7 @@ def _check_rows(counts: Mapping[str, int], rows: Rows) -> Iterator[Breach]:
 
 
 def _input_tables(evidence: Evidence, name: str) -> list[Table] | NotProven:
-    """The tables of an input in this case; none when it is not there.
-
-    Raises `Malformed` and `MissingLibrary`.
-    """
+    """The tables of an input in this case; none when it is not there."""
     one = evidence.contract.inputs.get(name)
     if one is None:
         return NotProven(f"there is no input {name}")
@@ -222,4 +204,7 @@ def _input_tables(evidence: Evidence, name: str) -> list[Table] | NotProven:
     }
     if files and not readable:
         return NotProven(f"the input {name} holds no table: {', '.join(sorted(files))}")
-    return [tables.read(path, data) for path, data in sorted(readable.items())]
+    try:
+        return [tables.read(path, data) for path, data in sorted(readable.items())]
+    except (formats.Malformed, formats.MissingLibrary) as error:
+        return NotProven(f"the input {name} cannot be read: {error}")
