@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.runners.real.sandbox import SandboxRunner
+
 pytest_plugins = ["pytester"]
 COPIER = Path(__file__).parent / "steps" / "copier"
 
@@ -126,6 +128,36 @@ def test_a_wrong_contract_is_a_collection_error(pytester: pytest.Pytester, copie
     done = pytester.runpytest_subprocess("copier/conformance.py")
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["*contract.yaml:15: colour: is not a key that is known here*"])
+
+
+def test_a_runner_that_can_judge_the_script_is_picked(
+    pytester: pytest.Pytester, copier: Path, sandbox: SandboxRunner
+) -> None:
+    script = copier / "copier.py"
+    source = script.read_text()
+    script.write_text(f"import subprocess\nsubprocess.run(['true'], check=True)\n{source}")
+    done = pytester.runpytest_subprocess(
+        "copier/conformance.py", "-k", "text:short and older_copy:absent"
+    )
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["copier: sandbox runner: the script uses subprocess,*"])
+    # What only the run shows is told at its end.
+    script.write_text(f"import os\ngetattr(os, 'sys' + 'tem')('true')\n{source}")
+    done = pytester.runpytest_subprocess(
+        "copier/conformance.py", "-k", "text:short and older_copy:absent"
+    )
+    assert done.ret == 0
+    assert done.stdout.str().count("goes on with the sandbox runner: ") == 1
+
+
+def test_a_python_that_lacks_modules_is_one_error(
+    pytester: pytest.Pytester, copier: Path, sandbox: SandboxRunner
+) -> None:
+    script = copier / "copier.py"
+    script.write_text(f"import a_package_of_no_environment\n{script.read_text()}")
+    done = pytester.runpytest_subprocess("copier/conformance.py")
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*a_package_of_no_environment*HARNESS_PYTHON*"])
 
 
 def test_an_unknown_runner_is_an_error(pytester: pytest.Pytester, copier: Path) -> None:

@@ -119,6 +119,19 @@ def test_what_the_fake_runner_refuses_works_in_a_sandbox(sandbox: SandboxRunner)
     assert {"/tmp/mapped", "/tmp/base.db"} <= new_paths(outcome)
 
 
+def test_memory_can_be_shared_on_a_read_only_root(sandbox: SandboxRunner) -> None:
+    share = """
+        import multiprocessing
+        from multiprocessing.shared_memory import SharedMemory
+        block = SharedMemory(create=True, size=9)
+        block.close()
+        block.unlink()
+        multiprocessing.Lock()
+    """
+    outcome = sandbox.run(case_of(share, read_only=("/",), writable=("/tmp",)))
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+
+
 def test_the_script_sees_its_tree_and_arguments(sandbox: SandboxRunner) -> None:
     case = case_of(
         """
