@@ -18,7 +18,7 @@ from harness.commands.lint import lint
 from harness.commands.list_cases import list_cases
 from harness.commands.merge import merge
 from harness.commands.new import new
-from harness.commands.options import EPILOG, tell
+from harness.commands.options import EPILOG, print_errors
 from harness.commands.parity import parity
 from harness.commands.replay import replay
 from harness.commands.schema import schema
@@ -45,7 +45,7 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False)
     except HarnessError as error:
-        tell([error])
+        print_errors([error])
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()

@@ -1,6 +1,6 @@
 """Modules under the names that they had before 0.2: suites that import them still work.
 
-Remove this with 0.3. `harness.suite` hands on what a suite needs.
+Remove this with 0.3. `harness.suite` has what a suite needs.
 """
 
 from __future__ import annotations

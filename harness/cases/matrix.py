@@ -93,7 +93,7 @@ class Matrix:
 
         `circumstances` maps name → change of the usual case. With `pairwise`, the product is
         reduced to a covering array: every pair of choices is in some case. `origin` is the file of
-        a user's suite: what goes wrong in its functions is told as its error.
+        a user's suite: an error in its functions names it.
         """
         self._suite = suite
         self._origin = origin

@@ -86,7 +86,7 @@ def platform_words() -> frozenset[str]:
 
 
 def _variables_with(job: Job, mount: str) -> Iterator[str]:
-    """The variables in which the job hands on the folder of a channel."""
+    """The variables in which the job passes the folder of a channel."""
     folder, _, channel = mount.rpartition("/")
     if folder != job.channels:
         return

@@ -21,6 +21,7 @@ from harness.commands.options import (
     level_option,
     pairwise_option,
     pool_options,
+    print_errors,
     profile_option,
     program_name,
     runner_options,
@@ -28,7 +29,6 @@ from harness.commands.options import (
     shard_option,
     step_options,
     steps_argument,
-    tell,
 )
 from harness.errors import RunnerUnavailable
 
@@ -136,7 +136,7 @@ def check(
         )
         plans.append((ref, plan, choice))
     if not plans:
-        tell(errors)
+        print_errors(errors)
         sys.exit(exit_code(errors, conforms=True))
     names = tuple(plan.step for _, plan, _ in plans)
     step_runs = [StepRun(ref, replace(plan, steps=names), one) for ref, plan, one in plans]
@@ -146,7 +146,7 @@ def check(
     judge_case = _judge_with_cache(cache_dir or DEFAULT_FOLDER) if use_cache or cache_dir else prove
     with pool.workers() as workers:
         summaries = run_steps(step_runs, workers, reports, max_fail, judge_case)
-    tell(errors)
+    print_errors(errors)
     sys.exit(exit_code(errors, conforms=all(one.conforms for one in summaries)))
 
 

@@ -12,9 +12,9 @@ from harness.commands.options import (
     EPILOG,
     StepOptions,
     exit_code,
+    print_errors,
     step_options,
     steps_argument,
-    tell,
 )
 
 if TYPE_CHECKING:
@@ -53,5 +53,5 @@ def lint(steps: tuple[Path, ...], options: StepOptions, format_name: str) -> Non
     problems = [problem for _, found in done for problem in found]
     if done:
         click.echo(render(problems, format_name), nl=False)
-    tell(errors)
+    print_errors(errors)
     sys.exit(exit_code(errors, conforms=not problems))

@@ -152,7 +152,7 @@ class StepOptions:
         )
 
 
-def tell(errors: list[HarnessError]) -> None:
+def print_errors(errors: list[HarnessError]) -> None:
     """Print the errors of steps, and what to do about each."""
     for error in errors:
         click.echo(f"harness: {error.what}", err=True)

@@ -23,7 +23,7 @@ _MOST_LETTERS = 160
 def describe(name: str, old: bytes, new: bytes, tolerance: float = 0.0) -> str:
     """What differs between two contents of a file, in lines; "" when nothing does.
 
-    Numbers in JSON and tables that are apart by no more than the relative `tolerance` are equal.
+    Numbers in JSON and tables that differ by no more than the relative `tolerance` are equal.
     """
     if old == new:
         return ""

@@ -24,7 +24,7 @@ _DELIMITERS = (",", ";", "\t", "|")
 
 
 class Malformed(ValueError):
-    """A file has not the form that its suffix says; the message tells why."""
+    """A file has not the form that its suffix says; the message says why."""
 
 
 class MissingLibrary(Exception):

@@ -16,7 +16,7 @@ _NUMBERS = ("int", "uint", "float", "double", "halffloat", "decimal")
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a table as texts, the header apart; `names` is empty where there is none.
+    """The rows of a table as texts, without the header; `names` is empty where there is none.
 
     `types` are those that a Parquet file says: a column's type and whether it has missing values.
     """

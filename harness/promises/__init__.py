@@ -173,7 +173,7 @@ def judge(evidence: Evidence, level: Level = "strict") -> Verdict:
             if tried is not None and (promise.name, found.key) not in usual_keys:
                 finding = _attribute(finding, tried, found, level)
             findings.append(finding)
-    # What fails the run is told first.
+    # What fails the run comes first.
     reason, severity = min(undecided, key=lambda one: one[1], default=("", "error"))
     return Verdict(tuple(findings), reason, severity)
 

@@ -42,7 +42,7 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
             }
             if pattern and content.demands and output.required and not of_it:
                 yield Breach("missing", f"{output.path}/{pattern}", "a file", "nothing")
-            # What has not the form of its suffix is told by `form`.
+            # What has not the form of its suffix is left to `form`.
             readable = {
                 path: data
                 for path, data in of_it.items()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
 
-# Many libraries fill up a row that is too short, and tell nobody.
+# Many libraries fill up a row that is too short, and say nothing.
 _ROWS = (".csv", ".tsv")
 
 

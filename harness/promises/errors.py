@@ -119,9 +119,9 @@ def check_advice(evidence: Evidence) -> Iterator[Breach]:
 
 
 def check_reported(evidence: Evidence) -> Iterator[Breach]:
-    """One breach when nothing but a traceback tells a failure, and not what is missing either.
+    """One breach when a traceback is all that a failure shows, without what is missing.
 
-    Where what to do must be said, that is its words. What the usual case prints too tells nothing.
+    Where what to do must be said, that is its words. Lines that the usual case prints do not count.
     """
     expected = evidence.expected
     if expected.explained or not evidence.as_expected or evidence.outcome.exit_code == 0:

@@ -71,7 +71,7 @@ class Printed:
 
 
 def parse(text: str) -> Printed:
-    """Take a text apart into tracebacks and other lines."""
+    """Split a text into tracebacks and other lines."""
     lines = text.splitlines()
     tracebacks: list[Traceback] = []
     others: list[str] = []

@@ -69,8 +69,8 @@ def choose(ref: StepRef, options: RunnerOptions) -> Choice:
         return Choice(ref, options, open_runner(options.name, options.image, options.isolation))
     step = _Code.of(ref)
     if reason := unsupported.reason_against(step.sources, step.entry_point, step.modules):
-        told = f"{{}} runner: {reason}, which the fake runner cannot judge ({_INSIST})"
-        return _choose_real(ref, options, told)
+        note = f"{{}} runner: {reason}, which the fake runner cannot judge ({_INSIST})"
+        return _choose_real(ref, options, note)
     return Choice(ref, options, open_runner("fake", options.image, options.isolation))
 
 

@@ -36,7 +36,7 @@ def codes(listed: str) -> str:
     ("name", "found"),
     [
         ("exit255", set()),
-        ("told", set()),
+        ("bare_traceback", set()),
         ("undeclared_code", {("exit-code", "handler-fails")}),
         ("unnamed", {("error-named", "no-missing-part"), ("error-told", "bare-traceback")}),
     ],

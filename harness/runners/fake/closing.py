@@ -38,7 +38,7 @@ def close_unreferenced_files(fs: FakeFilesystem) -> None:
                 continue
             if _count_references(files) <= _OWN_REFERENCES:
                 opened.discard(number)
-                # Nobody is there to whom an error could be told.
+                # Nobody is there who could be shown an error.
                 with suppress(OSError, ValueError):
                     files[-1].close()
 

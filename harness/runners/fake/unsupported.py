@@ -1,4 +1,4 @@
-"""What the fake runner cannot judge, told from a script's source, and refused while it runs.
+"""What the fake runner cannot judge: found in a script's source, and refused while it runs.
 
 pyfakefs sees only the file access of Python code. Other processes, C code and memory maps reach the
 real file system.

@@ -29,7 +29,7 @@ def is_done(effects: str, rehearsed: str) -> bool:
     """Whether a run has done all that another did; writes do not count, of which some are merged.
 
     Neither does a removal, which may belong to the handling of the signal. Of a run that left
-    nothing to be counted it cannot be told.
+    nothing to be counted it is unknown.
     """
     wanted = {one: rehearsed.count(one) for one in (CREATED, CLOSED, MOVED)}
     return any(wanted.values()) and all(effects.count(one) >= wanted[one] for one in wanted)
