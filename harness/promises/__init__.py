@@ -42,6 +42,15 @@ class Evidence:
         """Whether the exit code is the expected one; output is judged only then."""
         return self.expected.accepts_exit_code(self.outcome.exit_code)
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the step succeeded as it must, and whole inputs let its outputs hold something.
+
+        What it makes of a damaged input is left to the promise `damaged-input`.
+        """
+        ended = self.as_expected and self.outcome.exit_code == 0 and not self.expected.damaged
+        return self.outcome.after is not None and ended
+
 
 @dataclass(frozen=True)
 class Breach:

@@ -27,7 +27,7 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
     A file that the contract says something of must be there when the step succeeds, if its output
     is required.
     """
-    if not is_judged(evidence):
+    if not evidence.succeeded:
         return
     # The files that hold the rows of an input together may lie in several outputs.
     splits: dict[str, dict[str, tables.Table]] = {}
@@ -55,12 +55,6 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
                 splits.setdefault(content.rows.split, {}).update(counted)
     for name, parts in splits.items():
         yield from table.check_split(evidence, name, parts)
-
-
-def is_judged(evidence: Evidence) -> bool:
-    """Whether the step has succeeded as it must, so that its outputs hold something."""
-    outcome = evidence.outcome
-    return outcome.after is not None and evidence.as_expected and outcome.exit_code == 0
 
 
 def written(evidence: Evidence, output: Output) -> dict[str, Entry]:

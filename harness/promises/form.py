@@ -20,7 +20,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     A file without a suffix may be empty if the contract names it, such as `_SUCCESS`.
     """
     after = evidence.outcome.after
-    if after is None or not evidence.as_expected or evidence.outcome.exit_code != 0:
+    if after is None or not evidence.succeeded:
         return
     for path, entry in after:
         if not evidence.contract.may_write(path) or path in evidence.expected.writes:

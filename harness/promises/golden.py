@@ -11,7 +11,6 @@ from harness.contracts.outputs import Golden, Output, is_pattern
 from harness.files.difference import describe
 from harness.files.formats import MissingLibrary
 from harness.promises import Breach, Evidence, NotProven, Promise
-from harness.promises.content import is_judged
 from harness.promises.usual_outputs import same, stable
 from harness.worlds.tree import Entry, Tree, is_under
 
@@ -40,7 +39,7 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
     What is volatile is left out. `harness accept` writes the golden files.
     """
     after = evidence.outcome.after
-    if after is None or not evidence.is_usual or not is_judged(evidence):
+    if after is None or not evidence.is_usual or not evidence.succeeded:
         return
     for pair in pairs(evidence.contract, after):
         try:

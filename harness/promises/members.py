@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.contracts.outputs import Members
 from harness.files import formats
 from harness.promises import Breach, Evidence, NotProven, Promise
-from harness.promises.content import is_judged, written
+from harness.promises.content import written
 from harness.worlds.archives.member import normalised
 from harness.worlds.tree import is_under
 
@@ -34,7 +34,7 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
     Kinds, links, modes and bytes are compared, dates and owners are not; the output's archive may
     hold more. A folder without a member of its own is there when something in it is.
     """
-    if not is_judged(evidence):
+    if not evidence.succeeded:
         return
     for output in evidence.contract.outputs.values():
         for path, entry in written(evidence, output).items():
