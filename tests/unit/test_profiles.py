@@ -218,7 +218,7 @@ def test_an_error_in_a_profile_names_file_line_and_key(
 
 
 def test_an_unknown_profile() -> None:
-    with pytest.raises(WrongUse, match="framework-processing, model-trainer, processing, training"):
+    with pytest.raises(WrongUse, match="model-trainer, own-container, processing, training"):
         jobs.profile("nonesuch")
 
 

@@ -180,7 +180,7 @@ def run_case(case: Case, pipe: int, trip_point: TripPoint | None) -> NoReturn:
     name = case.script
     sys.argv[:] = [name.rpartition("/")[2] if case.relative else name, *case.arguments]
     sys.path.insert(0, case.import_folder)
-    unload_shadowed(folder, case.tree)
+    unload_shadowed(case.import_folder, case.tree)
     enforce_name_encoding(sys.getfilesystemencoding())
     sys.addaudithook(_refuse_unsupported)
     sys.addaudithook(network.refuse)
