@@ -339,6 +339,7 @@ def test_the_schema_has_every_key(schema: Any) -> None:
         "scratch": ["/opt/ml/work"],
         "description": "d",
         "sink": False,
+        "level": "strict",
         "timeout": 1.5,
         "sigterm": {"exit_codes": [0, 143], "may_write": ["o"]},
     }
