@@ -15,9 +15,10 @@ import pytest
 
 from harness.contracts import schemas
 from harness.errors import WrongContract
+from harness.files import formats
 from harness.files.difference import describe
 from harness.files.tables import looks_like_header
-from harness.promises import content, form, golden, members
+from harness.promises import content, form, golden, members, repeatable
 from harness.runs.step import fingerprint, read_contract
 from tests.unit.small_steps import breaches as found
 from tests.unit.small_steps import contract, evidence, findings, keys, outcome, write_step
@@ -211,6 +212,28 @@ def test_a_header_that_the_contract_wants() -> None:
     assert held("a.csv", b"id,name\n1,a\n", header=True) == []
     assert held("a.csv", b"1,a\n2,b\n", header=True) == ["no-header"]
     assert held("a.csv", b"a,b\nc,d\n", header=False, rows=2) == []
+
+
+def test_parquet_without_its_library_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "find_spec", lambda _: None)
+    data = b"PAR1...PAR1"
+    assert held("a.parquet", data, rows=2) == ["not proven"]
+    runs = (outcome({"a.parquet": data}), outcome({"a.parquet": b"PAR1,,,PAR1"}))
+    volatile = evidence(contract(volatile=["a.parquet#at"]), runs[0], usual=runs)
+    assert keys(repeatable.PROMISE, volatile) == ["not proven"]
+
+
+def test_parquet() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    stream = io.BytesIO()
+    columns = {"id": [1, 2, 3, 4], "name": ["a", "b", "c", "d"], "price": [1.5, 2.0, None, 4.0]}
+    parquet.write_table(pyarrow.table(columns), stream)
+    types = {**TYPES, "price": "number?"}
+    assert held("a.parquet", stream.getvalue(), schema=types, rows="same as data") == []
+    assert held("a.parquet", stream.getvalue(), schema=TYPES, rows="3..") == ["type"]
+    assert held("a.parquet", stream.getvalue(), columns={"same_as": "data"}, rows=3) == ["rows"]
 
 
 def test_texts() -> None:
