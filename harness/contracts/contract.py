@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.contracts.arguments import Declared
 from harness.contracts.outputs import Output as Output
+from harness.contracts.outputs import matches
 
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
@@ -72,6 +73,11 @@ class Input(Strict):
         default=(), strict=False
     )
     """Folders that are read when no channel is mounted; `{script_dir}` is that of the script."""
+
+    def reads(self, relative: str) -> bool:
+        """Whether the step reads a file of this name there; without names it reads any."""
+        patterns = self.file_patterns
+        return not patterns or any(matches(relative, one) for one in patterns)
 
     @property
     def file_patterns(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import stat
 import tarfile
 from collections.abc import Iterator
@@ -97,7 +98,7 @@ def _of_input(evidence: Evidence, name: str) -> dict[str, _Member] | NotProven:
         if is_under(path, folder)
         and entry.kind == "file"
         and formats.suffix(path) in _ARCHIVES
-        and (one.file is None or path.endswith(f"/{one.file}"))
+        and one.reads(posixpath.relpath(path, folder))
     }
     if len(files) != 1:
         return NotProven(f"the input {name} holds {len(files)} archives, and not one")

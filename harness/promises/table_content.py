@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 
@@ -193,10 +194,10 @@ def _input_tables(evidence: Evidence, name: str) -> list[Table] | NotProven:
     files = {
         path: entry.data
         for path, entry in evidence.outcome.before
-        if is_under(path, folders[0]) and entry.kind == "file"
+        if is_under(path, folders[0])
+        and entry.kind == "file"
+        and one.reads(posixpath.relpath(path, folders[0]))
     }
-    if one.file is not None:
-        files = {path: data for path, data in files.items() if path.endswith(f"/{one.file}")}
     readable = {
         path: data
         for path, data in files.items()
