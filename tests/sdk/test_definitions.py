@@ -42,7 +42,6 @@ def definition(version: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
     )
     assert completed.returncode == 0, completed.stderr
     return path

@@ -16,6 +16,8 @@ import docker
 import pytest
 from docker.models.images import Image
 
+from tests.unit.gated import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 SERVICES = ("training", "processing", "failing")
 MODEL = {"model.pth": b"\x00\x01weights" * 5_000, "code/inference.py": b"run()\n", "empty": None}
@@ -141,7 +143,7 @@ def finished_services(
             f"com.docker.compose.service={service}",
         ]
         (container,) = client.containers.list(all=True, filters={"label": labels})
-        code = container.wait(timeout=60)["StatusCode"]
+        code = container.wait(timeout=PATIENCE)["StatusCode"]
         log = container.logs(stdout=False).decode()
         found[service] = FinishedService(code, log, data_folder / service / "output")
     return found

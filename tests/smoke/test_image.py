@@ -9,6 +9,7 @@ import docker
 from docker.models.images import Image
 
 from tests.smoke.conftest import EMBEDDED, MODEL, OLDER, PROVIDED, FinishedService
+from tests.unit.gated import PATIENCE
 
 
 def contents(path: Path) -> dict[str, bytes | None]:
@@ -66,7 +67,7 @@ def test_the_image_does_not_run_the_step_as_root(image: Image, client: docker.Do
     assert (config["User"], config["WorkingDir"]) == ("step", "/opt/ml/code")
     container = client.containers.run(image.tags[0], network_mode="none", detach=True)
     try:
-        assert container.wait(timeout=60)["StatusCode"] == 1
+        assert container.wait(timeout=PATIENCE)["StatusCode"] == 1
         log = container.logs().decode()
     finally:
         container.remove(force=True)

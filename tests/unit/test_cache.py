@@ -19,6 +19,7 @@ from harness.runners.fake.runner import FakeRunner
 from harness.runs import build_id, cache, step
 from harness.runs.cache import Cache
 from harness.runs.step import StepRef
+from tests.unit.gated import PATIENCE
 from tests.unit.test_cli import COPIER, HARNESS, broken, harness
 from tests.unit.test_merge import without_timing
 
@@ -338,7 +339,7 @@ def test_concurrent_runs_share_a_cache(tmp_path: Path) -> None:
         for _ in range(2)
     ]
     for command in commands:
-        output, _ = command.communicate(timeout=60)
+        output, _ = command.communicate(timeout=PATIENCE)
         assert command.returncode == 0
         assert "23 passed, 0 failed" in output
     done = harness("check", COPIER, "--cache-dir", str(tmp_path))

@@ -17,6 +17,7 @@ import pytest
 
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runs.workers import default_jobs
+from tests.unit.gated import PATIENCE
 
 HARNESS = Path(sys.executable).with_name("harness")
 STEPS = Path(__file__).parent / "steps"
@@ -25,7 +26,7 @@ COPIER = str(STEPS / "copier")
 
 def harness(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [HARNESS, *arguments], capture_output=True, text=True, cwd=cwd, timeout=60, check=False
+        [HARNESS, *arguments], capture_output=True, text=True, cwd=cwd, check=False
     )
 
 
@@ -231,7 +232,7 @@ def test_ctrl_c_stops_at_once_and_says_so(tmp_path: Path) -> None:
         assert running.stdout.readline() == "copier: 23 cases, fake runner\n"
         time.sleep(1.0)
         running.send_signal(signal.SIGINT)
-        _, stderr = running.communicate(timeout=15)
+        _, stderr = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130
     assert "stopped" in stderr
     assert "Traceback" not in stderr
