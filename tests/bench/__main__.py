@@ -103,6 +103,8 @@ def _harness(console: Console, quick: bool, runs: int | None) -> dict[str, objec
     console.print(harness.table(rows))
     grown = {} if quick else harness.growth(rows, _log)
     _print_growth(console, grown)
+    if reason := harness.no_sandbox():
+        console.print(f"sandboxes: not measured, {reason}")
     if not harness.has_engine():
         console.print(f"containers: not measured, there is no engine that has {harness.IMAGE}")
     return {"rows": [asdict(row) for row in rows], "growth": grown}

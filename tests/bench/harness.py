@@ -19,6 +19,8 @@ from pathlib import Path
 
 from rich.table import Table
 
+from harness.errors import RunnerUnavailable
+from harness.runners.real.sandbox import SandboxRunner
 from tests.bench.measure import Cost, median, run
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +87,15 @@ def has_engine() -> bool:
     )
 
 
+def no_sandbox() -> str:
+    """Why no sandbox can be made here, or nothing."""
+    try:
+        SandboxRunner().prepare()
+    except RunnerUnavailable as error:
+        return str(error)
+    return ""
+
+
 def measure_contenders(runs: int, quick: bool, log: Callable[[str], object]) -> list[Row]:
     """Measure every contender with one and with two workers, in turns, on a part of the matrix.
 
@@ -92,6 +103,8 @@ def measure_contenders(runs: int, quick: bool, log: Callable[[str], object]) -> 
     """
     engine = has_engine()
     contenders = [one for one in CONTENDERS if engine or not one.needs_engine]
+    if no_sandbox():
+        contenders = [one for one in contenders if one.name != "sandbox"]
     shard = f"1/{PARTS * (8 if quick else 1)}"
     measurements: dict[tuple[str, int], list[tuple[int, Cost]]] = {}
     for turn in range(runs):

@@ -12,21 +12,25 @@ from pathlib import Path
 
 # A small Python process starts the command, since the kernel counts the memory of the process that
 # forks as the child's. The bytes written are those written to disk; where the file system does not
-# count them (tmpfs), those passed to `write`.
+# count them (tmpfs), those passed to `write`. They are read off this process, to which the kernel
+# adds its child's as the child is waited for: how much a process that has ended wrote, some kernels
+# tell root alone.
 _LAUNCHER = """
 import json, os, sys, time
+def counted():
+    with open("/proc/self/io") as lines:
+        return {key: int(value) for key, value in (line.split(":") for line in lines)}
+before = counted()
 start = time.perf_counter()
 child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
-os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-wall = time.perf_counter() - start
-with open(f"/proc/{child}/io") as lines:
-    counted = {key: int(value) for key, value in (line.split(":") for line in lines)}
 _, status, used = os.wait4(child, 0)
+wall = time.perf_counter() - start
+written = {key: value - before[key] for key, value in counted().items()}
 cost = {
     "wall": wall,
     "cpu": used.ru_utime + used.ru_stime,
     "memory": used.ru_maxrss * 1024,
-    "written": counted["write_bytes"] or counted["wchar"],
+    "written": written["write_bytes"] or written["wchar"],
 }
 with open(sys.argv[1], "w") as report:
     json.dump(cost, report)

@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 from pydantic import TypeAdapter
 
+from harness.errors import RunnerUnavailable
+from harness.runners.real.sandbox import SandboxRunner
 from tests.bench import __main__ as bench
 from tests.bench import harness, markdown, measure
 from tests.bench.archives import Archive, small_files
@@ -50,7 +52,11 @@ def test_the_table_has_a_row_for_every_way(tmp_path: Path, monkeypatch: pytest.M
 def test_the_table_has_a_row_for_every_available_runner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(harness, "CONTENDERS", harness.CONTENDERS[:1])
+    def unavailable(_runner: SandboxRunner) -> None:
+        raise RunnerUnavailable("no sandbox can be made here", "allow user namespaces")
+
+    monkeypatch.setattr(SandboxRunner, "prepare", unavailable)
+    monkeypatch.setattr(harness, "CONTENDERS", harness.CONTENDERS[:2])
     monkeypatch.setattr(harness, "IMAGE", "step-harness-has-no-such-image:1")
     report = tmp_path / "report.json"
     result = CliRunner().invoke(bench.main, ["harness", "--quick", "--json", str(report)])
@@ -58,6 +64,8 @@ def test_the_table_has_a_row_for_every_available_runner(
     rows = json.loads(report.read_text())["harness"]["rows"]
     assert [(row["name"], row["workers"]) for row in rows] == [("fake", 1), ("fake", 2)]
     assert rows[0]["cases"] == rows[1]["cases"] > 10
+    assert "sandboxes: not measured, no sandbox can be made here" in result.output
+    assert "allow user namespaces" in result.output
     assert "containers: not measured" in result.output
 
 
