@@ -19,6 +19,7 @@ from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.registry import open_runner
 
 NEEDS_ENGINE = ("integration", "smoke")
+_MAY_MOUNT = 21
 REQUIRED = os.environ.get("HARNESS_REQUIRE_DOCKER") == "1"
 # What changes how programs speak, and so what tests read of them; some systems set it everywhere.
 _MANNERS = (
@@ -61,6 +62,19 @@ def sandbox() -> SandboxRunner:
     except RunnerUnavailable as error:
         pytest.skip(str(error))
     return runner
+
+
+@pytest.fixture(scope="session")
+def roots_sandbox(sandbox: SandboxRunner) -> SandboxRunner:
+    """A sandbox runner whose sandboxes have several users, and devices of their own."""
+    status = Path("/proc/self/status").read_text()
+    effective = int(status.partition("CapEff:")[2].split()[0], 16)
+    if os.geteuid() != 0 or not effective >> _MAY_MOUNT & 1:
+        pytest.skip(
+            "it needs root with the right to mount (CAP_SYS_ADMIN): in the sandboxes of anybody "
+            "else there is one user, and the devices are this machine's"
+        )
+    return sandbox
 
 
 @pytest.hookimpl(wrapper=True)

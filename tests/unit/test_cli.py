@@ -198,7 +198,7 @@ def test_what_the_fake_runner_cannot_judge_a_sandbox_can(
     assert "copier: 23 cases, sandbox runner\n" in done.stdout
 
 
-def test_parity_of_two_runners(sandbox: SandboxRunner) -> None:
+def test_parity_of_two_runners(roots_sandbox: SandboxRunner) -> None:
     done = harness("parity", COPIER, "--runner", "fake", "--runner", "sandbox")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
