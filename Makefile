@@ -46,7 +46,7 @@ check-container: setup base-image ## The same cases in real containers
 
 test: setup ## Run every test; those in containers where a Docker engine answers
 	@if docker info >/dev/null 2>&1; then docker/base-image $(BASE_IMAGE); fi
-	HARNESS_IMAGE=$(BASE_IMAGE) $(BIN)/pytest --numprocesses auto --durations 15 $(ARGS)
+	HARNESS_IMAGE=$(BASE_IMAGE) $(BIN)/pytest --numprocesses auto --dist worksteal --durations 15 $(ARGS)
 
 smoke: setup image ## Run the built image under compose
 	HARNESS_IMAGE=$(BASE_IMAGE) HARNESS_REQUIRE_DOCKER=1 $(BIN)/pytest tests/smoke $(ARGS)
