@@ -14,10 +14,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from harness.errors import RunnerUnavailable
+from harness.pytest_plugin import CaseItem
 from harness.runners.real.container import ContainerRunner
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.registry import open_runner
 
+SUITE = Path(__file__).parents[1] / "dummy_training" / "conformance.py"
 NEEDS_ENGINE = ("integration", "smoke")
 _MAY_MOUNT = 21
 REQUIRED = os.environ.get("HARNESS_REQUIRE_DOCKER") == "1"
@@ -35,10 +37,26 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if Path(item.path).parent.name in NEEDS_ENGINE and isinstance(item, pytest.Function):
             item.fixturenames.insert(0, "engine")
+    if REQUIRED:
+        _deselect_proved(config, items)
+
+
+def _deselect_proved(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the cases of dummy_training that another selected test proves, and cannot skip."""
+    shards = [mark.args[0] for item in items for mark in item.iter_markers("proves")]
+
+    def is_proved(item: pytest.Item) -> bool:
+        is_case = isinstance(item, CaseItem) and item.path == SUITE
+        return is_case and any(shard.contains(item.name) for shard in shards)
+
+    proved = [item for item in items if is_proved(item)]
+    items[:] = [item for item in items if not is_proved(item)]
+    config.hook.pytest_deselected(items=proved)
 
 
 @pytest.fixture(scope="session")

@@ -43,19 +43,23 @@ class Comparison:
 
 
 def differences(ref: StepRef, runners: Sequence[Runner], case_id: str) -> tuple[Difference, ...]:
-    """Every difference in exit code, outputs, log or findings of one case.
+    """Every difference between prepared runners in one case."""
+    return differences_between([run_case(ref, runner, case_id) for runner in runners])
 
-    The runners are prepared. Modification times of outputs are not compared. Compressed files are
-    compared decompressed, since their bytes depend on the version of zlib. Logs are not compared
-    in cases with a signal, which arrives at another point each time, nor in cases with a full disk,
-    for which the error message depends on the system.
+
+def differences_between(trials: Sequence[Trial]) -> tuple[Difference, ...]:
+    """Every difference in exit code, outputs, log or findings between trials of one case.
+
+    Modification times of outputs are not compared. Compressed files are compared decompressed,
+    since their bytes depend on the version of zlib. Logs are not compared in cases with a signal,
+    which arrives at another point each time, nor in cases with a full disk, for which the error
+    message depends on the system.
     """
-    trials = [run_case(ref, runner, case_id) for runner in runners]
     if any(one.outcome.unproven for one in trials):
         # A runner that could not make the case has nothing to be compared.
         return ()
     return tuple(
-        Difference(case_id, what, tuple(map(str, got)))
+        Difference(trials[0].case.id, what, tuple(map(str, got)))
         for what, got in _compared_facts(trials)
         if any(one != got[0] for one in got)
     )
