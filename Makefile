@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 BASE_IMAGE ?= step-base:local
 STEP_IMAGE ?= dummy-training:local
 ARGS ?=
+PIP_OPTIONS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sdks check check-container test smoke bench lint image clean
@@ -21,21 +22,21 @@ $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "setup: $(PYTHON) is $$($(PYTHON) --version), which is too old; name Python 3.10 or newer: make PYTHON=python3.12"; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "setup: $(PYTHON) cannot make virtual environments; install its venv package (Debian: apt-get install python3-venv)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) --editable '.[dev]'
 	@touch $@
 
 sdks: .venv-sdk2/ready .venv-sdk3/ready ## Make the environments of the SageMaker SDKs 2 and 3, which tests use
 
-# The two versions cannot share an environment.
+# The two versions cannot share an environment. Python compiles the few modules that are used.
 .venv-sdk2/ready: tests/sdk/requirements-v2.txt
 	$(PYTHON) -m venv .venv-sdk2
-	.venv-sdk2/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	.venv-sdk2/bin/pip install --no-compile --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 .venv-sdk3/ready: tests/sdk/requirements-v3.txt tests/sdk/requirements-v3-parts.txt
 	$(PYTHON) -m venv .venv-sdk3
-	.venv-sdk3/bin/pip install --quiet --disable-pip-version-check --requirement $<
-	.venv-sdk3/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement tests/sdk/requirements-v3-parts.txt
+	.venv-sdk3/bin/pip install --no-compile --quiet --disable-pip-version-check --requirement $<
+	.venv-sdk3/bin/pip install --no-compile --quiet --disable-pip-version-check --no-deps --requirement tests/sdk/requirements-v3-parts.txt
 	@touch $@
 
 check: setup ## Prove dummy_training in a fake file system (no Docker)

@@ -292,7 +292,7 @@ def test_sigterm_while_threads_work_ends_it_soon_and_cleanly(tmp_path: Path) -> 
 @pytest.mark.parametrize("prefix", ["", "./"], ids=["spliced", "rewritten"])
 def test_memory_does_not_grow_with_the_archive(tmp_path: Path, prefix: str) -> None:
     peaks = []
-    for count, size in ((10, 100_000), (10, 10_000_000), (20_000, 10)):
+    for count, size in ((10, 100_000), (2, 20_000_000), (20_000, 10)):
         block = os.urandom(10_000) * (size // 10_000 + 1)
         model = targz(*(member(f"{prefix}{n}.bin", block[:size]) for n in range(count)))
         folder = tmp_path / f"{count}-{size}"
