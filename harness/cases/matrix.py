@@ -133,6 +133,11 @@ class Matrix:
             self._choices[_case_id(choices)] = choices
 
     @property
+    def start(self) -> Case:
+        """The case that all others are edits of."""
+        return self._suite.start
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """The ids of all cases that can be run: product, special cases, circumstances."""
         return (*self._choices, *self._special, *self._circumstances)

@@ -150,9 +150,7 @@ class _Code:
         sources[contract.entry_point] = script
         beside = (path.name for path in contract.folder.glob("*.py"))
         paths = [*files, *beside]
-        if matrix.usual:
-            case, _ = matrix.case(matrix.usual)
-            paths += [path for path, _ in case.tree]
+        paths += [path for path, _ in matrix.start.tree]
         modules = {part for path in paths for part in _module_names(PurePosixPath(path))}
         return cls(contract.entry_point, sources, frozenset(modules))
 

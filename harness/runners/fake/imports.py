@@ -25,6 +25,7 @@ from pyfakefs.fake_filesystem import FakeFilesystem
 from harness.cases.case import Case
 from harness.contracts.contract import MAIN_FILE
 from harness.runners.fake import preload
+from harness.runners.fake.unsupported import EXTENSIONS
 from harness.worlds.tree import Tree
 
 
@@ -34,6 +35,21 @@ def unload_shadowed(folder: str, tree: Tree) -> None:
         if f"{folder}/{name}" in tree or f"{folder}/{name}.py" in tree:
             for module in [one for one in sys.modules if one.split(".")[0] == name]:
                 del sys.modules[module]
+
+
+def unload_extensions() -> None:
+    """Unload packages with modules in C that the harness, or a suite, has loaded.
+
+    The script must import them itself, so that the import is seen, and refused.
+    """
+    known = {*sys.stdlib_module_names, *preload.OPTIONAL}
+    loaded = {
+        name.partition(".")[0]
+        for name, module in sys.modules.items()
+        if str(getattr(module, "__file__", None) or "").endswith(EXTENSIONS)
+    }
+    for name in [one for one in sys.modules if one.partition(".")[0] in loaded - known]:
+        del sys.modules[name]
 
 
 def import_packages(case: Case) -> str:

@@ -45,6 +45,7 @@ from harness.runners.fake.imports import (
     TreeFinder,
     import_packages,
     release_modules,
+    unload_extensions,
     unload_shadowed,
 )
 from harness.runners.fake.os_functions import OsFunctions
@@ -181,6 +182,7 @@ def run_case(case: Case, pipe: int, trip_point: TripPoint | None) -> NoReturn:
     sys.argv[:] = [name.rpartition("/")[2] if case.relative else name, *case.arguments]
     sys.path.insert(0, case.import_folder)
     unload_shadowed(case.import_folder, case.tree)
+    unload_extensions()
     enforce_name_encoding(sys.getfilesystemencoding())
     sys.addaudithook(_refuse_unsupported)
     sys.addaudithook(network.refuse)
