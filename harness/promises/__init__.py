@@ -12,6 +12,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 
 from harness.cases.case import Case, Finding, Outcome, Severity
 from harness.cases.expectation import Expectation
@@ -174,7 +175,8 @@ def judge(evidence: Evidence, level: Level = "strict") -> Verdict:
             continue
         if promise.circumstances and promise is not tried:
             continue
-        for found in promise.check(evidence):
+        told = promise.check(evidence)
+        for found in _without_contents(evidence.outcome, told) if promise.by_path else told:
             if isinstance(found, NotProven):
                 undecided.append((found.reason, promise.severity_at(level)))
                 continue
@@ -185,6 +187,27 @@ def judge(evidence: Evidence, level: Level = "strict") -> Verdict:
     # What fails the run comes first.
     reason, severity = min(undecided, key=lambda one: one[1], default=("", "error"))
     return Verdict(tuple(findings), reason, severity)
+
+
+def _without_contents(
+    outcome: Outcome, found: Iterator[Breach | NotProven]
+) -> Iterator[Breach | NotProven]:
+    """What was found, but of a whole folder that has come or gone only the folder itself."""
+    told = list(found)
+    whole = {
+        (one.key, one.where)
+        for one in told
+        if isinstance(one, Breach) and _has_come_or_gone(outcome, one.where)
+    }
+    for one in told:
+        if isinstance(one, NotProven) or not any(
+            (one.key, str(parent)) in whole for parent in PurePosixPath(one.where).parents
+        ):
+            yield one
+
+
+def _has_come_or_gone(outcome: Outcome, path: str) -> bool:
+    return outcome.after is not None and (path in outcome.before) != (path in outcome.after)
 
 
 def _finding(evidence: Evidence, promise: Promise, breach: Breach, level: Level) -> Finding:

@@ -102,6 +102,30 @@ def test_errors_in_the_tree_are_found(after: Tree, promise: str, key: str) -> No
     assert {one for one, _ in found(WRITES, replace(WRITTEN, after=after))} == {promise}
 
 
+@pytest.mark.parametrize(
+    ("after", "promise", "key", "where"),
+    [
+        (GOOD.with_file("/opt/ml/a/b/c", b""), "nothing-undeclared", "written", "/opt/ml/a"),
+        (GOOD.without("/opt/ml/config"), "nothing-undeclared", "removed", "/opt/ml/config"),
+        (GOOD.with_file("/tmp/a/b/c", b""), "scratch-clean", "left-behind", "/tmp/a"),
+        (
+            GOOD.without("/opt/ml/processing/input"),
+            "inputs-unchanged",
+            "removed",
+            Path(INPUT).parent,
+        ),
+    ],
+)
+def test_a_whole_folder_is_told_once(after: Tree, promise: str, key: str, where: object) -> None:
+    result = replace(WRITTEN, after=after)
+    verdict = judge(Evidence(CONTRACT, CASE, WRITES, result))
+    told = [(one.promise, one.key, one.where) for one in verdict.findings]
+    assert told.count((promise, key, str(where))) == 1
+    assert not any(
+        Path(path).is_relative_to(str(where)) for _, _, path in told if path != str(where)
+    )
+
+
 def test_a_failure_must_not_write_outputs() -> None:
     assert found(FAILS, replace(FAILED, after=GOOD)) == [("nothing-undeclared", "written")]
 
