@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
 from harness.cases.case import Case
 from harness.contracts.contract import Contract
 from harness.contracts.outputs import Output
 from harness.promises import Breach, Evidence, Promise
-from harness.worlds.tree import Entry, is_under
+from harness.worlds.tree import Entry, Tree, is_under
 
 # In seconds.
 _TIME_TOLERANCE = 1e-3
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
-    """Each input, file or folder, that is not as it was, and that no output may write to."""
-    after = evidence.outcome.after
+    """Each input, file or folder, that is not as it was, and that no output may write to.
+
+    A date is told where nothing else shows the change: a folder's new date is told as what has come
+    into it, and not at all where that which was in it has changed or gone.
+    """
+    before, after = evidence.outcome.before, evidence.outcome.after
     if after is None:
         return
     folders = input_folders(evidence.contract, evidence.case)
     shared = shared_outputs(evidence.contract, evidence.case)
-    for path, entry in evidence.outcome.before:
+    held, holds = _by_folder(before), _by_folder(after)
+    for path, entry in before:
         if not any(is_under(path, folder) for folder in folders):
             continue
         if any(_may_change(path, entry, one) for one in shared):
@@ -30,8 +36,36 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         if now is None:
             yield Breach("removed", path, "as it was before", "nothing")
             continue
-        for attribute, old, new in _changes(entry, now):
+        changes = list(_changes(entry, now))
+        for attribute, old, new in changes:
             yield Breach(f"{attribute}-changed", path, f"{attribute} {old}", f"{attribute} {new}")
+        if changes or not _has_other_date(entry, now):
+            continue
+        old_names, new_names = held.get(path, {}), holds.get(path, {})
+        come = [(name, one) for name, one in new_names.items() if name not in old_names]
+        for name, one in come:
+            yield Breach("written", name, "nothing", describe(one))
+        if not come and all(
+            _is_as_before(one, new_names.get(name)) for name, one in old_names.items()
+        ):
+            yield Breach("mtime-changed", path, f"mtime {entry.mtime:f}", f"mtime {now.mtime:f}")
+
+
+def _by_folder(tree: Tree) -> dict[str, dict[str, Entry]]:
+    """What each folder holds, by path."""
+    folders: dict[str, dict[str, Entry]] = {}
+    for path, entry in tree:
+        folders.setdefault(posixpath.dirname(path), {})[path] = entry
+    return folders
+
+
+def _is_as_before(old: Entry, new: Entry | None) -> bool:
+    return new is not None and not [*_changes(old, new)] and not _has_other_date(old, new)
+
+
+def _has_other_date(old: Entry, new: Entry) -> bool:
+    """Whether the date is another one."""
+    return abs(old.mtime - new.mtime) > _TIME_TOLERANCE
 
 
 def shared_outputs(contract: Contract, case: Case) -> tuple[Output, ...]:
@@ -72,8 +106,11 @@ def _changes(old: Entry, new: Entry) -> Iterator[tuple[str, object, object]]:
         yield "mode", f"{old.mode:04o}", f"{new.mode:04o}"
     if (old.uid, old.gid) != (new.uid, new.gid):
         yield "owner", f"{old.uid}:{old.gid}", f"{new.uid}:{new.gid}"
-    if abs(old.mtime - new.mtime) > _TIME_TOLERANCE:
-        yield "mtime", f"{old.mtime:f}", f"{new.mtime:f}"
+
+
+def describe(entry: Entry) -> str:
+    """What an entry is, for people."""
+    return f"a {entry.kind}" + (f" of {len(entry.data)} bytes" if entry.kind == "file" else "")
 
 
 PROMISE = Promise(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
-from harness.promises.inputs import input_folders
+from harness.promises.inputs import describe, input_folders
 from harness.promises.job_files import is_job_file
 from harness.promises.scratch import is_scratch
 from harness.worlds.tree import Entry, is_under
@@ -23,13 +23,13 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             continue
         old = before.get(path)
         if old is None:
-            yield Breach("written", path, "nothing", _describe(entry))
+            yield Breach("written", path, "nothing", describe(entry))
         elif not _is_in(judged_by_others, path) and not entry.same_content(old):
-            yield Breach("changed", path, _describe(old), _describe(entry))
+            yield Breach("changed", path, describe(old), describe(entry))
     for path, entry in before:
         if path in after or is_scratch(path, contract) or _is_in(judged_by_others, path):
             continue
-        yield Breach("removed", path, _describe(entry), "nothing")
+        yield Breach("removed", path, describe(entry), "nothing")
 
 
 def _is_allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
@@ -58,10 +58,6 @@ def _is_allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
 
 def _is_in(folders: tuple[str, ...], path: str) -> bool:
     return any(is_under(path, folder) for folder in folders)
-
-
-def _describe(entry: Entry) -> str:
-    return f"a {entry.kind}" + (f" of {len(entry.data)} bytes" if entry.kind == "file" else "")
 
 
 PROMISE = Promise(

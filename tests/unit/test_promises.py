@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.cases.case import Call, Case, Outcome
+from harness.cases.case import Call, Case, Outcome, Result
 from harness.cases.expectation import Content, Expectation, Matches, Raises, Returns
 from harness.contracts import loaders
 from harness.promises import Evidence, judge
 from harness.promises.all import PROMISES
 from harness.promises.errors import error_text, is_advice
+from harness.report import defects
 from harness.worlds.tree import Entry, Tree
 
 CONTRACT = loaders.load(Path(__file__).parent / "steps" / "copier")
@@ -100,6 +101,32 @@ def changed_entry(path: str, **changes: object) -> Tree:
 def test_errors_in_the_tree_are_found(after: Tree, promise: str, key: str) -> None:
     assert (promise, key) in found(WRITES, replace(WRITTEN, after=after))
     assert {one for one, _ in found(WRITES, replace(WRITTEN, after=after))} == {promise}
+
+
+def dated(tree: Tree, path: str, mtime: float = 1.0) -> Tree:
+    return tree.with_entry(path, replace(tree.entries[path], mtime=mtime))
+
+
+FOLDER = str(Path(INPUT).parent)
+REWRITTEN = replace(GOOD.entries[INPUT], data=b"txet", mtime=1.0)
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        (dated(GOOD, FOLDER), [("mtime-changed", FOLDER)]),
+        (dated(GOOD.with_file(f"{FOLDER}/a/b", b""), FOLDER), [("written", f"{FOLDER}/a")]),
+        (dated(GOOD.without(INPUT), FOLDER), [("removed", INPUT)]),
+        (dated(GOOD.with_entry(INPUT, REWRITTEN), FOLDER), [("content-changed", INPUT)]),
+        (dated(dated(GOOD, INPUT), FOLDER), [("mtime-changed", INPUT)]),
+    ],
+)
+def test_a_change_of_an_input_folder_is_told_once(after: Tree, told: list[tuple[str, str]]) -> None:
+    verdict = judge(Evidence(CONTRACT, CASE, WRITES, replace(WRITTEN, after=after)))
+    of_inputs = [one for one in verdict.findings if one.promise == "inputs-unchanged"]
+    assert [(one.key, one.where) for one in of_inputs] == told
+    result = Result(CASE.id, verdict.findings, 0, 0.1, "")
+    assert len(defects([result])) == 1
 
 
 @pytest.mark.parametrize(
