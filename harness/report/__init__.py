@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -179,13 +180,31 @@ class Defect:
 
 
 def defects(results: Sequence[Result]) -> list[Defect]:
-    """The findings grouped by cause: errors before warnings, those in most cases first."""
+    """The findings grouped by cause: errors before warnings, those in most cases first.
+
+    Paths that one case alone has differ by chance, as the names of temporary files do: those of one
+    folder are one defect.
+    """
     groups: dict[tuple[str, ...], list[Finding]] = {}
     by_case = {result.case: result for result in results}
     for result in results:
         for finding in result.findings:
             same = (finding.cause,) if finding.cause else (finding.promise, finding.key)
             groups.setdefault(same, []).append(finding)
+    groups = _with_names_of_chance_together(groups)
     found = [Defect(tuple(findings), by_case[findings[0].case]) for findings in groups.values()]
     found = [replace(one, first=by_case[one.head.case]) for one in found]
     return sorted(found, key=lambda one: (not one.is_error, -len(one.cases)))
+
+
+def _with_names_of_chance_together(
+    groups: Mapping[tuple[str, ...], list[Finding]],
+) -> dict[tuple[str, ...], list[Finding]]:
+    together: dict[tuple[str, ...], list[Finding]] = {}
+    for same, findings in groups.items():
+        first = findings[0]
+        is_path = first.cause.startswith(f"{first.key.rpartition('/')[2]} /")
+        if is_path and len({one.case for one in findings}) == 1:
+            same = (first.promise, first.key, posixpath.dirname(first.where))
+        together.setdefault(same, []).extend(findings)
+    return together

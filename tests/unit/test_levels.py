@@ -168,6 +168,26 @@ def summary(*results: Result) -> Summary:
     return Summary(Plan("step", "fake", ids, len(ids), ("harness", "replay")), results, 1.0)
 
 
+def test_names_of_one_case_alone_are_one_defect_in_each_folder() -> None:
+    def result(case: str, *paths: str) -> Result:
+        name = ("sigterm", "scratch-clean/left-behind", case)
+        left = [Finding(*name, one, "", "", "warning", f"left-behind {one}") for one in paths]
+        return Result(case, tuple(left), 1, 0.1, "")
+
+    found = defects(
+        [
+            result("a", "/tmp/model", "/dev/shm/sem.Oq7izC", "/dev/shm/sem.loky-2-wlsre7"),
+            result("b", "/tmp/model", "/dev/shm/sem.jjr1p4"),
+            result("c", "/tmp/x/notes"),
+        ]
+    )
+    assert [(one.cases, one.head.where) for one in found] == [
+        (("a", "b"), "/tmp/model"),
+        (("a", "b"), "/dev/shm/sem.Oq7izC"),
+        (("c",), "/tmp/x/notes"),
+    ]
+
+
 def test_defects_are_told_by_their_cause() -> None:
     def result(case: str, *findings: Finding) -> Result:
         return Result(case, findings, 1, 0.1, "")
