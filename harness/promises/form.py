@@ -17,10 +17,13 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
     `.json` and `.jsonl` hold strict JSON, without NaN; the rows of `.csv` have the same number of
     fields; `.parquet` can be read; `.tar.gz` can be extracted safely; `.gz` and `.zip` are whole.
-    A file without a suffix may be empty if the contract names it, such as `_SUCCESS`.
+    A file without a suffix may be empty if the contract names it, such as `_SUCCESS`. What is
+    written from a damaged input may be as damaged: `damaged-input` judges that it was accepted.
     """
     after = evidence.outcome.after
     if after is None or not evidence.succeeded:
+        return
+    if evidence.expected.damaged:
         return
     for path, entry in after:
         if not evidence.contract.may_write(path) or path in evidence.expected.writes:

@@ -6,16 +6,36 @@ import gzip
 import io
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.contracts import outputs as model
 from harness.contracts.contract import Contract
-from harness.promises import Promise, form, inputs, outputs, repeatable, scratch, undeclared
+from harness.promises import (
+    Promise,
+    damaged,
+    form,
+    inputs,
+    outputs,
+    repeatable,
+    scratch,
+    undeclared,
+)
 from harness.promises.faults import check as partial
 from harness.runs.step import StepRef
-from tests.unit.small_steps import OUT, contract, evidence, findings, keys, outcome, write_step
+from tests.unit.small_steps import (
+    DATA,
+    DERIVED,
+    OUT,
+    contract,
+    evidence,
+    findings,
+    keys,
+    outcome,
+    write_step,
+)
 from tests.unit.small_steps import breaches as found
 
 
@@ -188,6 +208,17 @@ def test_an_empty_table_may_follow_an_empty_input_and_no_other() -> None:
     result = outcome({"a.csv": b"", "a.json": b"", "marker": b"x"}, given)
     (breach,) = found(form.PROMISE, evidence(contract(), result))
     assert (breach.key, breach.where) == ("empty", f"{OUT}/a.json")
+
+
+def test_a_damaged_output_of_an_accepted_damaged_input_is_no_second_finding() -> None:
+    step, result = (
+        contract(files=["a.csv"]),
+        outcome({"a.csv": b"a,b\n1\n"}, {"a.csv": b"a,b\n1\n"}),
+    )
+    accepted = replace(DERIVED, damaged=f"{DATA}/a.csv")
+    assert keys(form.PROMISE, evidence(step, result)) == ["no.csv"]
+    assert keys(form.PROMISE, evidence(step, result, accepted)) == []
+    assert keys(damaged.PROMISE, evidence(step, result, accepted)) == ["short-row-accepted"]
 
 
 def test_form_is_judged_on_success_and_of_what_was_written() -> None:
