@@ -24,9 +24,11 @@ def check_written(evidence: Evidence) -> Iterator[Breach]:
     after = evidence.outcome.after
     if after is None or not evidence.as_expected:
         return
+    # A success without its output is a failure that nobody sees, whatever brought it about.
+    hurts = evidence.case.interrupt is None and evidence.outcome.exit_code == 0
     for folder in evidence.expected.holds:
         if not any(entry.kind == "file" for _, entry in after.under(folder)):
-            yield Breach("empty", folder, "a folder that holds some file", "none")
+            yield Breach("empty", folder, "a folder that holds some file", "none", hurts=hurts)
     for path, wanted in evidence.expected.writes.items():
         entry = after.get(path)
         kind = wanted.kind if isinstance(wanted, Content) else "file"

@@ -15,6 +15,7 @@ from harness.promises.all import PROMISES
 from harness.report import Plan, Summary, defects
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.step import StepRef, run_case
+from tests.unit.derived import make_step
 
 HARNESS = Path(sys.executable).with_name("harness")
 CONTRACT = """
@@ -131,6 +132,27 @@ def test_success_without_the_output_is_an_error_in_every_circumstance(tmp_path: 
         step(tmp_path / "right", SWALLOWING + "    raise SystemExit(f'no space: {error}')\n")
     )
     assert done.returncode == 0, done.stdout
+
+
+# A job that makes no output folders, and a step that ends with 0 when it cannot write.
+FOLDER_MISSING = """
+rows = open("/opt/ml/input/data/train/train.csv").read()
+try:
+    open("/opt/ml/model/model.csv", "w").write(rows)
+except FileNotFoundError as error:
+    print("not written:", error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "severity"), [("", ["error"]), ("    raise SystemExit(str(error))\n", [])]
+)
+def test_success_without_an_output_folder_is_an_error(
+    end: str, severity: list[str], tmp_path: Path
+) -> None:
+    ref = replace(make_step(tmp_path, FOLDER_MISSING + end), level="practical")
+    result = run_case(ref, FakeRunner(), "circumstance=output-folder-missing").result
+    assert [one.severity for one in result.findings if one.key == "output/empty"] == severity
 
 
 def test_every_promise_is_in_each_level_once() -> None:
