@@ -28,7 +28,7 @@ from harness.errors import Exit, WrongUse
 def accept(
     step: Path,
     options: StepOptions,
-    runner: str,
+    runner: str | None,
     image: str | None,
     isolation: str | None,
     profile: str | None,
@@ -36,9 +36,10 @@ def accept(
     yes: bool,
 ) -> None:
     """Show how the outputs of STEP differ from its golden files, and write those."""
+    from harness.commands.single_case import run_case_once
     from harness.promises.golden import difference, pairs
-    from harness.runners.registry import open_runner
-    from harness.runs.step import load, run_single_case
+    from harness.runs.choice import RunnerOptions
+    from harness.runs.step import load
 
     ref = options.step_ref(options.find_step(step), profile=profile)
     loaded = load(ref)
@@ -51,7 +52,7 @@ def accept(
     chosen = case_id or loaded.matrix.usual
     if not chosen:
         raise WrongUse("the step has no usual case", "name one with --case ID")
-    trial = run_single_case(ref, open_runner(runner, image, isolation), chosen)
+    trial = run_case_once(ref, RunnerOptions(runner, image, isolation), chosen)
     outcome = trial.outcome
     if outcome.after is None or outcome.exit_code != 0 or trial.expected.exit_code != 0:
         click.echo(f"{chosen}: exit code {outcome.exit_code}: there is nothing to accept", err=True)

@@ -12,14 +12,13 @@ from harness.commands.options import (
     DEFAULT_STEP,
     EPILOG,
     StepOptions,
-    choose_runner,
     level_option,
     pairwise_option,
     profile_option,
     runner_options,
     step_options,
 )
-from harness.errors import Exit, RunnerCannot
+from harness.errors import Exit
 
 if TYPE_CHECKING:
     from harness.contracts.contract import Level
@@ -50,22 +49,16 @@ def replay(
     keep: Path | None,
 ) -> None:
     """Run one CASE of STEP and show all that the script said and did."""
+    from harness.commands.single_case import run_case_once
     from harness.report.replay import keep_trial, show_trial
     from harness.runs.choice import RunnerOptions
-    from harness.runs.step import run_single_case
 
     if len(step_and_case) > 2 or Path(step_and_case[-1]).is_dir():
         raise click.UsageError("name one case: harness replay [STEP] CASE")
     step = Path(step_and_case[0]) if len(step_and_case) == 2 else DEFAULT_STEP
     source = options.find_step(step)
     ref = options.step_ref(source, profile=profile, pairwise=pairwise, level=level)
-    choice = choose_runner(ref, RunnerOptions(runner, image, isolation))
-    try:
-        trial = run_single_case(ref, choice.runner, step_and_case[-1])
-    except RunnerCannot as refusal:
-        choice = choice.after(refusal)
-        click.echo(choice.note, err=True)
-        trial = run_single_case(ref, choice.runner, step_and_case[-1])
+    trial = run_case_once(ref, RunnerOptions(runner, image, isolation), step_and_case[-1])
     if keep is not None:
         keep_trial(keep, trial)
     show_trial(trial, keep)

@@ -1,0 +1,25 @@
+"""One case through a runner that can judge it: for `replay` and `accept`."""
+
+from __future__ import annotations
+
+import click
+
+from harness.cases.trial import Trial
+from harness.commands.options import choose_runner
+from harness.errors import RunnerCannot
+from harness.runs.choice import RunnerOptions
+from harness.runs.step import StepRef, run_single_case
+
+
+def run_case_once(ref: StepRef, asked: RunnerOptions, case_id: str) -> Trial:
+    """Run a case in the runner that was asked for, else in one that can judge the script.
+
+    Raises as `harness.runs.choice.choose` and `harness.runs.step.run_single_case` do.
+    """
+    choice = choose_runner(ref, asked)
+    try:
+        return run_single_case(ref, choice.runner, case_id)
+    except RunnerCannot as refusal:
+        choice = choice.after(refusal)
+        click.echo(choice.note, err=True)
+        return run_single_case(ref, choice.runner, case_id)
