@@ -23,8 +23,6 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     after = evidence.outcome.after
     if after is None or not evidence.succeeded:
         return
-    if evidence.expected.damaged:
-        return
     for path, entry in after:
         if not evidence.contract.may_write(path) or path in evidence.expected.writes:
             # The suite says what the latter hold, to the byte.
