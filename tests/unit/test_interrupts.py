@@ -149,6 +149,33 @@ def test_a_signal_waits_for_what_the_script_sets_up(sandbox: SandboxRunner) -> N
     assert sandbox.run(case).exit_code == 9
 
 
+LOCKS = f"""
+import atexit, os, signal, sys
+open("/tmp/lock", "w").close()
+atexit.register(os.unlink, "/tmp/lock")
+{{handler}}
+with open("{OUTPUT}/whole", "w") as stream:
+    stream.write("x")
+"""
+
+
+@pytest.mark.parametrize(
+    ("handler", "left"),
+    [
+        (HANDLER.format(code=143), False),
+        # It never handles the signal, which the exit handler does not know of.
+        ("", True),
+        ("signal.signal(signal.SIGUSR1, lambda *_: None)", True),
+    ],
+)
+def test_a_signal_waits_in_the_fake_runner_too(handler: str, left: bool) -> None:
+    case = case_of(LOCKS.format(handler=handler), interrupt=SIGTERM_AT_HALF)
+    outcome = FakeRunner().run(case)
+    assert outcome.exit_code == 143
+    assert outcome.after is not None
+    assert ("/tmp/lock" in outcome.after) == left
+
+
 @pytest.mark.parametrize("runner", [FakeRunner(), SandboxRunner()], ids=lambda one: one.name)
 @pytest.mark.parametrize("moment", ["25", "50", "75"])
 def test_a_script_that_takes_another_time_in_each_run_has_no_finding(

@@ -6,6 +6,7 @@ what a script has buffered is not written yet. Checked against pyfakefs 6.3.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -22,14 +23,27 @@ class Effects:
     """The effects of one script; `fire` is called once, after the effect with the index `moment`.
 
     Without a moment they are only recorded. `sent_after` is the number of effects before `fire`.
+    `handles` is whether the script has come to handle or ignore the signal `number`; a script that
+    `will_handle` it is not interrupted before, but when it does.
     """
 
-    def __init__(self, moment: int | None, fire: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        moment: int | None,
+        number: signal.Signals,
+        fire: Callable[[], None],
+        *,
+        will_handle: bool = False,
+    ) -> None:
         """Record nothing before `watch`."""
         self.seen = ""
         self.sent_after: int | None = None
+        self.handles = False
         self._moment = moment
+        self._number = number
         self._fire = fire
+        self._will_handle = will_handle
+        self._waits = False
 
     def watch(self) -> None:
         """Wrap the functions of pyfakefs through which every effect goes."""
@@ -37,6 +51,7 @@ class Effects:
         self._after(FakeFilesystem, "remove_object", REMOVED)
         self._after(FakeFilesystem, "rename", MOVED)
         self._watch_files()
+        self._watch_handlers()
 
     def _after(self, cls: type, name: str, effect: str) -> None:
         original = getattr(cls, name)
@@ -69,6 +84,20 @@ class Effects:
         wrapper: Any = fake_file.FakeFileWrapper
         wrapper.flush, wrapper.close_fd = flush, close_fd
 
+    def _watch_handlers(self) -> None:
+        original = signal.signal
+
+        def set_handler(number: int, handler: Any) -> Any:
+            before = original(number, handler)
+            if number == self._number and handler is not signal.SIG_DFL:
+                self.handles = True
+                if self._waits:
+                    self._fire_once()
+            return before
+
+        module: Any = signal
+        module.signal = set_handler
+
     def _record(self, effect: str) -> None:
         self.seen += effect
         due = self._moment is not None and len(self.seen) > self._moment
@@ -76,6 +105,7 @@ class Effects:
             self._fire_once()
 
     def _fire_once(self) -> None:
-        if self.sent_after is None:
+        self._waits = self._will_handle and not self.handles
+        if self.sent_after is None and not self._waits:
             self.sent_after = len(self.seen)
             self._fire()

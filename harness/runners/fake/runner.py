@@ -63,7 +63,8 @@ class FakeRunner:
                 return replace(outcome, unproven=_NO_EFFECT)
             moment = moments.moment(report.effects, case.interrupt.at)
             moment = BEFORE_ALL if moment is None else moment
-            run = fork_server.run_forked(case, TripPoint(case.interrupt.signal, moment))
+            trip_point = TripPoint(case.interrupt.signal, moment, will_handle=report.handles)
+            run = fork_server.run_forked(case, trip_point)
             return _interrupted(_outcome(case, run), run.report, report)
 
     def identity(self) -> object:

@@ -68,11 +68,13 @@ _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 class TripPoint:
     """When a case is interrupted: `signal` is sent after the effect with the index `moment`.
 
-    Without a moment the effects are only recorded.
+    Without a moment the effects are only recorded. A script that `will_handle` the signal is not
+    interrupted before it does.
     """
 
     signal: signal.Signals
     moment: int | None = None
+    will_handle: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class Report:
     """What a child sends to its parent.
 
     `tree` is the tree after the run: path → entry, or None where the entry has not changed.
-    `effects` and `sent_after` are those of `Effects`, `slept` the seconds that were not waited for.
+    `effects`, `sent_after` and `handles` are those of `Effects`, `slept` the seconds that were not
+    waited for.
     """
 
     exit_code: int
@@ -90,6 +93,7 @@ class Report:
     effects: str = ""
     sent_after: int | None = None
     slept: float = 0.0
+    handles: bool = False
 
     def tree_of(self, case: Case) -> Tree:
         """The tree after the run."""
@@ -195,7 +199,12 @@ def run_case(case: Case, pipe: int, trip_point: TripPoint | None) -> NoReturn:
 
 
 def _effects(trip_point: TripPoint) -> Effects:
-    return Effects(trip_point.moment, lambda: deliver_signal(trip_point.signal))
+    return Effects(
+        trip_point.moment,
+        trip_point.signal,
+        lambda: deliver_signal(trip_point.signal),
+        will_handle=trip_point.will_handle,
+    )
 
 
 def deliver_signal(number: signal.Signals) -> None:
@@ -277,12 +286,18 @@ def _finish(
         _REAL["exit"](exit_code)
     _world.finished = True
     effects = _world.effects
-    seen, sent_after = ("", None) if effects is None else (effects.seen, effects.sent_after)
+    observed: dict[str, Any] = {}
+    if effects is not None:
+        observed = {
+            "effects": effects.seen,
+            "sent_after": effects.sent_after,
+            "handles": effects.handles,
+        }
     if not killed:
         flush(_world.fs)
     tree = {} if refused else collect_tree(_world.fs, _world.case)
     report = compile_cache.pack_report(
-        Report(exit_code, tree, refused, hangs, seen, sent_after, _world.clock.slept),
+        Report(exit_code, tree, refused, hangs, slept=_world.clock.slept, **observed),
         _world.inherited_patterns,
     )
     while report:
