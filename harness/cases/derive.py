@@ -195,13 +195,18 @@ def _expected(job: Job, contract: Contract, choices: Mapping[str, str]) -> Expec
     variables = [name for name in contract.environment.required if choices.get(name) == "unset"]
     if not inputs and not variables:
         holds = tuple(output.path for output in contract.outputs.values() if output.required)
-        return Expectation(holds=holds, explained=False)
-    patterns = [
-        pattern for name in inputs for pattern in names_of_input(job, name, contract.inputs[name])
-    ]
-    patterns += [names_of_variable(name) for name in variables]
+        success = Expectation(holds=holds, explained=False)
+        # The contract does not say what an optional input means that is mounted and empty.
+        empty = [name for name in contract.inputs if choices[name] == "empty"]
+        refusal = _failure(("input",), empty, _names_of(job, contract, empty)) if empty else None
+        return replace(success, otherwise=refusal)
+    patterns = [*_names_of(job, contract, inputs), *map(names_of_variable, variables)]
     kinds = (*(("input",) if inputs else ()), *(("variable",) if variables else ()))
     return _failure(kinds, (*inputs, *variables), patterns)
+
+
+def _names_of(job: Job, contract: Contract, inputs: Sequence[str]) -> list[str]:
+    return [one for name in inputs for one in names_of_input(job, name, contract.inputs[name])]
 
 
 def _varied(contract: Contract, choices: Mapping[str, str]) -> Iterator[str]:

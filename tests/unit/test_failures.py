@@ -231,3 +231,36 @@ def test_variables_and_arguments_are_named_by_their_names() -> None:
 
 def matches(patterns: Iterable[str], text: str) -> bool:
     return Matches("name", "|".join(patterns), "").is_in(text)
+
+
+OPTIONAL = CONTRACT.replace(
+    "outputs:",
+    "  validation: {required: false, file: rows.csv, mounts: [/opt/ml/input/data/validation]}\n"
+    "outputs:",
+)
+READS_VALIDATION = """
+import os, shutil, sys
+folder = "/opt/ml/input/data/validation"
+shutil.copyfile("/opt/ml/input/data/train/train.csv", "/opt/ml/model/model.csv")
+if os.path.isdir(folder) and not os.listdir(folder):
+    os.remove("/opt/ml/model/model.csv")
+    sys.exit({message})
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        # What an optional channel means that is mounted and empty, a contract does not say.
+        ("f'error: no files in {folder}'", set()),
+        ("'error: nothing to validate'", {("error-named", "no-missing-part")}),
+        ("0", {("output", "empty")}),
+    ],
+)
+def test_an_empty_optional_input_may_be_refused_by_name(
+    tmp_path: Path, message: str, found: set[tuple[str, str]]
+) -> None:
+    script = READS_VALIDATION.replace("{message}", message)
+    samples = {"train/train.csv": "a\n1\n", "validation/rows.csv": "a\n2\n"}
+    ref = make_step(tmp_path, script, OPTIONAL, samples)
+    assert {one for one in findings(ref) if one[0] != "effect"} == found
