@@ -59,3 +59,22 @@ def _starts_workers(process_id: int) -> bool:
     with contextlib.suppress(OSError):
         return any(b"forkserver" in Path(f"/proc/{one}/cmdline").read_bytes() for one in children)
     return False
+
+
+def test_a_stop_while_a_worker_starts_is_no_error_of_its_start() -> None:
+    program = (
+        "import multiprocessing, os, signal\n"
+        "from harness.runs.workers import local_pool, process\n"
+        "become_worker = process.become_worker\n"
+        "def stopped(lifeline):\n"
+        "    become_worker(lifeline)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "process.become_worker = stopped\n"
+        "context = multiprocessing.get_context('fork')\n"
+        "worker = context.Process(target=local_pool._initialize_worker)\n"
+        "worker.start()\n"
+        "worker.join()\n"
+        "print(worker.exitcode)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")

@@ -83,10 +83,11 @@ def _start_fork_server() -> None:
 def _initialize_worker() -> None:
     parent = parent_process()
     assert parent is not None
+    # First of all: a stop that comes meanwhile ends this process, and is no error of its start.
+    process.set_idle()
     process.become_worker(parent.sentinel)
     # The scripts that this worker runs must not inherit the blocked SIGINT.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    process.set_idle()
 
 
 def _stop(workers: Sequence[BaseProcess]) -> None:
