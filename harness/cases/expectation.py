@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 
-from harness.files.validated import Pattern, Texts, Tuple, dataclass
+from harness.files.validated import AbsolutePath, Pattern, Texts, Tuple, dataclass
 from harness.worlds.archives import Member
 from harness.worlds.tree import Kind
 
@@ -84,12 +84,12 @@ class Expectation:
     """
 
     exit_code: int | None = 0
-    writes: Mapping[str, Archive | Content] = field(default_factory=dict)
+    writes: Mapping[AbsolutePath, Archive | Content] = field(default_factory=dict)
     error: Tuple[Matches] = ()
     log: Tuple[Matches] = ()
     call: Returns | Raises | None = None
     dies: bool = False
-    holds: Texts = ()
+    holds: Tuple[AbsolutePath] = ()
     explained: bool = True
     whole: bool = False
     lacks: Texts = ()

@@ -22,7 +22,7 @@ else:
         return _pydantic_dataclass(config=_CONFIG, **options)
 
 
-__all__ = ["Pattern", "Texts", "Tuple", "dataclass"]
+__all__ = ["AbsolutePath", "Pattern", "Texts", "Tuple", "dataclass"]
 
 T = TypeVar("T")
 
@@ -35,6 +35,13 @@ def _compiled(pattern: str) -> str:
     return pattern
 
 
+def _absolute(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError("no absolute path")
+    return path
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 Pattern = Annotated[str, AfterValidator(_compiled)]
 Tuple = Annotated[tuple[T, ...], Field(strict=False)]
 Texts = Tuple[str]

@@ -47,6 +47,7 @@ TREE = "case.tree.with_request(environment={'ROWS': 3})"
         (LATE, "return True", "def expect", "returned True, and not a value of type Expectation"),
         (LATE, LATE.replace("data=", "data='x' or "), "", "Content.data: "),
         (LATE, "return Expectation(writes={COPY: b'x'})", "", "Expectation.writes./opt/ml"),
+        (LATE, "return Expectation(writes={'copy': Content()})", "", "no absolute path, got"),
         (LATE, "return TEXTS[case.choices['texts']]", "", "KeyError: 'texts'"),
         (OLDER, OLDER.replace("return ", ""), "def older", "the edit older returned None"),
         (OLDER, "return Case(variables={'ROWS': 3})", "", "Case.variables.ROWS: "),
