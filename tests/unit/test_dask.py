@@ -190,7 +190,7 @@ def test_findings_and_unsuitable_scripts_are_reported_as_usual(
     assert done.returncode == 1
     assert "exit-code: 2-for-1" in done.stdout
     broken.write_text("import subprocess\nsubprocess.run(['true'])\n" + source)
-    done = check(str(COPIER), "--script", str(broken), *cluster.option)
+    done = check(str(COPIER), "--script", str(broken), "--runner", "fake", *cluster.option)
     assert done.returncode == 3
     assert "cannot judge this script" in done.stderr
 

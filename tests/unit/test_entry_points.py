@@ -78,7 +78,7 @@ def test_a_module_without_a_package(tmp_path: Path, runner: Any) -> None:
     script = MODULE.replace("from . import helper", "import helper").replace(
         "from words.deep.other import NAME", "NAME = ''"
     )
-    ref = put(tmp_path, "module: run\n", {"run.py": script, "helper.py": "TEXT = ''\n"})
+    ref = put(tmp_path, "module: run\n", {"run.py": script, "helper.py": "TEXT = 'x'\n"})
     assert prove(ref, runner, USUAL).passed
 
 

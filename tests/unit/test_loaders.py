@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from pathlib import Path
 
@@ -240,3 +241,19 @@ def test_commands_accept_any_form_and_show_warnings(tmp_path: Path) -> None:
     linted = CliRunner().invoke(cli, ["lint", str(interface), "--code", str(COPIER)])
     assert linted.exit_code == 1
     assert "copier.py:12:1: H401" in linted.stdout
+
+
+def test_a_script_contract_is_read_as_it_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    path = put(tmp_path / "x_contract.py", SCRIPT_CONTRACT)
+    status = path.stat()
+    first = loaders.load(path)
+    changed = SCRIPT_CONTRACT.replace("/opt/ml/processing/input", "/opt/ml/processing/other")
+    path.write_text(changed)
+    # In the same second and of the same size: bytecode that is kept beside it would not tell.
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert len(changed) == len(SCRIPT_CONTRACT)
+    assert loaders.load(path).inputs != first.inputs
+    assert [one.name for one in tmp_path.iterdir()] == ["x_contract.py"]
