@@ -55,7 +55,7 @@ smoke: setup image ## Run the built image under compose
 bench: setup ## Measure the step and the harness beside what they replace
 	@HARNESS_IMAGE=$(BASE_IMAGE) $(BIN)/python -m tests.bench $(ARGS)
 
-lint: setup ## Check style and types
+lint: setup ## Check style, types, and which rooms import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -186,7 +186,7 @@ class FileContent(_Part):
     )
     """A JSON Schema, inline or in a file beside the contract; of a table its columns' types."""
     header: bool | None = None
-    """Whether a table has a header; by default it has one."""
+    """Whether a table must have a header; without it `schema` and `columns` ask for one."""
     rows: Annotated[Rows | None, BeforeValidator(_rows), WithJsonSchema(_ROWS_FORM)] = None
     """How many rows a table has: `N`, `N..M`, `N..`, `same as INPUT`, or `{split: INPUT}`."""
     columns: Columns | None = None
