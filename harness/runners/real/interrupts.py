@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,8 +11,11 @@ from harness.cases.case import Case, Interrupt, Outcome
 from harness.runners.inside import moments
 from harness.runners.real.exchange import Response, outcome_of
 
-# How often each way to find the moment is tried.
-_TRIES = 3
+# How often each way to find the moment is tried: a busy machine may see a script's end too late.
+_TRIES = 8
+# So often at least; after so many seconds no more often.
+_LEAST_TRIES = 3
+_LONGEST = 20.0
 NOT_DELIVERED = "the signal was not delivered: the script was at its end each time"
 # Sends a task, with the plan of an interrupt, and returns the response.
 Send = Callable[[dict[str, Any] | None], Response]
@@ -31,7 +35,10 @@ def run(case: Case, send: Send) -> Outcome:
         return outcome_of(case, rehearsal)
     seen = rehearsal.outcome["seen"]
     known = {"rehearsed": seen["effects"], "began": seen["began"], "handles": seen["handles"]}
-    for plan in _plans(interrupt, seen):
+    started = time.monotonic()
+    for number, plan in enumerate(_plans(interrupt, seen)):
+        if number >= 2 * _LEAST_TRIES and time.monotonic() - started > _LONGEST:
+            break
         response = send({**plan, **known, "signal": int(interrupt.signal)})
         if _is_delivered(response.outcome, rehearsal.outcome):
             return outcome_of(case, response)
@@ -40,15 +47,15 @@ def run(case: Case, send: Send) -> Outcome:
 
 def _plans(interrupt: Interrupt, seen: dict[str, Any]) -> Iterator[dict[str, Any]]:
     effects, at = seen["effects"], interrupt.at
+    # The start of the interpreter, where only that is known, comes before that of the script.
+    share = at if seen["began"] else (1 + at) / 2
     for number in range(_TRIES):
         # Sooner each time: the script may have been too fast.
         effect = moments.moment(effects, at * (1 - number / _TRIES))
         if effect is not None:
             yield {"effect": effect}
-    # The start of the interpreter, where only that is known, comes before that of the script.
-    share = at if seen["began"] else (1 + at) / 2
-    for number in range(_TRIES):
-        yield {"seconds": seen["seconds"] * share * 0.8**number}
+        if effect is None or number >= _LEAST_TRIES:
+            yield {"seconds": seen["seconds"] * share * 0.9**number}
 
 
 def _is_delivered(outcome: dict[str, Any], rehearsal: dict[str, Any]) -> bool:
