@@ -197,7 +197,7 @@ def test_what_the_fake_runner_cannot_judge_a_sandbox_can(
     cases = ("-k", "text=long or text=absent or special")
     done = harness("check", COPIER, "--script", str(script), "--runner", "sandbox", *cases)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert "copier: 23 cases, sandbox runner\n" in done.stdout
+    assert " of 23 cases, sandbox runner\n" in done.stdout
 
 
 def test_parity_of_two_runners(roots_sandbox: SandboxRunner) -> None:
