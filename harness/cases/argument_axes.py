@@ -85,7 +85,7 @@ class Arguments:
         for name, one in self._declared.items():
             values = dict(self._values(one))
             usual = self.usual[name]
-            label = next((label for label, value in values.items() if value == usual), "sample")
+            label = self._usual_label(name)
             others = {
                 key: self._passing(name, value) for key, value in values.items() if value != usual
             }
@@ -116,6 +116,30 @@ class Arguments:
         default = None if one.default is None else one.text(one.default)
         value = dict(self._values(one)).get(choice, usual)
         return (default if value is None else value) != (default if usual is None else usual)
+
+    def same(self, choices: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+        """Each argument that a case omits and another passes with its default, or the reverse.
+
+        They are the axis, the choice of that other case, and what the default is.
+        """
+        for name, one in self._declared.items():
+            values, usual = dict(self._values(one)), self.usual[name]
+            axis = self.axis_name(name)
+            choice = choices.get(axis, "")
+            if one.default is None or values.get(choice, usual) == usual:
+                continue
+            default, value = one.text(one.default), values[choice]
+            labels = [label for label, text in values.items() if text == default]
+            said = f"{default!r} for the argument {name.lstrip('-')}"
+            if value is None:
+                other = self._usual_label(name) if usual == default else labels[0]
+                yield axis, other, said
+            elif value == default and usual is None:
+                yield axis, self._usual_label(name), said
+
+    def _usual_label(self, name: str) -> str:
+        values = self._values(self._declared[name])
+        return next((label for label, value in values if value == self.usual[name]), "sample")
 
     def wrong(self) -> Iterator[Special]:
         """What must fail: a required argument that is left out, a value that is not allowed."""

@@ -29,7 +29,7 @@ from harness.cases.case import Case
 from harness.cases.expectation import Expectation, Matches
 from harness.cases.hosts import for_each_host
 from harness.cases.input_axes import InputSamples, mount_of
-from harness.cases.matrix import Axis, Edit, Suite, as_it_is
+from harness.cases.matrix import Axis, Edit, Suite, as_it_is, id_of
 from harness.cases.naming import names_of_input, names_of_variable
 from harness.cases.start import start_case
 from harness.contracts.contract import Contract, Distribution, Unresolved
@@ -105,7 +105,12 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
         if expected.exit_code != 0 or len(others) != 1:
             return expected
         varied = (*_varied(contract, case.choices), *arguments.varied(case.choices))
-        return replace(expected, varies=next(iter(varied), ""))
+        same = (*arguments.same(case.choices), *_same(contract, case.choices))
+        expected = replace(expected, varies=next(iter(varied), ""))
+        for axis, choice, default in same:
+            other = id_of({**case.choices, axis: choice})
+            expected = replace(expected, same_as=other, default=default)
+        return expected
 
     wrong = () if contract.job else tuple(arguments.wrong())
     damaged = (special for one in inputs for special in one.damaged())
@@ -217,6 +222,13 @@ def _varied(contract: Contract, choices: Mapping[str, str]) -> Iterator[str]:
     for name in contract.environment.optional:
         if choices.get(name) == "sample":
             yield name
+
+
+def _same(contract: Contract, choices: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Each variable that is unset, where another case has its default; "" may be no default."""
+    for name, default in contract.environment.optional.items():
+        if default and choices.get(name) == "unset":
+            yield name, "default", f"{default!r} for the variable {name}"
 
 
 def _failure(kinds: tuple[str, ...], names: Sequence[str], patterns: Sequence[str]) -> Expectation:

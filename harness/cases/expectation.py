@@ -78,6 +78,8 @@ class Expectation:
     neither a traceback nor advice in its last line. `lacks` are the kinds of what such a case does
     not have and needs: "input", "variable", "argument". `damaged` is the path of an input that is.
     `varies` is what the case has another value of than the usual case, in nothing else.
+    `same_as` is the id of a case that must leave the same outputs: it passes the default of what
+    this case leaves out, or the other way round; `default` says which value of what that is.
 
     With `whole`, complete outputs of the usual case may remain after a fault. `otherwise` is what
     the case may do instead, where the contract leaves a choice.
@@ -95,6 +97,8 @@ class Expectation:
     lacks: Texts = ()
     damaged: str = ""
     varies: str = ""
+    same_as: str = ""
+    default: str = ""
     otherwise: Expectation | None = None
 
     def for_exit_code(self, exit_code: int | None) -> Expectation:

@@ -128,9 +128,9 @@ class Matrix:
     def _add(self, choices: Mapping[str, str]) -> None:
         """Add a case of the product, or the reason why it cannot be run."""
         if reason := self._suite.unproven(choices):
-            self.unproven[_case_id(choices)] = reason
+            self.unproven[id_of(choices)] = reason
         else:
-            self._choices[_case_id(choices)] = choices
+            self._choices[id_of(choices)] = choices
 
     @property
     def start(self) -> Case:
@@ -157,7 +157,7 @@ class Matrix:
             return self._product_case(self._choices[case_id])
 
     def _product_case(self, choices: Mapping[str, str]) -> tuple[Case, Expectation]:
-        case = replace(self._suite.start, id=_case_id(choices), choices=choices)
+        case = replace(self._suite.start, id=id_of(choices), choices=choices)
         for axis in self._suite.axes:
             choice = choices[axis.name]
             case = _edited(case, axis.alone.get(choice) or axis.choices[choice])
@@ -187,7 +187,7 @@ class Matrix:
                 continue
             if _is_usual(*self._product_case(choices)):
                 self._add(choices)
-                return _case_id(choices)
+                return id_of(choices)
         for name in self._special:
             if _is_usual(*self.case(name)):
                 return name
@@ -196,7 +196,7 @@ class Matrix:
     def _add_named(self, case_id: str) -> None:
         """Add the case of the product with this id; raises `WrongUse` when there is none."""
         for choices in _all_combinations(self._suite):
-            if _case_id(choices) == case_id and not self._suite.unproven(choices):
+            if id_of(choices) == case_id and not self._suite.unproven(choices):
                 self._add(choices)
                 return
         raise unknown_case(case_id, self.ids)
@@ -230,7 +230,8 @@ def _with_arguments(case: Case) -> Case:
     return replace(case, arguments=arguments) if arguments else case
 
 
-def _case_id(choices: Mapping[str, str]) -> str:
+def id_of(choices: Mapping[str, str]) -> str:
+    """The id of the case of the product that has these choices."""
     return ",".join(f"{axis}={choice}" for axis, choice in choices.items())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.cases.case import Outcome
+from harness.cases.trial import UsualRuns
 from harness.contracts.contract import Contract
 from harness.contracts.outputs import matches
 from harness.files import volatile
@@ -26,14 +27,24 @@ def check_same(evidence: Evidence) -> Iterator[Breach | NotProven]:
     if usual is None or not evidence.as_expected or evidence.outcome.exit_code != 0:
         return
     try:
-        first, second, now = (outputs(evidence, one) for one in (*usual.outcomes, evidence.outcome))
+        for path, old, new in changed_by_case(evidence, usual):
+            yield Breach("other-output", path, *difference(path, old, new, "as usual"))
     except MissingLibrary as error:
         yield NotProven(str(error))
-        return
+
+
+def changed_by_case(
+    evidence: Evidence, runs: UsualRuns
+) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """The outputs that are others than in two runs, with both entries, and the same in these two.
+
+    Raises `MissingLibrary`.
+    """
+    first, second, now = (outputs(evidence, one) for one in (*runs.outcomes, evidence.outcome))
     unstable = {path for path, _, _ in changed(first, second)}
     for path, old, new in changed(first, now):
         if path not in unstable:
-            yield Breach("other-output", path, *difference(path, old, new, "as usual"))
+            yield path, old, new
 
 
 def outputs(

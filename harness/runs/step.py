@@ -22,6 +22,7 @@ from harness.files.digest import digest
 from harness.files.modules import execute, sources, wrong_contract_on_error
 from harness.promises import Circumstance, Evidence, circumstances, judge
 from harness.promises.all import PROMISE_NAMES
+from harness.promises.defaults import leaves_other_outputs
 from harness.promises.network import lacks_network
 from harness.promises.usual_outputs import writes_nothing
 from harness.runners import Runner
@@ -172,9 +173,9 @@ def _run_once(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     outcome = replace(outcome, unproven=unproven)
     expected = expected.for_exit_code(outcome.exit_code)
     compared = usual.outcomes[0] if usual else _usual_outcome(ref, runner, case, expected)
-    evidence = Evidence(
-        step.contract, case, expected, outcome, usual, compared, case_id == step.matrix.usual
-    )
+    is_usual = case_id == step.matrix.usual
+    evidence = Evidence(step.contract, case, expected, outcome, usual, compared, is_usual=is_usual)
+    evidence = _with_same(ref, runner, evidence)
     return Trial(case, expected, outcome, judge(evidence, step.level), usual)
 
 
@@ -222,25 +223,42 @@ def _usual_outcome(
     return outcome if is_usable else None
 
 
-@lru_cache(maxsize=8)
+def _with_same(ref: StepRef, runner: Runner, evidence: Evidence) -> Evidence:
+    """The evidence with two runs of the case that must leave the same outputs, where it did not."""
+    other = evidence.expected.same_as
+    if other not in load(ref).matrix.ids or evidence.outcome.unproven:
+        return evidence
+    _, first = _run_first(ref, runner, other)
+    if first.unproven or first.exit_code != 0 or not leaves_other_outputs(evidence, first):
+        return evidence
+    return replace(evidence, same_as=_run_twice(ref, runner, other))
+
+
 def _run_usual_once(ref: StepRef, runner: Runner) -> tuple[Case, Outcome]:
     """The first run of the usual case: the case as it was run, and its outcome."""
-    matrix = load(ref).matrix
-    case, _ = matrix.case(matrix.usual)
+    return _run_first(ref, runner, load(ref).matrix.usual)
+
+
+def _run_usual(ref: StepRef, runner: Runner) -> UsualRuns:
+    return _run_twice(ref, runner, load(ref).matrix.usual)
+
+
+@lru_cache(maxsize=8)
+def _run_first(ref: StepRef, runner: Runner, case_id: str) -> tuple[Case, Outcome]:
+    case, _ = load(ref).matrix.case(case_id)
     return _run_in_time(ref, runner, _with_hash_seed(case, "0"))
 
 
 @lru_cache(maxsize=8)
-def _run_usual(ref: StepRef, runner: Runner) -> UsualRuns:
-    """Run the usual case twice: in different seconds, and with different hash seeds."""
+def _run_twice(ref: StepRef, runner: Runner, case_id: str) -> UsualRuns:
+    """Run a case twice: in different seconds, and with different hash seeds."""
     step = load(ref)
-    case, expected = step.matrix.case(step.matrix.usual)
-    case, first = _run_usual_once(ref, runner)
+    _, expected = step.matrix.case(case_id)
+    case, first = _run_first(ref, runner, case_id)
     time.sleep(1 - time.time() % 1)
     second = runner.run(_with_hash_seed(case, "1"))
-    evidence = Evidence(
-        step.contract, case, expected.for_exit_code(first.exit_code), first, is_usual=True
-    )
+    expected = replace(expected.for_exit_code(first.exit_code), varies="", same_as="")
+    evidence = Evidence(step.contract, case, expected, first, is_usual=case_id == step.matrix.usual)
     findings = judge(evidence, step.level).findings
     return UsualRuns((first, second), findings, evidence.as_expected)
 

@@ -99,7 +99,7 @@ def test_a_correct_script_passes(tmp_path: Path) -> None:
         (", choices=[2, 3]", "", {("exit-code", "0-for-failure")}),
         ("required=True", "default=2", {("exit-code", "0-for-failure")}),
         ("choices=[2, 3]", "choices=[2]", {("exit-code", "2-for-0")}),
-        ('"--share", type=float, default=0.5', '"--share", type=float', set()),
+        ('"--share", type=float, default=0.5', '"--share", type=float', {("defaults", "share")}),
         ("{args.share}", "{args.share + 1}", set()),
         ('type=float, default=0.5', "type=float, required=True", {("exit-code", "2-for-0")}),
         ('action="store_true"', "", {("exit-code", "2-for-0")}),

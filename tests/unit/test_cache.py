@@ -52,7 +52,7 @@ def _fresh_process() -> Iterator[None]:
 
 def clear_memory() -> None:
     """Clear what this process remembers, as if it were a new one."""
-    for function in (step.load, step.fingerprint, step._run_usual):
+    for function in (step.load, step.fingerprint, step._run_first, step._run_twice):
         function.cache_clear()
     for function in (cache._harness_digest, cache._step_digest, cache._runner_digest):
         function.cache_clear()
