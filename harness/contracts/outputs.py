@@ -267,6 +267,8 @@ class OutputContent(FileContent):
     """The only files that may be there: a list of names or patterns, or what each must hold."""
     volatile: Annotated[tuple[_Volatile, ...], Field(strict=False)] = ()
     """What may differ from run to run: a file, `FILE#/json/pointer`, `FILE#column`."""
+    on_failure: bool = False
+    """Whether a failure may leave something there, a report or what was done so far."""
 
     def at(self, path: str, required: bool = True) -> Output:
         """The output with this content."""

@@ -1,4 +1,4 @@
-"""Whether an output that a fault has left is whole, judged beside two usual runs."""
+"""Whether an output that a fault has left is whole, judged beside usual runs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from harness.worlds.tree import Entry
 def what_is_lacking(
     evidence: Evidence, path: str, new: Entry, runs: Sequence[dict[str, Entry]]
 ) -> str:
-    """Why an output is not whole; "" when it is, or when nothing shows that it is not."""
+    """Why an output is not whole; "" when it is, or when nothing shows that it is not.
+
+    The usual `runs` are those to compare it with. After one alone it may be another in each run.
+    """
     usual = [run[path] for run in runs if path in run]
     if any(same(one, new) for one in usual):
         return ""
     outputs = evidence.contract.outputs.values()
     shared = any(one.may_write(path) for one in shared_outputs(evidence.contract, evidence.case))
     if not usual:
-        names_differ = set(runs[0]) != set(runs[-1])
+        names_differ = len(runs) == 1 or set(runs[0]) != set(runs[-1])
         may_be_one = shared or names_differ or is_volatile(evidence.contract, path)
         named = any(one.names(path) for one in outputs) or formats.has_form(path)
         if not (may_be_one and named) or new.kind != "file":
             return "no usual run leaves it"
         return defect(path, new)
-    alike = len(usual) == len(runs) and same(usual[0], usual[-1])
+    alike = 1 < len(usual) == len(runs) and same(usual[0], usual[-1])
     if (alike and not shared and not is_volatile(evidence.contract, path)) or new.kind != "file":
         return f"usually it has {len(usual[0].data)} bytes"
     return (

@@ -214,7 +214,8 @@ def _usual_outcome(
 ) -> Outcome | None:
     """What the usual case did, if it ended as expected, for a case that is compared with it."""
     step = load(ref)
-    is_compared = not expected.explained and bool(expected.lacks or expected.varies)
+    is_other = expected.lacks or expected.varies or expected.damaged
+    is_compared = not expected.explained and bool(is_other)
     if not is_compared or step.matrix.usual in ("", case.id):
         return None
     _, outcome = _run_usual_once(ref, runner)
