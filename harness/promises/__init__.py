@@ -9,7 +9,6 @@ the usual case of the suite with a change.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -18,7 +17,6 @@ from harness.cases.case import Case, Finding, Outcome, Severity
 from harness.cases.expectation import Expectation
 from harness.cases.trial import UsualRuns, Verdict
 from harness.contracts.contract import Contract, Level
-from harness.promises.tracebacks import last_failure
 
 
 @dataclass(frozen=True)
@@ -77,10 +75,6 @@ class NotProven:
 
 
 Check = Callable[[Evidence], Iterator[Breach | NotProven]]
-
-
-# Parts of names that are other ones in each run.
-_RANDOM = re.compile(r"tmp\w{8}|[0-9a-f]{8,}|\d+")
 
 
 def _as_usual(_contract: Contract, _case: Case, usual: Expectation) -> Expectation:
@@ -213,11 +207,15 @@ def _has_come_or_gone(outcome: Outcome, path: str) -> bool:
 
 
 def _finding(evidence: Evidence, promise: Promise, breach: Breach, level: Level) -> Finding:
+    from harness.promises import causes
+
     cause = ""
     if promise.by_path:
-        cause = f"{breach.key} {_RANDOM.sub('…', breach.where)}"
-    elif promise.names_failure or not evidence.as_expected:
-        cause = last_failure(evidence.outcome.stderr, evidence.case.script_folder)
+        cause = causes.of_path(breach)
+    elif promise.names_failure:
+        cause = causes.of_message(evidence)
+    elif breach.hurts or not evidence.as_expected:
+        cause = causes.of_end(evidence)
     return Finding(
         promise.name,
         breach.key,

@@ -1,0 +1,164 @@
+"""Each cause is one defect, and no cause is hidden in the defect of another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.report import Defect, defects
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.step import load, prove
+from tests.unit.derived import make_step
+
+CONTRACT = """
+name: step
+entry_point: step.py
+inputs:
+  data: {required: true, file: data.json, mounts: [/opt/ml/processing/input/data]}
+  names: {required: true, file: names.txt, mounts: [/opt/ml/processing/input/names]}
+outputs:
+  copy: {path: /opt/ml/processing/output/copy, files: [data.json]}
+arguments:
+  size: {type: int, default: 1}
+  unit: {choices: [m, km], default: m}
+exit_codes: {0: copied, 1: failed}
+waivers: {effect: not judged here, sigterm: not judged here}
+"""
+SAMPLES = {"data/data.json": '{"a": 1}', "names/names.txt": "a"}
+WORK = """
+import json, logging, os, sys, traceback
+DATA, NAMES = "/opt/ml/processing/input/data/data.json", "/opt/ml/processing/input/names/names.txt"
+COPY = "/opt/ml/processing/output/copy/data.json"
+def read():
+    with open(DATA) as stream, open(NAMES) as names:
+        return json.load(stream), names.read()
+def write(rows):
+    os.makedirs(os.path.dirname(COPY), exist_ok=True)
+    with open(COPY + ".part", "w") as stream:
+        json.dump(rows, stream)
+    os.replace(COPY + ".part", COPY)
+def arguments(size=int, units=("m", "km")):
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", type=size, default=1)
+    parser.add_argument("--unit", choices=units, default="m")
+    return parser.parse_args()
+"""
+
+
+def found(folder: Path, script: str) -> list[Defect]:
+    """The errors of a step, judged practically."""
+    ref = replace(make_step(folder, WORK + script, CONTRACT, SAMPLES), level="practical")
+    results = [prove(ref, FakeRunner(), one) for one in load(ref).matrix.ids]
+    return [one for one in defects(results) if one.is_error]
+
+
+@pytest.mark.parametrize(
+    "handler",
+    ["print('failed', error)", "logging.exception('failed')", "traceback.print_exc()", "pass",
+     "print(error); sys.exit(0)", "return"],
+)  # fmt: skip
+def test_one_handler_that_keeps_failures_to_itself_is_one_defect(
+    tmp_path: Path, handler: str
+) -> None:
+    script = f"""
+def main():
+    arguments()
+    try:
+        write(read())
+    except Exception as error:
+        {handler}
+main()
+"""
+    (defect,) = found(tmp_path, script)
+    assert defect.head.cause.startswith("a failure that is kept to itself at step.py:")
+    assert {"names=empty,size=omitted,unit=omitted", "special=data-damaged.json"} <= {
+        one.partition(",")[2] or one for one in defect.cases
+    }
+    assert {"full-disk", "output-folder-read-only"} <= set(defect.other_promises)
+
+
+@pytest.mark.parametrize(
+    "ending", ["sys.exit(1)", "raise", "return 1", "os._exit(3)", "sys.exit(str(error))"]
+)
+def test_a_handler_that_tells_the_failure_is_none(tmp_path: Path, ending: str) -> None:
+    script = f"""
+def main():
+    arguments()
+    try:
+        write(read())
+    except Exception as error:
+        print(error, file=sys.stderr)
+        {ending}
+sys.exit(main())
+"""
+    errors = [one.head.key for one in found(tmp_path, script)]
+    assert errors == (["undeclared-3"] if "_exit(3)" in ending else [])
+
+
+def test_two_handlers_are_two_defects(tmp_path: Path) -> None:
+    script = """
+arguments()
+try:
+    rows = read()
+except Exception:
+    logging.exception("not read")
+    rows = []
+try:
+    write(rows)
+except Exception:
+    logging.exception("not written")
+"""
+    causes = [one.head.cause for one in found(tmp_path, script)]
+    assert len(causes) == len(set(causes)) == 2
+    assert all(one.startswith("a failure that is kept to itself at step.py:") for one in causes)
+
+
+def test_arguments_that_are_not_looked_at_are_two_defects(tmp_path: Path) -> None:
+    script = """
+arguments(str, None)
+try:
+    write(read())
+except Exception as error:
+    sys.exit(str(error))
+"""
+    causes = {one.head.cause for one in found(tmp_path, script)}
+    assert causes == {
+        "success in place of a failure that names the argument size",
+        "success in place of a failure that names the argument unit",
+    }
+
+
+def test_a_message_that_names_nothing_is_a_cause_of_its_own(tmp_path: Path) -> None:
+    # The same line fails for want of an input, and as another user than root.
+    script = """
+arguments()
+def check(*paths):
+    if not all(os.path.exists(one) for one in paths) or os.getuid() != 0:
+        raise OSError("bad data")
+check(DATA, NAMES)
+write(read())
+"""
+    errors = found(tmp_path, script)
+    assert ("error-named", "no-missing-part") in {(one.head.promise, one.head.key) for one in errors}
+    assert not any("error-named" in one.other_promises for one in errors)
+
+
+def test_a_path_that_is_told_is_the_cause_where_no_traceback_is(tmp_path: Path) -> None:
+    script = """
+arguments()
+try:
+    rows = read()
+    open("/opt/ml/processing/input/code/step.cache", "w").close()
+    os.remove("/opt/ml/processing/input/code/step.cache")
+except OSError as error:
+    sys.exit(f"error: {error}")
+write(rows)
+"""
+    ref = replace(make_step(tmp_path, WORK + script, CONTRACT, SAMPLES), level="strict")
+    cases = [f"circumstance={one}" for one in ("non-root", "read-only-inputs", "read-only-root")]
+    results = [prove(ref, FakeRunner(), one) for one in cases]
+    causes = {one.cause for result in results for one in result.findings if "exit-code" in one.key}
+    assert causes == {"OSError of /opt/ml/processing/input/code/step.cache"}
