@@ -71,7 +71,7 @@ def archive(place: str, embedded: str) -> bytes:
 
 def _job(job: Job) -> Edit:
     def edit(case: Case) -> Case:
-        tree = Tree.for_job(job, (OUTPUT,))
+        tree = Tree.for_job(job, {"model_output": OUTPUT})
         return case.with_tree(replace(tree, entries={**tree.entries, **case.tree.entries}))
 
     return edit

@@ -98,5 +98,5 @@ def suite_of(
 
     `axes` and `special` edit that case; `expect` returns what a case of the product must do.
     """
-    tree = Tree.for_job(job, contract.output_folders)
+    tree = Tree.for_job(job, contract.folders_by_output)
     return Suite(start_case(contract, script, job, tree), axes, expect, special)

@@ -57,7 +57,9 @@ class World:
         """A case in a job of this type, the script in `code`; `changes` are fields of `Case`."""
 
         def edit(case: Case) -> Case:
-            tree = Tree.for_job(TRAINING if job == "training" else PROCESSING, (OUTPUT,))
+            tree = Tree.for_job(
+                TRAINING if job == "training" else PROCESSING, {"model_output": OUTPUT}
+            )
             tree = tree.with_code({self._name: self._script}, at=code)
             for one in edits:
                 tree = one(tree)

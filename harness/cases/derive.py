@@ -28,7 +28,7 @@ from harness.cases.argument_axes import Arguments, Value
 from harness.cases.case import Case
 from harness.cases.expectation import Expectation, Matches
 from harness.cases.hosts import for_each_host
-from harness.cases.input_axes import InputSamples, mount_of
+from harness.cases.input_axes import InputSamples, channel_of
 from harness.cases.matrix import Axis, Edit, Suite, as_it_is, id_of
 from harness.cases.naming import names_of_input, names_of_variable
 from harness.cases.start import start_case
@@ -58,9 +58,17 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     code = contract.job.code if contract.job else None
     hosts = contract.host_names
     request = replace(
-        request, hosts=hosts, host=hosts[0], distributions=_distributions(job, contract)
+        request,
+        hosts=hosts,
+        host=hosts[0],
+        distributions=_distributions(job, contract),
+        content_types={
+            channel_of(job, name, one): one.content_type
+            for name, one in contract.inputs.items()
+            if one.content_type
+        },
     )
-    tree = Tree.for_job(job, contract.output_folders, request)
+    tree = Tree.for_job(job, contract.folders_by_output, request)
     start = replace(start_case(contract, script, job, tree, code), arguments=job.arguments(request))
     inputs = [InputSamples(job, name, one, samples, hosts) for name, one in contract.inputs.items()]
     set_by_job = _variables_set_by_job(job, contract, request)
@@ -131,8 +139,8 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
 def _distributions(job: Job, contract: Contract) -> Mapping[str, Distribution]:
     """How the files of each channel come to the hosts."""
     return {
-        Path(mount_of(job, one)).name: one.distribution
-        for one in contract.inputs.values()
+        channel_of(job, name, one): one.distribution
+        for name, one in contract.inputs.items()
         if one.distribution != "FullyReplicated"
     }
 

@@ -19,6 +19,7 @@ from harness.cases.matrix import Axis, Edit, Special, as_it_is
 from harness.contracts.contract import Input
 from harness.worlds.archives import PYTORCH, model_archive
 from harness.worlds.jobs import Job
+from harness.worlds.tree import is_under
 
 Files = Mapping[str, bytes]
 
@@ -33,6 +34,11 @@ _DELIMITERS = b",;\t"
 def mount_of(job: Job, one: Input) -> str:
     """Where the job mounts an input."""
     return next((m for m in one.mounts if m.startswith(f"{job.channels}/")), one.mounts[0])
+
+
+def channel_of(job: Job, name: str, one: Input) -> str:
+    """What the job calls an input: its name, or in a training job that of its folder."""
+    return PurePosixPath(mount_of(job, one)).name if job.mounts == job.channels else name
 
 
 class InputSamples:
@@ -114,10 +120,10 @@ class InputSamples:
 
     def _holding(self, content: Files) -> Edit:
         def edit(case: Case) -> Case:
-            folder, _, channel = self._mount.rpartition("/")
-            if folder == self._job.channels:
-                return case.with_tree(case.tree.with_channel(channel, content))
-            return case.with_tree(case.tree.with_files(self._mount, content))
+            if not is_under(self._mount, self._job.mounts):
+                return case.with_tree(case.tree.with_files(self._mount, content))
+            channel = channel_of(self._job, self.name, self._input)
+            return case.with_tree(case.tree.with_channel(channel, content, self._mount))
 
         return edit
 

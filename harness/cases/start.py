@@ -8,6 +8,7 @@ from dataclasses import replace
 from harness.cases.case import Case
 from harness.cases.code_beside import image_files, source_folder
 from harness.contracts.contract import Contract
+from harness.worlds.archives import file, model_archive
 from harness.worlds.jobs import Job
 from harness.worlds.tree import Tree
 
@@ -22,7 +23,11 @@ def start_case(
     image cannot be read.
     """
     folder = code or job.code
-    tree = tree.with_code(source_folder(contract, script), at=folder)
+    source = source_folder(contract, script)
+    if job.source_archive:
+        members = tuple(file(name, data) for name, data in source.items())
+        source = {**source, job.source_archive: model_archive(members)}
+    tree = tree.with_code(source, at=folder)
     for path, (data, mode) in image_files(contract).items():
         tree = tree.with_file(path, data, mode=mode)
     path = f"{folder}/{contract.code_path}"
@@ -31,7 +36,7 @@ def start_case(
         tree = tree.with_file(path, script, mode=0o755)
     case = Case(tree=tree, script=path, cwd=job.working_directory)
     if not contract.module:
-        return case
+        return replace(case, relative=job.starts_by_name)
     # Found from the code folder, and from any other.
     variables = {"PYTHONPATH": folder}
     return replace(case, module=contract.module, cwd=folder, variables=variables)

@@ -69,6 +69,8 @@ class Input(Strict):
     """The folders where the channel may be mounted, the first that exists counts."""
     distribution: Distribution = "FullyReplicated"
     """Whether each host of the job has all files, or a part of them."""
+    content_type: str = ""
+    """The content type that a training job gives for the channel, "" for none."""
     source: tuple[Annotated[str, Field(pattern=r"^(/|\{script_dir\})")], ...] = Field(
         default=(), strict=False
     )
@@ -220,6 +222,11 @@ class Contract(Strict):
     def host_names(self) -> tuple[str, ...]:
         """The hosts of the job, the first of which leads."""
         return self.hosts or tuple(f"algo-{n}" for n in range(1, self.instance_count + 1))
+
+    @property
+    def folders_by_output(self) -> Mapping[str, str]:
+        """The outputs, each with the folder that it is written to."""
+        return {name: output.path for name, output in self.outputs.items()}
 
     @property
     def output_folders(self) -> tuple[str, ...]:

@@ -67,6 +67,7 @@ class Processing(Part):
 
 class _Channel(Part):
     channel_name: str
+    content_type: str | None = None
     data_source: _DataSource | None = None
 
 
@@ -91,6 +92,7 @@ def _channels(training: Training) -> dict[str, Input]:
             required=True,
             mounts=(f"{_TRAINING_INPUTS}/{one.channel_name}",),
             distribution=_distribution(one.data_source.s3_data_source if one.data_source else None),
+            content_type=one.content_type or "",
         )
         for one in training.input_data_config or ()
     }

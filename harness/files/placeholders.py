@@ -3,7 +3,8 @@
 A text that consists of one placeholder is replaced by the value itself, also by a list or a
 mapping; within a longer text, values other than texts are written as JSON. Some names belong to a
 group with several members, such as `$channel` to the channels: a mapping entry whose key uses such
-a name, or a list item that uses it anywhere, is repeated for each member. `$$` is a dollar sign.
+a name, or a list item that uses it anywhere, is repeated for each member. A mapping entry whose
+value is `LEFT_OUT` is left out. `$$` is a dollar sign.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from string import Template
 from typing import Any
 
 KeyPath = tuple[str | int, ...]
+# The value of a name whose mapping entry is not to be there.
+LEFT_OUT: Any = object()
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,12 @@ def fill(template: Any, scope: Scope) -> Any:
     if isinstance(template, str):
         return _fill_text(template, scope.single)
     if isinstance(template, Mapping):
-        return {
-            as_text(_fill_text(key, inner.single)): fill(value, inner)
+        filled = (
+            (as_text(_fill_text(key, inner.single)), fill(value, inner))
             for key, value in template.items()
             for inner in _scopes_for(key, scope)
-        }
+        )
+        return {key: value for key, value in filled if value is not LEFT_OUT}
     if isinstance(template, list | tuple):
         return [fill(item, inner) for item in template for inner in _scopes_for(item, scope)]
     return template

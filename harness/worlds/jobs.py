@@ -9,13 +9,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from harness.contracts.contract import AbsolutePath, Distribution, Strict, Texts
 from harness.errors import WrongUse
 from harness.files import yaml_file
-from harness.files.placeholders import Names, Scope, as_text, fill, find_unknown
+from harness.files.placeholders import LEFT_OUT, Names, Scope, as_text, fill, find_unknown
 from harness.files.validated import dataclass
 
 T = TypeVar("T")
@@ -23,7 +24,14 @@ T = TypeVar("T")
 _FOLDER = Path(__file__).with_name("profiles")
 # The training toolkit does not pass hyperparameters with this prefix to the script.
 _TOOLKIT_PREFIX = "sagemaker_"
-_CHANNEL = frozenset(("channel", "CHANNEL", "channel_folder", "distribution"))
+# The toolkit's own hyperparameters that profiles use: name without prefix → placeholder.
+_TOOLKIT_VALUES = {
+    "submit_directory": "submit_directory",
+    "region": "region",
+    "job_name": "sagemaker_job_name",
+    "container_log_level": "log_level",
+}
+_CHANNEL = frozenset(("channel", "CHANNEL", "channel_folder", "content_type", "distribution"))
 _OUTPUT = frozenset(("output", "output_folder"))
 _HYPERPARAMETER = frozenset(("hyperparameter", "HYPERPARAMETER", "HYPERPARAMETER_WORD", "value"))
 
@@ -32,15 +40,19 @@ _HYPERPARAMETER = frozenset(("hyperparameter", "HYPERPARAMETER", "HYPERPARAMETER
 class Request:
     """The parameters of one job of a type.
 
-    `channels` are names, `outputs` the absolute paths of the output folders. `hyperparameters` are
-    the texts that the service stores, which framework estimators encode as JSON. `arguments` are
-    those of the script; a training job makes them of its hyperparameters instead. `hosts` are all
-    hosts of the job, of which the script runs on `host`; `distributions` say how the files of a
-    channel come to them, where not all files to each.
+    `channels` are names, `mounts` the folders of those that are not in the job's own folder of
+    channels. `outputs` are the absolute paths of the output folders, `output_names` what the job
+    calls them, in the same order. `hyperparameters` are the texts that the service stores, which
+    framework estimators encode as JSON. `arguments` are those of the script; a training job makes
+    them of its hyperparameters instead. `hosts` are all hosts of the job, of which the script runs
+    on `host`; `distributions` say how the files of a channel come to them, where not all files to
+    each. `content_types` are those of the channels that have one.
     """
 
     channels: Texts = ()
+    mounts: Mapping[str, str] = field(default_factory=dict)
     outputs: Texts = ()
+    output_names: Texts = ()
     script: str = ""
     arguments: Texts = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +60,7 @@ class Request:
     hosts: tuple[str, ...] = ("algo-1",)
     host: str = "algo-1"
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
+    content_types: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def decoded(self) -> Mapping[str, Any]:
@@ -68,6 +81,11 @@ class Job(Strict):
     arguments are those of the job, or which program makes them of its hyperparameters, if any.
     `config` maps path → JSON value, `environment` variable → value. The texts of `files`, `config`
     and `environment` may hold placeholders for parts of the `Request` and for `values`.
+    The script is started by its name alone, from its own folder, where the job `starts_by_name`. A
+    `source_archive` is a file beside it that holds the whole source folder. What is written to a
+    folder that is not below one of those that the job `collects` is lost; without any, that is
+    only known of the outputs that the job declares. `compact_json` says how lists and mappings in
+    variables are spelled: sorted and without spaces, as the training toolkit does.
     """
 
     name: str
@@ -78,6 +96,10 @@ class Job(Strict):
     working_directory: AbsolutePath
     folders: Texts = ()
     makes_outputs: bool
+    starts_by_name: bool = False
+    source_archive: str = ""
+    collects: Texts = ()
+    compact_json: bool = False
     arguments_from: Literal["job", "training-toolkit", "model-trainer", "nothing"]
     values: Mapping[str, Any] = {}
     files: Mapping[AbsolutePath, str] = {}
@@ -85,8 +107,14 @@ class Job(Strict):
     environment: Mapping[str, Any] = {}
 
     def mount(self, channel: str) -> str:
-        """The folder of a channel."""
+        """The folder of a channel, where the request names no other."""
         return f"{self.channels}/{channel}"
+
+    def collects_from(self, folder: str) -> bool:
+        """Whether the job keeps what is written to this folder."""
+        return not self.collects or any(
+            folder == one or folder.startswith(f"{one}/") for one in self.collects
+        )
 
     @cached_property
     def _files_cache(self) -> dict[str, Mapping[str, bytes]]:
@@ -118,8 +146,13 @@ class Job(Strict):
         profile_variables = fill(self.environment, self._scope(request))
         return {
             **request.environment,
-            **{name: as_text(value) for name, value in profile_variables.items()},
+            **{name: self._variable(value) for name, value in profile_variables.items()},
         }
+
+    def _variable(self, value: Any) -> str:
+        if isinstance(value, str) or not self.compact_json:
+            return as_text(value)
+        return "" if value is None else json.dumps(value, sort_keys=True, separators=(",", ":"))
 
     def arguments(self, request: Request) -> tuple[str, ...]:
         """The arguments of the script."""
@@ -137,11 +170,17 @@ class Job(Strict):
         return tuple(words)
 
     def _scope(self, request: Request) -> Scope:
-        submitted = request.hyperparameters.get(f"{_TOOLKIT_PREFIX}submit_directory")
+        toolkit = {
+            name.removeprefix(_TOOLKIT_PREFIX): _decode(value)
+            for name, value in request.hyperparameters.items()
+            if name.startswith(_TOOLKIT_PREFIX)
+        }
         return Scope(
             {
                 "code": self.code,
                 "channels": list(request.channels),
+                "sorted_channels": sorted(request.channels),
+                "sorted_hosts": sorted(request.hosts),
                 "outputs": list(request.outputs),
                 "script": request.script,
                 "module": request.script.removesuffix(".py"),
@@ -156,28 +195,34 @@ class Job(Strict):
                 "is_first_host": request.host == request.hosts[0],
                 "first_host": request.hosts[0],
                 **self.values,
-                **({"submit_directory": _decode(submitted)} if submitted else {}),
+                **{
+                    _TOOLKIT_VALUES[name]: toolkit[name]
+                    for name in _TOOLKIT_VALUES.keys() & toolkit
+                },
             },
             {
                 _CHANNEL: [
                     {
                         "channel": name,
                         "CHANNEL": name.upper(),
-                        "channel_folder": self.mount(name),
+                        "channel_folder": request.mounts.get(name) or self.mount(name),
+                        "content_type": request.content_types.get(name) or LEFT_OUT,
                         "distribution": request.distributions.get(name, "FullyReplicated"),
                     }
                     for name in request.channels
                 ],
                 _OUTPUT: [
-                    {"output": f"output-{number}", "output_folder": folder}
-                    for number, folder in enumerate(request.outputs, 1)
+                    {"output": name or f"output-{number}", "output_folder": folder}
+                    for number, (folder, name) in enumerate(
+                        zip_longest(request.outputs, request.output_names, fillvalue=""), 1
+                    )
                 ],
                 _HYPERPARAMETER: [
                     {
                         "hyperparameter": name,
                         "HYPERPARAMETER": name.upper(),
                         "HYPERPARAMETER_WORD": name.replace("-", "_").upper(),
-                        "value": "" if value is None else as_text(value),
+                        "value": value,
                     }
                     for name, value in request.decoded.items()
                 ],
@@ -240,6 +285,8 @@ def _decode(value: str) -> Any:
 
 
 def _toolkit_argument(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, dict):
         return ",".join(f"{name}={one}" for name, one in sorted(value.items()))
     return str(value)

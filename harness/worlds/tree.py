@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import posixpath
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -74,13 +74,20 @@ class Tree:
 
     @classmethod
     def for_job(
-        cls, job: Job, outputs: tuple[str, ...] = (), request: Request | None = None
+        cls,
+        job: Job,
+        outputs: Sequence[str] | Mapping[str, str] = (),
+        request: Request | None = None,
     ) -> Tree:
         """The tree of a job before its inputs are added.
 
-        `outputs` are the output folders, `request` holds the other parameters of the job.
+        `outputs` are the output folders, or the names of the outputs with their folders; `request`
+        holds the other parameters of the job.
         """
-        tree = cls(job=job, request=replace(request or Request(), outputs=outputs))
+        names = tuple(outputs) if isinstance(outputs, Mapping) else ()
+        outputs = tuple(outputs.values() if isinstance(outputs, Mapping) else outputs)
+        request = replace(request or Request(), outputs=outputs, output_names=names)
+        tree = cls(job=job, request=request)
         for folder, mode in _IMAGE_FOLDERS.items():
             tree = tree.with_directory(folder, mode=mode)
         made = outputs if job.makes_outputs else ()
@@ -91,12 +98,19 @@ class Tree:
         """The variables that the job sets."""
         return self.job.variables(self.request) if self.job else {}
 
-    def with_channel(self, name: str, files: Mapping[str, bytes] | None = None) -> Tree:
-        """A tree whose job also has the channel `name`, holding `files`: relative name → bytes."""
+    def with_channel(
+        self, name: str, files: Mapping[str, bytes] | None = None, at: str | None = None
+    ) -> Tree:
+        """A tree whose job also has the channel `name`, holding `files`: relative name → bytes.
+
+        It is mounted `at` that folder, by default where the job mounts a channel of this name.
+        """
         if self.job is None:
             raise ValueError("only a tree made by Tree.for_job knows where channels are mounted")
-        tree = self.with_files(self.job.mount(name), files or {})
-        return tree.with_request(channels=(*self.request.channels, name))
+        request = self.request
+        mounts = request.mounts if at is None else {**request.mounts, name: at}
+        tree = self.with_files(at or self.job.mount(name), files or {})
+        return tree.with_request(channels=(*request.channels, name), mounts=mounts)
 
     def with_request(self, **changes: Any) -> Tree:
         """A tree whose job has these parameters changed: fields of `Request`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,8 @@ def content(tree: Tree, path: str) -> object:
 
 
 def test_a_training_job() -> None:
-    tree = Tree.for_job(TRAINING, request=REQUEST).with_channel("train")
+    request = replace(REQUEST, content_types={"test": "text/csv"})
+    tree = Tree.for_job(TRAINING, request=request).with_channel("train")
     variables = tree.environment
     assert set(TOOLKIT.split()) <= set(variables)
     assert variables["SM_CHANNELS"] == '["train"]'
@@ -64,8 +66,8 @@ def test_a_training_job() -> None:
         "nothing": None,
     }
     assert (variables["SM_HP_OPTIMIZER"], variables["SM_HP_NOTHING"]) == ("adam", "")
-    # As the toolkit does it: sorted, and every value as Python prints it.
-    words = ["--batch-size", "8", "--epochs", "3", "--nothing", "None", "--optimizer", "adam"]
+    # As the toolkit does it: sorted, every value as Python prints it, and None as nothing.
+    words = ["--batch-size", "8", "--epochs", "3", "--nothing", "", "--optimizer", "adam"]
     assert json.loads(variables["SM_USER_ARGS"]) == words
     assert TRAINING.arguments(REQUEST) == tuple(words)
     training_env = json.loads(variables["SM_TRAINING_ENV"])
@@ -75,7 +77,6 @@ def test_a_training_job() -> None:
     assert content(tree, f"{config}/hyperparameters.json") == REQUEST.hyperparameters
     assert content(tree, f"{config}/inputdataconfig.json") == {
         "train": {
-            "ContentType": "application/octet-stream",
             "TrainingInputMode": "File",
             "S3DistributionType": "FullyReplicated",
             "RecordWrapperType": "None",
@@ -98,7 +99,7 @@ def test_a_training_job() -> None:
 
 def test_a_processing_job() -> None:
     request = Request(script="copy.py", arguments=("--n", "1"), environment={"A": "b"})
-    tree = Tree.for_job(PROCESSING, (OUTPUT,), request).with_channel("text")
+    tree = Tree.for_job(PROCESSING, {"copy": OUTPUT}, request).with_channel("text")
     assert tree.environment == {"A": "b"}
     assert OUTPUT in tree
     config = content(tree, "/opt/ml/config/processingjobconfig.json")
@@ -109,10 +110,12 @@ def test_a_processing_job() -> None:
         "ContainerArguments": ["--n", "1"],
     }
     assert config["Environment"] == {"A": "b"}
-    assert [one["InputName"] for one in config["ProcessingInputs"]] == ["text"]
+    assert [one["InputName"] for one in config["ProcessingInputs"]] == ["text", "code"]
     assert config["ProcessingInputs"][0]["S3Input"]["LocalPath"] == "/opt/ml/processing/input/text"
     outputs = config["ProcessingOutputConfig"]["Outputs"]
-    assert [one["S3Output"]["LocalPath"] for one in outputs] == [OUTPUT]
+    assert [(one["OutputName"], one["S3Output"]["LocalPath"]) for one in outputs] == [
+        ("copy", OUTPUT)
+    ]
     assert set(config) == {
         "ProcessingJobArn",
         "ProcessingJobName",
@@ -140,8 +143,9 @@ def test_a_framework_processing_job_runs_a_folder_through_a_shell_script() -> No
 def test_a_model_trainer_job_has_its_code_and_drivers_as_channels() -> None:
     job = jobs.profile("model-trainer")
     tree = Tree.for_job(job, request=REQUEST).with_channel("train")
-    assert json.loads(tree.environment["SM_CHANNELS"]) == ["code", "sm_drivers", "train"]
+    assert json.loads(tree.environment["SM_CHANNELS"]) == ["train", "code", "sm_drivers"]
     assert tree.environment["SM_HP_BATCH_SIZE"] == "8"
+    assert tree.environment["SM_HP_NOTHING"] == "null"
     assert tree.environment["SM_ENTRY_SCRIPT"] == "train.py"
     assert job.arguments(REQUEST)[:4] == ("--epochs", "3", "--batch-size", "8")
     config = content(tree, "/opt/ml/input/config/inputdataconfig.json")
