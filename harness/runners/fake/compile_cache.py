@@ -9,18 +9,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
-import pickle
 import re
 import types
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-# A pattern, text or bytes, and its flags.
-_Pattern = tuple[Any, int]
 # `re` itself keeps at most 512 patterns and drops the oldest.
 _MAX_PATTERNS = 256
-_HEADER_SIZE = 8
+_MAX_LENGTH = 10_000
 
 
 @lru_cache(maxsize=8)
@@ -36,25 +34,26 @@ def compile_ahead(source: bytes, path: str) -> None:
         compile_script(source, path)
 
 
-def pack_report(report: object, inherited: int) -> bytes:
-    """A child's report, preceded by the patterns compiled after the first `inherited` ones."""
+def new_patterns(inherited: int) -> list[list[Any]]:
+    """The patterns compiled after the first `inherited` ones: text, whether it is bytes, flags."""
     new = itertools.islice(reversed(_re_cache()), max(0, len(_re_cache()) - inherited))
-    new_patterns = pickle.dumps([(pattern, flags) for _, pattern, flags in new])
-    return len(new_patterns).to_bytes(_HEADER_SIZE, "little") + new_patterns + pickle.dumps(report)
+    return [
+        [pattern if isinstance(pattern, str) else pattern.decode("latin-1"), kind is bytes, flags]
+        for kind, pattern, flags in new
+        if kind in (str, bytes) and len(pattern) <= _MAX_LENGTH
+    ]
 
 
-def keep_patterns(message: bytes) -> bytes:
-    """Compile the patterns of a child's message, and return its report, still pickled."""
-    size = int.from_bytes(message[:_HEADER_SIZE], "little")
-    patterns: list[_Pattern] = pickle.loads(message[_HEADER_SIZE : _HEADER_SIZE + size])
+def keep_patterns(patterns: Sequence[tuple[str | bytes, int]]) -> None:
+    """Compile the patterns of a child."""
     for pattern, flags in patterns[: _MAX_PATTERNS - pattern_count()]:
         with contextlib.suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("error")
-            if not flags & re.LOCALE:
+            # The flag DEBUG prints.
+            if not flags & (re.LOCALE | re.DEBUG) and len(pattern) <= _MAX_LENGTH:
                 re.compile(pattern, flags)
     if patterns:
         gc.freeze()
-    return message[_HEADER_SIZE + size :]
 
 
 def pattern_count() -> int:

@@ -28,7 +28,13 @@ from harness.worlds.tree import Entry, Kind, is_under
 _KERNEL_FILES = ("/dev/null",)
 _STANDARD_STREAM = fake_file.StandardStreamWrapper
 # A dict: pyfakefs rebinds the names of functions in every module.
-_REAL: dict[str, Any] = {"open": io.open}
+_REAL: dict[str, Any] = {"open": io.open, "fsdecode": os.fsdecode, "dup": os.dup}
+# The names of the standard streams, whose descriptors are real.
+_STREAMS = {
+    f"{folder}/{name}": number
+    for number, stream in enumerate(("stdin", "stdout", "stderr"))
+    for folder, name in (("/dev", stream), ("/dev/fd", number), ("/proc/self/fd", number))
+}
 
 
 class AccessRules:
@@ -242,6 +248,13 @@ class AccessRules:
         call_ = fake_open.FakeFileOpen.call
 
         def call(opening: Any, path: Any, *args: Any, **names: Any) -> Any:
+            if isinstance(path, bytes):
+                # pyfakefs fails at names that are not UTF-8.
+                path = _REAL["fsdecode"](path)
+            if path in _STREAMS:
+                # A pipe opened by its name has a descriptor of its own.
+                path = _REAL["dup"](_STREAMS[path])
+                return _REAL["open"](path, *args, **names)
             if isinstance(path, int) and isinstance(_open_file(self._fs, path), _STANDARD_STREAM):
                 # The descriptors 0, 1 and 2 are real.
                 return _REAL["open"](path, *args, **names)
@@ -358,11 +371,9 @@ def _new_node(fs: FakeFilesystem, name: str, entry: Entry) -> FakeFile:
     return FakeFile(name, _TYPES[entry.kind] | entry.mode, contents, filesystem=fs)
 
 
-def collect_tree(fs: FakeFilesystem, case: Case) -> Mapping[str, Entry | None]:
-    """The whole tree: path → entry, or None where it equals the entry of the case."""
-    before = case.tree.entries
-    now = ((path, _entry(node)) for path, node in _descendants(fs.root_dir, ""))
-    return {path: None if entry == before.get(path) else entry for path, entry in now}
+def collect_tree(fs: FakeFilesystem) -> Mapping[str, Entry]:
+    """The whole tree: path → entry."""
+    return {path: _entry(node) for path, node in _descendants(fs.root_dir, "")}
 
 
 def flush(fs: Any) -> None:

@@ -10,31 +10,39 @@ end of its socket, it kills the child that still runs, and ends.
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import json
 import os
 import pickle
 import posix
 import select
 import signal
 import socket
+import struct
 import sys
-import tempfile
 import time
 import traceback
 from dataclasses import dataclass
-from typing import IO, Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from harness.cases.case import Case
 from harness.errors import HarnessError
-from harness.runners.fake import compile_cache, world
-from harness.runners.fake.process import Encodings
-from harness.runners.fake.world import Report, TripPoint
+from harness.runners.fake import compile_cache, report, world
+from harness.runners.fake.process import Encodings, forget_environment
+from harness.runners.fake.report import BrokenReport, Report
+from harness.runners.fake.world import TripPoint
+from harness.runners.inside import mounts, system_calls
+from harness.runners.inside.capture import Capture
 
 # The descriptor of a child's report: above those of fake files, below the usual limit.
-_REPORT_FD = 200
+_REPORT_FD = min(200, os.sysconf("SC_OPEN_MAX") - 1)
 _SOCKET_FD = 3
+_STREAMS = (1, 2)
 _CHUNK_SIZE = 1 << 20
-_HEADER_SIZE = 8
+_SIZE = struct.Struct("<Q")
+# The time that a fork server may take in addition to the script.
+_GRACE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,12 +59,14 @@ class ForkResult:
 
 @dataclass(frozen=True)
 class _ChildResult:
-    """What the fork server sends about a child; `report` is pickled."""
+    """What the fork server sends about a child; `report` is as the child has written it."""
 
     status: int
-    report: bytes
     timed_out: bool
     seconds: float
+    report: bytes
+    stdout: bytes
+    stderr: bytes
 
 
 class ForkServer:
@@ -64,15 +74,16 @@ class ForkServer:
 
     def __init__(self) -> None:
         """Start the fork server."""
-        self._stdout = tempfile.TemporaryFile()
-        self._stderr = tempfile.TemporaryFile()
         self._socket, server_end = socket.socketpair()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        # Loaded before the fork, since the files of this machine are hidden after it.
+        with contextlib.suppress(ImportError, OSError):
+            mounts.libc()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
         self._process = os.fork()
         if self._process == 0:
             try:
-                _set_up_process(server_end.fileno(), self._stdout.fileno(), self._stderr.fileno())
+                _set_up_process(server_end.fileno())
                 _serve()
             except BaseException:
                 traceback.print_exc()
@@ -83,51 +94,60 @@ class ForkServer:
     def run_forked(self, case: Case, trip_point: TripPoint | None) -> ForkResult:
         """Run a case in a forked child.
 
-        After any exception the fork server must be closed. Raises `HarnessError` when it has died.
+        After any exception the fork server must be closed. Raises `HarnessError` when it has died,
+        or does not answer.
         """
-        for stream in (self._stdout, self._stderr):
-            # Parent and children share one file offset.
-            stream.seek(0)
-            stream.truncate()
+        key = os.urandom(report.KEY_SIZE)
         self._socket.setblocking(True)
-        _send(self._socket.fileno(), pickle.dumps((world.minimal(case), trip_point)))
-        response = _receive(self._socket.fileno())
-        if response is None:
+        _send(self._socket.fileno(), pickle.dumps((world.minimal(case), trip_point, key)))
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        answers = poll.poll((case.timeout + _GRACE_SECONDS) * 1000)
+        result = _receive_result(self._socket.fileno()) if answers else None
+        if result is None:
+            state = "died" if answers else "does not answer"
             raise HarnessError(
-                "the process that makes the fake worlds died", "run it again; free memory"
+                f"the process that makes the fake worlds {state}", "run it again; free memory"
             )
-        result = cast(_ChildResult, pickle.loads(response))
-        report = cast(Report, pickle.loads(result.report)) if result.report else None
-        output = _read_all(self._stdout), _read_all(self._stderr)
-        return ForkResult(result.status, report, result.timed_out, *output, result.seconds)
+        try:
+            found = Report.from_bytes(result.report, key) if result.report else None
+        except BrokenReport:
+            found = None
+        return ForkResult(
+            result.status, found, result.timed_out, result.stdout, result.stderr, result.seconds
+        )
 
     def close(self) -> None:
         """End the fork server and its child, if it has one."""
         self.disconnect()
-        os.waitpid(self._process, 0)
+        deadline = time.monotonic() + 1
+        # Where the kernel is told to reap children by itself, there is none to wait for.
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(self._process, os.WNOHANG) == (0, 0):
+                if time.monotonic() > deadline:
+                    os.kill(self._process, signal.SIGKILL)
+                time.sleep(0.001)
 
     def disconnect(self) -> None:
         """Close this process's connection; the server ends when no process has one."""
         self._socket.close()
-        self._stdout.close()
-        self._stderr.close()
 
 
-def _read_all(stream: IO[bytes]) -> bytes:
-    stream.seek(0)
-    return stream.read()
-
-
-def _send(fd: int, message: bytes) -> None:
-    left = memoryview(len(message).to_bytes(_HEADER_SIZE, "little") + message)
+def _send(fd: int, *parts: bytes) -> None:
+    left = memoryview(b"".join(_SIZE.pack(len(one)) + one for one in parts))
     while left:
         left = left[posix.write(fd, left) :]
 
 
 def _receive(fd: int) -> bytes | None:
     """The next message; None when the other end is closed."""
-    size = _read(fd, _HEADER_SIZE)
-    return None if size is None else _read(fd, int.from_bytes(size, "little"))
+    size = _read(fd, _SIZE.size)
+    return None if size is None else _read(fd, *_SIZE.unpack(size))
+
+
+def _receive_result(fd: int) -> _ChildResult | None:
+    found = [part for part in (_receive(fd) for _ in range(4)) if part is not None]
+    return None if len(found) < 4 else _ChildResult(*json.loads(found[0]), *found[1:])
 
 
 def _read(fd: int, size: int) -> bytes | None:
@@ -144,16 +164,21 @@ def _read(fd: int, size: int) -> bytes | None:
 # The functions below run in the fork server, where `os` is pyfakefs's; `posix` is real.
 
 
-def _set_up_process(connection: int, stdout: int, stderr: int) -> None:
+def _set_up_process(connection: int) -> None:
     """Close every descriptor of the parent, and set up the fake file system."""
     posix.setsid()
+    # What the parent ignores or blocks is not for this process.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     posix.dup2(connection, _REPORT_FD)
-    posix.dup2(posix.open("/dev/null", posix.O_RDONLY), 0)
-    posix.dup2(stdout, 1)
-    posix.dup2(stderr, 2)
+    null = posix.open("/dev/null", posix.O_RDWR)
+    # A defect of this process itself is told on standard error.
+    for one in (0, 1):
+        posix.dup2(null, one)
     posix.dup2(_REPORT_FD, _SOCKET_FD)
     posix.closerange(_SOCKET_FD + 1, posix.sysconf("SC_OPEN_MAX"))
-    world.prepare()
+    readable = world.prepare()
+    forget_environment()
+    system_calls.hide_files(readable)
     # The garbage collector of a child skips these objects, so that their pages are not copied.
     gc.collect()
     gc.freeze()
@@ -161,37 +186,47 @@ def _set_up_process(connection: int, stdout: int, stderr: int) -> None:
 
 def _serve() -> None:
     while (message := _receive(_SOCKET_FD)) is not None:
-        case, trip_point = pickle.loads(message)
+        case, trip_point, key = pickle.loads(message)
         compile_cache.compile_ahead(world.source_of(case), case.script)
         Encodings.for_environment(case.environment)
-        _send(_SOCKET_FD, pickle.dumps(_run_forked(case, trip_point)))
+        result = _run_forked(case, trip_point, key)
+        head = json.dumps([result.status, result.timed_out, result.seconds]).encode()
+        _send(_SOCKET_FD, head, result.report, result.stdout, result.stderr)
 
 
-def _run_forked(case: Case, trip_point: TripPoint | None) -> _ChildResult:
-    read_end, write_end = posix.pipe()
+def _run_forked(case: Case, trip_point: TripPoint | None, key: bytes) -> _ChildResult:
+    pipes = {one: posix.pipe() for one in (_REPORT_FD, *_STREAMS)}
     started = time.perf_counter()
     child = posix.fork()
     if child == 0:
-        _run_case(case, trip_point, write_end)
-    posix.close(write_end)
-    report, timed_out = _read_report(read_end, started + case.timeout)
+        _run_case(case, trip_point, key, {one: pipe[1] for one, pipe in pipes.items()})
+    for _, write_end in pipes.values():
+        posix.close(write_end)
+    streams = [Capture(pipes[one][0]) for one in _STREAMS]
+    data, timed_out = _read_report(pipes[_REPORT_FD][0], streams, started + case.timeout)
     seconds = time.perf_counter() - started
-    posix.close(read_end)
     _kill(child)
     _, status = posix.waitpid(child, 0)
-    return _ChildResult(
-        status, compile_cache.keep_patterns(report) if report else b"", timed_out, seconds
-    )
+    for stream in streams:
+        stream.read()
+    for read_end, _ in pipes.values():
+        posix.close(read_end)
+    compile_cache.keep_patterns(report.patterns_of(data, key))
+    return _ChildResult(status, timed_out, seconds, data, *(one.content() for one in streams))
 
 
-def _run_case(case: Case, trip_point: TripPoint | None, write_end: int) -> NoReturn:
+def _run_case(
+    case: Case, trip_point: TripPoint | None, key: bytes, pipes: dict[int, int]
+) -> NoReturn:
     real: dict[str, Any] = {"exit": posix._exit, "report": traceback.print_exception}
     try:
         posix.setsid()
-        posix.dup2(write_end, _REPORT_FD)
+        for descriptor, pipe in pipes.items():
+            posix.dup2(pipe, descriptor)
         # The script must not reach any other descriptor.
         posix.closerange(_SOCKET_FD, _REPORT_FD)
-        world.run_case(case, _REPORT_FD, trip_point)
+        posix.closerange(_REPORT_FD + 1, posix.sysconf("SC_OPEN_MAX"))
+        world.run_case(case, _REPORT_FD, key, trip_point)
     except BaseException:
         # Only a defect of the harness raises here; `run_case` never returns.
         real["report"](*sys.exc_info())
@@ -200,12 +235,14 @@ def _run_case(case: Case, trip_point: TripPoint | None, write_end: int) -> NoRet
     raise AssertionError
 
 
-def _read_report(read_end: int, deadline: float) -> tuple[bytes, bool]:
+def _read_report(source: int, streams: list[Capture], deadline: float) -> tuple[bytes, bool]:
     """The bytes of a child's report, and whether the deadline passed before it was complete."""
     chunks: list[bytes] = []
+    size = 0
+    open_streams = {one.source: one for one in streams}
     poll = select.poll()
-    poll.register(read_end, select.POLLIN)
-    poll.register(_SOCKET_FD, select.POLLIN)
+    for descriptor in (source, _SOCKET_FD, *open_streams):
+        poll.register(descriptor, select.POLLIN)
     while True:
         left = deadline - time.perf_counter()
         ready = dict(poll.poll(left * 1000)) if left > 0 else {}
@@ -214,10 +251,16 @@ def _read_report(read_end: int, deadline: float) -> tuple[bytes, bool]:
         if _SOCKET_FD in ready:
             # The client has closed the connection.
             return b"", True
-        chunk = posix.read(read_end, _CHUNK_SIZE)
-        if not chunk:
-            return b"".join(chunks), False
-        chunks.append(chunk)
+        for descriptor in ready.keys() & open_streams.keys():
+            if not open_streams[descriptor].read():
+                poll.unregister(descriptor)
+                del open_streams[descriptor]
+        if source in ready:
+            chunk = posix.read(source, _CHUNK_SIZE)
+            size += len(chunk)
+            if not chunk or size > report.MAX_SIZE:
+                return b"".join(chunks), False
+            chunks.append(chunk)
 
 
 def _kill(child: int) -> None:

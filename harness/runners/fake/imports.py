@@ -102,10 +102,7 @@ class TreeFinder(importlib.abc.MetaPathFinder):
                     loader = _Loader(file, source)
                     return spec_from_loader(fullname, loader, origin=file, is_package=is_package)
             if path is not None and self._fs.isdir(base):
-                # Without __init__.py. At the top level an installed package of the name goes first.
-                spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
-                spec.submodule_search_locations = [base]
-                return spec
+                return _namespace(fullname, base)
         return None
 
     def _source(self, file: str) -> bytes | None:
@@ -129,6 +126,28 @@ class _Resources(TraversableResources):
 
     def files(self) -> Any:
         return pathlib.Path(self._folder)
+
+
+class NamespaceFinder(importlib.abc.MetaPathFinder):
+    """Finds folders without `__init__.py`, after all finders: installed packages go first."""
+
+    def __init__(self, fs: FakeFilesystem) -> None:
+        """Search in `fs`."""
+        self._fs = fs
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The first folder of that name in `sys.path`."""
+        bases = [posixpath.join(one, fullname) for one in sys.path if path is None]
+        return next((_namespace(fullname, one) for one in bases if self._fs.isdir(one)), None)
+
+
+def _namespace(name: str, folder: str) -> importlib.machinery.ModuleSpec:
+    """The package in a folder without `__init__.py`."""
+    spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = [folder]
+    return spec
 
 
 class _Loader(importlib.abc.InspectLoader):

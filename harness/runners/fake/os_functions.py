@@ -8,6 +8,7 @@ correct script fails. Checked against pyfakefs 6.3.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,12 @@ _BLOCK_SIZE = 4096
 _STANDARD_STREAMS = (1, 2)
 _TMPFILE: int = getattr(os, "O_TMPFILE", 0)  # macOS has none
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
-_REAL: dict[str, Any] = {"write": os.write}
+_REAL: dict[str, Any] = {"write": os.write, "fstat": os.fstat}
+# Their descriptors are real.
+_MAKE_DESCRIPTORS = (
+    *("memfd_create", "eventfd", "openpty", "posix_openpt", "pidfd_open", "pipe2"),
+    *("timerfd_create", "inotify_init"),
+)
 
 
 class OsFunctions:
@@ -59,20 +65,13 @@ class OsFunctions:
             *("open", "write", "lseek", "pread", "pwrite", "readv", "writev", "copy_file_range"),
             *("fchown", "lchown", "statvfs", "fstatvfs", "posix_fallocate", "posix_fadvise"),
             *("mkfifo", "sync", "access", "chown", "truncate", "geteuid", "getegid"),
-            *(
-                "getresuid",
-                "getresgid",
-                "getgroups",
-                "listdir",
-                "fwalk",
-                "scandir",
-                "walk",
-                "dup",
-                "dup2",
-                "pipe",
-            ),
+            *("getresuid", "getresgid", "getgroups", "listdir", "fwalk", "scandir", "walk"),
+            *("dup", "dup2", "pipe", "fstat"),
         ):
             setattr(self._os, name, getattr(self, name))
+        for name in _MAKE_DESCRIPTORS:
+            if hasattr(self._os, name):
+                setattr(self._os, name, functools.partial(self._refuse_descriptor, name))
 
     def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: Any = None) -> int:
         """As pyfakefs, but keeps the mode of an existing file, and applies the umask.
@@ -275,6 +274,16 @@ class OsFunctions:
                 yield folder, folders, files, descriptor
             finally:
                 self._os.close(descriptor)
+
+    def fstat(self, fd: int) -> Any:
+        """As pyfakefs, but standard streams are the real ones."""
+        handle = self._fs.open_files[fd] if 0 <= fd < len(self._fs.open_files) else None
+        if handle and isinstance(handle[0], StandardStreamWrapper):
+            return _REAL["fstat"](fd)
+        return self._fake_fstat(fd)
+
+    def _refuse_descriptor(self, name: str, *_args: Any, **_names: Any) -> NoReturn:
+        self._on_refusal(f"makes a descriptor that is no file's (os.{name})")
 
     def dup(self, _fd: int, /) -> int:
         """Refuse: pyfakefs closes both when one is closed."""

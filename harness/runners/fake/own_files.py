@@ -15,7 +15,7 @@ import stat
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_open import FakeFileOpen
@@ -33,6 +33,19 @@ _REAL: dict[str, Any] = {
 }
 
 
+# Beside its own folders, what the interpreter and the C library read.
+_SYSTEM_FILES = (
+    *("/usr/lib", "/lib", "/usr/lib64", "/lib64", "/usr/share/zoneinfo", "/etc/localtime"),
+    *("/etc/ld.so.cache", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf"),
+    *("/usr/share/locale", "/sys/devices/system/cpu"),
+    *("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"),
+)
+
+
+# The fake file system has none of their files.
+_SYSTEM_FOLDERS = ("/etc/", "/usr/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/proc/", "/sys/")
+
+
 class OwnFiles:
     """The folders of this interpreter's library, packages and time zones."""
 
@@ -43,8 +56,19 @@ class OwnFiles:
         folders = {*(sysconfig.get_path(name) for name in names), *zones.split(":")}
         self._folders = tuple(f"{folder}/" for folder in sorted(folders) if folder)
 
-    def serve(self, fake_os: Any) -> None:
-        """Have every function that looks for a file, or reads it, look there too."""
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """The real paths at or below which this process may read."""
+        folders = (one.rstrip("/") for one in self._folders)
+        return tuple(dict.fromkeys(os.path.realpath(one) for one in (*folders, *_SYSTEM_FILES)))
+
+    def serve(self, fake_os: Any, on_refusal: Callable[[str], NoReturn]) -> None:
+        """Have every function that looks for a file, or reads it, look there too.
+
+        `on_refusal(what)` is called when a script reads another file of the system, which a
+        container has too.
+        """
+        self._on_refusal = on_refusal
         # Where a function is, its name, the position of the path, and what answers instead.
         functions: Sequence[tuple[Any, str, int, Callable[..., Any]]] = (
             (FakeFilesystem, "exists", 1, lambda _fs, path, *_, **_n: _mode(path) != 0),
@@ -76,6 +100,8 @@ class OwnFiles:
             except FileNotFoundError:
                 if len(args) > position and self._has(args[position]):
                     return real(*args, **names)
+                if original.__name__ == "call" and _is_of_system(args[position]):
+                    self._on_refusal(f"reads {args[position]!r}, a file of the system")
                 raise
             if answer is False and len(args) > position and self._has(args[position]):
                 return real(*args, **names)
@@ -100,6 +126,14 @@ def _open(path: Any, mode: str = "r", *args: Any) -> Any:
     if set(mode) & set("wax+"):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
     return _REAL["open"](path, mode, *args)
+
+
+def _is_of_system(path: Any) -> bool:
+    """Whether a file of the system that a script looks for is there in reality."""
+    if isinstance(path, int):
+        return False
+    text = os.fsdecode(_REAL["fspath"](path))
+    return text.startswith(_SYSTEM_FOLDERS) and stat.S_ISREG(_mode(text))
 
 
 def _mode(path: Any) -> int:

@@ -7,6 +7,7 @@ compare them. While a script works with Windows paths, pyfakefs's own functions 
 
 from __future__ import annotations
 
+import os
 import posix
 import stat
 import sys
@@ -46,12 +47,17 @@ _original_use_fs_type = FakeFilesystem.use_fs_type
 
 
 # A dict: pyfakefs rebinds the names of functions in every module.
-_REAL: dict[str, Any] = {"fspath": posix.fspath}
+_REAL: dict[str, Any] = {"fspath": posix.fspath, "fsdecode": os.fsdecode}
 
 
 def make_string_path(path: Any) -> Any:
     """The path as `str` or `bytes`."""
     return path if type(path) is str else _REAL["fspath"](path)
+
+
+def to_string(path: Any) -> Any:
+    """The path as `str`; pyfakefs fails at bytes that are not UTF-8."""
+    return _REAL["fsdecode"](path) if isinstance(path, bytes) else path
 
 
 def _separator(_fs: Any, path: Any) -> Any:
@@ -200,8 +206,9 @@ def use_linux_paths() -> None:
         return
     _install(LINUX)
     for module in _MODULES:
-        if hasattr(module, "make_string_path"):
-            setattr(module, "make_string_path", make_string_path)  # noqa: B010
+        for function in (make_string_path, to_string):
+            if hasattr(module, function.__name__):
+                setattr(module, function.__name__, function)
 
 
 def _install(attributes: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,8 +19,9 @@ from harness.cases.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
 from harness.runners.fake.effects import BEFORE_ALL
 from harness.runners.fake.fork_server import ForkResult, ForkServer
-from harness.runners.fake.world import Report, TripPoint
-from harness.runners.inside import driver, identity, moments
+from harness.runners.fake.report import Report
+from harness.runners.fake.world import TripPoint
+from harness.runners.inside import identity, moments
 
 _NO_EFFECT = (
     "the signal was not delivered: the script writes nothing, and the fake runner cannot interrupt "
@@ -125,6 +127,12 @@ def _outcome(case: Case, child: ForkResult) -> Outcome:
             f"the fake runner cannot judge this script: in case {case.id!r} it {report.refused}",
             "run it with --runner sandbox, or --runner container",
         )
+    if report is None and not child.timed_out and _is_kept_in(child.status):
+        raise RunnerCannot(
+            f"the fake runner cannot judge this script: in case {case.id!r} it does what would "
+            "leave the fake file system, beneath Python; the kernel has ended it",
+            "run it with --runner sandbox, or --runner container",
+        )
     if report is None and not child.timed_out and os.WIFEXITED(child.status):
         # It did not exit through Python: the fake file system is lost.
         raise RunnerCannot(
@@ -138,16 +146,20 @@ def _outcome(case: Case, child: ForkResult) -> Outcome:
         exit_code = report.exit_code
     else:
         exit_code = _shell_code(child.status)
-    stdout, returned = driver.split_output(child.stdout.decode("utf-8", "backslashreplace"))
     return Outcome(
         exit_code=exit_code,
-        stdout=stdout,
+        stdout=child.stdout.decode("utf-8", "backslashreplace"),
         stderr=child.stderr.decode("utf-8", "backslashreplace"),
         seconds=child.seconds + (0 if report is None else report.slept),
         before=case.tree,
         after=None if report is None else report.tree_of(case),
-        returned=returned,
+        returned=None if report is None else report.returned,
     )
+
+
+def _is_kept_in(status: int) -> bool:
+    """Whether the kernel has ended a process for a system call that is refused."""
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSYS
 
 
 def _shell_code(status: int) -> int:

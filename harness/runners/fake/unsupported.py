@@ -29,6 +29,10 @@ EVENTS = {
     "sqlite3.connect": "opens a database",
     "socket.bind": "listens on a socket",
     "ctypes.dlsym": "calls C code",
+    "gc.get_objects": "looks for the objects of the fake file system",
+    "gc.get_referrers": "looks for the objects of the fake file system",
+    "gc.get_referents": "looks for the objects of the fake file system",
+    "sys._current_frames": "looks for the objects of the fake file system",
 }
 # Functions without an event: module, name, and what the script does then.
 UNHEARD = (
@@ -38,8 +42,10 @@ UNHEARD = (
 # Of modules in C. Those of the standard library are known to it.
 EXTENSIONS = tuple(EXTENSION_SUFFIXES)
 # The modules that are imported for nothing but that. Almost every script imports the others.
-_MODULES = frozenset(event.partition(".")[0] for event in EVENTS) - {"os", "socket"}
+_MODULES = frozenset(event.partition(".")[0] for event in EVENTS) - {"os", "socket", "gc", "sys"}
 _STARTS_PROCESSES = "multiprocessing"
+# Private modules that are no more than types, threads or statements.
+_HARMLESS = ("__future__", "_thread", "_collections_abc", "_weakrefset", "_typeshed")
 _MAX_NAMES = 3
 
 
@@ -57,7 +63,7 @@ def reason_against(files: Mapping[str, bytes], entry_point: str, local: Collecti
         if found := [one for one in third_party if _is_beyond_reach(one)]:
             listed = ", ".join(found[:_MAX_NAMES]) + ", …" * (len(found) > _MAX_NAMES)
             return f"{who} imports {listed}"
-        if found := [one for one in packages if one in (*_MODULES, _STARTS_PROCESSES)]:
+        if found := [one for one in packages if _is_beneath(one)]:
             return f"{who} uses {', '.join(found)}"
         members = members_of(files[name])
         if found := [one for one in sorted(members) if _is_refused(one)]:
@@ -69,6 +75,16 @@ def third_party_of(packages: Collection[str], local: Collection[str]) -> list[st
     """Those that are neither of the standard library nor modules of the script's world."""
     known = {*sys.stdlib_module_names, "__main__", *local}
     return [one for one in packages if one not in known]
+
+
+def _is_beneath(package: str) -> bool:
+    """Whether a module of the standard library goes round the fake file system.
+
+    The private ones are those in C that the others are made of.
+    """
+    is_private = package.startswith("_") and package in sys.stdlib_module_names
+    is_beneath = package == "posix" or (is_private and package not in _HARMLESS)
+    return is_beneath or package in (*_MODULES, _STARTS_PROCESSES)
 
 
 def _is_refused(member: str) -> bool:

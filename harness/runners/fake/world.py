@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import atexit
 import builtins
-import functools
+import errno
 import linecache
 import os
 import posix
 import signal
-import subprocess
 import sys
 import threading
 import traceback
@@ -41,7 +40,9 @@ from harness.runners.fake.files import (
     enforce_name_encoding,
     flush,
 )
+from harness.runners.fake.guard import Guard
 from harness.runners.fake.imports import (
+    NamespaceFinder,
     TreeFinder,
     import_packages,
     release_modules,
@@ -52,16 +53,18 @@ from harness.runners.fake.os_functions import OsFunctions
 from harness.runners.fake.own_files import OwnFiles
 from harness.runners.fake.paths import use_linux_paths
 from harness.runners.fake.process import drop_parent_state, reset_process
-from harness.runners.fake.unsupported import EVENTS, EXTENSIONS, UNHEARD
-from harness.runners.inside import driver
-from harness.worlds.tree import Entry, Tree
+from harness.runners.fake.report import Report, changed_and_unchanged
+from harness.runners.inside import driver, system_calls
+from harness.worlds.tree import Tree
 
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"write": posix.write, "exit": posix._exit, "kill": posix.kill}
 
 # The folder of the code that replaces system functions.
 _RUNNERS = os.path.dirname(os.path.dirname(__file__))
-_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+# Signals that stop a process, and those that do nothing unless they are handled.
+_STOPPING = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+_WITHOUT_EFFECT = (signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT)
 
 
 @dataclass(frozen=True)
@@ -77,30 +80,6 @@ class TripPoint:
     will_handle: bool = False
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a child sends to its parent.
-
-    `tree` is the tree after the run: path → entry, or None where the entry has not changed.
-    `effects`, `sent_after` and `handles` are those of `Effects`, `slept` the seconds that were not
-    waited for.
-    """
-
-    exit_code: int
-    tree: Mapping[str, Entry | None]
-    refused: str = ""
-    hangs: bool = False
-    effects: str = ""
-    sent_after: int | None = None
-    slept: float = 0.0
-    handles: bool = False
-
-    def tree_of(self, case: Case) -> Tree:
-        """The tree after the run."""
-        before = case.tree.entries
-        return Tree({path: entry or before[path] for path, entry in self.tree.items()})
-
-
 class _World:
     """The fake file system of this process, and the case that runs in it."""
 
@@ -109,6 +88,9 @@ class _World:
     rules: AccessRules
     case: Case
     pipe: int
+    key: bytes
+    guard: Guard
+    returned: Mapping[str, object] | None = None
     clock: Clock
     effects: Effects | None
     inherited_patterns: int
@@ -125,8 +107,11 @@ def minimal(case: Case) -> Case:
     )
 
 
-def prepare() -> None:
-    """Set up an empty fake file system, once, in the process that forks the children."""
+def prepare() -> tuple[str, ...]:
+    """Set up an empty fake file system, once, in the process that forks the children.
+
+    Returns the real paths at or below which the children may read.
+    """
     drop_parent_state()
     use_linux_paths()
     own_files = OwnFiles()
@@ -147,7 +132,7 @@ def prepare() -> None:
     OsFunctions(_world.os, fs, _world.rules).install(_finish_blocked, _refuse)
     linux_errors.name_paths(fs, _world.os)
     closing.close_unreferenced_files(fs)
-    own_files.serve(_world.os)
+    own_files.serve(_world.os, _refuse)
     # `from os.path import exists` reads sys.modules, where pyfakefs leaves the real module.
     paths: Any = _world.os.path
     sys.modules["os.path"] = sys.modules["posixpath"] = paths
@@ -155,11 +140,15 @@ def prepare() -> None:
     for name, function in replacements.items():
         setattr(_world.os, name, function)
     sys.meta_path.insert(0, TreeFinder(fs))
-    _refuse_subprocesses()
+    sys.meta_path.append(NamespaceFinder(fs))
+    _world.guard = Guard(own_files.readable, _refuse, lambda: _world.finished)
+    _world.guard.replace_functions()
     network.patch_sockets()
-    tracebacks.hide_calls_in((os.path.dirname(helpers.__file__) + "/", _RUNNERS + "/"))
+    folders = (os.path.dirname(helpers.__file__) + "/", _RUNNERS + "/")
+    tracebacks.hide_calls_in(folders, __file__)
     # Keep the patcher as long as its file system.
     _REAL["patcher"] = patcher
+    return own_files.readable
 
 
 def source_of(case: Case) -> bytes:
@@ -168,11 +157,14 @@ def source_of(case: Case) -> bytes:
     return b"" if entry is None else entry.data
 
 
-def run_case(case: Case, pipe: int, trip_point: TripPoint | None) -> NoReturn:
-    """Create the case's tree, run the script in it, report through `pipe`, and end the process."""
+def run_case(case: Case, pipe: int, key: bytes, trip_point: TripPoint | None) -> NoReturn:
+    """Create the case's tree, run the script in it, report through `pipe`, and end the process.
+
+    The report begins with the `key`.
+    """
     reset_process(case.environment, case.umask)
     fs = _world.fs
-    _world.case, _world.pipe = case, pipe
+    _world.case, _world.pipe, _world.key = case, pipe, key
     _world.inherited_patterns = compile_cache.pattern_count()
     _world.effects = None if trip_point is None else _effects(trip_point)
     _world.clock = Clock(case.timeout, _finish_asleep)
@@ -184,11 +176,14 @@ def run_case(case: Case, pipe: int, trip_point: TripPoint | None) -> NoReturn:
     os.chdir(folder if case.relative else case.cwd)
     name = case.script
     sys.argv[:] = [name.rpartition("/")[2] if case.relative else name, *case.arguments]
-    sys.path.insert(0, case.import_folder)
+    # What else the harness was started with is not the script's.
+    own = filter(_world.guard.is_readable, sys.path)
+    sys.path[:] = [case.import_folder, *own]
     unload_shadowed(case.import_folder, case.tree)
     unload_extensions()
     enforce_name_encoding(sys.getfilesystemencoding())
-    sys.addaudithook(_refuse_unsupported)
+    system_calls.refuse(system_calls.of_fake_file_system(posix.getpid()))
+    _world.guard.enforce()
     sys.addaudithook(network.refuse)
     helpers.set_uid(case.user)
     helpers.set_gid(case.user)
@@ -209,7 +204,11 @@ def _effects(trip_point: TripPoint) -> Effects:
 
 def deliver_signal(number: signal.Signals) -> None:
     """Handle a signal now: its handler runs, or the process ends as if killed by it."""
-    if signal.getsignal(number) is signal.SIG_DFL or number == signal.SIGKILL:
+    if number in _STOPPING and signal.getsignal(number) is signal.SIG_DFL:
+        # Nobody is there who would let it go on.
+        _finish(0, hangs=True)
+    is_default = signal.getsignal(number) is signal.SIG_DFL
+    if number == signal.SIGKILL or (is_default and number not in _WITHOUT_EFFECT):
         _finish(128 + number, killed=True)
     _REAL["kill"](posix.getpid(), number)
 
@@ -242,7 +241,7 @@ def _run_script(case: Case, source: bytes) -> None:
 def _run_call(case: Case, source: bytes) -> None:
     assert case.call is not None
     call = driver.encode_call(case.call.function, case.call.arguments)
-    sys.stdout.write(driver.format_result(driver.call_function(case.script, source, call)))
+    _world.returned = driver.call_function(case.script, source, call)
 
 
 def _shut_down() -> None:
@@ -262,7 +261,9 @@ def _exit_code_of(function: Any, *arguments: Any) -> int:
             return 0
         if isinstance(end.code, int):
             return end.code & 0xFF
-        sys.stderr.write(f"{end.code}\n")
+        # What cannot be shown is not shown.
+        with suppress(Exception):
+            sys.stderr.write(f"{end.code}\n")
         return 1
     except BaseException as error:
         trace = error.__traceback__
@@ -271,11 +272,23 @@ def _exit_code_of(function: Any, *arguments: Any) -> int:
         # Python's own hook would show the calls inside the fake file system.
         own_hook = sys.excepthook is not sys.__excepthook__ or sys.stderr is None
         hook = sys.excepthook if own_hook else traceback.print_exception
-        # Standard error may be closed: then nothing is shown.
-        with suppress(ValueError, AttributeError):
+        try:
             hook(type(error), error.with_traceback(trace), trace)
+        except SystemExit as end:
+            return _exit_code_of(_raise, end)
+        except BaseException as second:
+            # Standard error may be closed: then nothing is shown.
+            with suppress(ValueError, AttributeError):
+                sys.stderr.write("Error in sys.excepthook:\n")
+                traceback.print_exception(second)
+                sys.stderr.write("\nOriginal exception was:\n")
+                traceback.print_exception(error)
         return 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 def _finish(
@@ -295,11 +308,18 @@ def _finish(
         }
     if not killed:
         flush(_world.fs)
-    tree = {} if refused else collect_tree(_world.fs, _world.case)
-    report = compile_cache.pack_report(
-        Report(exit_code, tree, refused, hangs, slept=_world.clock.slept, **observed),
-        _world.inherited_patterns,
-    )
+    tree = {} if refused else collect_tree(_world.fs)
+    changed, unchanged = changed_and_unchanged(_world.case.tree.entries, tree)
+    report = Report(
+        exit_code,
+        changed,
+        unchanged,
+        refused,
+        hangs,
+        slept=_world.clock.slept,
+        returned=_world.returned,
+        **observed,
+    ).to_bytes(_world.key, compile_cache.new_patterns(_world.inherited_patterns))
     while report:
         report = report[_REAL["write"](_world.pipe, report) :]
     _REAL["exit"](0)
@@ -317,11 +337,14 @@ def fake_abort() -> NoReturn:
 
 
 def fake_kill(pid: int, number: int, /) -> None:
-    """Replaces `os.kill`."""
-    if pid == posix.getpid() and number:
+    """Replaces `os.kill`: the script and its parent are all the processes that there are."""
+    if pid not in (posix.getpid(), 0, -posix.getpid()):
+        if pid == posix.getppid():
+            # The first process, as the parent is in a container, gets no signal that it ignores.
+            return
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+    if number:
         deliver_signal(signal.Signals(number))
-    else:
-        _REAL["kill"](pid, number)
 
 
 def _finish_blocked(path: str) -> NoReturn:
@@ -337,35 +360,3 @@ def _finish_asleep() -> NoReturn:
 
 def _refuse(what: str) -> NoReturn:
     _finish(0, refused=what)
-
-
-def _refuse_unsupported(event: str, args: tuple[Any, ...]) -> None:
-    if _world.finished:
-        return
-    if event == "mmap.__new__" and args[0] == -1:
-        return
-    if event in EVENTS:
-        call = " ".join([event, *(repr(one) for one in args[:1])])
-        _finish(0, refused=f"{EVENTS[event]} ({call})")
-    if event == "import" and str(args[1]).endswith(EXTENSIONS) and not _is_standard(args[0]):
-        _refuse(f"imports {args[1]}, whose file access it cannot see")
-    if event == "open" and isinstance(args[2], int) and args[2] & _WRITE_FLAGS:
-        path = str(args[0])
-        if not isinstance(args[0], int) and not path.startswith("/dev/"):
-            _finish(0, refused=f"writes the real file {path} behind the fake file system")
-
-
-def _is_standard(module: str) -> bool:
-    return module.partition(".")[0] in sys.stdlib_module_names
-
-
-def _refuse_subprocesses() -> None:
-    """Refuse before `Popen` opens its pipes, at which pyfakefs fails, and what has no event."""
-
-    def init(_self: Any, args: Any, *_rest: Any, **_names: Any) -> None:
-        _refuse_unsupported("subprocess.Popen", (args,))
-
-    subprocess.Popen.__init__ = init  # type: ignore[assignment,method-assign]
-    for module, name, what in UNHEARD:
-        refuse = functools.partial(_refuse, f"{what} ({module}.{name})")
-        setattr(sys.modules[module], name, lambda *_args, _refuse=refuse, **_names: _refuse())
