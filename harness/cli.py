@@ -13,6 +13,7 @@ import click
 
 from harness.commands.accept import accept
 from harness.commands.check import check
+from harness.commands.diff import diff
 from harness.commands.explain import explain
 from harness.commands.lint import lint
 from harness.commands.list_cases import list_cases
@@ -21,11 +22,25 @@ from harness.commands.new import new
 from harness.commands.options import EPILOG, print_errors
 from harness.commands.parity import parity
 from harness.commands.replay import replay
+from harness.commands.report import report
 from harness.commands.schema import schema
 from harness.errors import Exit, HarnessError
 from harness.signals import STOP_SIGNALS
 
-_COMMANDS = (check, merge, list_cases, replay, accept, parity, lint, explain, new, schema)
+_COMMANDS = (
+    check,
+    merge,
+    report,
+    diff,
+    list_cases,
+    replay,
+    accept,
+    parity,
+    lint,
+    explain,
+    new,
+    schema,
+)
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

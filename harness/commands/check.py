@@ -17,7 +17,6 @@ from harness.commands.options import (
     choose_runner,
     exit_code,
     expression_option,
-    json_option,
     level_option,
     pairwise_option,
     pool_options,
@@ -30,6 +29,7 @@ from harness.commands.options import (
     step_options,
     steps_argument,
 )
+from harness.commands.report_options import report_options
 from harness.errors import RunnerUnavailable
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @shard_option
 @pool_options
 @click.option("--max-fail", type=click.IntRange(min=1), metavar="N", help="Stop after N failures.")
-@json_option
+@report_options
 @click.option(
     "--cache",
     "use_cache",
@@ -77,7 +77,7 @@ def check(
     cases: tuple[str, ...],
     pool: PoolOptions,
     max_fail: int | None,
-    json_file: Path | None,
+    files: tuple[Report, ...],
     pairwise: bool,
     shard: Shard | None,
     use_cache: bool,
@@ -90,7 +90,6 @@ def check(
     from rich.console import Console
 
     from harness.report import Plan, Selection
-    from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
     from harness.runs.cache import DEFAULT_FOLDER
     from harness.runs.choice import Choice, RunnerOptions
@@ -129,7 +128,9 @@ def check(
             level=load(ref).level,
             unproven={one: why for one, why in matrix.unproven.items() if one in in_shard},
             image=choice.image,
-            digest=fingerprint(ref) if json_file else "",
+            script=str(ref.script or load(ref).contract.script),
+            entry_point=load(ref).contract.entry_point,
+            digest=fingerprint(ref) if files else "",
             selection=Selection(expression, tuple(dict.fromkeys(cases)), pairwise, profile, level),
             shard=shard,
             selected=selected,
@@ -140,9 +141,7 @@ def check(
         sys.exit(exit_code(errors, conforms=True))
     names = tuple(plan.step for _, plan, _ in plans)
     step_runs = [StepRun(ref, replace(plan, steps=names), one) for ref, plan, one in plans]
-    reports: list[Report] = [TerminalReport(Console(highlight=False))]
-    if json_file:
-        reports.append(JsonReport(json_file))
+    reports: list[Report] = [TerminalReport(Console(highlight=False)), *files]
     judge_case = _judge_with_cache(cache_dir or DEFAULT_FOLDER) if use_cache or cache_dir else prove
     with pool.workers() as workers:
         summaries = run_steps(step_runs, workers, reports, max_fail, judge_case)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.options import EPILOG, json_option
+from harness.commands.options import EPILOG
+from harness.commands.report_options import report_options
 from harness.errors import Exit
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 @click.command(epilog=EPILOG)
 @click.argument(
-    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="REPORT..."
+    "paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="REPORT..."
 )
-@json_option
-def merge(files: tuple[Path, ...], json_file: Path | None) -> None:
+@report_options
+def merge(paths: tuple[Path, ...], files: tuple[Report, ...]) -> None:
     """Join the REPORTs of all shards of a run, and say what that run would have said.
 
     A REPORT is a file that `harness check --shard I/N --json REPORT` has written. One that is
@@ -29,13 +30,10 @@ def merge(files: tuple[Path, ...], json_file: Path | None) -> None:
     from rich.console import Console
 
     from harness.report import replay_to
-    from harness.report.json_file import JsonReport
     from harness.report.terminal import TerminalReport
     from harness.runs.merge import merge_reports
 
-    reports: list[Report] = [TerminalReport(Console(highlight=False))]
-    if json_file:
-        reports.append(JsonReport(json_file))
-    summaries = merge_reports(files)
+    reports: list[Report] = [TerminalReport(Console(highlight=False)), *files]
+    summaries = merge_reports(paths)
     replay_to(summaries, reports)
     sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)

@@ -220,12 +220,12 @@ def step_options(command: Command) -> Command:
     ) -> Any:
         return command(options=StepOptions(script, code, step_name, timeout), **others)
 
-    return _decorate(with_step_options, *_STEP_OPTIONS)
+    return decorate(with_step_options, *_STEP_OPTIONS)
 
 
 def step_argument(command: Command) -> Command:
     """Add the argument for one step; the default is `dummy_training`."""
-    return _decorate(
+    return decorate(
         command,
         click.argument(
             "step", type=click.Path(path_type=Path), default=DEFAULT_STEP, metavar="[STEP]"
@@ -235,7 +235,7 @@ def step_argument(command: Command) -> Command:
 
 def steps_argument(command: Command) -> Command:
     """Add the argument for any number of steps."""
-    return _decorate(
+    return decorate(
         command,
         click.argument("steps", nargs=-1, type=click.Path(path_type=Path), metavar="[STEP]..."),
     )
@@ -243,7 +243,7 @@ def steps_argument(command: Command) -> Command:
 
 def runner_options(command: Command) -> Command:
     """Add the options for one runner, its image and isolation."""
-    return _decorate(
+    return decorate(
         command,
         isolation_option,
         image_option,
@@ -334,16 +334,7 @@ def pool_options(command: Command) -> Command:
     def with_pool_options(*, jobs: int | None, executor: str | None, **others: Any) -> Any:
         return command(pool=PoolOptions(jobs, executor), **others)
 
-    return _decorate(with_pool_options, *_POOL_OPTIONS)
-
-
-json_option = click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write a report for programs (as lines if FILE ends in .jsonl).",
-)
+    return decorate(with_pool_options, *_POOL_OPTIONS)
 
 
 def _shard(_context: click.Context, _option: click.Parameter, value: str | None) -> Shard | None:
@@ -361,7 +352,8 @@ shard_option = click.option(
 )
 
 
-def _decorate(command: Command, *decorators: Callable[[Command], Command]) -> Command:
+def decorate(command: Command, *decorators: Callable[[Command], Command]) -> Command:
+    """A command with all of these decorators."""
     for decorate in decorators:
         command = decorate(command)
     return command

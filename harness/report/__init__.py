@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -54,6 +55,9 @@ class Plan:
     level: Level = "strict"
     # The image of the runner's containers; None for other runners.
     image: str | None = None
+    # The path of the script on this machine, and its name in the job; "" if they are not known.
+    script: str = ""
+    entry_point: str = ""
     # `harness.runs.step.fingerprint` of the step; "" when no report needs it.
     digest: str = ""
     # The names of all steps of the whole run.
@@ -146,6 +150,8 @@ def replay_to(summaries: Sequence[Summary], reports: Sequence[Report]) -> None:
         report.run_finished(summaries)
 
 
+# The line that a cause ends with.
+_LINE = re.compile(r":\d+$")
 # The promise about how a script ends: what else is wrong follows from that.
 _ENDS = "exit-code"
 
@@ -171,6 +177,12 @@ class Defect:
     def cases(self) -> tuple[str, ...]:
         """The ids of the cases it was found in, that of `head` first."""
         return tuple(dict.fromkeys((self.head.case, *(one.case for one in self.findings))))
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What it has in common with the same defect in another run, whatever lines have moved."""
+        cause = _LINE.sub("", self.head.cause)
+        return (cause,) if cause else (self.head.promise, self.head.key)
 
     @property
     def other_promises(self) -> tuple[str, ...]:

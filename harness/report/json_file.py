@@ -1,4 +1,4 @@
-"""The report for programs: one JSON document, or JSON lines when the file's name ends in .jsonl.
+"""The report for programs: one JSON document, or JSON lines.
 
 The document of a step is a `harness.report.record.StepRecord`. In JSON lines, a step has one line
 for each case, then a line with everything else. The document of several steps has `schema` and
@@ -9,61 +9,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from harness.cases.case import Result
-from harness.errors import WrongUse
-from harness.report import Plan, Summary
+from harness.report import Summary
 from harness.report.record import SCHEMA, StepRecord
 
+# A report whose name ends so is in JSON lines.
 LINES = ".jsonl"
 
 
-class JsonReport:
-    """Writes the report to a file atomically."""
-
-    def __init__(self, path: Path) -> None:
-        """Check, before anything is run, that the path can be written; raises `WrongUse`."""
-        self._path = path
-        if not path.parent.is_dir() or path.is_dir():
-            raise WrongUse(f"--json {path}: is not a file in an existing folder", "name a file")
-
-    def step_started(self, plan: Plan) -> None:
-        """Nothing is written yet."""
-
-    def case_finished(self, result: Result) -> None:
-        """Nothing is written yet."""
-
-    def runner_changed(self, note: str) -> None:
-        """Nothing is written yet."""
-
-    def step_finished(self, summary: Summary) -> None:
-        """Nothing is written yet."""
-
-    def run_stopped(self) -> None:
-        """Nothing is written of an incomplete run."""
-
-    def run_finished(self, summaries: Sequence[Summary]) -> None:
-        """Write a temporary file and rename it; raises `WrongUse`."""
-        steps = [
-            StepRecord.from_summary(one).model_dump(mode="json", by_alias=True) for one in summaries
-        ]
-        if self._path.suffix == LINES:
-            text = "".join(json.dumps(line) + "\n" for step in steps for line in _lines(step))
-        else:
-            text = _dump(steps[0] if len(steps) == 1 else {"schema": SCHEMA, "steps": steps})
-        temporary = self._path.with_name(self._path.name + ".part")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise WrongUse(f"--json {self._path}: {error.strerror}", "name another file") from None
-
-
-def _dump(document: object) -> str:
+def json_document(summaries: Sequence[Summary]) -> str:
+    """The report as one document."""
+    steps = _steps(summaries)
+    document = steps[0] if len(steps) == 1 else {"schema": SCHEMA, "steps": steps}
     return json.dumps(document, indent=1) + "\n"
+
+
+def json_lines(summaries: Sequence[Summary]) -> str:
+    """The report as JSON lines."""
+    return "".join(json.dumps(one) + "\n" for step in _steps(summaries) for one in _lines(step))
+
+
+def _steps(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
+    return [
+        StepRecord.from_summary(one).model_dump(mode="json", by_alias=True) for one in summaries
+    ]
 
 
 def _lines(step: dict[str, Any]) -> list[Any]:

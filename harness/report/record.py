@@ -114,15 +114,18 @@ class ShardRecord(Record):
 class StepRecord(Record):
     """All that a report has about a step.
 
-    `digest` is that of the step's files, `matrix` the number of all its cases, `steps` (in JSON
-    `campaign`) the names of all steps of the run, and `replay` the words of a command that runs a
-    case again, without the case's id.
+    `script` is the path of the script where it was run, `entry_point` its name in the job. `digest`
+    is that of the step's files, `matrix` the number of all its cases, `steps` (in JSON `campaign`)
+    the names of all steps of the run, and `replay` the words of a command that runs a case again,
+    without the case's id.
     """
 
     schema_: Literal[1] = Field(default=SCHEMA, alias="schema")
     step: str
     runner: str
     image: str | None
+    script: str = ""
+    entry_point: str = ""
     seconds: float
     totals: Totals
     unproven: Mapping[str, str]
@@ -146,6 +149,8 @@ class StepRecord(Record):
             step=plan.step,
             runner=plan.runner,
             image=plan.image,
+            script=plan.script,
+            entry_point=plan.entry_point,
             seconds=round(summary.seconds, 3),
             totals=Totals(
                 planned=len(plan.ids),
@@ -183,6 +188,8 @@ class StepRecord(Record):
             waivers=self.waivers,
             level=self.level,
             image=self.image,
+            script=self.script,
+            entry_point=self.entry_point,
             digest=self.digest,
             steps=self.steps,
             selection=self.selection,

@@ -1,0 +1,34 @@
+"""The forms of report files, each a module with one function from summaries to a text.
+
+A new form is a module and a line in `FORMS`. The text of a report comes from the same summaries as
+what is printed on the terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from harness.report import Summary
+from harness.report.forms.badge import badge_json, badge_svg
+from harness.report.forms.ctrf import ctrf
+from harness.report.forms.github import github
+from harness.report.forms.html import html
+from harness.report.forms.junit import junit
+from harness.report.forms.markdown import markdown
+from harness.report.forms.sarif import sarif
+from harness.report.json_file import json_document, json_lines
+
+Render = Callable[[Sequence[Summary]], str]
+
+FORMS: Mapping[str, Render] = {
+    "badge": badge_json,
+    "badge-svg": badge_svg,
+    "ctrf": ctrf,
+    "github": github,
+    "html": html,
+    "json": json_document,
+    "jsonl": json_lines,
+    "junit": junit,
+    "markdown": markdown,
+    "sarif": sarif,
+}

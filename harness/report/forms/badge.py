@@ -1,0 +1,49 @@
+"""A badge: the document of a shields.io endpoint, and the same as an image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+
+from harness.report import Summary
+
+_LABEL = "contract"
+_COLORS = {"brightgreen": "#3a7d0a", "red": "#c32f27"}
+# About the width of a character of 11 pixels, and the space on both sides of a text, in pixels.
+_CHARACTER, _MARGIN = 6.6, 12
+
+
+def badge_json(summaries: Sequence[Summary]) -> str:
+    """The document that https://shields.io/badges/endpoint-badge reads."""
+    message, color = _verdict(summaries)
+    document = {"schemaVersion": 1, "label": _LABEL, "message": message, "color": color}
+    return json.dumps(document) + "\n"
+
+
+def badge_svg(summaries: Sequence[Summary]) -> str:
+    """The badge as an SVG image."""
+    message, color = _verdict(summaries)
+    left, right = (round(len(one) * _CHARACTER + _MARGIN) for one in (_LABEL, message))
+    title = escape(f"{_LABEL}: {message}")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" '
+        f'aria-label="{title}"><title>{title}</title>'
+        f'<rect width="{left}" height="20" fill="#555"/>'
+        f'<rect x="{left}" width="{right}" height="20" fill="{_COLORS[color]}"/>'
+        '<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" '
+        f'font-size="11"><text x="{left / 2}" y="14">{_LABEL}</text>'
+        f'<text x="{left + right / 2}" y="14">{escape(message)}</text></g></svg>\n'
+    )
+
+
+def _verdict(summaries: Sequence[Summary]) -> tuple[str, str]:
+    """The text of the badge, and its color."""
+    passed, failed, unproven = (
+        sum(len(getattr(one, name)) for one in summaries)
+        for name in ("passed", "failed", "unproven")
+    )
+    more = f", {unproven} not proven" if unproven else ""
+    if all(one.conforms for one in summaries):
+        return f"{passed} cases passed{more}", "brightgreen"
+    return f"{failed} of {passed + failed} cases failed{more}", "red"

@@ -1,0 +1,63 @@
+"""Where a defect stands in the step's script, for reports that point at lines."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from harness.report import Defect, Plan
+
+# As `last_failure` in `harness.promises.tracebacks` writes it.
+_RAISED_AT = re.compile(r" at (?P<file>[^\n]+):(?P<line>\d+)$")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line, from 1, of a file of the host."""
+
+    file: Path
+    line: int
+
+    @property
+    def shown(self) -> str:
+        """The file relative to the working directory if it is below it."""
+        return os.fsencode(self._relative).decode(errors="backslashreplace")
+
+    @property
+    def uri(self) -> str:
+        """The file as code scanning wants it: relative to the repository where it can be."""
+        file = self._relative
+        return file.as_uri() if file.is_absolute() else quote(os.fsencode(file.as_posix()))
+
+    @property
+    def _relative(self) -> Path:
+        absolute, folder = self.file.absolute(), Path.cwd()
+        return absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute
+
+
+def place_of(defect: Defect, plan: Plan) -> Place | None:
+    """The line that raised the exception of a defect, else the first line of the script.
+
+    None when the plan does not name its script, as in reports of older versions.
+    """
+    if not plan.script:
+        return None
+    script = Path(plan.script)
+    raised = _RAISED_AT.search(defect.head.cause)
+    if raised is None:
+        return Place(script, 1)
+    is_script = raised["file"] == plan.entry_point
+    file = script if is_script else script.parent / raised["file"]
+    return Place(file, int(raised["line"])) if file.is_file() else Place(script, 1)
+
+
+def source_line(place: Place) -> str:
+    """The text of a line, without indentation; "" if it cannot be read."""
+    try:
+        lines = place.file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return lines[place.line - 1].strip() if place.line <= len(lines) else ""

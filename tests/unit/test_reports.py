@@ -1,0 +1,299 @@
+"""Report files: each form holds every verdict, and no text of a script acts in it."""
+
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from harness.cases.case import Finding, Result
+from harness.errors import WrongUse
+from harness.report import Plan, Summary, defects
+from harness.report.compare import compare
+from harness.report.forms import FORMS
+from harness.report.forms.grid import choices, grids
+from harness.report.written import ReportOption, StepSummaryReport, WrittenReport
+
+COPIER = str(Path(__file__).parent / "steps" / "copier")
+HARNESS = str(Path(sys.executable).parent / "harness")
+HOSTILE = "\x1b]0;x\x07 ::error::forged </pre><script>alert(1)</script> ``` & \u202e"
+
+
+def finding(case: str, **others: str) -> Finding:
+    values = {
+        "promise": "exit-code",
+        "key": "1-for-0",
+        "where": "the process",
+        "expected": "exit code 0",
+        "got": "exit code 1",
+        "cause": "ValueError at step.py:3",
+        **others,
+    }
+    return Finding(case=case, **values)  # type: ignore[arg-type]
+
+
+def summary(*results: Result, script: Path | str = "", unproven: Sequence[str] = ()) -> Summary:
+    plan = Plan(
+        "copier",
+        "fake",
+        tuple(one.case for one in results),
+        len(results),
+        ("harness", "replay", "copier"),
+        unproven=dict.fromkeys(unproven, "no sample"),
+        script=str(script),
+        entry_point="step.py",
+    )
+    return Summary(plan, results, 1.25)
+
+
+def passed(case: str) -> Result:
+    return Result(case, (), 0, 0.01, "")
+
+
+def failed(case: str, **others: str) -> Result:
+    return Result(case, (finding(case, **others),), 1, 0.02, others.get("got", ""))
+
+
+MIXED = summary(
+    passed("a=1,b=1"),
+    failed("a=1,b=2"),
+    failed("a=2,b=1", severity="warning"),
+    Result("a=2,b=2", (), 143, 0.5, "", unproven="the signal was not delivered"),
+    unproven=["a=3,b=1"],
+)
+
+
+def test_junit_has_a_test_case_for_each_case() -> None:
+    suite = ElementTree.fromstring(FORMS["junit"]([MIXED]))[0]
+    assert [suite.get(one) for one in ("name", "tests", "failures", "skipped")] == [
+        *("copier", "5", "1", "2")
+    ]
+    outcomes = {one.get("name"): [child.tag for child in one] for one in suite}
+    assert outcomes["a=1,b=1"] == []
+    assert outcomes["a=1,b=2"] == ["failure"]
+    # A warning does not fail a case.
+    assert outcomes["a=2,b=1"] == []
+    assert outcomes["a=2,b=2"] == outcomes["a=3,b=1"] == ["skipped"]
+    assert "expected exit code 0" in str(suite[1][0].text)
+
+
+def test_ctrf_counts_every_case() -> None:
+    results = json.loads(FORMS["ctrf"]([MIXED]))["results"]
+    assert {one["name"]: one["status"] for one in results["tests"]} == {
+        "a=1,b=1": "passed",
+        "a=1,b=2": "failed",
+        "a=2,b=1": "passed",
+        "a=2,b=2": "skipped",
+        "a=3,b=1": "skipped",
+    }
+    counts = results["summary"]
+    assert [counts[one] for one in ("tests", "passed", "failed", "skipped", "stop")] == [
+        *(5, 2, 1, 2, 1250)
+    ]
+    assert "no sample" in {one.get("message") for one in results["tests"]}
+
+
+def test_a_defect_stands_at_the_line_that_raised_it(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text("import sys\n\nraise ValueError('x')\n")
+    (tmp_path / "helper.py").write_text("raise OSError\n")
+    found = summary(
+        failed("a=1"),
+        failed("a=2", cause="OSError at helper.py:1", key="other"),
+        failed("a=3", cause="", key="third"),
+        script=script,
+    )
+    results = json.loads(FORMS["sarif"]([found]))["runs"][0]["results"]
+    places = [one["locations"][0]["physicalLocation"] for one in results]
+    assert [
+        (one["artifactLocation"]["uri"].rpartition("/")[2], one["region"]["startLine"])
+        for one in places
+    ] == [("mine.py", 3), ("helper.py", 1), ("mine.py", 1)]
+    assert len({json.dumps(one["partialFingerprints"]) for one in results}) == 3
+    assert f"file={script},line=3," in FORMS["github"]([found])
+    assert "mine.py:3: raise ValueError" in FORMS["html"]([found]).replace("&#39;", "'")
+
+
+def test_a_report_without_a_script_names_no_line() -> None:
+    (result,) = json.loads(FORMS["sarif"]([summary(failed("a=1"))]))["runs"][0]["results"]
+    assert "locations" not in result
+    assert FORMS["github"]([summary(failed("a=1"))]).startswith("::error title=")
+
+
+@pytest.mark.parametrize("form", ["github", "html", "junit", "markdown", "badge-svg"])
+def test_text_of_a_script_does_not_act(form: str) -> None:
+    hostile = summary(failed(f"a={HOSTILE}", got=HOSTILE, key=HOSTILE, cause=HOSTILE))
+    hostile = replace(hostile, plan=replace(hostile.plan, step=HOSTILE))
+    text = FORMS[form]([hostile])
+    if form == "github":
+        assert all(re.match("::(error|warning|notice) ", one) for one in text.splitlines())
+        assert "\x1b" not in text
+        return
+    if form == "markdown":
+        blocks = re.findall(r"^(`{3,})text\n.*?^\1$", text, flags=re.S | re.M)
+        assert blocks == ["````"]
+        outside = re.sub(r"^(`{3,})text\n.*?^\1$", "", text, flags=re.S | re.M)
+        assert not re.search(r"(?<!\\)<script", outside)
+        assert "\x1b" not in text
+        return
+    assert "\x1b" not in text
+    assert "<script>alert" not in text
+
+
+class _Structure(HTMLParser):
+    """The open elements, the ids, and the links of a document."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "input", "br"):
+            self.open.append(tag)
+        values = {name: value or "" for name, value in attrs}
+        self.ids += [values["id"]] if "id" in values else []
+        self.links += [values["href"]] if "href" in values else []
+        self.sources += [values["src"]] if "src" in values else []
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("option", "p"):
+            assert self.open[-1] == tag
+        self.open.remove(tag) if tag not in self.open[-1:] else self.open.pop()
+
+
+def test_html_is_one_file_whose_links_lead_somewhere() -> None:
+    structure = _Structure()
+    structure.feed(FORMS["html"]([MIXED, summary(passed("a=1"))]))
+    assert len(set(structure.ids)) == len(structure.ids)
+    assert structure.links
+    assert {one.removeprefix("#") for one in structure.links} <= set(structure.ids)
+    assert not structure.sources
+
+
+def test_html_shows_each_verdict_in_the_grid() -> None:
+    (grid,) = grids(replace(MIXED, plan=replace(MIXED.plan, unproven={})))
+    assert (grid.row_axes, grid.column_axes) == (("a",), ("b",))
+    found = {f"{row[0]}{column[0]}": cell.state for (row, column), cell in grid.cells.items()}
+    assert found == {"11": "passed", "12": "failed", "21": "warning", "22": "unproven"}
+    text = FORMS["html"]([MIXED])
+    assert text.count('<details class="defect"') == len(defects(MIXED.results)) == 1
+    assert "no sample: 1 case" in text
+
+
+def test_a_large_matrix_is_shown_in_cells_of_several_cases() -> None:
+    results = [passed(f"a={a},b={b},c={c},d={d}") for a in range(20) for b in range(20)
+               for c in range(20) for d in range(2)]  # fmt: skip
+    results[5] = failed(results[5].case)
+    (grid,) = grids(summary(*results))
+    assert grid.left_out
+    assert len(grid.cells) <= 5000
+    assert sum(one.total for one in grid.cells.values()) == len(results)
+    assert [one.first for one in grid.cells.values() if one.state == "failed"] == [results[5].case]
+
+
+@pytest.mark.parametrize(
+    ("case_id", "found"),
+    [
+        ("a=1,b=2", (("a", "1"), ("b", "2"))),
+        ("special=x,y", (("special", "x,y"),)),
+        ("argument.--rate=0.5,other=a=b", (("argument.--rate", "0.5"), ("other", "a=b"))),
+        ("odd", ()),
+    ],
+)
+def test_an_id_is_split_into_choices(case_id: str, found: object) -> None:
+    assert choices(case_id) == found
+
+
+def test_runs_are_compared_by_cause() -> None:
+    old = summary(failed("a=1"), failed("a=2", cause="", key="gone"))
+    new = summary(
+        failed("a=1", cause="ValueError at step.py:9"), failed("a=2", cause="", key="new")
+    )
+    found = compare([old], [new])
+    assert [one.defect.head.key for one in found.new] == ["new"]
+    assert [one.defect.head.key for one in found.fixed] == ["gone"]
+    assert [one.defect.head.key for one in found.remaining] == ["1-for-0"]
+    assert found.has_new_errors
+    warning = summary(failed("a=1", severity="warning"))
+    assert not compare([summary(passed("a=1"))], [warning]).has_new_errors
+
+
+@pytest.mark.parametrize("text", ["pdf=x", "html", "html=", "=x", "html=/nowhere/x.html"])
+def test_a_wrong_report_option_is_an_error_before_the_run(text: str) -> None:
+    with pytest.raises(WrongUse, match=re.escape(f"--report {text}")):
+        WrittenReport(ReportOption.parse(text))
+
+
+def test_the_summary_of_a_job_is_appended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "summary.md"
+    file.write_text("before\n")
+    StepSummaryReport(str(file)).run_finished([MIXED])
+    assert file.read_text() == f"before\n{FORMS['markdown']([MIXED])}"
+    StepSummaryReport(str(tmp_path)).run_finished([MIXED])
+    assert "warning: GITHUB_STEP_SUMMARY" in capsys.readouterr().err
+
+
+def harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [HARNESS, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_check_report_and_diff_from_the_command_line(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    script = tmp_path / "bad.py"
+    script.write_text("raise ValueError('x')\n")
+    only = ("-k", "text=short")
+    done = harness("check", COPIER, *only, "--json", str(good), folder=tmp_path)
+    assert done.returncode == 0
+    done = harness(
+        *("check", COPIER, *only, "--script", str(script), "--report", f"json={bad}"),
+        *("--report", "html=report.html", "--report", "github=-"),
+        folder=tmp_path,
+    )
+    assert done.returncode == 1
+    assert "::error file=bad.py,line=1," in done.stdout
+    assert "does not conform" in (tmp_path / "report.html").read_text()
+    made = harness("report", str(bad), "--report", "html=again.html", folder=tmp_path)
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    # The JSON report rounds what took time.
+    again, first = (
+        re.sub(r"\d+\.\d+", "…", (tmp_path / name).read_text())
+        for name in ("again.html", "report.html")
+    )
+    assert again == first
+    differs = harness("diff", str(good), str(bad), folder=tmp_path)
+    assert differs.returncode == 1
+    assert "new: copier: exit-code: 1-for-0 in 2 cases\n  ValueError at copier.py:1\n" in (
+        differs.stdout
+    )
+    assert differs.stdout.endswith("1 new, 0 fixed, 0 still there\n")
+    assert harness("diff", str(bad), str(good), folder=tmp_path).returncode == 0
+    assert not list(tmp_path.glob("*.part"))
+    wrong = harness("report", str(bad), folder=tmp_path)
+    assert wrong.returncode == 2
+    assert "--report html=FILE" in wrong.stderr
+
+
+def test_the_published_schema_describes_the_report(tmp_path: Path) -> None:
+    published = harness("schema", "report", folder=tmp_path)
+    schema = json.loads(published.stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    document = json.loads(FORMS["json"]([MIXED]))
+    jsonschema.validate(document, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**document, "totals": None}, schema)
+    # A key that goes or changes its meaning makes another schema number.
+    assert set(document) == set(schema["properties"])
