@@ -12,6 +12,7 @@ from types import FrameType
 import click
 
 from harness.commands.accept import accept
+from harness.commands.baseline import baseline
 from harness.commands.check import check
 from harness.commands.diff import diff
 from harness.commands.explain import explain
@@ -32,6 +33,7 @@ _COMMANDS = (
     merge,
     report,
     diff,
+    baseline,
     list_cases,
     replay,
     accept,

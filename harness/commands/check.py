@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from harness.cases.shard import Shard
     from harness.contracts.contract import Level
     from harness.contracts.loaders import Source
-    from harness.report import Report
+    from harness.report import Report, Summary
+    from harness.report.baseline import Baseline
     from harness.runs.step import JudgeCase, StepRef
 
 
@@ -64,6 +66,13 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="The same, with the verdicts in DIR.",
 )
+@click.option(
+    "--baseline",
+    "baseline_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Defects that this file knows do not fail; harness baseline writes it.",
+)
 @pairwise_option
 def check(
     steps: tuple[Path, ...],
@@ -82,6 +91,7 @@ def check(
     shard: Shard | None,
     use_cache: bool,
     cache_dir: Path | None,
+    baseline_file: Path | None,
 ) -> None:
     """Run every case of each STEP and judge it.
 
@@ -91,6 +101,7 @@ def check(
 
     from harness.report import Plan, Selection
     from harness.report.terminal import TerminalReport
+    from harness.runs.baseline import JudgeWithBaseline
     from harness.runs.cache import DEFAULT_FOLDER
     from harness.runs.choice import Choice, RunnerOptions
     from harness.runs.step import fingerprint, load, prove
@@ -143,10 +154,32 @@ def check(
     step_runs = [StepRun(ref, replace(plan, steps=names), one) for ref, plan, one in plans]
     reports: list[Report] = [TerminalReport(Console(highlight=False)), *files]
     judge_case = _judge_with_cache(cache_dir or DEFAULT_FOLDER) if use_cache or cache_dir else prove
+    baseline = _read_baseline(baseline_file)
+    if baseline is not None:
+        judge_case = JudgeWithBaseline(judge_case, baseline)
     with pool.workers() as workers:
         summaries = run_steps(step_runs, workers, reports, max_fail, judge_case)
+    if baseline is not None:
+        _print_baseline(baseline, summaries)
     print_errors(errors)
     sys.exit(exit_code(errors, conforms=all(one.conforms for one in summaries)))
+
+
+def _read_baseline(path: Path | None) -> Baseline | None:
+    import datetime
+
+    from harness.report import baseline
+
+    return None if path is None else baseline.read(path, datetime.date.today())
+
+
+def _print_baseline(baseline: Baseline, summaries: Sequence[Summary]) -> None:
+    fixed, expired = baseline.fixed(summaries), baseline.expired
+    for one in baseline.entries:
+        state = "expired" if one in expired else "fixed" if one in fixed else "known"
+        click.echo(f"{state}: {one.described}")
+    if fixed:
+        click.echo("harness baseline drops what is fixed from the file")
 
 
 def _judge_with_cache(folder: Path) -> JudgeCase:

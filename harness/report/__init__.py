@@ -181,14 +181,19 @@ class Defect:
     @property
     def identity(self) -> tuple[str, ...]:
         """What it has in common with the same defect in another run, whatever lines have moved."""
-        cause = _LINE.sub("", self.head.cause)
-        return (cause,) if cause else (self.head.promise, self.head.key)
+        return identity(self.head)
 
     @property
     def other_promises(self) -> tuple[str, ...]:
         """The other promises that it breaks."""
         names = dict.fromkeys(one.promise for one in self.findings)
         return tuple(name for name in names if name != self.head.promise)
+
+
+def identity(finding: Finding) -> tuple[str, ...]:
+    """What findings of one defect have in common, in this run and in others."""
+    cause = _LINE.sub("", finding.cause)
+    return (cause,) if cause else (finding.promise, finding.key)
 
 
 def defects(results: Sequence[Result]) -> list[Defect]:
