@@ -142,7 +142,8 @@ check(DATA, NAMES)
 write(read())
 """
     errors = found(tmp_path, script)
-    assert ("error-named", "no-missing-part") in {(one.head.promise, one.head.key) for one in errors}
+    heads = {(one.head.promise, one.head.key) for one in errors}
+    assert ("error-named", "no-missing-part") in heads
     assert not any("error-named" in one.other_promises for one in errors)
 
 

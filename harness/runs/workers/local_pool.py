@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, forkserver, resource_tracker
+from multiprocessing.context import ForkContext, ForkServerContext
 from multiprocessing.process import BaseProcess, parent_process
 from typing import TypeVar, cast
 
 from harness.errors import WorkersFailed
 from harness.runs.workers import Task, prepared, process
+from harness.signals import STOP_SIGNALS
 
 # Enough to keep the workers busy while results are collected in order.
 _PENDING_PER_WORKER = 8
@@ -37,16 +40,18 @@ class LocalPool:
     @contextmanager
     def open(self, task: Task[T]) -> Iterator[Callable[[str], Future[T]]]:
         """Start workers as cases are submitted, and stop them at the end."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["harness.runs.step", "harness.runners.fake.runner"])
-        _start_fork_server()
+        # A fork needs no imports, and is safe while this process has a single thread.
+        context: ForkContext | ForkServerContext = multiprocessing.get_context("fork")
+        if threading.active_count() > 1:
+            context = multiprocessing.get_context("forkserver")
+            _start_fork_server(context)
         callers_children = multiprocessing.active_children()
         with prepared(*task.runners):
             executor = ProcessPoolExecutor(
                 self.jobs, mp_context=context, initializer=_initialize_worker
             )
             try:
-                yield lambda case_id: executor.submit(process.run_task, task, case_id)
+                yield lambda case_id: _submit(executor, task, case_id)
             except BaseException:
                 # An early end does not wait for cases that hang.
                 children = multiprocessing.active_children()
@@ -65,19 +70,36 @@ class LocalPool:
             ) from None
 
 
-def _start_fork_server() -> None:
+def _submit(executor: ProcessPoolExecutor, task: Task[T], case_id: str) -> Future[T]:
+    """Submit a case; the first one starts the workers.
+
+    A worker starts with the handlers of this process, which are not for it, and so with the signals
+    blocked.
+    """
+    with _blocked(STOP_SIGNALS):
+        return executor.submit(process.run_task, task, case_id)
+
+
+def _start_fork_server(context: ForkServerContext) -> None:
     """Start the process that forks the workers, with SIGINT blocked in it.
 
     Ctrl-C reaches the whole process group, and the fork server would print a traceback.
     """
+    context.set_forkserver_preload(["harness.runs.step", "harness.runners.fake.runner"])
     # Starting the resource tracker ends with SIGINT unblocked; `forkserver.ensure_running` would
     # start it just before the fork server.
     resource_tracker.ensure_running()
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
+    with _blocked([signal.SIGINT]):
         forkserver.ensure_running()
+
+
+@contextmanager
+def _blocked(signals: Collection[signal.Signals]) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _initialize_worker() -> None:
@@ -86,8 +108,8 @@ def _initialize_worker() -> None:
     # First of all: a stop that comes meanwhile ends this process, and is no error of its start.
     process.set_idle()
     process.become_worker(parent.sentinel)
-    # The scripts that this worker runs must not inherit the blocked SIGINT.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    # The scripts that this worker runs must not inherit what was blocked.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, *STOP_SIGNALS])
 
 
 def _stop(workers: Sequence[BaseProcess]) -> None:
