@@ -18,6 +18,7 @@ from harness.cases.matrix import Axis, Edit, Special, as_it_is
 from harness.cases.naming import names_of_argument
 from harness.contracts.arguments import Argument
 from harness.contracts.contract import Contract
+from harness.contracts.limits import argument_refusal
 from harness.worlds.jobs import Job
 
 # A text, or True for a flag that is passed without one.
@@ -98,7 +99,9 @@ class Arguments:
         if not one.required:
             yield OMITTED, None
         if one.default is not None and one.default not in one.choices:
-            yield "default", one.text(one.default)
+            default = one.text(one.default)
+            if not argument_refusal(default, training=self._job.arguments_from != "job"):
+                yield "default", default
         for number, choice in enumerate(one.choices, 1):
             text = one.text(choice)
             is_label = text not in ("", OMITTED, "default") and not _NOT_IN_IDS.search(text)
@@ -130,6 +133,8 @@ class Arguments:
                 continue
             default, value = one.text(one.default), values[choice]
             labels = [label for label, text in values.items() if text == default]
+            if value is None and usual != default and not labels:
+                continue
             said = f"{default!r} for the argument {name.lstrip('-')}"
             if value is None:
                 other = self._usual_label(name) if usual == default else labels[0]

@@ -19,7 +19,7 @@ must fail and name a missing part. A case that lacks a sample is not proven.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,15 @@ from harness.cases.matrix import Axis, Edit, Suite, as_it_is, id_of
 from harness.cases.naming import names_of_input, names_of_variable
 from harness.cases.start import start_case
 from harness.contracts.contract import Contract, Distribution, Unresolved
+from harness.contracts.contract_yaml import FILE_NAME
+from harness.contracts.limits import argument_refusal, is_training, refused, variable_refusal
 from harness.errors import WrongContract, WrongUse
+from harness.files import json_file, yaml_file
 from harness.worlds import jobs
 from harness.worlds.jobs import PROCESSING, TRAINING, Job, Request
 from harness.worlds.tree import Tree, is_under
 
+_REFUSED = "change it: the service creates no job with it"
 # Choices of an input that is not there, or holds nothing.
 _MISSING = ("absent", "empty")
 
@@ -52,8 +56,14 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     if profile is not None:
         _check_mounts(job, contract)
     samples = contract.samples
+    training = job.mounts == TRAINING.mounts
+    if job.name in jobs.built_in():
+        _check_limits(contract, training=training)
     values = _read_texts(samples / "environment.json")
-    arguments = Arguments(job, contract, _read_values(samples / "arguments.json"))
+    _check_samples(samples / "environment.json", values, training, variable_refusal)
+    passed_values = _read_values(samples / "arguments.json")
+    _check_samples(samples / "arguments.json", passed_values, training, argument_refusal)
+    arguments = Arguments(job, contract, passed_values)
     request, missing_sample = _job_request(job, contract, values, arguments)
     code = contract.job.code if contract.job else None
     hosts = contract.host_names
@@ -252,12 +262,30 @@ def _failure(kinds: tuple[str, ...], names: Sequence[str], patterns: Sequence[st
 def _job_type(contract: Contract) -> Job:
     if contract.job is not None:
         return jobs.profile(contract.job.profile)
-    mounts = [mount for one in contract.inputs.values() for mount in one.mounts]
-    trained = [mount.startswith(f"{TRAINING.channels}/") for mount in mounts]
-    if not (trained and all(trained)):
+    if not is_training(contract):
         return PROCESSING
     is_program = not Path(contract.entry_point).suffix
     return jobs.profile("own-container") if is_program else TRAINING
+
+
+def _check_limits(contract: Contract, *, training: bool) -> None:
+    """Raise `WrongContract` for a job that the service does not create."""
+    if contract.origin.name != FILE_NAME:
+        # Other forms are told so when they are read.
+        return
+    if errors := list(refused(contract, training=training)):
+        document = yaml_file.read(contract.origin)
+        raise yaml_file.errors_at(contract.origin, document, errors, _REFUSED)
+
+
+def _check_samples(
+    path: Path, values: Mapping[str, Value], training: bool, refusal: Callable[..., str]
+) -> None:
+    """Raise `WrongContract` for values that the service does not take; "" is one of a flag."""
+    for name, value in values.items():
+        is_flag = value == "" and refusal is argument_refusal
+        if isinstance(value, str) and not is_flag and (why := refusal(value, training=training)):
+            raise json_file.read(path).error((name,), why, _REFUSED)
 
 
 def _check_mounts(job: Job, contract: Contract) -> None:

@@ -125,7 +125,7 @@ class JobSettings(Strict):
     """What a job definition itself sets, in every run.
 
     `profile` is the type of job, `hyperparameters` are the texts that the job stores. `code` is
-    the folder of the script, None for that of the profile.
+    the folder of the source, None for that of the profile, `script_in` that of the script in it.
     """
 
     profile: str
@@ -133,6 +133,7 @@ class JobSettings(Strict):
     environment: Mapping[str, str | Unresolved] = {}
     hyperparameters: Mapping[str, str | Unresolved] = {}
     code: AbsolutePath | None = None
+    script_in: str = ""
 
 
 # How strictly a step is judged; `harness explain LEVEL` says what each level holds.
@@ -207,10 +208,12 @@ class Contract(Strict):
 
     @property
     def code_path(self) -> str:
-        """The path of the entry point in the code folder; that of a module is in its package."""
+        """The path of the entry point in the code folder, from which packages are imported too."""
         packages = self.module.split(".") if self.module else []
         if self.entry_point != MAIN_FILE:
             packages = packages[:-1]
+        if self.job is not None and self.job.script_in:
+            packages = [self.job.script_in]
         return "/".join((*packages, self.entry_point))
 
     @property

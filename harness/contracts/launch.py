@@ -96,7 +96,10 @@ def training_launch(
         )
     program = hyperparameters.get(_PROGRAM_HYPERPARAMETER)
     if isinstance(program, str):
-        return Launch(profile="training", script=_decode(program), hyperparameters=hyperparameters)
+        script = posixpath.normpath(_decode(program))
+        if not script.endswith(".py"):
+            raise NoScript(f"the training toolkit runs {script}, which is no Python script")
+        return Launch(profile="training", script=script, hyperparameters=hyperparameters)
     if program is not None:
         return Launch(
             profile="training",

@@ -5,7 +5,7 @@ Missing values and values of the wrong type are a `WrongContract` that names fil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from harness.contracts import contract_yaml, pipeline, script_contract, step_interface
 from harness.contracts.contract import Contract
+from harness.contracts.limits import empty_arguments
 from harness.contracts.reading import Loader, Options
 from harness.errors import WrongContract, WrongUse
+from harness.files import json_file
 from harness.files.models import Located, describe_error, dotted, wrong_contract
 
 LOADERS: Sequence[Loader] = (
@@ -130,7 +132,24 @@ def load(
         "suite": file.with_name(_suite_name(file, contract.name, loader.steps is not None)),
         "samples": file.parent / _SAMPLES / (contract.name if loader.steps else ""),
     }
-    return contract.model_copy(update=added)
+    contract = contract.model_copy(update=added)
+    warnings = tuple(_sample_warnings(contract))
+    return contract.model_copy(update={"warnings": (*contract.warnings, *warnings)})
+
+
+def _sample_warnings(contract: Contract) -> Iterator[str]:
+    """The samples of arguments that are empty texts, which no job can pass."""
+    path = contract.samples / "arguments.json"
+    try:
+        file = json_file.read(path) if path.is_file() else None
+    except WrongContract:
+        # Told where its values are needed.
+        return
+    for name in empty_arguments(contract, file.content if file else {}):
+        yield (
+            f"{file.location((name,)) if file else name}: is passed as a flag, without a value: "
+            "the service takes arguments of 1 to 256 characters; write true for a flag"
+        )
 
 
 def _suite_name(file: Path, step: str, is_one_of_several: bool) -> str:

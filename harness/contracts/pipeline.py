@@ -7,6 +7,7 @@ of other types are ignored, and so are keys that do not concern the script.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from harness.contracts.definition import (
     instance_count,
 )
 from harness.contracts.expressions import parameters, resolve
+from harness.contracts.job_limits import refused
 from harness.contracts.launch import Launch, NoScript, processing_launch, training_launch
 from harness.contracts.reading import Options, StepInFile, module_file
 from harness.errors import WrongContract, WrongUse
@@ -81,17 +83,21 @@ def read(path: Path, options: Options) -> Contract:
     folder = path.parent if options.code is None else options.code
     script = launch.script or (module_file(folder, launch.module) if launch.module else "")
     script = script or _find_script(file, job_step, launch, folder, options.script)
+    # The training toolkit runs it from the folder of all code.
+    script_in = posixpath.dirname(script) if launch.profile == "training" else ""
     with file.errors() as errors:
         environment: dict[str, str | Unresolved] = {}
         with errors.collected():
             environment = _environment(file, where, defaults)
         inputs, outputs = inputs_and_outputs(file, job_step.step.type, where, defaults)
+        errors.found.extend(refused(file, job_step.step.type, where, defaults))
     settings = JobSettings(
         profile=launch.profile,
         arguments=launch.arguments,
         environment=environment,
         hyperparameters=launch.hyperparameters,
         code=launch.code,
+        script_in=script_in,
     )
     return Contract(
         name=job_step.step.name,
@@ -109,7 +115,7 @@ def read(path: Path, options: Options) -> Contract:
             }
         ),
         exit_codes=_EXIT_CODES,
-        folder=Path(script).parent,
+        folder=Path() if script_in else Path(script).parent,
         warnings=tuple(_unresolved_warnings(file, job_step, settings)),
         job=settings,
     )

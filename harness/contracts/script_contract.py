@@ -31,6 +31,7 @@ from harness.contracts.contract import (
     Texts,
     Timeout,
 )
+from harness.contracts.limits import is_training, refused
 from harness.contracts.outputs import OutputContent
 from harness.contracts.reading import Options
 from harness.errors import WrongContract
@@ -66,6 +67,7 @@ class _Attributes(BaseModel):
 _ATTRIBUTES: Mapping[tuple[int | str, ...], str] = {
     ("environment", "required"): "required_env_vars",
     ("environment", "optional"): "optional_env_vars",
+    ("arguments",): "expected_arguments",
     ("sink",): "sink",
     ("waivers",): "waivers",
     ("outputs",): "output_content",
@@ -91,8 +93,8 @@ def read(path: Path, options: Options) -> Contract:
     try:
         attributes = _Attributes.model_validate(values)
     except ValidationError as error:
-        refused = list(models.find_errors(_Attributes, error, values))
-        raise _errors(path, name, refused) from None
+        wrong = list(models.find_errors(_Attributes, error, values))
+        raise _errors(path, name, wrong) from None
     unknown = [
         (("output_content", one), "there is no such output")
         for one in attributes.output_content
@@ -102,13 +104,19 @@ def read(path: Path, options: Options) -> Contract:
     found = find_errors(contract, options.promises, path.parent)
     if errors := [*unknown, *((_in_object(where), what) for where, what in found)]:
         raise _errors(path, name, errors)
-    return contract
+    warnings = [
+        _errors(path, name, [(_in_object(where), what)]).what
+        for where, what in refused(contract, training=is_training(contract))
+    ]
+    return contract.model_copy(update={"warnings": tuple(warnings)})
 
 
 def _in_object(where: KeyPath) -> KeyPath:
     """The attribute that holds the part of a contract at `where`, and the keys within it."""
-    if where == ("outputs",):
-        return ("expected_output_paths",)
+    if where == ("outputs",) or where[2:] == ("path",):
+        return ("expected_output_paths", *where[1:2])
+    if where[0] == "inputs":
+        return ("expected_input_paths", *where[1:2])
     attribute, rest = next(
         (one, where[len(keys) :]) for keys, one in _ATTRIBUTES.items() if where[: len(keys)] == keys
     )

@@ -25,6 +25,7 @@ from harness.contracts.contract import (
     Sigterm,
     Timeout,
 )
+from harness.contracts.limits import is_training, refused
 from harness.contracts.outputs import OutputContent
 from harness.contracts.reading import Options
 from harness.files import yaml_file
@@ -116,11 +117,26 @@ def read(path: Path, options: Options) -> Contract:
     section = yaml_file.validate(
         _Section, path, document, (_SECTION,), checks=errors, defaults=_DEFAULTS
     )
+    contract = _contract(path, section, document)
     warnings = [
         yaml_file.error_at(path, document, (_SECTION, *where), what).what
-        for where, what in (*_unknown_keys(section), *_other_mounts(section))
+        for where, what in (
+            *_unknown_keys(section),
+            *_other_mounts(section),
+            *_refused(contract, section),
+        )
     ]
-    return _contract(path, section, document).model_copy(update={"warnings": tuple(warnings)})
+    return contract.model_copy(update={"warnings": tuple(warnings)})
+
+
+def _refused(contract: Contract, section: _Section) -> Iterator[tuple[KeyPath, str]]:
+    """What the service does not take of the job that runs the step."""
+    for where, what in refused(contract, training=is_training(contract)):
+        if where[0] == "inputs" and len(where) > 1:
+            # One with channels has become several.
+            names = [one for one in section.inputs if f"{where[1]}.".startswith(f"{one}.")]
+            where = ("inputs", names[0] if names else where[1], "path")
+        yield (_KEYS.get(where[0], where[0]), *where[1:]), what
 
 
 def _contract(path: Path, section: _Section, document: Any) -> Contract:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from harness.promises import Breach, Evidence, Promise
+from harness.promises.spellings import holds
 from harness.worlds.archives.content import unpacked_parts
 
 # Names of variables that hold secrets.
@@ -19,19 +20,25 @@ _MIN_LENGTH = 8
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
-    """Each secret that the log or a file holds; files are looked into, unpacked too."""
+    """Each secret that the log or a file holds, files unpacked too, and names of files.
+
+    It is found as it is, in base 64 and hexadecimal digits, and as URLs, JSON and HTML write it.
+    """
     secrets = _secrets(evidence.case.environment)
     outcome = evidence.outcome
     streams = {"standard output": outcome.stdout, "standard error": outcome.stderr}
     for where, text in streams.items():
         for name, value in secrets.items():
-            if value in text:
+            if holds(text.encode("utf-8", "surrogateescape"), value):
                 yield _leak(name, where)
     for path, entry in outcome.after or ():
-        if entry.kind != "file" or entry == outcome.before.get(path):
+        if entry == outcome.before.get(path):
             continue
-        for data in unpacked_parts(entry.data):
-            for name in [name for name, value in secrets.items() if value.encode() in data]:
+        parts = [*unpacked_parts(entry.data), entry.target.encode("utf-8", "surrogateescape")]
+        if path not in outcome.before:
+            parts.append(path.encode("utf-8", "surrogateescape"))
+        for name, value in secrets.items():
+            if any(holds(data, value) for data in parts):
                 yield _leak(name, path)
 
 

@@ -330,3 +330,71 @@ def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
         loaders.load(path)
     path.write_bytes(b"\xef\xbb\xbf" + (HERE / "definition_v2.json").read_bytes())
     assert loaders.load(path, STEPS, "Train").name == "Train"
+
+
+TRAIN_IN_A_FOLDER = """
+import argparse, os, sys
+from src.helper import SUFFIX
+assert os.getcwd() == "/opt/ml/code" and __file__.endswith("/opt/ml/code/src/train.py")
+import sibling
+try:
+    rows = open("/opt/ml/input/data/train/rows.txt").read()
+except OSError as error:
+    sys.exit(str(error))
+open("/opt/ml/model/model.txt", "w").write(rows + SUFFIX + sibling.NAME)
+"""
+
+
+def training(name: str, program: str) -> Any:
+    job = {
+        "AlgorithmSpecification": {},
+        "InputDataConfig": [{"ChannelName": "train"}],
+        "OutputDataConfig": {"S3OutputPath": "s3://b"},
+        "HyperParameters": {"sagemaker_program": json.dumps(program)},
+    }
+    return {"Name": name, "Type": "Training", "Arguments": job}
+
+
+def put_files(folder: Path, steps: list[Any], files: dict[str, str]) -> str:
+    definition = json.dumps({"Version": "2020-12-01", "Steps": steps}, indent=1)
+    for name, text in {**files, "definition.json": definition}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return str(folder / "definition.json")
+
+
+@pytest.mark.parametrize("program", ["src/train.py", "./src/train.py"])
+def test_a_script_in_a_subfolder_is_run_from_the_folder_of_all_code(
+    tmp_path: Path, program: str
+) -> None:
+    files = {
+        "src/train.py": TRAIN_IN_A_FOLDER,
+        "src/__init__.py": "",
+        "src/helper.py": "SUFFIX = '.'",
+        "src/sibling.py": "NAME = 'a'",
+        "samples/Train/train/rows.txt": "a",
+    }
+    path = put_files(tmp_path, [training("Train", program)], files)
+    checked = CliRunner().invoke(cli, ["check", path, "--jobs", "1", "--case", "train=present"])
+    assert checked.exit_code == 0, checked.output
+    case, _ = load(StepRef(Path(path))).matrix.case("train=present")
+    assert case.environment["SM_USER_ENTRY_POINT"] == "src/train.py"
+    assert case.environment["PYTHONPATH"] == "/opt/ml/code"
+
+
+@pytest.mark.parametrize("program", ["_repack_script_launcher.sh", "run.sh", "my-package"])
+def test_a_training_job_that_runs_no_python_script_is_passed_over(
+    tmp_path: Path, program: str
+) -> None:
+    files = {
+        "train.py": "import sys; sys.exit(open('/opt/ml/input/data/train/rows.txt').close())",
+        "run.sh": "#!/bin/sh\nexit 0\n",
+        "samples/Train/train/rows.txt": "a",
+    }
+    steps = [training("Train", "train.py"), training("Other", program)]
+    path = put_files(tmp_path, steps, files)
+    for command in (["check", path, "--jobs", "1", "--case", "train=absent"], ["lint", path]):
+        done = CliRunner().invoke(cli, command)
+        assert done.exit_code in (0, 1), done.output
+        assert f"Other is passed over: {path}:" in done.stderr
+        assert f"runs {program}, which is no Python script" in done.stderr

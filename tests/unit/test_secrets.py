@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import bz2
 import gzip
+import json
+import lzma
+import urllib.parse
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -42,6 +48,61 @@ TREE = BEFORE.with_directory("/opt/ml/output")
 )
 def test_a_secret_is_found_wherever_it_is_written(result: Outcome) -> None:
     assert ("no-secrets", "tells-AWS_SECRET_ACCESS_KEY") in found(WRITES, result)
+
+
+def basic(before: str, secret: str) -> bytes:
+    return base64.b64encode(f"{before}:{secret}".encode())
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        base64.b64encode(SECRET.encode()),
+        base64.urlsafe_b64encode(SECRET.encode()),
+        *(b"Authorization: Basic " + basic(user, SECRET) for user in ("", "u", "us", "user")),
+        *(base64.b64encode(f"{'x' * before}{SECRET}yz".encode()) for before in range(3)),
+        base64.encodebytes(b"x" * 50 + SECRET.encode() * 3),
+        SECRET.encode().hex().encode(),
+        SECRET.encode().hex().upper().encode(),
+        urllib.parse.quote(SECRET, safe="").encode(),
+        SECRET.replace("/", "%2f").encode(),
+        json.dumps({"key": SECRET}).replace("/", "\\/").encode(),
+        "".join(f"\\u{ord(one):04x}" for one in SECRET).encode(),
+        SECRET.encode("utf-16-le"),
+        bz2.compress(SECRET.encode()),
+        lzma.compress(SECRET.encode()),
+        zlib.compress(SECRET.encode()),
+        gzip.compress(bz2.compress(SECRET.encode()), mtime=0),
+    ],
+)
+def test_a_secret_is_found_in_other_spellings(written: bytes) -> None:
+    result = replace(
+        WRITTEN, after=GOOD.with_file("/tmp/notes", b"a: " * written.isascii() + written)
+    )
+    assert ("no-secrets", "tells-AWS_SECRET_ACCESS_KEY") in found(WRITES, result)
+
+
+@pytest.mark.parametrize(
+    ("secret", "written"),
+    [
+        ("passwörd & more", "passw\\u00f6rd & more"),
+        ("passwörd & more", "passw%C3%B6rd+%26+more"),
+        ("passwörd & more", "passwörd &amp; more"),
+        ('pass"word"1', 'pass\\"word\\"1'),
+    ],
+)
+def test_a_secret_is_found_escaped(secret: str, written: str) -> None:
+    case = replace(CASE, variables={"DB_PASSWORD": secret})
+    assert ("no-secrets", "tells-DB_PASSWORD") in found(
+        WRITES, replace(WRITTEN, stdout=f"<{written}>"), case
+    )
+
+
+def test_what_only_looks_like_an_encoded_secret_is_none() -> None:
+    others = [SECRET[::-1], SECRET[:-2], SECRET.upper()]
+    text = "".join(f"{one} {one.encode().hex()} " for one in others).encode()
+    text += b" ".join(base64.b64encode(one.encode()) for one in others)
+    assert found(WRITES, replace(WRITTEN, stdout=f"copied {text.decode()}")) == []
 
 
 @pytest.mark.parametrize(

@@ -176,10 +176,13 @@ def run_case(case: Case, pipe: int, key: bytes, trip_point: TripPoint | None) ->
     os.chdir(folder if case.relative else case.cwd)
     name = case.script
     sys.argv[:] = [name.rpartition("/")[2] if case.relative else name, *case.arguments]
+    folders = [one for one in case.environment.get("PYTHONPATH", "").split(":") if one]
+    first = dict.fromkeys([case.import_folder, *folders])
     # What else the harness was started with is not the script's.
     own = filter(_world.guard.is_readable, sys.path)
-    sys.path[:] = [case.import_folder, *own]
-    unload_shadowed(case.import_folder, case.tree)
+    sys.path[:] = [*first, *own]
+    for one in first:
+        unload_shadowed(one, case.tree)
     unload_extensions()
     enforce_name_encoding(sys.getfilesystemencoding())
     system_calls.refuse(system_calls.of_fake_file_system(posix.getpid()))

@@ -5,18 +5,37 @@ Dates, owners, modes and order of archive members do not count, nor does the com
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from harness.worlds.archives.member import normalised
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_READ_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError)
+_READ_ERRORS = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    ValueError,
+)
 _FILE = "file"
+# How many archives in one another are looked into.
+_MAX_DEPTH = 4
+# How compressed data begins, and what unpacks it.
+_COMPRESSED: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
+    (_GZIP_MAGIC, gzip.decompress),
+    (b"BZh", bz2.decompress),
+    (b"\xfd7zXZ\0", lzma.decompress),
+    *((bytes([0x78, level]), zlib.decompress) for level in (0x01, 0x5E, 0x9C, 0xDA)),
+)
 
 
 def content(data: bytes) -> object:
@@ -40,20 +59,23 @@ def unpacked(data: bytes) -> bytes:
         return data
 
 
-def unpacked_parts(data: bytes) -> Iterator[bytes]:
-    """The bytes of a file, its decompressed content, and each member of a zip archive.
-
-    The members of a tar are part of its decompressed content.
-    """
+def unpacked_parts(data: bytes, depth: int = 0) -> Iterator[bytes]:
+    """The bytes of a file, and what is compressed or packed in it, and in that, to some depth."""
     yield data
-    plain = unpacked(data)
-    if plain is not data:
-        yield plain
-    try:
-        for _, _, _, member_data in _zip_members(plain):
-            yield member_data
-    except _READ_ERRORS:
+    if depth == _MAX_DEPTH:
         return
+    for begin, decompress in _COMPRESSED:
+        if data.startswith(begin):
+            try:
+                yield from unpacked_parts(decompress(data), depth + 1)
+            except _READ_ERRORS:
+                continue
+    for members in (_tar_members, _zip_members):
+        try:
+            for _, _, _, member_data in members(data):
+                yield from unpacked_parts(member_data, depth + 1)
+        except _READ_ERRORS:
+            continue
 
 
 def _tar_members(data: bytes) -> Iterator[tuple[str, str, str, bytes]]:
