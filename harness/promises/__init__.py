@@ -211,7 +211,7 @@ def _finding(evidence: Evidence, promise: Promise, breach: Breach, level: Level)
 
     cause = ""
     if promise.by_path:
-        cause = causes.of_path(breach)
+        cause = causes.of_path(evidence, breach)
     elif promise.names_failure:
         cause = causes.of_message(evidence)
     elif breach.hurts or not evidence.as_expected:

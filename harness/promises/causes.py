@@ -19,9 +19,14 @@ _RANDOM = re.compile(r"tmp\w{8}|[0-9a-f]{8,}|\d+")
 _SYSTEM_ERROR = re.compile(r"\[Errno \d+\] [^:]*: '(?P<path>[^']*)'")
 
 
-def of_path(breach: Breach) -> str:
-    """What was done to a path, whose parts that differ by chance are left out."""
-    return f"{breach.key} {_RANDOM.sub('…', breach.where)}"
+def of_path(evidence: Evidence, breach: Breach) -> str:
+    """What was done to a path, whose parts that differ by chance are left out.
+
+    What was done to several files of one input was done by the same line.
+    """
+    mounts = [mount for one in evidence.contract.inputs.values() for mount in one.mounts]
+    where = next((one for one in mounts if is_under(breach.where, one)), breach.where)
+    return f"{breach.key} {_RANDOM.sub('…', where)}"
 
 
 def of_message(evidence: Evidence) -> str:

@@ -163,3 +163,18 @@ write(rows)
     results = [prove(ref, FakeRunner(), one) for one in cases]
     causes = {one.cause for result in results for one in result.findings if "exit-code" in one.key}
     assert causes == {"OSError of /opt/ml/processing/input/code/step.cache"}
+
+
+def test_what_is_done_to_the_files_of_one_input_is_one_defect(tmp_path: Path) -> None:
+    script = """
+import shutil
+arguments()
+for name in ("cats", "dogs"):
+    os.remove(f"/opt/ml/processing/input/data/{name}.txt")
+write(read())
+"""
+    samples = {**SAMPLES, "data/cats.txt": "c", "data/dogs.txt": "d"}
+    ref = make_step(tmp_path, WORK + script, CONTRACT, samples)
+    usual = prove(ref, FakeRunner(), load(ref).matrix.usual)
+    (defect,) = defects([usual])
+    assert [one.where.rpartition("/")[2] for one in defect.findings] == ["cats.txt", "dogs.txt"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from harness.runners.real.sandbox import SandboxRunner
 from harness.runs.step import StepRef, run_case
 from harness.worlds.jobs import PROCESSING
 from harness.worlds.tree import Tree
+from tests.unit.derived import make_step
 from tests.unit.worlds import case_of
 
 DATA = "/opt/ml/processing/input/data"
@@ -116,3 +119,57 @@ def test_an_output_that_depends_on_the_order_is_not_repeatable(
         (samples / name).write_text(name)
     found = run_case(StepRef(tmp_path), runner, "circumstance=again").findings
     assert [(one.promise, one.key) for one in found] == [("repeatable", key) for key in keys]
+
+
+def test_sets_have_the_order_of_the_hash_seed(runner: Runner) -> None:
+    source = "print(*{f'word-{number}' for number in range(20)})"
+    usual = case_of(source, TREE)
+    seeded = replace(usual, variables={"PYTHONHASHSEED": "2"})
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        env={"PYTHONHASHSEED": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [runner.run(seeded).stdout, runner.run(seeded).stdout] == [done.stdout] * 2
+    assert runner.run(usual).stdout != done.stdout
+
+
+# A listing, and a set, in a file: correct when they are sorted.
+WRITES_NAMES = f"""
+import os, sys
+try:
+    names = os.listdir("{DATA}")
+except OSError as error:
+    sys.exit(str(error))
+with open("/opt/ml/processing/output/names/names.txt", "w") as stream:
+    stream.write(" ".join(ORDERED))
+"""
+NAMES_CONTRACT = f"""
+name: names
+entry_point: step.py
+inputs:
+  data: {{required: true, mounts: [{DATA}]}}
+outputs:
+  names: {{path: /opt/ml/processing/output/names}}
+exit_codes: {{0: written, 1: failed}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("ordered", "found"),
+    [
+        ("sorted(names)", set()),
+        ("sorted(set(names))", set()),
+        ("names", {("repeatable", "differs")}),
+        ("set(names)", {("repeatable", "differs")}),
+    ],
+)
+def test_an_order_that_nobody_promises_is_found(
+    tmp_path: Path, ordered: str, found: set[tuple[str, str]]
+) -> None:
+    samples = {f"data/{name}.txt": name for name in "abcdefghijkl"}
+    ref = make_step(tmp_path, WRITES_NAMES.replace("ORDERED", ordered), NAMES_CONTRACT, samples)
+    trial = run_case(ref, FakeRunner(), "circumstance=again")
+    assert {(one.promise, one.key) for one in trial.findings} == found

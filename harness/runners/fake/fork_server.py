@@ -72,23 +72,19 @@ class _ChildResult:
 class ForkServer:
     """A handle on a fork server, for the process that started it."""
 
-    def __init__(self) -> None:
-        """Start the fork server."""
+    def __init__(self, hash_seed: str | None = None) -> None:
+        """Start the fork server: a fork of this process, or a Python with another hash seed."""
         self._socket, server_end = socket.socketpair()
-        # Loaded before the fork, since the files of this machine are hidden after it.
-        with contextlib.suppress(ImportError, OSError):
-            mounts.libc()
+        if hash_seed is not None:
+            self._process = _start_python(server_end.fileno(), hash_seed)
+            server_end.close()
+            return
         for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()
+        _load_libc()
         self._process = os.fork()
         if self._process == 0:
-            try:
-                _set_up_process(server_end.fileno())
-                _serve()
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                posix._exit(70)
+            serve(server_end.fileno())
         server_end.close()
 
     def run_forked(self, case: Case, trip_point: TripPoint | None) -> ForkResult:
@@ -131,6 +127,35 @@ class ForkServer:
     def disconnect(self) -> None:
         """Close this process's connection; the server ends when no process has one."""
         self._socket.close()
+
+
+def _load_libc() -> None:
+    """Load it before the fork, since the files of this machine are hidden after it."""
+    with contextlib.suppress(ImportError, OSError):
+        mounts.libc()
+
+
+def _start_python(connection: int, hash_seed: str) -> int:
+    """Start a Python that serves with another hash seed, which no fork has; its process id."""
+    target = _REPORT_FD + 1
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve({target})"
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    actions = [(os.POSIX_SPAWN_DUP2, connection, target)]
+    words = [sys.executable, "-c", code]
+    return os.posix_spawn(sys.executable, words, environment, file_actions=actions)
+
+
+def serve(connection: int) -> NoReturn:
+    """Be the fork server: run cases until nobody is connected, and end this process."""
+    try:
+        _load_libc()
+        _set_up_process(connection)
+        _serve()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        posix._exit(70)
+    raise AssertionError
 
 
 def _send(fd: int, *parts: bytes) -> None:

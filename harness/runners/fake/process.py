@@ -1,8 +1,9 @@
 """Gives a forked process the state of a freshly started Python process.
 
 Streams, encodings, locale, time zone, signals, logging and warnings follow the environment of the
-case. Two things remain the parent's: the hash seed, and in a parent that runs in UTF-8 mode the
-default encoding of `io.TextIOWrapper`.
+case. Two things remain the parent's: the hash seed, for which another parent is started where a
+case asks for it, and in a parent that runs in UTF-8 mode the default encoding of
+`io.TextIOWrapper`.
 """
 
 from __future__ import annotations

@@ -28,8 +28,11 @@ _NO_EFFECT = (
     "what it computes; --runner sandbox can"
 )
 _TOO_LATE = "the signal was not delivered: the script was at its end"
-# The fork servers of this process that run no case now; a thread pops one and appends it again.
-_idle: list[ForkServer] = []
+# The fork servers of this process that run no case now, by their hash seed; a thread pops one and
+# appends it again.
+_idle: dict[str | None, list[ForkServer]] = {}
+# To start a Python takes half a second: the two usual runs have the hash seed of this process.
+_OWN_SEEDS = (None, "0", "1")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class FakeRunner:
                 "is run by another program than Python",
                 "run it with --runner sandbox, or --runner container",
             )
-        with _fork_server() as fork_server:
+        with _fork_server(case) as fork_server:
             if case.interrupt is None:
                 return _outcome(case, fork_server.run_forked(case, None))
             rehearsal = fork_server.run_forked(case, TripPoint(case.interrupt.signal))
@@ -79,29 +82,41 @@ class FakeRunner:
 
     def close(self) -> None:
         """End the idle fork servers."""
-        while _idle:
-            _idle.pop().close()
+        for fork_server in _take_all():
+            fork_server.close()
 
 
 @contextmanager
-def _fork_server() -> Iterator[ForkServer]:
+def _fork_server(case: Case) -> Iterator[ForkServer]:
     """A fork server for one case: an idle one, or a new one."""
-    fork_server = _idle.pop() if _idle else ForkServer()
+    seed = case.variables.get("PYTHONHASHSEED")
+    seed = None if seed in _OWN_SEEDS else seed
+    idle = _idle.setdefault(seed, [])
+    try:
+        fork_server = idle.pop()
+    except IndexError:
+        fork_server = ForkServer(seed)
     try:
         yield fork_server
     except RunnerCannot:
-        _idle.append(fork_server)
+        idle.append(fork_server)
         raise
     except BaseException:
         fork_server.close()
         raise
-    _idle.append(fork_server)
+    idle.append(fork_server)
+
+
+def _take_all() -> Iterator[ForkServer]:
+    for idle in _idle.values():
+        while idle:
+            yield idle.pop()
 
 
 def _disconnect_all() -> None:
     """Close the connections that a forked process has inherited."""
-    while _idle:
-        _idle.pop().disconnect()
+    for fork_server in _take_all():
+        fork_server.disconnect()
 
 
 if hasattr(os, "register_at_fork"):
