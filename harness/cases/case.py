@@ -51,10 +51,15 @@ class Interrupt:
     `at` is the moment as a share of the script's work, from 0, when it first creates something, to
     1, when it last does; or of its time, where it writes all at once. A previous run on the same
     tree measures it.
+
+    `unhandled` is what the signal means to a script that does not handle it. It `ends` other
+    processes. To the first process of a container it means nothing at first (`ignored`), and in the
+    end, when the grace period is over, SIGKILL (`kills`).
     """
 
     signal: signal.Signals
     at: float
+    unhandled: Literal["ends", "ignored", "kills"] = "ends"
 
 
 @validated.dataclass(frozen=True)

@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
 from harness.cases.case import Case, Interrupt, Mount
 from harness.cases.expectation import Expectation, Matches
@@ -67,10 +68,21 @@ def _stopped(contract: Contract, _case: Case, usual: Expectation) -> Expectation
     return expected
 
 
+def _stop(contract: Contract, moment: float) -> Interrupt:
+    """The signal for the first process of a container, which the script is, or stands for.
+
+    A script that may end with 0 is taken to be at its end before the grace period is.
+    """
+    unhandled: Literal["ignored", "kills"] = (
+        "ignored" if 0 in contract.sigterm.exit_codes else "kills"
+    )
+    return Interrupt(signal.SIGTERM, moment, unhandled)
+
+
 def _sigterm_at(moment: float) -> Circumstance:
     return Circumstance(
         f"sigterm-at-{moment * 100:.0f}-percent",
-        lambda _, case: replace(case, interrupt=Interrupt(signal.SIGTERM, moment)),
+        lambda contract, case: replace(case, interrupt=_stop(contract, moment)),
         _stopped,
     )
 

@@ -341,10 +341,10 @@ def test_concurrent_runs_share_a_cache(tmp_path: Path) -> None:
     for command in commands:
         output, _ = command.communicate(timeout=PATIENCE)
         assert command.returncode == 0
-        assert "23 passed, 0 failed" in output
+        assert "24 passed, 0 failed" in output
     done = harness("check", COPIER, "--cache-dir", str(tmp_path))
-    assert "23 of 23 cases were not run again: nothing has changed\n" in done.stdout
-    assert len(list(tmp_path.glob("??/*"))) == 23
+    assert "24 of 24 cases were not run again: nothing has changed\n" in done.stdout
+    assert len(list(tmp_path.glob("??/*"))) == 24
 
 
 def test_failures_are_cached_with_all_that_is_shown(tmp_path: Path, broken: str) -> None:
@@ -355,7 +355,7 @@ def test_failures_are_cached_with_all_that_is_shown(tmp_path: Path, broken: str)
     second = harness(*command, cwd=tmp_path)
     cached = json.loads(report.read_text())
     assert (first.returncode, second.returncode) == (1, 1)
-    notice = "23 of 23 cases were not run again: nothing has changed\n"
+    notice = "24 of 24 cases were not run again: nothing has changed\n"
     assert notice in second.stdout
     assert without_timing(second.stdout.replace(notice, "")) == without_timing(first.stdout)
     assert {one["cached"] for one in ran["cases"]} == {False}
@@ -363,7 +363,7 @@ def test_failures_are_cached_with_all_that_is_shown(tmp_path: Path, broken: str)
     assert cached["cases"] == [
         {key: value for key, value in one.items() if key != "cached"} for one in ran["cases"]
     ]
-    assert len(list((tmp_path / ".cache" / "harness").glob("??/*.json"))) == 23
+    assert len(list((tmp_path / ".cache" / "harness").glob("??/*.json"))) == 24
 
 
 def test_without_the_option_nothing_is_cached(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_without_a_usual_case_circumstances_are_not_proven() -> None:
 
 def test_circumstances_have_unique_names_and_those_of_waived_promises_are_left_out() -> None:
     names = [one.name for one in circumstances(CONTRACT)]
-    assert len(names) == len(set(names)) == 14
+    assert len(names) == len(set(names)) == 15
     waived = CONTRACT.model_copy(update={"waivers": {"sigterm": "nobody stops it"}})
     assert set(names) - {one.name for one in circumstances(waived)} == {
         "sigterm-at-25-percent",

@@ -44,8 +44,8 @@ def test_a_step_that_conforms() -> None:
     done = harness("check", COPIER)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "copier: 23 cases, fake runner"
-    assert lines[-1].startswith("23 passed, 0 failed in ")
+    assert lines[0] == "copier: 24 cases, fake runner"
+    assert lines[-1].startswith("24 passed, 0 failed in ")
     assert "\x1b" not in done.stdout
 
 
@@ -72,29 +72,29 @@ def test_findings_are_grouped_and_can_be_replayed(broken: str) -> None:
 
 
 def test_k_and_case_select_cases() -> None:
-    assert "copier: 2 of 23 cases" in harness("check", COPIER, "-k", "short").stdout
+    assert "copier: 2 of 24 cases" in harness("check", COPIER, "-k", "short").stdout
     one = harness(
         "check", COPIER, "--case", "special=accents", "--case", "text=long,older_copy=absent"
     )
-    assert "copier: 2 of 23 cases" in one.stdout
+    assert "copier: 2 of 24 cases" in one.stdout
     assert one.returncode == 0
 
 
 def test_jobs_auto_is_one_worker_per_processor_that_may_be_used() -> None:
     assert default_jobs() == len(os.sched_getaffinity(0))
-    assert "23 passed" in harness("check", COPIER, "--jobs", "auto").stdout
+    assert "24 passed" in harness("check", COPIER, "--jobs", "auto").stdout
 
 
 def test_max_fail_stops(broken: str) -> None:
     done = harness("check", COPIER, "--script", broken, "--max-fail", "2", "--jobs", "1")
-    assert "stopped after 2 of 23 cases" in done.stdout
+    assert "stopped after 2 of 24 cases" in done.stdout
     assert done.returncode == 1
 
 
 def test_list_names_every_case() -> None:
     done = harness("list", COPIER)
     assert done.stdout.splitlines()[0] == "text=absent,older_copy=absent"
-    assert len(done.stdout.splitlines()) == 23
+    assert len(done.stdout.splitlines()) == 24
     assert harness("list", COPIER, "-k", "accents").stdout == "special=accents\n"
 
 
@@ -102,7 +102,7 @@ def test_json(tmp_path: Path, broken: str) -> None:
     report = tmp_path / "report.json"
     assert harness("check", COPIER, "--script", broken, "--json", str(report)).returncode == 1
     document = json.loads(report.read_text())
-    totals = {"planned": 23, "run": 23, "passed": 3, "failed": 20, "unproven": 0}
+    totals = {"planned": 24, "run": 24, "passed": 3, "failed": 21, "unproven": 0}
     assert document["totals"] == totals
     assert [one["id"] for one in document["cases"]] == harness("list", COPIER).stdout.splitlines()
     assert document["cases"][0]["findings"][0]["promise"] == "exit-code"
@@ -113,8 +113,8 @@ def test_json_lines(tmp_path: Path) -> None:
     report = tmp_path / "report.jsonl"
     assert harness("check", COPIER, "--json", str(report)).returncode == 0
     lines = [json.loads(line) for line in report.read_text().splitlines()]
-    assert [one["passed"] for one in lines[:-1]] == [True] * 23
-    assert lines[-1]["totals"]["passed"] == 23
+    assert [one["passed"] for one in lines[:-1]] == [True] * 24
+    assert lines[-1]["totals"]["passed"] == 24
 
 
 def test_replay_shows_a_case_and_keeps_its_trees(tmp_path: Path) -> None:
@@ -197,15 +197,15 @@ def test_what_the_fake_runner_cannot_judge_a_sandbox_can(
     cases = ("-k", "text=long or text=absent or special")
     done = harness("check", COPIER, "--script", str(script), "--runner", "sandbox", *cases)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert " of 23 cases, sandbox runner\n" in done.stdout
+    assert " of 24 cases, sandbox runner\n" in done.stdout
 
 
 def test_parity_of_two_runners(roots_sandbox: SandboxRunner) -> None:
     done = harness("parity", COPIER, "--runner", "fake", "--runner", "sandbox")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "23 cases, fake and sandbox runner",
-        "23 cases the same, 0 different",
+        "24 cases, fake and sandbox runner",
+        "24 cases the same, 0 different",
     ]
 
 
@@ -231,7 +231,7 @@ def test_ctrl_c_stops_at_once_and_says_so(tmp_path: Path) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout is not None
-        assert running.stdout.readline() == "copier: 23 cases, fake runner\n"
+        assert running.stdout.readline() == "copier: 24 cases, fake runner\n"
         time.sleep(1.0)
         running.send_signal(signal.SIGINT)
         _, stderr = running.communicate(timeout=PATIENCE)
@@ -262,7 +262,7 @@ def test_a_terminal_gets_a_progress_bar() -> None:
     assert running.returncode == 0
     assert b"\x1b[" in shown
     assert "━".encode() in shown
-    assert b"23 passed" in shown
+    assert b"24 passed" in shown
 
 
 def test_a_closed_pipe_is_no_error() -> None:
@@ -301,13 +301,13 @@ def test_a_folder_of_steps_gets_a_line_for_each_and_totals(tmp_path: Path) -> No
     assert [line.split() for line in done.stdout.splitlines()[-5:]] == [
         ["step", "passed", "failed", "not", "proven", "defects"],
         ["derived", "2", "0", "15", "0"],
-        ["good", "23", "0", "0", "0"],
+        ["good", "24", "0", "0", "0"],
         ["wrong", "11", "12", "0", "1"],
         ["3", "steps", "36", "12", "15", "1"],
     ]
     document = json.loads(report.read_text())
     assert [step["step"] for step in document["steps"]] == ["derived", "good", "wrong"]
-    assert [step["totals"]["passed"] for step in document["steps"]] == [2, 23, 11]
+    assert [step["totals"]["passed"] for step in document["steps"]] == [2, 24, 11]
 
 
 def test_max_fail_counts_over_all_steps(tmp_path: Path) -> None:
@@ -315,7 +315,7 @@ def test_max_fail_counts_over_all_steps(tmp_path: Path) -> None:
     steps = [str(tmp_path / "wrong"), str(tmp_path / "good")]
     done = harness("check", *steps, "--max-fail", "1")
     assert done.returncode == 1
-    assert "stopped after 7 of 23 cases (--max-fail)" in done.stdout
+    assert "stopped after 7 of 24 cases (--max-fail)" in done.stdout
     assert "good:" not in done.stdout
 
 

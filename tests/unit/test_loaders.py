@@ -237,7 +237,7 @@ def test_commands_accept_any_form_and_show_warnings(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "warning: " in result.stderr
     assert "contract.colour" in result.stderr
-    assert "copier: 23 cases" in result.stdout
+    assert "copier: 24 cases" in result.stdout
     linted = CliRunner().invoke(cli, ["lint", str(interface), "--code", str(COPIER)])
     assert linted.exit_code == 1
     assert "copier.py:12:1: H401" in linted.stdout

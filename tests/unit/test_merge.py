@@ -112,7 +112,7 @@ def test_reports_in_one_document_are_merged_too(tmp_path: Path) -> None:
         assert done.returncode == 0
     done = harness("merge", str(tmp_path / "1.json"), str(tmp_path / "2.json"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("copier: 8 of 23 cases, fake runner\n8 passed, 0 failed in ")
+    assert done.stdout.startswith("copier: 8 of 24 cases, fake runner\n8 passed, 0 failed in ")
 
 
 def test_an_empty_shard_writes_its_report_and_passes(tmp_path: Path) -> None:
@@ -126,16 +126,16 @@ def test_an_empty_shard_writes_its_report_and_passes(tmp_path: Path) -> None:
         )
         assert (done.returncode, done.stderr) == (0, "")
         count = int(number == holds)
-        assert done.stdout.startswith(f"copier: {count} of 23 cases, fake runner, shard {number}/2")
+        assert done.stdout.startswith(f"copier: {count} of 24 cases, fake runner, shard {number}/2")
     done = harness("merge", *reports)
-    assert done.stdout.splitlines()[0] == "copier: 1 of 23 cases, fake runner"
+    assert done.stdout.splitlines()[0] == "copier: 1 of 24 cases, fake runner"
     assert done.returncode == 0
 
 
 def test_an_expression_without_cases_is_wrong_use_in_any_shard() -> None:
     done = harness("check", COPIER, "-k", "nonesuch", "--shard", "1/2")
     assert done.returncode == 2
-    assert "selects none of 23 cases" in done.stderr
+    assert "selects none of 24 cases" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "x", "1/0", "3"])
@@ -173,7 +173,7 @@ def test_a_duplicate_shard_is_named(shards: list[Path]) -> None:
 
 def test_a_whole_run_is_merged_with_nothing_else(run: Path, shards: list[Path]) -> None:
     whole = run / "whole.jsonl"
-    assert [len(one.results) for one in merge_reports([whole])] == [2, 23, 23]
+    assert [len(one.results) for one in merge_reports([whole])] == [2, 24, 24]
     for paths in ([*shards, whole], [whole, *shards], [whole, whole]):
         assert_fails(paths, r"whole\.jsonl: is the report of a whole run, not of a shard")
 
@@ -245,7 +245,7 @@ def test_a_run_that_stopped_early_is_an_error(tmp_path: Path) -> None:
     report = tmp_path / "report.jsonl"
     steps = [str(tmp_path / "wrong"), str(tmp_path / "good")]
     harness("check", *steps, "--max-fail", "1", "--json", str(report))
-    assert_fails([report], r"report\.jsonl: the run stopped after 7 of 23 cases of wrong")
+    assert_fails([report], r"report\.jsonl: the run stopped after 7 of 24 cases of wrong")
     # It may also stop between two steps.
     edit(report, lambda lines: step_lines(lines)[0]["totals"].update(planned=7))
     assert_fails(
@@ -275,7 +275,7 @@ def test_a_case_that_is_missing_from_a_whole_run_is_found(run: Path, tmp_path: P
     report = Path(shutil.copy(run / "whole.jsonl", tmp_path))
     edit(report, lambda lines: lines.pop(-2))
     assert_fails(
-        [report], "wrong: its totals are 23 planned, .* and its cases come to 22 planned, "
+        [report], "wrong: its totals are 24 planned, .* and its cases come to 23 planned, "
     )
 
 

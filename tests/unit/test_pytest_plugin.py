@@ -30,12 +30,12 @@ def break_script(step: Path) -> None:
 
 def test_every_case_is_a_test_with_its_id(pytester: pytest.Pytester, copier: Path) -> None:
     done = pytester.runpytest_subprocess("copier/conformance.py", "-v")
-    done.assert_outcomes(passed=23)
+    done.assert_outcomes(passed=24)
     done.stdout.fnmatch_lines(["*copier/conformance.py::text=long,older_copy=present PASSED*"])
 
 
 def test_a_folder_is_collected(pytester: pytest.Pytester, copier: Path) -> None:
-    pytester.runpytest_subprocess().assert_outcomes(passed=23)
+    pytester.runpytest_subprocess().assert_outcomes(passed=24)
 
 
 def test_cases_are_selected_by_keyword_and_id(pytester: pytest.Pytester, copier: Path) -> None:
@@ -85,9 +85,9 @@ def test_only_the_last_failures_run_again(pytester: pytest.Pytester, copier: Pat
 
 def test_cases_are_distributed_to_workers(pytester: pytest.Pytester, copier: Path) -> None:
     done = pytester.runpytest_subprocess("copier/conformance.py", "-n", "2", "--junitxml", "x.xml")
-    done.assert_outcomes(passed=23)
+    done.assert_outcomes(passed=24)
     report = (pytester.path / "x.xml").read_text()
-    assert report.count("<testcase ") == 23
+    assert report.count("<testcase ") == 24
     assert 'name="text=empty,older_copy=present"' in report
 
 
@@ -98,8 +98,8 @@ def test_cases_are_distributed_to_shards(pytester: pytest.Pytester, copier: Path
         done = pytester.runpytest_subprocess("--harness-shard", f"{number}/2")
         outcomes.append(done.parseoutcomes())
     # Tests other than cases run in every shard.
-    assert sum(one["passed"] for one in outcomes) == 23 + 2
-    assert sum(one["deselected"] for one in outcomes) == 23
+    assert sum(one["passed"] for one in outcomes) == 24 + 2
+    assert sum(one["deselected"] for one in outcomes) == 24
     assert [one["deselected"] for one in outcomes] == [13, 10]
 
 
@@ -193,7 +193,7 @@ BY_HAND = """
 def test_the_fixtures_run_a_script_in_a_tree(pytester: pytest.Pytester, copier: Path) -> None:
     pytester.makepyfile(BY_HAND)
     pytester.runpytest_subprocess("-k", "by_hand or arguments").assert_outcomes(
-        passed=2, deselected=23
+        passed=2, deselected=24
     )
 
 

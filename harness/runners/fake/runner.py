@@ -68,7 +68,12 @@ class FakeRunner:
                 return replace(outcome, unproven=_NO_EFFECT)
             moment = moments.moment(report.effects, case.interrupt.at)
             moment = BEFORE_ALL if moment is None else moment
-            trip_point = TripPoint(case.interrupt.signal, moment, will_handle=report.handles)
+            trip_point = TripPoint(
+                case.interrupt.signal,
+                moment,
+                will_handle=report.handles,
+                unhandled=case.interrupt.unhandled,
+            )
             run = fork_server.run_forked(case, trip_point)
             return _interrupted(_outcome(case, run), run.report, report)
 

@@ -72,12 +72,13 @@ class TripPoint:
     """When a case is interrupted: `signal` is sent after the effect with the index `moment`.
 
     Without a moment the effects are only recorded. A script that `will_handle` the signal is not
-    interrupted before it does.
+    interrupted before it does. `unhandled` is that of `Interrupt`.
     """
 
     signal: signal.Signals
     moment: int | None = None
     will_handle: bool = False
+    unhandled: str = "ends"
 
 
 class _World:
@@ -200,17 +201,24 @@ def _effects(trip_point: TripPoint) -> Effects:
     return Effects(
         trip_point.moment,
         trip_point.signal,
-        lambda: deliver_signal(trip_point.signal),
+        lambda: deliver_signal(trip_point.signal, trip_point.unhandled),
         will_handle=trip_point.will_handle,
     )
 
 
-def deliver_signal(number: signal.Signals) -> None:
-    """Handle a signal now: its handler runs, or the process ends as if killed by it."""
-    if number in _STOPPING and signal.getsignal(number) is signal.SIG_DFL:
+def deliver_signal(number: signal.Signals, unhandled: str = "ends") -> None:
+    """Handle a signal now: its handler runs, or the process ends as if killed by it.
+
+    `unhandled` is that of `Interrupt`.
+    """
+    is_default = signal.getsignal(number) is signal.SIG_DFL
+    if is_default and number in _STOPPING:
         # Nobody is there who would let it go on.
         _finish(0, hangs=True)
-    is_default = signal.getsignal(number) is signal.SIG_DFL
+    if is_default and unhandled != "ends":
+        if unhandled == "ignored":
+            return
+        number = signal.SIGKILL
     if number == signal.SIGKILL or (is_default and number not in _WITHOUT_EFFECT):
         _finish(128 + number, killed=True)
     _REAL["kill"](posix.getpid(), number)

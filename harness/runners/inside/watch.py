@@ -40,8 +40,9 @@ _SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
 class Watch:
     """Watches one script from before its start until its end.
 
-    `plan` is the moment: its keys are `signal`; `rehearsed`, `began` and `handles`, what was seen
-    in a rehearsal; and `effect`, the index of an effect, or `seconds` after the start of the
+    `plan` is the moment: its keys are `signal`; `unhandled`, what the signal means to a script that
+    does not handle it, "ends", "ignored" or "kills"; `rehearsed`, `began` and `handles`, what was
+    seen in a rehearsal; and `effect`, the index of an effect, or `seconds` after the start of the
     script. An empty plan only watches.
     """
 
@@ -184,10 +185,17 @@ class Watch:
             if is_done(self._effects, self._plan["rehearsed"]):
                 self._plan = {}
             elif not self._has_just_created():
-                self._ignored = self._mask("SigIgn")
-                os.kill(pid, self._plan["signal"])
+                self._deliver(pid)
                 self._sent_after = len(self._effects)
             os.kill(pid, signal.SIGCONT)
+
+    def _deliver(self, pid: int) -> None:
+        number, unhandled = self._plan["signal"], self._plan["unhandled"]
+        self._ignored = self._mask("SigIgn")
+        if unhandled != "ends" and not self._has_set_up():
+            self._ignored = unhandled == "ignored"
+            number = 0 if self._ignored else signal.SIGKILL
+        os.kill(pid, number)
 
     def _has_just_created(self) -> bool:
         recent = time.perf_counter() - self._changed < _SETTLED_SECONDS

@@ -34,12 +34,18 @@ def run(case: Case, send: Send) -> Outcome:
     if rehearsal.outcome["exit_code"] is None:
         return outcome_of(case, rehearsal)
     seen = rehearsal.outcome["seen"]
-    known = {"rehearsed": seen["effects"], "began": seen["began"], "handles": seen["handles"]}
+    known = {
+        "signal": int(interrupt.signal),
+        "unhandled": interrupt.unhandled,
+        "rehearsed": seen["effects"],
+        "began": seen["began"],
+        "handles": seen["handles"],
+    }
     started = time.monotonic()
     for number, plan in enumerate(_plans(interrupt, seen)):
         if number >= 2 * _LEAST_TRIES and time.monotonic() - started > _LONGEST:
             break
-        response = send({**plan, **known, "signal": int(interrupt.signal)})
+        response = send({**plan, **known})
         if _is_delivered(response.outcome, rehearsal.outcome):
             return outcome_of(case, response)
     return replace(outcome_of(case, response), unproven=NOT_DELIVERED)

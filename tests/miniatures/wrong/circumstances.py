@@ -55,6 +55,18 @@ MINIATURES = (
         cases="circumstance=umask-077",
     ),
     wrong(
+        "output-folder-made-anew",
+        "The output folder is removed and made again, where something is mounted.",
+        (
+            START,
+            START
+            + "    made = Path(output_paths['model_output'])\n"
+            + "    if made.is_dir():\n        made.rmdir()\n",
+        ),
+        finds="own-mounts: exit-code/1-for-0",
+        cases="circumstance=own-mounts",
+    ),
+    wrong(
         "must-be-root",
         "The step makes its output root's own.",
         (RETURN, RETURN + "    os.chown(str(output / MODEL), 0, 0)\n"),

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import time
 
 logging.basicConfig(format="%(levelname)s: %(message)s")
@@ -29,6 +30,12 @@ def main():
         raise
 
 
+def stop(number, _frame):
+    """The first process of a container ends by a signal only if it handles it."""
+    raise SystemExit(128 + number)
+
+
+signal.signal(signal.SIGTERM, stop)
 try:
     main()
 except Exception as error:
