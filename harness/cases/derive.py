@@ -34,11 +34,12 @@ from harness.cases.naming import names_of_input, names_of_variable
 from harness.cases.start import start_case
 from harness.contracts.contract import Contract, Distribution, Unresolved
 from harness.contracts.contract_yaml import FILE_NAME
-from harness.contracts.limits import argument_refusal, is_training, refused, variable_refusal
+from harness.contracts.limits import argument_refusal, refused, variable_refusal
 from harness.errors import WrongContract, WrongUse
 from harness.files import json_file, yaml_file
 from harness.worlds import jobs
-from harness.worlds.jobs import PROCESSING, TRAINING, Job, Request
+from harness.worlds.job_type import job_type
+from harness.worlds.jobs import TRAINING, Job, Request
 from harness.worlds.tree import Tree, is_under
 
 _REFUSED = "change it: the service creates no job with it"
@@ -52,7 +53,7 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     Raises `WrongContract` when a file of samples cannot be read, and `WrongUse` when the job cannot
     mount an input.
     """
-    job = profile or _job_type(contract)
+    job = profile or job_type(contract)
     if profile is not None:
         _check_mounts(job, contract)
     samples = contract.samples
@@ -257,15 +258,6 @@ def _failure(kinds: tuple[str, ...], names: Sequence[str], patterns: Sequence[st
         f"names what is missing: {' or '.join(names)}, its file or its folder",
     )
     return Expectation(exit_code=None, error=(error,), explained=False, lacks=kinds)
-
-
-def _job_type(contract: Contract) -> Job:
-    if contract.job is not None:
-        return jobs.profile(contract.job.profile)
-    if not is_training(contract):
-        return PROCESSING
-    is_program = not Path(contract.entry_point).suffix
-    return jobs.profile("own-container") if is_program else TRAINING
 
 
 def _check_limits(contract: Contract, *, training: bool) -> None:

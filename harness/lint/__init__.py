@@ -18,6 +18,7 @@ from harness.lint.problem import Problem, printable
 CHECKS: tuple[Callable[[Facts, Contract], Iterator[Problem]], ...] = (
     paths.undeclared_paths,
     paths.unused_paths,
+    paths.lost_outputs,
     variables.undeclared_variables,
     variables.unread_variables,
     arguments.undeclared_arguments,

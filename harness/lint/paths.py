@@ -10,7 +10,8 @@ from harness.contracts.contract import Contract
 from harness.lint import beside
 from harness.lint.facts import Facts
 from harness.lint.problem import Problem
-from harness.worlds.jobs import TRAINING, Request
+from harness.worlds.job_type import job_type
+from harness.worlds.jobs import TRAINING, Request, profile
 from harness.worlds.tree import is_under
 
 _PATH = re.compile(r"/opt/ml(?:/[^\s:\"'<>|]*)?")
@@ -80,6 +81,24 @@ def unused_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
         )
 
 
+def lost_outputs(facts: Facts, contract: Contract) -> Iterator[Problem]:
+    """Each output that a job of the contract's type does not collect, where it is first used."""
+    job = job_type(contract)
+    for name, output in contract.outputs.items():
+        if job.collects_from(output.path):
+            continue
+        uses = (
+            one.node for one in facts.texts.all if is_under(_path_of(one.value) or "", output.path)
+        )
+        yield facts.problem(
+            "H103",
+            f"{output.path}, the output {name}, is lost: a {job.name} job collects "
+            f"{', '.join(job.collects)} alone",
+            "write it to /opt/ml/model or /opt/ml/output/data",
+            next(uses, None),
+        )
+
+
 def _training_variables(contract: Contract) -> Mapping[str, str]:
     """The variables of a training job with the contract's channels that hold paths: name → path."""
     mounts = [mount for one in contract.inputs.values() for mount in one.mounts]
@@ -88,8 +107,9 @@ def _training_variables(contract: Contract) -> Mapping[str, str]:
         for mount in mounts
         if posixpath.dirname(mount) == TRAINING.channels
     )
-    variables = TRAINING.variables(Request(channels=channels))
-    return {name: value for name, value in variables.items() if _PATH.fullmatch(value)}
+    request = Request(channels=channels)
+    found = {**profile("model-trainer").variables(request), **TRAINING.variables(request)}
+    return {name: value for name, value in found.items() if _PATH.fullmatch(value)}
 
 
 def _path_of(text: str) -> str | None:

@@ -46,6 +46,11 @@ CODES: Mapping[str, Code] = {
         "The job mounts data for it that nobody reads, or waits for an output that never comes.",
         'DATA = "/opt/ml/processing/input/data"',
     ),
+    "H103": Code(
+        "an output where a training job does not collect it",
+        "A training job keeps /opt/ml/model and /opt/ml/output alone; all else is lost.",
+        "outputs:\n  model: {path: /opt/ml/model}",
+    ),
     "H201": Code(
         "an environment variable that is read and not declared",
         "Whoever makes the job reads the contract; a variable that is not in it is never set.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.promises import (
     Promise,
+    collected,
     content,
     damaged,
     defaults,
@@ -37,6 +38,7 @@ PROMISES: tuple[Promise, ...] = (
     outputs.WRITTEN,
     outputs.UNCHANGED,
     leftovers.PROMISE,
+    collected.PROMISE,
     form.PROMISE,
     content.PROMISE,
     members.PROMISE,

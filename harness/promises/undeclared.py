@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
+from harness.promises.collected import MODEL, may_leave_a_model
 from harness.promises.inputs import describe, input_folders
 from harness.promises.job_files import is_job_file
 from harness.promises.scratch import is_scratch
@@ -36,6 +37,8 @@ def _is_allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
     """Whether the script may leave `entry` at `path`."""
     expected = evidence.expected
     if path in expected.writes or is_job_file(path, evidence.outcome.exit_code):
+        return True
+    if is_under(path, MODEL) and may_leave_a_model(evidence):
         return True
     targets = (
         *expected.writes,

@@ -182,10 +182,11 @@ WRONG_AND_CORRECT = {
 
 
 def test_every_code_has_an_example() -> None:
-    assert WRONG_AND_CORRECT.keys() == CODES.keys()
+    # The contract alone decides about H103: tests/unit/test_collected.py.
+    assert WRONG_AND_CORRECT.keys() == CODES.keys() - {"H103"}
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", WRONG_AND_CORRECT)
 def test_each_code_is_found_in_wrong_code_and_not_in_similar_correct_code(code: str) -> None:
     wrong, right = WRONG_AND_CORRECT[code]
     assert wrong[0] in CORRECT
