@@ -62,6 +62,14 @@ def members_of(source: bytes) -> frozenset[str]:
     return frozenset(found)
 
 
+def names_of(source: bytes) -> frozenset[str]:
+    """Every attribute that a source names, as `one.name` or in a text for `getattr`."""
+    nodes = [*ast.walk(_parse(source))]
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    return frozenset(attributes | {one for one in texts if isinstance(one, str)})
+
+
 def _parse(source: bytes) -> ast.Module:
     try:
         with warnings.catch_warnings():

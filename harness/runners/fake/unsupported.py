@@ -15,7 +15,7 @@ from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-from harness.cases.imports import imports_of, members_of
+from harness.cases.imports import imports_of, members_of, names_of
 
 # Audit events of Python, and what the script does then.
 EVENTS = {
@@ -46,6 +46,8 @@ _MODULES = frozenset(event.partition(".")[0] for event in EVENTS) - {"os", "sock
 _STARTS_PROCESSES = "multiprocessing"
 # Private modules that are no more than types, threads or statements.
 _HARMLESS = ("__future__", "_thread", "_collections_abc", "_weakrefset", "_typeshed")
+# What calls a script in the fake file system is the harness: what it holds can be replaced there.
+_CALLERS = frozenset({"f_back", "f_globals", "_getframe"})
 _MAX_NAMES = 3
 
 
@@ -68,6 +70,8 @@ def reason_against(files: Mapping[str, bytes], entry_point: str, local: Collecti
         members = members_of(files[name])
         if found := [one for one in sorted(members) if _is_refused(one)]:
             return f"{who} uses {', '.join(found[:_MAX_NAMES])}"
+        if found := sorted(names_of(files[name]) & _CALLERS):
+            return f"{who} looks at what calls it ({', '.join(found)})"
     return ""
 
 

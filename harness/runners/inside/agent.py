@@ -23,7 +23,6 @@ import tarfile
 import time
 from typing import (
     Any,
-    BinaryIO,
     Callable,
     Dict,
     List,
@@ -33,11 +32,15 @@ from typing import (
     Tuple,
 )
 
-from harness.runners.inside import mounts, stamps
-from harness.runners.inside.stamps import Layer, Scan, Stamp
+from harness.runners.inside import mounts, stamps, system_calls
+from harness.runners.inside.stamps import Layer, Scan, Stamp, TooMuch
+from harness.runners.inside.streams import Streams
 from harness.runners.inside.watch import Watch
 
 HELPER_FOLDER = "/.harness"
+_PR_SET_DUMPABLE = 4
+# Of what a script leaves, in bytes: more than any case does.
+_MAX_SIZE = 1 << 30
 Job = Dict[str, Any]
 
 
@@ -73,33 +76,34 @@ def run_task(
             mounts.limit_capabilities()
         for folder in job["full"]:
             open_files.enter_context(mounts.fill(folder))
-        # Opened now, because a script may remove them.
-        stdout, stderr = (
-            open_files.enter_context(open(os.path.join(HELPER_FOLDER, name), "w+b"))
-            for name in ("stdout", "stderr")
-        )
         before = scan.stamps()
         watch = None
         if job["interrupt"] is not None:
             folders = [path for path, member in sent.items() if member.isdir()]
             watch = Watch(job["script"], folders, job["interrupt"])
-        outcome = _run(job, python, set_user or _set_user, stdout, stderr, watch)
-        output = {"stdout": _read_all(stdout), "stderr": _read_all(stderr)}
+        outcome, output = _run(job, python, set_user or _set_user, watch)
     response = io.BytesIO()
-    unchanged = []
+    unchanged: List[str] = []
     with tarfile.open(fileobj=response, mode="w") as out:
-        for path, stamp in scan.stamps().items():
-            shown, stands_for = stand_ins.get(path, (None, None))
-            if shown != stamp:
-                stands_for = None
-            member = sent.get(path)
-            if not (stands_for or member or (before.get(path) or scan.lower_stamp(path)) != stamp):
-                continue
-            info, data = _archive_member(path, stands_for)
-            if member is not None and _is_unchanged(info, data, member, tree):
-                unchanged.append(path)
-            else:
+        try:
+            for path, stamp in scan.stamps().items():
+                shown, stands_for = stand_ins.get(path, (None, None))
+                if shown != stamp:
+                    stands_for = None
+                member = sent.get(path)
+                if not (stands_for or member) and (
+                    before.get(path) == stamp or scan.is_as_in_image(path, stamp)
+                ):
+                    continue
+                info, data = _archive_member(path, stands_for)
+                if member is not None and _is_unchanged(info, data, member, tree):
+                    unchanged.append(path)
+                    continue
+                if out.offset + info.size > _MAX_SIZE:
+                    raise TooMuch("files of more than %d MiB" % (_MAX_SIZE >> 20))
                 out.addfile(info, io.BytesIO(data))
+        except TooMuch as error:
+            outcome["too_much"] = str(error)
         _add(out, "outcome.json", json.dumps(dict(outcome, unchanged=unchanged)).encode())
         for name, data in output.items():
             _add(out, name, data)
@@ -192,35 +196,56 @@ def _set_user(user: int) -> None:
     os.setuid(user)
 
 
+def _protect() -> None:
+    """Close the memory and the descriptors of this process to all others of its user.
+
+    Where there is no `ctypes`, nothing is done.
+    """
+    with contextlib.suppress(ImportError, OSError):
+        mounts.call_libc("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _confine(user: int, set_user: Callable[[int], None]) -> None:
+    """Become the user of the script, in the process that becomes the script."""
+    with contextlib.suppress(ImportError, OSError):
+        # Otherwise its own folder in /proc would not be its own.
+        mounts.call_libc("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
+    set_user(user)
+    system_calls.refuse(system_calls.of_container())
+
+
 def _run(
-    job: Job,
-    python: str,
-    set_user: Callable[[int], None],
-    stdout: BinaryIO,
-    stderr: BinaryIO,
-    watch: Optional[Watch],
-) -> Dict[str, Any]:
-    """Run the script of a job, and return its exit code, seconds and what `watch` has seen."""
+    job: Job, python: str, set_user: Callable[[int], None], watch: Optional[Watch]
+) -> Tuple[Dict[str, Any], Dict[str, bytes]]:
+    """Run the script of a job: its exit code, seconds and what `watch` has seen; its streams."""
     script, user = job["script"], job["user"]
     folder, name = os.path.split(script)
+    streams = Streams(job["user"])
     command = [name if job["relative"] else script, *job["arguments"]]
     if job["module"]:
         command = ["-m", job["module"], *job["arguments"]]
+    passed = []
     if job["call"] is not None:
-        command = [HELPER_FOLDER + "/driver.py", script, job["call"]]
+        passed = [streams.answering.fileno()]
+        command = [HELPER_FOLDER + "/driver.py", script, job["call"], str(passed[0])]
     os.umask(job["umask"])
+    _protect()
+    if not user:
+        system_calls.refuse(system_calls.of_container())
     started = time.perf_counter()
     child = subprocess.Popen(
         command if job["direct"] else [python, *command],
         stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
+        stdout=streams.write_end("stdout"),
+        stderr=streams.write_end("stderr"),
         cwd=folder if job["relative"] else job["cwd"],
         env={**job["defaults"], **job["variables"]},
         start_new_session=True,
+        pass_fds=passed,
         # Without a preexec_fn, subprocess can use vfork, which is faster.
-        preexec_fn=(lambda: set_user(user)) if user else None,
+        preexec_fn=(lambda: _confine(user, set_user)) if user else None,
     )
+    streams.follow()
     if watch is not None:
         watch.follow(child)
     code = _wait(child, job["timeout"])
@@ -228,7 +253,9 @@ def _run(
     seen = None if watch is None else watch.finish()
     os.umask(0o022)
     _kill_leftovers(child.pid)
-    return {"exit_code": code, "seconds": seconds, "seen": seen}
+    outcome = {"exit_code": code, "seconds": seconds, "seen": seen}
+    output = streams.finish()
+    return dict(outcome, returned=streams.returned()), output
 
 
 def _kill_leftovers(leader: int) -> None:
@@ -283,6 +310,8 @@ def _archive_member(
         info.mode, info.uid, info.gid = stands_for.mode, stands_for.uid, stands_for.gid
         info.mtime = stands_for.mtime
     if stat.S_ISREG(status.st_mode):
+        if status.st_size > _MAX_SIZE:
+            raise TooMuch("%s of %d bytes" % (path, status.st_size))
         with open(path, "rb") as stream:
             data = stream.read()
         info.size = len(data)
@@ -307,11 +336,6 @@ def _is_unchanged(info: tarfile.TarInfo, data: bytes, sent: tarfile.TarInfo, tre
         attributes[0] == attributes[1]
         and data == tree[sent.offset_data : sent.offset_data + sent.size]
     )
-
-
-def _read_all(stream: BinaryIO) -> bytes:
-    stream.seek(0)
-    return stream.read()
 
 
 def _add(out: tarfile.TarFile, name: str, data: bytes) -> None:

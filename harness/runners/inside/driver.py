@@ -1,8 +1,8 @@
-"""Calls one function of a script and prints the result; runs where the script runs.
+"""Calls one function of a script and answers with the result; runs where the script runs.
 
-Runs on Python 3.8 and newer with the standard library alone, as `python driver.py SCRIPT CALL`
-in a sandbox or container, or through `call_function` in the fake file system. The last
-line of standard output is `MARKER`, then JSON with one of the keys
+Runs on Python 3.8 and newer with the standard library alone, as `python driver.py SCRIPT CALL FD`
+in a sandbox or container, or through `call_function` in the fake file system. The descriptor is a
+socket: what is read from it is a key, and the answer is that key, then JSON with one of the keys
 
 - `returned`: the value; a path as `{"path": "…"}`, a value that JSON lacks as `{"type": "…"}`
 - `raised`: the names of the exception's classes, most specific first, with `message`; `importing`
@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import traceback
 import types
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional
 
 CallResult = Dict[str, Any]
-MARKER = "harness-call: "
+KEY_SIZE = 16
+# Of an answer, in bytes.
+MAX_SIZE = 1 << 20
 
 
 def encode_call(function: str, arguments: Mapping[str, object]) -> str:
@@ -53,20 +56,15 @@ def call_function(script: str, source: bytes, call: str) -> CallResult:
         return _describe_exception(error)
 
 
-def format_result(result: CallResult) -> str:
-    """The line of standard output for a result."""
-    return "\n" + MARKER + json.dumps(result) + "\n"
-
-
-def split_output(stdout: str) -> Tuple[str, Optional[CallResult]]:
-    """What the script itself printed, and the result (None if there is none)."""
-    printed, marker, result = stdout.rpartition(MARKER)
-    if not marker:
-        return stdout, None
+def read_answer(answer: bytes, key: bytes) -> Optional[CallResult]:
+    """The result in an answer; None when it is none with this key."""
+    if not answer.startswith(key) or len(answer) > MAX_SIZE:
+        return None
     try:
-        return printed, json.loads(result)
-    except ValueError:
-        return stdout, None
+        result = json.loads(answer[len(key) :].decode())
+    except (ValueError, RecursionError):
+        return None
+    return result if isinstance(result, dict) else None
 
 
 def _pop_positional(arguments: Dict[str, Any]) -> List[Any]:
@@ -100,12 +98,17 @@ def _from_json(value: Any) -> Any:
 
 
 def main() -> None:
-    """Run the command `driver.py SCRIPT CALL`."""
-    script, call = sys.argv[1:3]
+    """Run the command `driver.py SCRIPT CALL FD`."""
+    script, call, descriptor = sys.argv[1:4]
+    # The script has neither the key nor, in its own processes, the socket.
+    channel = int(descriptor)
+    os.set_inheritable(channel, False)
+    key, write, encode = os.read(channel, KEY_SIZE), os.write, json.JSONEncoder().encode
     sys.argv[:] = [script]
     sys.path[0] = str(PurePosixPath(script).parent)
-    sys.stdout.write(format_result(call_function(script, Path(script).read_bytes(), call)))
-    sys.stdout.flush()
+    left = memoryview(key + encode(call_function(script, Path(script).read_bytes(), call)).encode())
+    while left:
+        left = left[write(channel, left) :]
 
 
 if __name__ == "__main__":

@@ -5,19 +5,25 @@ Runs on Python 3.8 and newer with the standard library alone, in the scanned san
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import filecmp
 import os
 import stat
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from harness.runners.inside import mounts
 
-# Not scanned: the kernel's folders, and the programs of the image.
-_SYSTEM_FOLDERS = (
-    *("/proc", "/sys", "/dev", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot"),
-)
-_EXTRA_FOLDERS = ("/dev/shm",)
+# Not scanned: the kernel's folders.
+_KERNEL_FOLDERS = ("/proc", "/sys", "/dev/pts", "/dev/mqueue")
+# More than any case leaves: then nothing is said about its tree.
+_MAX_PATHS = 300_000
 
 Stamp = Tuple[int, ...]
+
+
+class TooMuch(Exception):
+    """A script has left more than can be looked at; the message says what."""
 
 
 class Layer(NamedTuple):
@@ -38,60 +44,84 @@ class Scan(NamedTuple):
 
     def stamps(self) -> Dict[str, Stamp]:
         """Every scanned path with its stamp, parents first."""
-        skipped = {*_SYSTEM_FOLDERS, *self.hidden}
+        skipped = {*_KERNEL_FOLDERS, *self.hidden}
+        found: Dict[str, Stamp] = {}
         if self.layer is None:
-            found = dict(_walk("", "/", skipped))
-        else:
-            # Read the mount points now: a script may have renamed the folders above.
-            mounted = [
-                one
-                for one in sorted(mounts.mount_points() - {"/"})
-                if not any(mounts.is_under(one, other) for other in skipped)
-            ]
-            found = dict(_walk(self.layer.upper, "/", {*skipped, *mounted}))
-            for folder in mounted:
+            _walk(found, "", "/", skipped)
+            return found
+        # Read the mount points now: a script may have renamed the folders above.
+        mounted = [
+            one
+            for one in sorted(mounts.mount_points() - {"/"})
+            if not any(mounts.is_under(one, other) for other in skipped)
+        ]
+        _walk(found, self.layer.upper, "/", {*skipped, *mounted})
+        for folder in mounted:
+            # It may have been unmounted since.
+            with contextlib.suppress(FileNotFoundError):
                 found[folder] = stamp_of(os.lstat(folder))
-                found.update(_walk("", folder, skipped))
-        for folder in _EXTRA_FOLDERS:
-            found.update(_walk("", folder, skipped))
+            _walk(found, "", folder, skipped)
         return found
 
-    def lower_stamp(self, path: str) -> Optional[Stamp]:
-        """The stamp of a path in the lower root; None if there is no layer or no such path."""
+    def is_as_in_image(self, path: str, stamp: Stamp) -> bool:
+        """Whether a path is in the lower root too, with this stamp and the same content."""
         if self.layer is None:
-            return None
+            return False
         try:
-            return stamp_of(os.lstat(self.layer.lower + path))
+            lower = stamp_of(os.lstat(self.layer.lower + path))
+            # A file that was opened for writing is a copy, whose last part is the time of that.
+            return lower[:-1] == stamp[:-1] and (
+                not stat.S_ISREG(stamp[0])
+                or filecmp.cmp(self.layer.lower + path, path, shallow=False)
+            )
         except OSError:
-            return None
+            return False
 
 
-def _walk(base: str, top: str, skipped: Set[str]) -> Iterator[Tuple[str, Stamp]]:
-    """Every path below the folder `top` with its stamp; the files are those below `base + top`."""
+def _walk(found: Dict[str, Stamp], base: str, top: str, skipped: Set[str]) -> None:
+    """Add every path below `top` with its stamp; the files are those below `base + top`.
+
+    Of what is skipped, the path itself is added: it may have been replaced. Raises `TooMuch`.
+    """
     pending: List[str] = [top]
     while pending:
         folder = pending.pop()
         try:
             entries = sorted(os.scandir(base + folder), key=lambda one: one.name)
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise TooMuch("folders so deep that their path is too long") from None
             continue
         for one in entries:
             path = os.path.join(folder, one.name)
-            if path in skipped:
-                continue
             try:
                 status = one.stat(follow_symlinks=False)
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:
+                    raise TooMuch("folders so deep that their path is too long") from None
                 continue
             if base and stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
                 # A whiteout: overlayfs marks a removed path this way.
                 continue
-            yield path, stamp_of(status)
+            if path in skipped:
+                if not stat.S_ISDIR(status.st_mode):
+                    found[path] = stamp_of(status)
+                continue
+            found[path] = stamp_of(status)
+            if len(found) > _MAX_PATHS:
+                raise TooMuch("more than %d files and folders" % _MAX_PATHS)
             if stat.S_ISDIR(status.st_mode):
                 pending.append(path)
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """Mode, owner, group, size and time; the size of a folder depends on its file system: 0."""
+    """Mode, owner, group, size and times.
+
+    The size of a folder depends on its file system, and the times of a device on its use: 0. The
+    last time is that of any change, which nobody can set back.
+    """
     size = 0 if stat.S_ISDIR(status.st_mode) else status.st_size
-    return status.st_mode, status.st_uid, status.st_gid, size, status.st_mtime_ns
+    times = status.st_mtime_ns, status.st_ctime_ns
+    if stat.S_ISCHR(status.st_mode):
+        times = 0, 0
+    return (status.st_mode, status.st_uid, status.st_gid, size, *times)

@@ -25,10 +25,25 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.transferable import build_transfer_tar
 
-from harness.runners.inside import agent, moments, mounts, serve, stamps, watch, world
+from harness.runners.inside import (
+    agent,
+    capture,
+    driver,
+    moments,
+    mounts,
+    serve,
+    stamps,
+    streams,
+    system_calls,
+    watch,
+    world,
+)
 from harness.runners.real import engine, exchange
 from harness.signals import defer_stop_signals
 
+_MODULES = (agent, capture, driver, moments, mounts, stamps, streams, system_calls, watch, world)
+# Of a response, in bytes: more than an agent sends.
+_MAX_SIZE = 2 << 30
 _AGENT_PATH = "/harness-agent.pyz"
 # How the engine multiplexes two streams: the header with the stream and the size of a chunk.
 _CHUNK_HEADER = struct.Struct(">BxxxL")
@@ -122,6 +137,8 @@ class AttachedContainer:
         if not self._ready:
             self._skip_greeting(deadline)
         kind, size = serve.HEAD.unpack(self._read_stdout(serve.HEAD.size, deadline))
+        if size > _MAX_SIZE:
+            raise ContainerEnded(f"it announces an answer of {size} bytes")
         return Frame(kind, self._read_stdout(size, deadline))
 
     def _read_stdout(self, size: int, deadline: float) -> bytes:
@@ -195,7 +212,7 @@ def _agent_zip() -> bytes:
         archive.writestr("__main__.py", Path(str(serve.__file__)).read_bytes())
         for folder in ("harness", "harness/runners", "harness/runners/inside"):
             archive.writestr(f"{folder}/__init__.py", b"")
-        for module in (agent, moments, mounts, stamps, watch, world):
+        for module in _MODULES:
             source = Path(str(module.__file__))
             archive.writestr(f"harness/runners/inside/{source.name}", source.read_bytes())
         for name, data in exchange.helpers().items():

@@ -122,7 +122,7 @@ class ContainerRunner:
                 f"the agent failed in case {case.id!r}: {response.text}",
                 "run it again; if it fails every time, try --isolation case",
             )
-        return exchange.Response.from_tar(response.data)
+        return exchange.Response.from_tar(response.data, case)
 
     def _send_to_reusable(self, task: exchange.Task, seconds: float) -> Frame:
         """The response of this thread's container, which is started if there is none."""

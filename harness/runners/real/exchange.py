@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.cases.case import BASE_ENVIRONMENT, Case, Mount, Outcome
+from harness.errors import RunnerCannot
 from harness.runners.inside import driver
 from harness.worlds.tree import Tree, is_under
 
 # A tmpfs allocates whole pages; the agent fills the spare ones before the script starts.
 _PAGE_SIZE = 4096
 _SPARE_SIZE = 16 * _PAGE_SIZE
+_TOO_MUCH = "the script leaves more than can be looked at: {}"
 
 
 @dataclass(frozen=True)
@@ -84,33 +87,55 @@ class Response:
     tree: Tree
 
     @classmethod
-    def from_tar(cls, data: bytes) -> Response:
-        """The response in the tar that the agent has sent."""
-        with tarfile.open(fileobj=io.BytesIO(data)) as response:
-            return cls(
-                outcome=json.loads(_read(response, "outcome.json")),
-                stdout=_read(response, "stdout").decode("utf-8", "backslashreplace"),
-                stderr=_read(response, "stderr").decode("utf-8", "backslashreplace"),
-                tree=Tree.from_tar(data, below="tree"),
-            )
+    def from_tar(cls, data: bytes, case: Case) -> Response:
+        """The response in the tar that the agent has sent; raises `RunnerCannot` if it is none."""
+        try:
+            with tarfile.open(fileobj=io.BytesIO(data)) as response:
+                return cls(
+                    outcome=_checked(json.loads(_read(response, "outcome.json")), case),
+                    stdout=_read(response, "stdout").decode("utf-8", "backslashreplace"),
+                    stderr=_read(response, "stderr").decode("utf-8", "backslashreplace"),
+                    tree=Tree.from_tar(data, below="tree"),
+                )
+        except (tarfile.TarError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise RunnerCannot(
+                f"the answer for case {case.id!r} is not what an agent sends: {error}",
+                "run it again; if it happens every time, the script may have written it",
+            ) from None
+
+
+def _checked(outcome: Any, case: Case) -> dict[str, Any]:
+    """The outcome, if its values are of the kinds that an agent sends; raises `ValueError`."""
+    if not isinstance(outcome, dict):
+        raise ValueError("its outcome is no object")
+    code, seconds, unchanged = outcome["exit_code"], outcome["seconds"], outcome["unchanged"]
+    if not (code is None or (isinstance(code, int) and 0 <= code < 256)):
+        raise ValueError("its exit code is none")
+    if not (isinstance(seconds, (int, float)) and 0 <= seconds < math.inf):
+        raise ValueError("its seconds are none")
+    if not all(path in case.tree.entries for path in unchanged):
+        raise ValueError("it names a path that was not sent")
+    return outcome
 
 
 def outcome_of(case: Case, response: Response) -> Outcome:
     """The outcome of a case, from the response of its agent."""
-    stdout, returned = driver.split_output(response.stdout)
+    too_much = response.outcome.get("too_much")
     unchanged = {path: case.tree.entries[path] for path in response.outcome["unchanged"]}
     return Outcome(
         exit_code=response.outcome["exit_code"],
-        stdout=stdout,
+        stdout=response.stdout,
         stderr=response.stderr,
         seconds=response.outcome["seconds"],
         before=case.tree,
         after=Tree({**unchanged, **response.tree.entries}),
-        returned=returned,
+        returned=response.outcome.get("returned"),
+        unproven=_TOO_MUCH.format(too_much) if too_much else "",
     )
 
 
 def _read(tar: tarfile.TarFile, name: str) -> bytes:
     stream = tar.extractfile(name)
-    assert stream is not None
+    if stream is None:
+        raise ValueError(f"{name} is no file")
     return stream.read()

@@ -135,7 +135,7 @@ def _in_sandbox(
                 f"the sandbox of case {case.id!r} failed: {reason.strip() or f'status {status}'}",
                 "run it again; if it fails every time, use --runner container",
             )
-        return exchange.Response.from_tar(data)
+        return exchange.Response.from_tar(data, case)
 
 
 def _wait_until_closed(read_end: int, seconds: float) -> bool:

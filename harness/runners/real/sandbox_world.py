@@ -78,10 +78,10 @@ def run_case(
     else:
         world.enter_namespaces(partial(_map_user, 0, world.ALL_NAMESPACES))
     _build_world(task, interpreter)
-    if privileged:
-        # Device nodes would give access to this machine.
-        capabilities = [one for one in mounts.CONTAINER_CAPABILITIES if one != _CAP_MKNOD]
-        mounts.limit_capabilities(capabilities)
+    # Device nodes would give access to this machine, and more rights its mounts, even in the user
+    # namespace of an ordinary user.
+    capabilities = [one for one in mounts.CONTAINER_CAPABILITIES if one != _CAP_MKNOD]
+    mounts.limit_capabilities(capabilities)
     data = agent.run_task(
         task.job,
         task.tree,
