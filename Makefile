@@ -10,7 +10,7 @@ ARGS ?=
 PIP_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sdks check check-container test smoke bench lint image clean
+.PHONY: help setup sdks check check-container test smoke bench fuzz lint image clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ smoke: setup image ## Run the built image under compose
 
 bench: setup ## Measure the step and the harness beside what they replace
 	@HARNESS_IMAGE=$(BASE_IMAGE) $(BIN)/python -m tests.bench $(ARGS)
+
+fuzz: setup ## Give the step archives made by chance: make fuzz ARGS='--seconds 600'
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: setup ## Check style, types, and which rooms import which
 	$(BIN)/ruff check .

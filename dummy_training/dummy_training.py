@@ -36,9 +36,9 @@ import signal
 import stat
 import struct
 import sys
-import tarfile
 import traceback
 import zlib
+from array import array
 from pathlib import Path
 from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -59,30 +59,42 @@ HYPERPARAMETERS_CHANNELS = (
 )
 SOURCE_DIR = "/opt/ml/code"
 OUTPUT_DIR = "/opt/ml/processing/output/model"
+TRAINING_MODEL_DIR = "/opt/ml/model"  # All that a training job collects of a model.
+TRAINING_CONFIG = "/opt/ml/input/config/resourceconfig.json"
+PROCESSING_CONFIG = "/opt/ml/config/processingjobconfig.json"
 
 _CHUNK = 1 << 18
 _SMALL_CHUNK = 1 << 13  # Where the rest is likely to be read again.
 _KERNEL_COPY = 1 << 26  # Bytes that are copied at once, between which a signal can come.
 _COMPRESSION_LEVEL = 1
-_STOPPED = 128 + signal.SIGTERM
-_LARGEST_EXTENDED_HEADER = 1 << 24
-_LARGEST_JSON = 1 << 24
+_LARGEST_PAX = 1 << 24  # Bytes of a pax header.
+_LONGEST_PATH = 4095  # In bytes, as Linux has it.
+_LARGEST_NUMBER = (1 << 63) - 1
+_LARGEST_JSON = 1 << 20  # Bytes of embedded hyperparameters that are looked at.
 _MOST_LINKS_IN_A_PATH = 40  # As Linux has it.
-# The pax records that go on with a member beside those that tarfile derives from its attributes.
-# Others only make GNU tar print warnings.
-_KEPT_RECORDS = r"comment|SCHILY\.(xattr|acl)\..+|RHT\.security\.selinux"
-_KEPT = re.compile(rf"atime|ctime|{_KEPT_RECORDS}")
-# The pax records, with their values, that every reader of the output takes as it should.
-_SOUND = re.compile(
-    rf"({_KEPT_RECORDS}|path|linkpath|uname|gname|GNU\.sparse\.name)=.*"
-    r"|[amc]time=-?[0-9]+(\.[0-9]+)?|(uid|gid|size|GNU\.sparse\.realsize)=[0-9]+"
-    r"|GNU\.sparse\.major=1|GNU\.sparse\.minor=0",
-    re.DOTALL,
+_MOST_PIECES = 1 << 18  # Of a sparse file.
+_MOST_PATHS = 1 << 21
+_MOST_REMEMBERED = 1 << 24  # Bytes for the links of an archive.
+_BLOCK, _RECORD_SIZE = 512, 20 * 512
+_FILE, _HARD_LINK, _SYMLINK, _DIRECTORY = b"0", b"1", b"2", b"5"
+_LINK_KINDS = (_HARD_LINK, _SYMLINK)
+_UNSAFE_KINDS = (b"3", b"4", b"6")
+_KINDS = {b"\0": _FILE, b"7": _FILE, b"S": _FILE}  # Other kinds that are files.
+_OWNERS = {"uname": slice(265, 297), "gname": slice(297, 329)}
+# The pax records that are understood, …
+_TEXTS = (b"path", b"linkpath", b"uname", b"gname", b"GNU.sparse.name", b"GNU.sparse.map")
+_SPARSE_1_0 = {b"GNU.sparse.major", b"GNU.sparse.minor", b"GNU.sparse.realsize"}
+_SPARSE_0 = {b"GNU.sparse.map", b"GNU.sparse.size"}
+_GLOBAL = (b"mtime", b"uid", b"gid", b"uname", b"gname")  # … in a header for all members, …
+_FIELDS = {*_TEXTS, *_SPARSE_1_0, *_SPARSE_0, *_GLOBAL, b"size", b"GNU.sparse.numblocks"}
+# … and those that go on as they are. Others only make GNU tar print warnings.
+_KEPT = re.compile(
+    rb"comment|atime|ctime|(SCHILY\.(xattr|acl)|LIBARCHIVE)\..+|RHT\.security\.selinux", re.DOTALL
 )
-_SOUND_TYPES = (
-    *(tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE),
-    *(tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE),
-)
+_RECORD_LENGTH = re.compile(rb"([0-9]{1,10}) ")
+_TIME = re.compile(rb"-?[0-9]+(\.[0-9]+)?")
+_NO_DEVICE = (bytes(16), b"0000000\0" * 2)
+_OCTAL = re.compile(rb" *([0-7]+) *(?:\0.*)?| *\0*", re.DOTALL)
 _ENCODING: Dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
 _GZIP_MAGIC = b"\x1f\x8b"
 # Deflate, no flags, no time (so that bytes are reproducible), unknown system.
@@ -95,7 +107,7 @@ _CRC32_POLYNOMIAL = 0xEDB88320
 logger = logging.getLogger(__name__)
 
 # A member, and its bytes if it has any, in chunks that must be taken before the next member.
-_Entry = Tuple[tarfile.TarInfo, Optional[Iterable[bytes]]]
+_Entry = Tuple["_Member", Optional[Iterable[bytes]]]
 
 
 class StepError(ValueError):
@@ -114,51 +126,27 @@ class HyperparametersNotFoundError(FileNotFoundError):
 # --- Reading archives ---------------------------------------------------------------------------
 
 
-class _Member(tarfile.TarInfo):
-    """A member whose broken headers are errors, and which is written as it was read."""
+class _Member:
+    """A member of an archive."""
 
-    odd = False  # Readers may differ about its pax header.
+    __slots__ = (
+        *("name", "literal", "kind", "mode", "uid", "gid", "size", "mtime", "linkname"),
+        *("uname", "gname", "records", "pieces", "waits"),
+    )
 
-    @classmethod
-    def fromtarfile(cls, archive):
-        try:
-            return super().fromtarfile(archive)
-        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:
-            # TarFile.next() takes these for the end of the archive, except in the first header.
-            raise tarfile.ReadError(f"unreadable member header ({error})") from error
-
-    def _proc_member(self, archive):
-        extends_the_next = self.type in (b"x", b"g", b"X", b"L", b"K")
-        if self.size < 0 or (extends_the_next and self.size > _LARGEST_EXTENDED_HEADER):
-            raise tarfile.ReadError(f"a header that claims {self.size} bytes")
-        return super()._proc_member(archive)
-
-    def _proc_pax(self, archive):
-        member = super()._proc_pax(archive)
-        known = archive.pax_headers
-        if self.type == tarfile.XGLTYPE:
-            records = known
-        else:
-            own = member.pax_headers.items()
-            records = {key: text for key, text in own if known.get(key) != text}
-        # Repeated, malformed and superfluous records are those that make a difference.
-        member.odd = member.odd or self.size != sum(map(_record_size, records.items()))
-        return member
-
-    def get_info(self):
-        info = super().get_info()
-        if info["name"] == "./":
-            info["name"] = "."
-        return info
-
-    def tobuf(self, format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"):
-        if all(map(_is_utf8, (self.name, self.linkname, self.uname, self.gname))):
-            return super().tobuf(format, encoding, errors)
-        # pax names are UTF-8, and GNU tar warns of `hdrcharset`: write other bytes in GNU format,
-        # after a pax header with what GNU format lacks.
-        plain = self.changed(name="x", linkname="", uname="", gname="", type=tarfile.REGTYPE)
-        extended = plain.tobuf(tarfile.PAX_FORMAT)[: -tarfile.BLOCKSIZE]
-        return extended + super().tobuf(tarfile.GNU_FORMAT, encoding, errors)
+    def __init__(self, name: str, kind: bytes = _FILE, size: int = 0, mode: int = 0o644) -> None:
+        self.name = name  # Where it comes to lie, without links on the way; …
+        self.literal = name  # … as it is written.
+        self.kind = kind
+        self.mode = mode
+        self.uid = self.gid = 0
+        self.size = size  # In bytes, holes included.
+        self.mtime = "0"  # Seconds since 1970, whose text is more exact than a float.
+        self.linkname = ""
+        self.uname = self.gname = "root"
+        self.records = b""  # The pax records that go on with it, as they are.
+        self.pieces: Optional[array[int]] = None  # Offsets and sizes in turns, of a sparse file.
+        self.waits = False  # It is a hard link whose target comes later.
 
     def changed(self, **changes: Any) -> _Member:
         other = copy.copy(self)
@@ -166,22 +154,38 @@ class _Member(tarfile.TarInfo):
             setattr(other, field, value)
         return other
 
-    def has_data(self) -> bool:
-        return self.isreg() or self.type not in tarfile.SUPPORTED_TYPES
+    def stored(self) -> int:
+        """How many bytes of it are in the archive, without its map if it is sparse."""
+        if self.kind != _FILE:
+            return 0
+        return self.size if self.pieces is None else sum(self.pieces[1::2])
+
+    def whole(self, data: Iterable[bytes]) -> bytes:
+        """All bytes of a file, given the stored ones."""
+        stored = b"".join(data)
+        if self.pieces is None:
+            return stored
+        whole, used = bytearray(self.size), 0
+        for offset, size in _pairs(self.pieces):
+            whole[offset : offset + size] = stored[used : used + size]
+            used += size
+        return bytes(whole)
+
+
+def _pairs(numbers: array[int]) -> Iterator[Tuple[int, int]]:
+    values = iter(numbers)
+    return zip(values, values)  # noqa: B905
 
 
 class _Stream:
-    """The chunks of an archive as a file for tarfile; `seek` goes forward only."""
+    """The chunks of an archive as a file; `skip` goes forward only."""
 
     def __init__(self, chunks: Iterator[bytes], path: Path) -> None:
         self._chunks = chunks
         self._path = path
         self._chunk = b""
         self._used = 0
-        self._at = 0
-
-    def tell(self) -> int:
-        return self._at
+        self.at = 0
 
     def piece(self, size: int) -> bytes:
         """The next bytes, at most `size`, as they come; none at the end."""
@@ -190,21 +194,24 @@ class _Stream:
                 self._chunk, self._used = next(self._chunks, b""), 0
         data = self._chunk[self._used : self._used + size]
         self._used += len(data)
-        self._at += len(data)
+        self.at += len(data)
         return data
 
     def read(self, size: int) -> bytes:
-        data = more = self.piece(size)
-        while more and len(data) < size:
-            more = self.piece(size - len(data))
-            data += more
+        data = self.piece(size)
+        if 0 < len(data) < size:
+            pieces = [data]
+            while data:
+                size -= len(data)
+                data = self.piece(size)
+                pieces.append(data)
+            data = b"".join(pieces)
         return data
 
-    def seek(self, position: int) -> None:
-        if position < self._at:
-            raise tarfile.ReadError("the data of members overlap")
-        while self._at < position and self.piece(position - self._at):
-            pass
+    def skip(self, end: int) -> None:
+        while self.at < end:
+            if not self.piece(end - self.at):
+                raise ValueError("unexpected end of data")
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
@@ -212,10 +219,13 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Have a thread of its own make each chunk while the one before is used."""
+    """Have a thread of its own make each chunk while the one before is used.
+
+    When this is closed, the thread has ended, and `chunks` is closed.
+    """
     from concurrent.futures import ThreadPoolExecutor  # Not needed by a splice.
 
-    with ThreadPoolExecutor(1) as pool:
+    with _closing(chunks), ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, chunks, b"")
         while True:
             chunk = coming.result()
@@ -226,10 +236,31 @@ def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
+def _closing(generator: Any) -> Iterator[Any]:
+    try:
+        yield generator
+    finally:
+        if hasattr(generator, "close"):
+            generator.close()
+
+
+@contextlib.contextmanager
+def _naming(path: Path, doing: str) -> Iterator[None]:
+    """Make errors of the system say at what file they came, and at doing what."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or " while " in str(error.strerror):
+            raise
+        raise OSError(error.errno, f"{error.strerror} while {doing}", str(path)) from error
+
+
+@contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Turn whatever unreadable bytes raise into INVALID_ARCHIVE; true I/O errors stay."""
     try:
-        yield
+        with _naming(path, "reading"):
+            yield
     except (StepError, MemoryError):
         raise
     except Exception as error:
@@ -239,23 +270,94 @@ def _reading(path: Path) -> Iterator[None]:
         raise StepError("INVALID_ARCHIVE", f"{path} is no intact tar archive: {reason}") from error
 
 
+class _Kinds:
+    """What kind of thing each path of an archive is, at 24 bytes for each."""
+
+    def __init__(self) -> None:
+        # Small tables, so that one that grows does not need twice the memory of all. A slot holds
+        # 61 bits of the path's hash and 3 of its kind.
+        self._tables = [array("Q", bytes(8 * 8)) for _ in range(256)]
+        self._used = [0] * 256
+        self._room = _MOST_PATHS
+
+    @staticmethod
+    def _slot(table: array[int], key: int) -> int:
+        last = len(table) - 1
+        slot = key >> 8 & last
+        while table[slot] and table[slot] >> 3 != key:
+            slot = slot + 1 & last
+        return slot
+
+    def get(self, key: int) -> int:
+        table = self._tables[key & 255]
+        return table[self._slot(table, key)] & 7
+
+    def set(self, key: int, kind: int) -> None:
+        number = key & 255
+        table = self._tables[number]
+        slot = self._slot(table, key)
+        if not table[slot]:
+            self._used[number] += 1
+            self._room -= 1
+            if not self._room:
+                raise ValueError("more members than the step can keep apart")
+            if 3 * self._used[number] > 2 * len(table):
+                older, table = table, array("Q", bytes(16 * len(table)))
+                for entry in filter(None, older):
+                    table[self._slot(table, entry >> 3)] = entry
+                self._tables[number] = table
+                slot = self._slot(table, key)
+        table[slot] = key << 3 | kind
+
+
+class _Place(NamedTuple):
+    """A path in an archive that leads through no link: its parts, and a key for each."""
+
+    parts: Tuple[str, ...] = ()
+    keys: Tuple[int, ...] = (0,)
+
+    def __str__(self) -> str:
+        return "/".join(self.parts)
+
+    def below(self, part: str) -> _Place:
+        return _Place((*self.parts, part), (*self.keys, _key(self.keys[-1], part)))
+
+
+def _key(folder: int, part: str) -> int:
+    """A number that stands for a path; Python's hashes of texts cannot be foreseen."""
+    return hash((folder, part)) & (1 << 61) - 1
+
+
+_HYPERPARAMETERS_KEY = _key(0, HYPERPARAMETERS_FILE)
+# What a path can be. A file is linked when it has several names.
+_FOLDER, _ALONE, _LINKED, _LINK, _WAITING = range(1, 6)
+
+
 class _Archive:
     """A tar archive that is read from front to back, with every check there is.
 
-    Iterating yields each member and its bytes (None for what has none), names normalised: no
-    leading `./`, no `..`; a `..` is taken by its text, and refused where it leaves the archive by
-    its text or through a symbolic link. Nothing is remembered but the symbolic links, and in
-    `obstacle` why the tar cannot be taken over as it is; empty when it can.
+    Iterating yields each member and its bytes (None for what has none, only the stored ones of a
+    sparse file). Names are those of the places where members come to lie: no leading `./`, no
+    `..`, and no link on the way. What programs that extract it would make different things of, or
+    fail at, is INVALID_ARCHIVE; what leads out of the archive, or through a folder that a link
+    replaces, is UNSAFE_MEMBER. `obstacle` says why the tar cannot be taken over as it is; empty
+    when it can.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, again: bool = False) -> None:
         self.path = path
-        self.links: Dict[str, str] = {}
         self.obstacle = ""
         self.flags = 0  # Of the gzip header.
         self.end = 0  # Of its first gzip member, in the file; 0 when it is packed otherwise.
         self.follows = False  # Something follows that member.
         self.crc = self.size = 0  # Of all that was unpacked.
+        self.hard: Dict[str, str] = {}  # The file that each hard link is another name of.
+        self._again = again  # Warnings were given the first time.
+        self._kinds = _Kinds()
+        self._links: Dict[int, Tuple[_Place, str]] = {}
+        self._room = _MOST_REMEMBERED
+        self._folder = ("", _Place())  # Of the last member: most often that of the next one.
+        self._global: Dict[bytes, bytes] = {}
 
     def __iter__(self) -> Iterator[_Entry]:
         return self._entries(self._unpack())
@@ -264,33 +366,70 @@ class _Archive:
         """Iterate while a thread of its own unpacks."""
         return self._entries(_ahead(self._unpack()))
 
+    # --- Unpacking ---
+
     def _unpack(self) -> Iterator[bytes]:
         """The unpacked bytes, in chunks that are never empty."""
-        if not stat.S_ISREG(self.path.stat().st_mode):
-            raise StepError("INVALID_ARCHIVE", f"{self.path} is not a regular file")
-        with self.path.open("rb") as raw:
-            head, file = raw.read(6), raw
+        with _naming(self.path, "reading"):
+            if not stat.S_ISREG(self.path.stat().st_mode):
+                raise StepError("INVALID_ARCHIVE", f"{self.path} is not a regular file")
+            raw = self.path.open("rb")
+        with raw:
+            head = raw.read(6)
             raw.seek(0)
             if head.startswith(_GZIP_MAGIC):
                 yield from self._gunzip(raw)
-                return
-            if head.startswith(b"BZh"):
+            elif head.startswith(b"BZh"):
                 import bz2  # Not every Python is built with it.
 
-                file = bz2.BZ2File(raw)
-            elif head.startswith(b"\xfd7zXZ\0"):
+                yield from self._decompress(raw, bz2.BZ2Decompressor, b"BZh")
+            elif head == b"\xfd7zXZ\0":
                 import lzma
 
-                file = lzma.LZMAFile(raw)  # noqa: SIM115
-            yield from _chunks(file)
+                yield from self._decompress(raw, lzma.LZMADecompressor, b"")
+            else:
+                yield from _chunks(raw)
+
+    def _decompress(self, raw: IO[bytes], make: Any, magic: bytes) -> Iterator[bytes]:
+        """Unpack each stream; what does not begin as one after the first is ignored.
+
+        xz takes whatever follows a stream for another one, but for zeros in groups of four.
+        """
+        rest = raw.read(_CHUNK)
+        while rest:
+            stream = make()
+            while not stream.eof:
+                if stream.needs_input and not rest:
+                    rest = raw.read(_CHUNK)
+                    if not rest:
+                        raise EOFError("the compressed data ends too early")
+                chunk = stream.decompress(rest, _CHUNK)
+                rest = b""
+                if chunk:
+                    yield chunk
+            rest = stream.unused_data or raw.read(_CHUNK)
+            zeros = 0
+            while not magic and rest.startswith(b"\0"):
+                stripped = rest.lstrip(b"\0")
+                zeros += len(rest) - len(stripped)
+                rest = stripped or raw.read(_CHUNK)
+            if zeros % 4:
+                raise ValueError("the padding of the compressed data is damaged")
+            if len(rest) < len(magic):
+                rest += raw.read(_CHUNK)
+            if not rest.startswith(magic[: len(rest)]):
+                self._warn("Garbage after the compressed data of %s is ignored")
+                return
 
     def _gunzip(self, raw: IO[bytes]) -> Iterator[bytes]:
         """Unpack each gzip member; zeros after one are skipped, and anything else is ignored."""
         head = raw.read(4)
         while head.startswith(_GZIP_MAGIC):
-            self.flags = head[3] if len(head) > 3 else 0
-            if self.flags & _FRESERVED:
+            flags = head[3] if len(head) > 3 else 0
+            if flags & _FRESERVED:
                 raise ValueError("unknown flags in a gzip header")
+            if not self.end:
+                self.flags = flags
             raw.seek(-len(head), io.SEEK_CUR)
             inflate, size = _fast_zlib.decompressobj(_GZIP_WBITS), _SMALL_CHUNK
             while not inflate.eof:
@@ -313,143 +452,563 @@ class _Archive:
                 self.follows = self.follows or bool(rest)
             raw.seek(-len(rest.lstrip(b"\0")), io.SEEK_CUR)
             head = raw.read(4)
+        if head == _GZIP_MAGIC[:1]:
+            raise EOFError("the compressed data ends too early")
         if head:
-            logger.warning("Garbage after the gzip data of %s is ignored", self.path)
+            self._warn("Garbage after the gzip data of %s is ignored")
+
+    def _warn(self, text: str) -> None:
+        if not self._again:
+            logger.warning(text, self.path)
+
+    # --- Members ---
 
     def _entries(self, chunks: Iterator[bytes]) -> Iterator[_Entry]:
-        stream: Any = _Stream(chunks, self.path)
-        with _reading(self.path):
-            tar = tarfile.TarFile(fileobj=stream, tarinfo=_Member, **_ENCODING)
-        # Without a first member, older Pythons would look for the next one before the begin.
-        while tar.firstmember is not None or tar.offset:
+        stream = _Stream(chunks, self.path)
+        end = 0
+        with _closing(chunks):
+            while True:
+                with _reading(self.path):
+                    stream.skip(end)
+                    member = self._next(stream)
+                    if member is None:
+                        break
+                    end = stream.at + -(-member.stored() // _BLOCK) * _BLOCK
+                    at_root = self._settle(member)
+                if not at_root:
+                    yield member, self._data(stream, member) if member.kind == _FILE else None
             with _reading(self.path):
-                member = tar.next()
-                if member is None:
-                    break
-                tar.members.clear()
-                sound, before = _is_sound(member), (member.name, member.linkname, member.size)
-                _settle_header(member)
-            self._check_safe(member)
-            if not sound or before != (member.name, member.linkname, member.size):
-                self.obstacle = self.obstacle or f"the header of {_shown(before[0])}"
-            yield member, self._data(tar, stream, member) if member.has_data() else None
-        self._drain(stream, tar.offset)
-        for link in self.links:
-            self.resolve(link)
+                self._finish(stream)
 
-    def _data(self, tar: tarfile.TarFile, stream: _Stream, member: _Member) -> Iterator[bytes]:
-        source = tar.extractfile(member).read if member.issparse() else stream.piece
-        left = member.size
+    def _data(self, stream: _Stream, member: _Member) -> Iterator[bytes]:
+        left = member.stored()
         while left:
-            with _reading(self.path):
-                chunk = source(min(left, _CHUNK))
-                if not chunk:
-                    raise tarfile.ReadError("unexpected end of data")
+            chunk = stream.piece(min(left, _CHUNK))
+            if not chunk:
+                with _reading(self.path):
+                    raise ValueError("unexpected end of data")
             left -= len(chunk)
             yield chunk
 
-    def _drain(self, stream: _Stream, end: int) -> None:
-        """Read what follows the last member: only the end of the stream proves its checksum."""
-        chunk, follows = stream.piece(_CHUNK), False
-        while chunk:
-            follows = follows or bool(chunk.strip(b"\0"))
-            chunk = stream.piece(_CHUNK)
-        length = stream.tell() - end
-        if follows:
-            logger.warning("Data after the end of the archive %s is ignored", self.path)
-        if follows or length < 2 * tarfile.BLOCKSIZE or length % tarfile.BLOCKSIZE:
-            self.obstacle = self.obstacle or "the end of the tar"
+    def _next(self, stream: _Stream) -> Optional[_Member]:
+        """The next member as its headers have it; None at the end."""
+        records: Optional[_Records] = None
+        long: Dict[bytes, bytes] = {}
+        headers = 0
+        while True:
+            block = stream.read(_BLOCK)
+            if not block.strip(b"\0") and len(block) in (0, _BLOCK):
+                if not stream.at or records or long:
+                    raise ValueError("a member is missing at the end")
+                if headers:
+                    self._obstruct("a header for all members, after which none comes")
+                self._zeros = len(block)
+                return None
+            kind, size = block[156:157], _checked(block)
+            headers += 1
+            if kind in (b"x", b"X", b"g"):
+                if size > _LARGEST_PAX or records is not None or (kind == b"g" and long):
+                    raise ValueError(f"a pax header of {size} bytes, or several for one member")
+                if kind == b"g":
+                    self._take_global(_Records(_padded(stream, size)[:size]))
+                else:
+                    records = _Records(_padded(stream, size)[:size])
+                    if records.odd:
+                        self._obstruct("a pax header")
+            elif kind in (b"L", b"K"):
+                if size > _LONGEST_PATH + 1:
+                    raise ValueError(f"a path of {size} bytes")
+                text = _padded(stream, size)[:size].partition(b"\0")[0]
+                if long.setdefault(kind, text) != text:
+                    raise ValueError("several names for one member")
+            elif kind == b"V":  # The label of an archive, which nothing extracts.
+                self._obstruct("the label of the archive")
+                stream.skip(stream.at + -(-size // _BLOCK) * _BLOCK)
+            else:
+                break
+        if headers > 8:  # One calls the next in tarfile.
+            self._obstruct("headers in a row")
+        return self._member(stream, block, size, long, records)
 
-    def _check_safe(self, member: _Member) -> None:
-        """Normalise the names of a member; raises UNSAFE_MEMBER."""
-        name = member.name
-        if member.isdev():
-            raise _unsafe(name, "is a device or FIFO")
-        member.name = _normalised(name, name)
-        if member.name == "." and not member.isdir():
-            raise StepError("INVALID_ARCHIVE", f"{self.path} has a file without a name")
-        self.resolve(name)
-        if member.issym():
-            self._add_link(member.name, member.linkname)
-        elif member.islnk():
-            target, member.linkname = member.linkname, _normalised(member.linkname, name)
-            self.resolve(target)
-            target = self.links.get(self.place(member.linkname))
-            if target is not None:
-                self._add_link(member.name, target)
+    def _take_global(self, records: _Records) -> None:
+        """Remember what a header says of all members to come, where that is safe."""
+        for key in records.fields:
+            if key not in _GLOBAL:
+                raise ValueError(f"a header for all members with {ascii(key)[1:]}")
+        if records.is_more_than_comments:
+            raise ValueError("a header for all members with attributes")
+        if records.fields or records.odd:
+            self._obstruct("a header for all members")
+        self._global.update(records.fields)
 
-    def _add_link(self, name: str, target: str) -> None:
-        place = self.place(name)
-        self.links[place] = target
+    def _member(
+        self,
+        stream: _Stream,
+        block: bytes,
+        size: int,
+        long: Dict[bytes, bytes],
+        records: Optional[_Records],
+    ) -> _Member:
+        fields = dict(self._global)
+        if records:
+            fields.update(records.fields)
+        magic = block[257:265]
+        name, prefix = _text(block[:100]), _text(block[345:500])
+        kind = _KINDS.get(block[156:157], block[156:157])
+        if prefix and magic[:6] == b"ustar\0":
+            name = prefix + b"/" + name
+        elif prefix and magic[:5] == b"ustar" and magic != b"ustar  \0":
+            raise ValueError("a prefix that only some programs take for one")
+        elif prefix and block[156:157] != b"S":
+            self._obstruct("what some programs take for a prefix")
+        short, is_v7 = name, magic[:5] != b"ustar"
+        if is_v7 and block[265:500].strip(b"\0"):
+            self._obstruct("bytes after the header")
+        name, linkname = long.get(b"L", name), long.get(b"K", _text(block[157:257]))
+        for own, key in ((b"L", b"path"), (b"K", b"linkpath")):
+            if own in long and fields.get(key, long[own]) != long[own]:
+                raise ValueError("two names for one member")
+        name, linkname = fields.get(b"path", name), fields.get(b"linkpath", linkname)
+        member = _Member("", kind)
+        if b"size" in fields:
+            size = _decimal(fields[b"size"])
+        self._read_map(stream, block, size, member, fields)
+        name = fields.get(b"GNU.sparse.name", name)
+        if max(map(len, (name, linkname))) > _LONGEST_PATH or b"\0" in name + linkname:
+            raise ValueError(f"a path that nothing can extract, of {len(name)} bytes")
+        member.literal, member.linkname = name.decode(**_ENCODING), linkname.decode(**_ENCODING)
+        self._read_values(block, member, fields, {} if is_v7 else _OWNERS)
+        if records:
+            member.records = records.kept
+        if kind in _UNSAFE_KINDS:
+            raise _unsafe(member.literal, "is a device or FIFO")
+        if kind in (b"A", b"M", b"N"):
+            raise ValueError(f"{_shown(member.literal)} is of a kind that few programs know")
+        if kind == b"D":  # A folder with a list of what was in it.
+            member.kind = _DIRECTORY
+            self._obstruct("the list of a folder")
+            stream.skip(stream.at + -(-size // _BLOCK) * _BLOCK)
+        elif kind in (_DIRECTORY, _SYMLINK, _HARD_LINK):
+            if size:
+                if kind == _HARD_LINK and records:
+                    raise ValueError(f"bytes of the link {_shown(member.literal)}")
+                self._obstruct("the size of what has none")
+        elif kind != _FILE:
+            member.kind = _FILE
+            self._obstruct("a member of an unknown kind")
+        if member.kind == _FILE and name.endswith(b"/"):
+            if member.size:
+                raise ValueError(f"the folder {_shown(member.literal)} has bytes")
+            member.kind = _DIRECTORY
+            if block[156:157] != b"\0" or name != short:
+                self._obstruct("a folder that is stored as a file")
+        elif block[156:157] == b"\0" and short.endswith(b"/"):
+            self._obstruct("a file that some programs take for a folder")
+        if member.kind != _FILE:
+            member.size, member.pieces = 0, None
+        return member
+
+    def _read_values(
+        self, block: bytes, member: _Member, fields: Dict[bytes, bytes], owners: Dict[str, slice]
+    ) -> None:
+        member.mode = _number(block[100:108]) & 0o7777
+        for field, at in (("uid", 108), ("gid", 116)):
+            number = fields.get(field.encode())
+            value = _number(block[at : at + 8]) if number is None else _decimal(number)
+            if not 0 <= value < (1 << 32) - 1:  # The last one means none.
+                raise ValueError(f"{field} {value} of {_shown(member.literal)}")
+            setattr(member, field, value)
+        time = fields.get(b"mtime")
+        member.mtime = str(_number(block[136:148]))
+        if time is not None and len(time) > 100:
+            raise ValueError("a time of too many digits")
+        if time is not None:
+            member.mtime = time.decode("ascii")
+            if not _TIME.fullmatch(time):
+                member.mtime = repr(float(time))
+        if not -_LARGEST_NUMBER <= float(member.mtime) < _LARGEST_NUMBER:
+            raise ValueError(f"time {member.mtime} of {_shown(member.literal)}")
+        if "e" in member.mtime:
+            member.mtime = str(int(float(member.mtime)))
+        for field in ("uname", "gname"):
+            header = _text(block[owners[field]]) if owners else b""
+            text = fields.get(field.encode(), header)
+            if len(text) > 32 and not _is_utf8(text):
+                raise ValueError(f"{field} of {_shown(member.literal)}, which no header holds")
+            setattr(member, field, text.decode(**_ENCODING))
+        device = block[329:345]  # Read by some programs in any member.
+        if device not in _NO_DEVICE and not all(map(_OCTAL.fullmatch, (device[:8], device[8:]))):
+            self._obstruct("the numbers of a device")
+        if b" " * 8 in block[100:124]:
+            self._obstruct("a number that is blank")
+
+    def _read_map(
+        self,
+        stream: _Stream,
+        block: bytes,
+        size: int,
+        member: _Member,
+        fields: Dict[bytes, bytes],
+    ) -> None:
+        """Take the map of a sparse file, in each of the forms there are, and its sizes."""
+        keys = frozenset(key for key in fields if key.startswith(b"GNU.sparse."))
+        pieces: array[int] = array("Q")
+        member.size = size
+        if block[156:157] == b"S":
+            if keys or b"size" in fields:
+                raise ValueError("two maps of a sparse file")
+            more = _add_old_pieces(pieces, block[386:482], block[482])
+            while more:
+                further = _padded(stream, _BLOCK)
+                more = _add_old_pieces(pieces, further[:504], further[504])
+            member.size = _number(block[483:495])
+            if member.kind == _FILE and _text(block[:100]).endswith(b"/"):
+                raise ValueError("a sparse folder")
+        elif not keys:
+            return
+        elif member.kind != _FILE:
+            raise ValueError("a map of what is no file")
+        elif keys - {b"GNU.sparse.name"} == _SPARSE_1_0:
+            if (fields[b"GNU.sparse.major"], fields[b"GNU.sparse.minor"]) != (b"1", b"0"):
+                raise ValueError("a sparse file of an unknown version")
+            start = stream.at
+            for number in _lines(stream, size):
+                pieces.append(number)
+            member.size = _decimal(fields[b"GNU.sparse.realsize"])
+            size -= stream.at - start
+            if b"size" in fields:
+                self._obstruct("a sparse file with a record of its size")
+        elif keys - {b"GNU.sparse.name", b"GNU.sparse.numblocks"} == _SPARSE_0:
+            numbers = fields[b"GNU.sparse.map"].split(b",", 2 * _MOST_PIECES + 2)
+            for text in numbers if numbers != [b""] else ():
+                pieces.append(_decimal(text))
+            member.size = _decimal(fields[b"GNU.sparse.size"])
+            if _decimal(fields.get(b"GNU.sparse.numblocks", b"%d" % (len(pieces) // 2))) != (
+                len(pieces) // 2
+            ):
+                raise ValueError("a map of another length")
+            self._obstruct("a sparse file in an old form")
+        else:
+            raise ValueError("records of a sparse file that do not belong together")
+        if _end_of_pieces(pieces, size) != member.size:
+            # GNU tar does not make the hole at the end without a piece of no bytes behind it.
+            pieces.extend((member.size, 0))
+            self._obstruct("a sparse file whose end is a hole")
+            if _end_of_pieces(pieces, size) != member.size:
+                raise ValueError("a sparse file whose pieces do not fit into it")
+        member.pieces = pieces
+
+    # --- Places ---
+
+    def _settle(self, member: _Member) -> bool:
+        """Find the place of a member among the others; returns whether it is the root itself."""
+        literal = _normalised(member.literal, member.literal)
+        if literal == ".":
+            if member.kind != _DIRECTORY:
+                raise ValueError("a file without a name")
+            self._obstruct("a member for the root")
+            return True
+        folder, _, last = literal.rpartition("/")
+        if folder != self._folder[0]:
+            self._folder = (folder, self._follow(_Place(), folder, make=True))
+        place = self._folder[1].below(last)
+        plain = member.literal
+        if member.kind == _DIRECTORY and plain.endswith("/"):
+            plain = plain[:-1]
+        member.literal, member.name = literal, str(place)
+        self._put(member, place)
+        if member.name != plain:
+            self._obstruct(f"the name {_shown(plain)}")
+        if member.waits:
+            self._obstruct("a link that comes before its target")
+        return False
+
+    def _put(self, member: _Member, place: _Place) -> None:
+        """Note what is at a place now, unless programs would make different things of it."""
+        key, shown = place.keys[-1], _shown(member.literal)
+        before = self._kinds.get(key)
+        if member.kind == _DIRECTORY:
+            if before == _LINK:
+                raise _unsafe(member.literal, "is a folder in the place of a link")
+            if before not in (0, _FOLDER):
+                raise ValueError(f"{shown} is a file and a folder")
+            self._kinds.set(key, _FOLDER)
+            return
+        if before == _FOLDER:
+            if member.kind == _FILE:
+                raise ValueError(f"{shown} is a file and a folder")
+            raise _unsafe(member.literal, "is a link in the place of a folder")
+        if before and key != _HYPERPARAMETERS_KEY:  # Of which only the last are written.
+            if member.kind == _HARD_LINK or before in (_LINKED, _WAITING):
+                raise ValueError(f"{shown} and a hard link have the same name")
+            if before == _LINK and member.kind == _FILE:
+                raise ValueError(f"{shown} is a link and a file")
+        self._links.pop(key, None)
+        self.hard.pop(member.name, None)
+        now = _ALONE
+        if member.kind == _SYMLINK:
+            now = self._link(place, member.linkname, member.literal)
+        elif member.kind == _HARD_LINK:
+            now = self._put_hard_link(member, place)
+        self._kinds.set(key, now)
+
+    def _put_hard_link(self, member: _Member, place: _Place) -> int:
+        plain = member.linkname
+        folder, _, last = _normalised(plain, member.literal).rpartition("/")
+        target = self._follow(_Place(), folder).below(last)
+        member.linkname = str(target)
+        if member.linkname != plain:
+            self._obstruct(f"the link to {_shown(plain)}")
+        key, is_own = target.keys[-1], place.keys[-1] == _HYPERPARAMETERS_KEY
+        before = self._kinds.get(key)
+        if before == _FOLDER or (target == place and not is_own):
+            raise ValueError(f"{_shown(member.literal)} is a hard link to what is no other file")
+        if before == _LINK:
+            if key == _HYPERPARAMETERS_KEY:
+                raise ValueError(f"{_shown(member.literal)} is a hard link to a link")
+            return self._link(place, self._links[key][1], member.literal)
+        self._remember(member.name, member.linkname)
+        self.hard[member.name] = self.hard.get(member.linkname, member.linkname)
+        if before in (0, _WAITING):
+            member.waits = True
+            return _WAITING
+        if key != _HYPERPARAMETERS_KEY and not is_own:
+            self._kinds.set(key, _LINKED)
+        return _LINKED
+
+    def _link(self, place: _Place, target: str, name: str) -> int:
+        if not target:
+            raise ValueError(f"the link {_shown(name)} leads nowhere")
+        self._remember(str(place), target)
+        self._links[place.keys[-1]] = (place, target)
+        self._kinds.set(place.keys[-1], _LINK)
+        self._folder = ("", _Place())
         self.resolve(place)
+        return _LINK
 
-    def place(self, path: str) -> str:
-        folder, _, last = path.rpartition("/")
-        return f"{self.resolve(folder)}/{last}".lstrip("/")
+    def _remember(self, *texts: str) -> None:
+        self._room -= 400 + sum(map(sys.getsizeof, texts))
+        if self._room < 0:
+            raise ValueError("more links than the step can keep apart")
 
-    def resolve(self, path: str) -> str:
-        """Follow a path through the archive's symbolic links; raises UNSAFE_MEMBER."""
-        if not self.links and ".." not in path:
-            return path
-        at: List[str] = []
-        hops_left = _MOST_LINKS_IN_A_PATH
+    def resolve(self, place: _Place) -> _Place:
+        """Where a place of a link leads in the end; raises UNSAFE_MEMBER."""
+        return self._follow(_Place(place.parts[:-1], place.keys[:-1]), place.parts[-1])
+
+    def _follow(self, start: _Place, path: str, *, make: bool = False) -> _Place:
+        """Follow a path through the archive's links; `make` the folders on the way."""
+        if not path:
+            return start
+        parts, keys = list(start.parts), list(start.keys)
+        hops, steps = _MOST_LINKS_IN_A_PATH, _LONGEST_PATH
         to_go = path.split("/")[::-1]
         while to_go:
             part = to_go.pop()
+            steps -= 1
+            if not steps:
+                raise ValueError(f"{_shown(path[:80])} leads through more links than any path may")
             if part in ("", "."):
                 continue
             if part == "..":
-                if not at:
+                if not parts:
                     raise _unsafe(path, "leads out of the archive")
-                at.pop()
+                parts.pop()
+                keys.pop()
                 continue
-            target = self.links.get("/".join((*at, part)))
-            if target is None or not hops_left:
-                at.append(part)
+            key = _key(keys[-1], part)
+            kind = self._kinds.get(key)
+            if kind == _LINK and hops:
+                target = self._links[key][1]
+                if target.startswith("/"):
+                    raise _unsafe(path, f"leads to {_shown(target)}, out of the archive")
+                hops -= 1
+                to_go.extend(target.split("/")[::-1])
                 continue
-            if target.startswith("/"):
-                raise _unsafe(path, f"leads to {_shown(target)}, out of the archive")
-            hops_left -= 1
-            to_go.extend(target.split("/")[::-1])
-        return "/".join(at)
+            if make and kind != _FOLDER:
+                if kind:
+                    raise ValueError(f"{_shown(path)} is a folder and something else")
+                self._kinds.set(key, _FOLDER)
+            parts.append(part)
+            keys.append(key)
+        return _Place(tuple(parts), tuple(keys))
+
+    def file_behind(self) -> str:
+        """The name of the file that hyperparameters which are a link mean in the end."""
+        name = HYPERPARAMETERS_FILE
+        if _HYPERPARAMETERS_KEY in self._links:
+            name = str(self.resolve(_Place().below(name)))
+        return self.hard.get(name, name)
+
+    def _finish(self, stream: _Stream) -> None:
+        """Check links against all members, and read on: only the end proves the checksum."""
+        for place, _ in self._links.values():
+            self.resolve(place)
+        for name in self.hard:
+            chain, target = [], name
+            while target in self.hard and len(chain) <= len(self.hard):
+                chain.append(target)
+                target = self.hard[target]
+            self.hard.update(dict.fromkeys(chain, target))
+            kind = self._kinds.get(self._follow(_Place(), target).keys[-1])
+            if kind not in (_ALONE, _LINKED) and name != HYPERPARAMETERS_FILE:
+                raise ValueError(f"{_shown(name)} is a hard link to nothing")
+        chunk, follows = stream.piece(_CHUNK), False
+        while chunk:
+            follows = follows or bool(chunk.strip(b"\0"))
+            self._zeros += len(chunk)
+            chunk = stream.piece(_CHUNK)
+        if follows:
+            self._warn("Data after the end of the archive %s is ignored")
+        if follows or self._zeros < 2 * _BLOCK or self._zeros % _BLOCK:
+            self._obstruct("the end of the tar")
+
+    def _obstruct(self, why: str) -> None:
+        self.obstacle = self.obstacle or why
 
 
-def _is_sound(member: _Member) -> bool:
-    """Whether every reader takes the header, as it is, for what tarfile says."""
-    if member.odd or member.type not in _SOUND_TYPES or member.name in ("", "."):
-        return False
-    records = member.pax_headers
-    if records.get("path", "").endswith("/") and not member.isdir():
-        return False
-    return all(
-        _SOUND.fullmatch(f"{key}={text}") and _is_utf8(text) for key, text in records.items()
-    )
+class _Records:
+    """The pax records of a header: those with a meaning, and those that go on as they are."""
+
+    def __init__(self, data: bytes) -> None:
+        self.fields: Dict[bytes, bytes] = {}
+        self.odd = False  # Readers may differ about them.
+        self.is_more_than_comments = False
+        kept, pieces, at = bytearray(), [], 0
+        while at < len(data):
+            match = _RECORD_LENGTH.match(data, at)
+            if match is None:
+                if data.count(b"\0", at) != len(data) - at:
+                    raise ValueError("an unreadable pax header")
+                self.odd = True
+                break
+            end = at + int(match[1])
+            equals = data.find(b"=", match.end(), end)
+            if not match.end() < equals < end <= len(data) or data[end - 1] != 0x0A:
+                raise ValueError("an unreadable pax header")
+            key, value = data[match.end() : equals], data[equals + 1 : end - 1]
+            self.odd = self.odd or match[1].startswith(b"0")
+            if key in (b"GNU.sparse.offset", b"GNU.sparse.numbytes"):
+                if key.endswith(b"numbytes") != len(pieces) % 2 or len(pieces) > 2 * _MOST_PIECES:
+                    raise ValueError("an unreadable map of a sparse file")
+                pieces.append(value)
+            elif key in _FIELDS:
+                self.odd = self.odd or key in self.fields or not _is_sound(key, value)
+                self.fields[key] = value
+            elif _KEPT.fullmatch(key):
+                kept += _record(key, value)
+                self.is_more_than_comments |= key != b"comment"
+            else:
+                self.odd = True
+            at = end
+        if pieces:
+            if b"GNU.sparse.map" in self.fields:
+                raise ValueError("two maps of a sparse file")
+            self.fields[b"GNU.sparse.map"] = b",".join(pieces)
+        self.kept = bytes(kept)
 
 
-def _settle_header(member: _Member) -> None:
-    """Refuse values that no header may have, and make the header one to be written."""
-    records = member.pax_headers
-    member.name = records.get("GNU.sparse.name", member.name)
-    if "\0" in member.name + member.linkname or member.size < 0 or not math.isfinite(member.mtime):
-        raise tarfile.ReadError(f"impossible values in the header of {_shown(member.name)}")
-    end = 0
-    for offset, size in member.sparse or ():
-        if (offset, size) == (0, 0):  # A place in the header that is not used.
+def _is_sound(key: bytes, value: bytes) -> bool:
+    """Whether every reader takes a pax record for the same."""
+    if key in _TEXTS:
+        return _is_utf8(value) and not (key == b"linkpath" and not value)
+    return bool(_TIME.fullmatch(value) if key == b"mtime" else value.isdigit())
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    """A pax record, which begins with its own length."""
+    size = len(key) + len(value) + 3
+    size += len(str(size + len(str(size))))
+    return b"%d %b=%b\n" % (size, key, value)
+
+
+def _padded(stream: _Stream, size: int) -> bytes:
+    """The bytes of a header, and those up to the end of the block."""
+    size = -(-size // _BLOCK) * _BLOCK
+    data = stream.read(size)
+    if len(data) != size:
+        raise ValueError("unexpected end of data")
+    return data
+
+
+def _checked(block: bytes) -> int:
+    """The size in a header, once the header's checksum has proved right."""
+    if len(block) != _BLOCK:
+        raise ValueError("a header that is cut short")
+    said, total = _number(block[148:156]), sum(block) - sum(block[148:156]) + 8 * 0x20
+    if said != total:
+        others = block[:148] + block[156:]
+        if said != total - 256 * sum(map(0x7F.__lt__, others)):  # The sum of signed bytes.
+            raise ValueError("the checksum of a header is wrong")
+    return _number(block[124:136])
+
+
+def _number(field: bytes) -> int:
+    """A number in a header: octal digits, or bytes after a mark."""
+    if field[0] in (0x80, 0xFF):
+        number = int.from_bytes(field[1:], "big") - (field[0] == 0xFF) * (1 << 8 * len(field) - 8)
+        if not -_LARGEST_NUMBER <= number <= _LARGEST_NUMBER:
+            raise ValueError("a number that no program holds")
+        return number
+    match = _OCTAL.fullmatch(field)
+    if match is None:
+        raise ValueError(f"{ascii(field)[1:]} is no number")
+    return int(match[1] or b"0", 8)
+
+
+def _decimal(text: bytes) -> int:
+    """A number in a pax record."""
+    if not text.isdigit() or len(text) > 19 or int(text) > _LARGEST_NUMBER:
+        raise ValueError(f"{ascii(text[:40])[1:]} is no number")
+    return int(text)
+
+
+def _text(field: bytes) -> bytes:
+    return field.partition(b"\0")[0]
+
+
+def _lines(stream: _Stream, size: int) -> Iterator[int]:
+    """The numbers at the begin of a sparse file, of which the first says how many pairs come."""
+    text, left = b"", -1
+    while left:
+        line, end, rest = text.partition(b"\n")
+        if not end:
+            if size <= 0 or len(text) > 20:
+                raise ValueError("an unreadable map of a sparse file")
+            text += _padded(stream, _BLOCK)
+            size -= _BLOCK
             continue
-        if size < 0 or offset < end or offset + size > member.size:
-            raise tarfile.ReadError(f"impossible holes in {_shown(member.name)}")
-        end = offset + size
-    if member.type == tarfile.GNUTYPE_SPARSE:
-        member.type = tarfile.REGTYPE
-    if not member.has_data():
-        member.size = 0
-    # A record has priority over its attribute when it is written, so none may stay that says what
-    # an attribute says; but for the time, whose text is more exact than a float.
-    kept = {key: text for key, text in records.items() if _KEPT.fullmatch(key)}
-    member.pax_headers = {key: text for key, text in kept.items() if _is_utf8(text)}
-    with contextlib.suppress(KeyError, ValueError):
-        if float(records["mtime"]) == member.mtime:
-            member.pax_headers["mtime"] = records["mtime"]
+        number, text = _decimal(line), rest
+        if left < 0:
+            left = 2 * number
+            if number > _MOST_PIECES:
+                raise ValueError(f"a sparse file of {number} pieces")
+        else:
+            left -= 1
+            yield number
+
+
+def _add_old_pieces(pieces: array[int], data: bytes, more: int) -> bool:
+    """Add what a header of the old form says; returns whether another one comes."""
+    for at in range(0, len(data), 24):
+        offset, size = _number(data[at : at + 12]), _number(data[at + 12 : at + 24])
+        if (offset, size) != (0, 0):  # A place in the header that is not used.
+            pieces.extend((offset, size))
+    if len(pieces) > 2 * _MOST_PIECES:
+        raise ValueError("a sparse file of too many pieces")
+    return bool(more)
+
+
+def _end_of_pieces(pieces: array[int], stored: int) -> int:
+    """Where the pieces of a sparse file end, once they have proved to be in order and stored."""
+    end = total = 0
+    for offset, length in _pairs(pieces):
+        if offset < end:
+            raise ValueError("overlapping pieces of a sparse file")
+        end = offset + length
+        total += length
+    if len(pieces) % 2 or len(pieces) > 2 * _MOST_PIECES or total != stored:
+        raise ValueError("a sparse file whose pieces are not what is stored")
+    return end
 
 
 def _normalised(path: str, name: str) -> str:
@@ -476,18 +1035,12 @@ def _shown(name: str) -> str:
     return name if name.isprintable() else ascii(name)
 
 
-def _is_utf8(text: str) -> bool:
+def _is_utf8(text: bytes) -> bool:
     try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
         return False
     return True
-
-
-def _record_size(record: Tuple[str, str]) -> int:
-    """The length of a pax record, which begins with that length."""
-    size = 3 + sum(len(text.encode(**_ENCODING)) for text in record)
-    return size + len(str(size + len(str(size))))
 
 
 def _log_contents(archive: _Archive) -> Iterator[_Entry]:
@@ -495,7 +1048,7 @@ def _log_contents(archive: _Archive) -> Iterator[_Entry]:
     logger.info("Tar file contents before extraction:")
     total = 0
     for member, data in archive:
-        logger.info("  %s (%.2fMB)", _shown(member.name), member.size / 1024 / 1024)
+        logger.info("  %s (%.2fMB)", _shown(member.literal), member.size / 1024 / 1024)
         total += member.size
         yield member, data
     logger.info("Total size in tar: %.2fMB", total / 1024 / 1024)
@@ -505,44 +1058,56 @@ def _log_contents(archive: _Archive) -> Iterator[_Entry]:
 
 
 class _Run:
-    """How far the run is: once it commits, SIGTERM comes too late; once stopped, it must not."""
+    """How far the run is: once it commits, a signal comes too late; once stopped, it must not."""
 
     commits = False
-    stopped = False
+    stopped = 0
 
 
-def _atomically(output: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Let `write` fill a file beside the output, then put it there; leave nothing else behind."""
+def _atomically(
+    output: Path, write: Callable[[IO[bytes]], None], then: Optional[_Publication] = None
+) -> None:
+    """Let `write` fill a file beside the output, then put it there; leave nothing else behind.
+
+    `then` is what is put into its place after it, or else neither.
+    """
     partial = output.with_name(f".{output.name}-{os.urandom(8).hex()}")
     try:
         try:
-            with partial.open("xb") as out:
-                write(out)
-                out.flush()
-                os.fsync(out.fileno())
-            _commit(partial, output)
+            with _naming(output, "writing"):
+                with partial.open("xb") as out:
+                    write(out)
+                    out.flush()
+                    os.fsync(out.fileno())
+                if then is not None:
+                    then.prepare(partial)
+                _commit(partial, output, then)
         finally:
-            _remove(partial)
+            _clean(partial, then)
     finally:
-        # Again, since the one SIGTERM may have come while the first was at work.
-        _remove(partial)
+        # Again, since the one signal may have come while the first was at work.
+        _clean(partial, then)
 
 
-def _commit(partial: Path, output: Path) -> None:
+def _commit(partial: Path, output: Path, then: Optional[_Publication]) -> None:
     """Put the output into its place, as the last thing that is done."""
     _Run.commits = True
     try:
         if _Run.stopped:  # Python drops exceptions that a signal raises within `__del__`.
-            sys.exit(_STOPPED)
+            sys.exit(_Run.stopped)
         partial.replace(output)
+        if then is not None:
+            then.publish()
     except BaseException:
         _Run.commits = False
         raise
 
 
-def _remove(path: Path) -> None:
+def _clean(partial: Path, then: Optional[_Publication]) -> None:
     with contextlib.suppress(OSError):
-        path.unlink()
+        partial.unlink()
+    if then is not None:
+        then.clean()
 
 
 class _Totals:
@@ -551,9 +1116,9 @@ class _Totals:
     files = 0
     size = 0
 
-    def add(self, member: tarfile.TarInfo) -> None:
+    def add(self, member: _Member) -> None:
         """Count a member."""
-        self.files += not member.isdir()
+        self.files += member.kind != _DIRECTORY
         self.size += member.size
 
     def log(self, packed: int) -> None:
@@ -565,10 +1130,81 @@ class _Totals:
         logger.info("  Compression ratio: %.2f%%", 100 * packed / self.size if self.size else 100)
 
 
-def _member_bytes(member: tarfile.TarInfo, data: Optional[Iterable[bytes]]) -> Iterator[bytes]:
+def _header(member: _Member) -> bytes:
+    """The headers of a member, which every reader takes for the same, and its map."""
+    sparse_map = b""
+    records = [member.records]
+    stored = member.stored()
+    if member.pieces is not None:
+        numbers = (len(member.pieces) // 2, *member.pieces)
+        sparse_map = b"".join(b"%d\n" % number for number in numbers)
+        sparse_map += bytes(-len(sparse_map) % _BLOCK)
+        size = b"%d" % member.size
+        for key, value in (("major", b"1"), ("minor", b"0"), ("realsize", size)):
+            records.append(_record(b"GNU.sparse." + key.encode(), value))
+    before = b""
+    name = member.name.encode(**_ENCODING) + b"/" * (member.kind == _DIRECTORY)
+    linkname = member.linkname.encode(**_ENCODING) if member.kind in _LINK_KINDS else b""
+    fields = []
+    for key, text, room, long in (
+        (b"path", name, 100, b"L"),
+        (b"linkpath", linkname, 100, b"K"),
+        (b"uname", member.uname.encode(**_ENCODING), 32, b""),
+        (b"gname", member.gname.encode(**_ENCODING), 32, b""),
+    ):
+        if len(text) > room or not text.isascii():
+            # In records texts are UTF-8: others are written as GNU tar does.
+            if _is_utf8(text):
+                records.append(_record(key, text))
+            elif len(text) > room:
+                before += _block(b"././@LongLink", long, len(text) + 1) + text
+                before += bytes(_BLOCK - len(text) % _BLOCK)
+        fields.append(text[:room])
+    if "." in member.mtime:
+        records.append(_record(b"mtime", member.mtime.encode()))
+    pax = b"".join(records)
+    if pax:
+        pax = _block(b"././@PaxHeader", b"x", len(pax)) + pax + bytes(-len(pax) % _BLOCK)
+    header = _block(fields[0], member.kind, stored + len(sparse_map), member, *fields[1:])
+    return pax + before + header + sparse_map
+
+
+def _block(
+    name: bytes,
+    kind: bytes,
+    size: int,
+    member: Optional[_Member] = None,
+    linkname: bytes = b"",
+    uname: bytes = b"",
+    gname: bytes = b"",
+) -> bytes:
+    """One header."""
+    values = (0o644, 0, 0, 0)
+    if member is not None:
+        values = member.mode, member.uid, member.gid, math.floor(float(member.mtime))
+        if "." not in member.mtime:
+            values = (*values[:3], int(member.mtime))
+    mode, uid, gid, mtime = values
+    block = struct.pack(
+        "100s8s8s8s12s12s8sc100s8s32s32s8s8s167x",
+        *(name, _digits(mode, 8), _digits(uid, 8), _digits(gid, 8), _digits(size, 12)),
+        *(_digits(mtime, 12), b" " * 8, kind, linkname, b"ustar\x0000", uname, gname),
+        *(_digits(0, 8), _digits(0, 8)),
+    )
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+
+
+def _digits(number: int, size: int) -> bytes:
+    """A number in a header: octal where it fits, else bytes after a mark."""
+    if 0 <= number < 8 ** (size - 1):
+        return b"%0*o\0" % (size - 1, number)
+    return (number + (1 << 8 * size - 1 if number >= 0 else 1 << 8 * size)).to_bytes(size, "big")
+
+
+def _member_bytes(member: _Member, data: Optional[Iterable[bytes]]) -> Iterator[bytes]:
     """A member as it lies in a tar; data that became longer meanwhile is cut."""
-    yield member.tobuf()
-    left = 0 if data is None else member.size
+    yield _header(member)
+    stored = left = member.stored()
     for chunk in data or ():
         yield chunk[:left]
         left -= min(left, len(chunk))
@@ -576,23 +1212,24 @@ def _member_bytes(member: tarfile.TarInfo, data: Optional[Iterable[bytes]]) -> I
             break
     if left:
         raise OSError(f"unexpected end of data of {_shown(member.name)}")
-    yield bytes(-member.size % tarfile.BLOCKSIZE)
+    yield bytes(-stored % _BLOCK)
 
 
 def _tar_bytes(entries: Iterable[_Entry], totals: _Totals) -> Iterator[bytes]:
     """A whole tar, in chunks that are worth a change of thread."""
     pieces: List[bytes] = []
     length = written = 0
-    for member, data in entries:
-        totals.add(member)
-        for piece in _member_bytes(member, data):
-            pieces.append(piece)
-            length += len(piece)
-            if length >= _CHUNK:
-                yield b"".join(pieces)
-                pieces, length, written = [], 0, written + length
-    pieces.append(bytes(2 * tarfile.BLOCKSIZE))
-    pieces.append(bytes(-(written + length + len(pieces[-1])) % tarfile.RECORDSIZE))
+    with _closing(entries):
+        for member, data in entries:
+            totals.add(member)
+            for piece in _member_bytes(member, data):
+                pieces.append(piece)
+                length += len(piece)
+                if length >= _CHUNK:
+                    yield b"".join(pieces)
+                    pieces, length, written = [], 0, written + length
+    pieces.append(bytes(2 * _BLOCK))
+    pieces.append(bytes(-(written + length + len(pieces[-1])) % _RECORD_SIZE))
     yield b"".join(pieces)
 
 
@@ -601,9 +1238,11 @@ def _write_archive(out: IO[bytes], entries: Iterable[_Entry]) -> None:
     totals, crc, size = _Totals(), 0, 0
     deflate = _fast_zlib.compressobj(_COMPRESSION_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     out.write(_GZIP_HEADER)
-    for chunk in _ahead(_tar_bytes(entries, totals)):
-        crc, size = _fast_zlib.crc32(chunk, crc), size + len(chunk)
-        out.write(deflate.compress(chunk))
+    chunks = _ahead(_tar_bytes(entries, totals))
+    with _closing(chunks):
+        for chunk in chunks:
+            crc, size = _fast_zlib.crc32(chunk, crc), size + len(chunk)
+            out.write(deflate.compress(chunk))
     out.write(deflate.flush() + _TRAILER.pack(crc, size & 0xFFFFFFFF))
     totals.log(out.tell())
 
@@ -612,19 +1251,26 @@ def _write_archive(out: IO[bytes], entries: Iterable[_Entry]) -> None:
 
 
 def _splice(out: IO[bytes], archive: _Archive, chosen: _Chosen) -> None:
-    """Write an archive's bytes on, after the provided hyperparameters if those were chosen."""
-    with archive.path.open("rb") as raw:
-        if chosen.data is None:
-            _copy_range(raw, out, 0, archive.end)
-            return
-        _skip_gzip_header(raw, archive.flags)
+    """Write an archive's bytes on, after the provided hyperparameters if those were chosen.
+
+    The gzip header is a new one: not every reader knows the fields that one may have.
+    """
+    out.write(_GZIP_HEADER)
+    crc, size = archive.crc, archive.size
+    if chosen.data is not None:
         entry = b"".join(_member_bytes(chosen.member, [chosen.data]))
         deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
         # A full flush ends the block at a byte, without ending the stream.
-        out.write(_GZIP_HEADER + deflate.compress(entry) + deflate.flush(zlib.Z_FULL_FLUSH))
-        _copy_range(raw, out, raw.tell(), archive.end - _TRAILER.size)
-    crc = crc32_combine(zlib.crc32(entry), archive.crc, archive.size)
-    out.write(_TRAILER.pack(crc, (len(entry) + archive.size) & 0xFFFFFFFF))
+        out.write(deflate.compress(entry) + deflate.flush(zlib.Z_FULL_FLUSH))
+        crc, size = crc32_combine(zlib.crc32(entry), crc, size), size + len(entry)
+    with _naming(archive.path, "reading"):
+        raw = archive.path.open("rb")
+    with raw:
+        with _naming(archive.path, "reading"):
+            _skip_gzip_header(raw, archive.flags)
+            start = raw.tell()
+        _copy_range(raw, out, start, archive.end - _TRAILER.size)
+    out.write(_TRAILER.pack(crc, size & 0xFFFFFFFF))
 
 
 def _skip_gzip_header(raw: IO[bytes], flags: int) -> None:
@@ -632,8 +1278,9 @@ def _skip_gzip_header(raw: IO[bytes], flags: int) -> None:
     if flags & _FEXTRA:
         raw.seek(int.from_bytes(raw.read(2), "little"), io.SEEK_CUR)
     for text in (_FNAME, _FCOMMENT):
-        while flags & text and raw.read(1) != b"\0":
-            pass
+        byte = b"" if not flags & text else raw.read(1)
+        while byte not in (b"", b"\0"):
+            byte = raw.read(1)
     if flags & _FHCRC:
         raw.seek(2, io.SEEK_CUR)
 
@@ -650,9 +1297,10 @@ def _copy_range(raw: IO[bytes], out: IO[bytes], start: int, end: int) -> None:
                 size = min(end - start, _KERNEL_COPY)
                 copied = os.copy_file_range(raw.fileno(), out.fileno(), size, start)
                 start += copied
-    raw.seek(start)
     while start < end:
-        chunk = raw.read(min(end - start, _CHUNK))
+        with _naming(Path(raw.name), "reading"):
+            raw.seek(start)
+            chunk = raw.read(min(end - start, _CHUNK))
         if not chunk:
             raise OSError(f"{raw.name} became shorter while it was read")
         out.write(chunk)
@@ -688,12 +1336,12 @@ class _Contents(_Totals):
     """What counts of an archive's members for the hyperparameters, gathered while they pass."""
 
     members = 0
-    kept: Optional[_Member] = None  # The hyperparameters that count: the last ones …
-    kept_at = -1  # … their place in the order …
-    data: Optional[bytes] = None  # … and their bytes, unless they are a link or too large.
+    embedded = False  # A member has that name, …
+    kept: Optional[_Member] = None  # … this one counts, the last at that place, …
+    kept_at = -1  # … which has this place in the order …
+    data: Optional[bytes] = None  # … and these bytes, unless it is a link or too large.
     several = False
     blocked = False  # Members lie below a folder of that name.
-    doubles = False  # Others lie in folders: a link may lead from there to the root.
 
     def take(self, member: _Member, data: Optional[Iterable[bytes]]) -> None:
         """Note a member of the archive."""
@@ -702,9 +1350,9 @@ class _Contents(_Totals):
             self.several = self.kept is not None
             self.kept, self.kept_at, self.data = member, self.members, None
             if data is not None and member.size <= _LARGEST_JSON:
-                self.data = b"".join(data)
+                self.data = member.whole(data)
+        self.embedded = self.embedded or member.literal == HYPERPARAMETERS_FILE
         self.blocked = self.blocked or member.name.startswith(HYPERPARAMETERS_FILE + "/")
-        self.doubles = self.doubles or member.name.endswith("/" + HYPERPARAMETERS_FILE)
         self.members += 1
 
 
@@ -718,7 +1366,7 @@ class _Chosen(NamedTuple):
 
 def _choose(archive: _Archive, contents: _Contents, provided: Optional[Path]) -> _Chosen:
     """Take the archive's own hyperparameters, or else the provided ones."""
-    if contents.kept is not None or contents.blocked:
+    if contents.embedded or contents.blocked:
         return _keep_embedded(archive, contents, provided)
     logger.info("HYPERPARAMETERS NOT IN MODEL")
     if provided is None:
@@ -742,9 +1390,8 @@ def _keep_embedded(archive: _Archive, contents: _Contents, provided: Optional[Pa
             HYPERPARAMETERS_FILE,
         )
     at, found, data = contents.kept_at, contents.kept, contents.data
-    if found is None or not found.has_data() or (contents.doubles and archive.links):
-        at, found = _file_behind(archive, HYPERPARAMETERS_FILE, contents.members)
-        data = None
+    if found is None or found.kind != _FILE:
+        at, found = _file_behind(archive, contents)
     if found is None:
         raise StepError(
             "INVALID_HYPERPARAMETERS",
@@ -753,25 +1400,27 @@ def _keep_embedded(archive: _Archive, contents: _Contents, provided: Optional[Pa
     if found.size > _LARGEST_JSON:
         problem: Optional[str] = "it is too large to be looked at"
     else:
-        problem = _json_problem(b"".join(_data_of(archive, at)) if data is None else data)
+        if data is None:
+            data = found.whole(_data_of(archive, at))
+        problem = _json_problem(data)
     if problem:
         logger.warning("The original %s is kept as it is: %s", HYPERPARAMETERS_FILE, problem)
-    return _Chosen(found.changed(name=HYPERPARAMETERS_FILE, type=tarfile.REGTYPE), None, at)
+    return _Chosen(found.changed(name=HYPERPARAMETERS_FILE), None, at)
 
 
 def _inject(provided: Path) -> _Chosen:
     """Take the provided hyperparameters; raises INVALID_HYPERPARAMETERS."""
     logger.info("Adding %s from %s", HYPERPARAMETERS_FILE, provided)
-    status = provided.stat()
-    problem = None if stat.S_ISREG(status.st_mode) else "it is not a regular file"
-    data = b"" if problem else provided.read_bytes()
+    with _naming(provided, "reading"):
+        status = provided.stat()
+        problem = None if stat.S_ISREG(status.st_mode) else "it is not a regular file"
+        data = b"" if problem else provided.read_bytes()
     problem = problem or _json_problem(data)
     if problem:
         raise StepError("INVALID_HYPERPARAMETERS", f"{provided} cannot be injected: {problem}")
-    member = _Member(HYPERPARAMETERS_FILE)
-    member.size, member.mtime = len(data), int(status.st_mtime)
-    member.mode = stat.S_IMODE(status.st_mode)
-    member.uname = member.gname = "root"
+    mode = stat.S_IMODE(status.st_mode)
+    member = _Member(HYPERPARAMETERS_FILE, size=len(data), mode=mode)
+    member.mtime = str(int(status.st_mtime))
     return _Chosen(member, data)
 
 
@@ -782,78 +1431,84 @@ def _json_problem(data: bytes) -> Optional[str]:
         raise ValueError(f"{constant} is not JSON")
 
     try:
-        # Numbers stay texts: they may have more digits than Python converts.
+        # Numbers are not converted: they may have more digits than Python takes.
         value = json.loads(
-            data.decode("utf-8"), parse_constant=refuse, parse_int=str, parse_float=str
+            data.decode("utf-8"),
+            parse_constant=refuse,
+            parse_int=lambda _: None,
+            parse_float=lambda _: None,
         )
     except (ValueError, RecursionError) as error:
         return f"{type(error).__name__}: {error}"
     return None if isinstance(value, dict) else "it is not a JSON object"
 
 
-def _file_behind(archive: _Archive, name: str, before: int) -> Tuple[int, Optional[_Member]]:
-    """The file that a name means, through links, as of the member number `before`; its number."""
-    for _ in range(_MOST_LINKS_IN_A_PATH):
-        place, found, at = archive.resolve(name), None, -1
-        for index, (member, _data) in enumerate(_Archive(archive.path)):
-            if index == before:
-                break
-            if archive.place(member.name) == place:
-                found, at = member, index
-        if found is None or not found.islnk():
-            return at, found if found is not None and found.has_data() else None
-        name, before = found.linkname, at
-    return -1, None
+def _file_behind(archive: _Archive, contents: _Contents) -> Tuple[int, Optional[_Member]]:
+    """The file that hyperparameters which are a link mean in the end, and its number."""
+    name, found, at = archive.file_behind(), None, -1
+    is_hard = contents.kept is not None and contents.kept.kind == _HARD_LINK
+    with _closing(iter(_Archive(archive.path, again=True))) as entries:
+        for index, (member, _) in enumerate(entries):
+            if is_hard and found is not None and index > contents.kept_at:
+                break  # The link is another name of what was there before.
+            if member.name == name:
+                found, at = (member, index) if member.kind == _FILE else (None, -1)
+    return at, found
 
 
 def _data_of(archive: _Archive, number: int) -> Iterator[bytes]:
-    """The bytes of one member, for which the archive is read again up to there."""
-    for index, (_, data) in enumerate(_Archive(archive.path)):
-        if index == number:
-            yield from data or ()
-            return
+    """The stored bytes of one member, for which the archive is read again up to there."""
+    with _closing(iter(_Archive(archive.path, again=True))) as entries:
+        for index, (_, data) in enumerate(entries):
+            if index == number:
+                yield from data or ()
+                return
 
 
 def _obstacle(archive: _Archive, contents: _Contents) -> str:
     """What keeps the compressed bytes of an archive from being taken over; empty when nothing."""
     if not archive.end or archive.follows:
         return "the packing, which is not one gzip member and nothing else"
-    if contents.kept is not None and archive.flags & _FHCRC:
-        return "the checksum in the gzip header, which few readers know"
-    if contents.several or (contents.kept is not None and not contents.kept.isreg()):
+    if contents.several or (contents.kept is not None and contents.kept.kind != _FILE):
         return f"{HYPERPARAMETERS_FILE}, of which there are several, or which is a link"
-    if contents.doubles and archive.links:
-        return f"a link through which {HYPERPARAMETERS_FILE} may be written"
     return archive.obstacle
 
 
 def _rewritten(
-    archive: _Archive, entries: Iterable[_Entry], contents: _Contents, chosen: _Chosen
+    entries: Iterable[_Entry], archive: _Archive, contents: _Contents, chosen: _Chosen
 ) -> Iterator[_Entry]:
     """What is to be written: every member, but only those hyperparameters that count."""
-    earlier = ""  # The first link to hyperparameters that are left out: it gets their bytes.
-    for index, (member, data) in enumerate(entries):
-        if member.name == HYPERPARAMETERS_FILE:
-            earlier = ""
-            if index != contents.kept_at:
-                continue
-            if chosen.at != index:
-                data = _data_of(archive, chosen.at)
-            member = chosen.member
-        elif (
-            member.linkname == HYPERPARAMETERS_FILE and member.islnk() and index < contents.kept_at
-        ):
-            if earlier:
-                member = member.changed(linkname=earlier)
+    superseded: Optional[Tuple[_Member, bytes]] = None  # Hyperparameters that are left out, …
+    earlier = ""  # … and the first hard link to them, which gets their bytes.
+    waiting = []  # Hard links whose targets come later.
+    to_own = (_HARD_LINK, HYPERPARAMETERS_FILE)
+    with _closing(entries):
+        for index, (member, data) in enumerate(entries):
+            if member.name == HYPERPARAMETERS_FILE:
+                superseded, earlier = None, ""
+                if index == contents.kept_at and chosen.data is None:
+                    if chosen.at != index:
+                        data = _data_of(archive, chosen.at)
+                    yield chosen.member, data
+                elif data is not None and member.size <= _LARGEST_JSON:
+                    superseded = member, b"".join(data)
+            elif member.waits:
+                waiting.append(member.changed(linkname=archive.hard[member.name]))
+            elif index > contents.kept_at or (member.kind, member.linkname) != to_own:
+                yield member, data
+            elif earlier:
+                yield member.changed(linkname=earlier), None
+            elif superseded is not None:
+                earlier = member.name
+                yield superseded[0].changed(name=earlier), [superseded[1]]
             else:
-                at, found = _file_behind(archive, HYPERPARAMETERS_FILE, index)
-                if found is not None:
-                    earlier = member.name
-                    member, data = found.changed(name=earlier), _data_of(archive, at)
-        yield member, data
+                reason = f"a hard link to {HYPERPARAMETERS_FILE} that cannot be written"
+                raise StepError("INVALID_ARCHIVE", f"{archive.path} has {reason}")
     if chosen.data is not None:
         # Last, so that nothing else can be written over it.
         yield chosen.member, [chosen.data]
+    for member in waiting:
+        yield member, None
 
 
 # --- The step's functions -----------------------------------------------------------------------
@@ -862,8 +1517,8 @@ def _rewritten(
 def find_model_file(input_paths: Dict[str, str]) -> Optional[Path]:
     """Find the model in its assigned folder, or else beside this script.
 
-    `input_paths["model_artifacts_input"]` is the folder. Returns the path of `model.tar.gz`,
-    whatever kind of file it is, or None.
+    `input_paths["model_artifacts_input"]` is the folder, if it is there. Returns the path of
+    `model.tar.gz`, whatever kind of file it is, or None.
     """
     for path in _model_places(input_paths):
         if path.exists():
@@ -874,17 +1529,21 @@ def find_model_file(input_paths: Dict[str, str]) -> Optional[Path]:
 
 
 def _model_places(input_paths: Dict[str, str]) -> List[Path]:
-    folders = (Path(input_paths["model_artifacts_input"]), Path(__file__).absolute().parent)
-    return [folder / MODEL_FILE for folder in folders]
+    folders = (input_paths.get("model_artifacts_input"), Path(__file__).absolute().parent)
+    return [Path(folder) / MODEL_FILE for folder in folders if folder is not None]
 
 
 def find_hyperparams_file(input_paths: Dict[str, str]) -> Optional[Path]:
     """Find the hyperparameters in their assigned folder.
 
-    `input_paths["hyperparameters_s3_uri"]` is the folder. Returns the path of
+    `input_paths["hyperparameters_s3_uri"]` is the folder, if it is there. Returns the path of
     `hyperparameters.json`, whatever kind of file it is, or None.
     """
-    path = Path(input_paths["hyperparameters_s3_uri"]) / HYPERPARAMETERS_FILE
+    folder = input_paths.get("hyperparameters_s3_uri")
+    if folder is None:
+        logger.warning("No folder is assigned to hyperparameters")
+        return None
+    path = Path(folder) / HYPERPARAMETERS_FILE
     if path.exists():
         logger.info("Found hyperparameters file: %s", path)
         return path
@@ -926,42 +1585,68 @@ def extract_tarfile(tar_path: Path, extract_path: Path) -> None:
         for _ in _log_contents(archive):
             pass
         root = Path(extract_path)
-        root.mkdir(parents=True, exist_ok=True)
-        root = root.resolve()
-        folders = []
-        for member, data in _Archive(Path(tar_path)):
-            _extract_member(root, member, data)
-            if member.isdir():
-                folders.append(member)
-        for folder in reversed(folders):
-            _set_attributes(root / folder.name, folder)
+        with _naming(root, "writing"):
+            root.mkdir(parents=True, exist_ok=True)
+            folders = _extract(_Archive(Path(tar_path), again=True), root.resolve())
+            _finish_folders(root, folders)
     except Exception:
         logger.exception("Error extracting %s", tar_path)
         raise
     logger.info("Extraction complete: %s", extract_path)
 
 
+def _extract(archive: _Archive, root: Path) -> List[_Member]:
+    """Extract members below a folder; returns the folders, whose modes and times come last."""
+    folders, waiting = [], []
+    with _closing(iter(archive)) as entries:
+        for member, data in entries:
+            if member.waits:
+                waiting.append(member)
+                continue
+            _extract_member(root, member, data)
+            if member.kind == _DIRECTORY:
+                folders.append(member)
+    for member in waiting:
+        _extract_member(root, member.changed(linkname=archive.hard[member.name]), None)
+    return folders
+
+
 def _extract_member(root: Path, member: _Member, data: Optional[Iterable[bytes]]) -> None:
     path = root / member.name
-    if path != root:
-        _check_inside(root, path.parent, member)
-        path.parent.mkdir(parents=True, exist_ok=True)
-    if member.isdir():
+    _check_inside(root, path.parent, member)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if member.kind == _DIRECTORY:
+        if path.is_symlink():
+            raise _unsafe(member.name, "is a folder in the place of a link")
         if not path.is_dir():
             path.mkdir(0o700)
         return
     if path.exists() or path.is_symlink():
         path.unlink()
-    if member.issym():
+    if member.kind == _SYMLINK:
         path.symlink_to(member.linkname)
-    elif member.islnk():
+    elif member.kind == _HARD_LINK:
         target = root / member.linkname
         _check_inside(root, target.parent, member)
-        os.link(target, path)
+        os.link(str(target), str(path))
     elif data is not None:
-        with path.open("xb") as target:
-            target.writelines(data)
+        with path.open("xb") as file:
+            if member.pieces is None:
+                file.writelines(data)
+            else:
+                _write_pieces(file, member, data)
         _set_attributes(path, member)
+
+
+def _write_pieces(file: IO[bytes], member: _Member, data: Iterable[bytes]) -> None:
+    stored, rest = iter(data), b""
+    for offset, size in _pairs(member.pieces or array("Q")):
+        file.seek(offset)
+        while size:
+            rest = rest or next(stored)
+            file.write(rest[:size])
+            rest, size = rest[size:], size - min(size, len(rest))
+    file.truncate(member.size)
 
 
 def _check_inside(root: Path, folder: Path, member: _Member) -> None:
@@ -971,13 +1656,68 @@ def _check_inside(root: Path, folder: Path, member: _Member) -> None:
         raise _unsafe(member.name, f"leads to {place}, out of the folder to extract to")
 
 
+def _finish_folders(root: Path, folders: List[_Member]) -> None:
+    for folder in reversed(list({folder.name: folder for folder in folders}.values())):
+        _set_attributes(root / folder.name, folder)
+
+
 def _set_attributes(path: Path, member: _Member) -> None:
     with contextlib.suppress(OSError, OverflowError):  # Such an owner may not exist here.
         if os.geteuid() == 0:
             os.chown(path, member.uid, member.gid)
-    path.chmod(member.mode & 0o7777)
-    with contextlib.suppress(OverflowError):
-        os.utime(path, (member.mtime, member.mtime))
+    path.chmod(member.mode)
+    with contextlib.suppress(OSError, OverflowError):
+        os.utime(path, (float(member.mtime), float(member.mtime)))
+
+
+class _Publication:
+    """The members of an archive on their way into a folder: all of them, or none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._scratch = folder / f".members-{os.urandom(8).hex()}"
+        self._folders: List[_Member] = []
+        self._done: List[Tuple[Path, Path]] = []  # What was moved, from where to where.
+
+    def prepare(self, archive: Path) -> None:
+        """Extract the members beside their places."""
+        with _naming(self._folder, "writing"):
+            (self._scratch / "new").mkdir(parents=True)
+            (self._scratch / "old").mkdir()
+            new = (self._scratch / "new").resolve()
+            self._folders = _extract(_Archive(archive, again=True), new)
+
+    def publish(self) -> None:
+        """Put the members into their places."""
+        try:
+            with _naming(self._folder, "writing"):
+                self._merge(self._scratch / "new", self._folder)
+                _finish_folders(self._folder, self._folders)
+        except BaseException:
+            for source, target in reversed(self._done):
+                with contextlib.suppress(OSError):
+                    target.rename(source)
+            raise
+        logger.info("The members are in %s too", self._folder)
+
+    def _merge(self, source: Path, target: Path) -> None:
+        for path in sorted(source.iterdir()):
+            place = target / path.name
+            is_folder = path.is_dir() and not path.is_symlink()
+            if is_folder and place.is_dir() and not place.is_symlink():
+                self._merge(path, place)
+                continue
+            if place.exists() or place.is_symlink():
+                self._move(place, self._scratch / "old" / str(len(self._done)))
+            self._move(path, place)
+
+    def _move(self, source: Path, target: Path) -> None:
+        source.rename(target)
+        self._done.append((source, target))
+
+    def clean(self) -> None:
+        """Remove what is not in its place."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 def create_tarfile(output_tar_path: Path, source_dir: Path) -> None:
@@ -999,19 +1739,55 @@ def create_tarfile(output_tar_path: Path, source_dir: Path) -> None:
 
 
 def _tree_entries(source: Path, output: Path, out: IO[bytes]) -> Iterator[_Entry]:
-    tar = tarfile.TarFile(mode="w", fileobj=io.BytesIO(), tarinfo=_Member, **_ENCODING)
+    first_names: Dict[Tuple[int, int], str] = {}
     for path in _walk(source):
         if path in (output, Path(out.name)):
             continue
-        member = tar.gettarinfo(str(path), arcname=str(path.relative_to(source)))
-        if member is None or member.isdev():
-            raise _unsafe(str(path), "is a device, FIFO or socket")
+        member = _member_of(path, str(path.relative_to(source)), first_names)
         logger.info("Adding: %s (%.2fMB)", _shown(member.name), member.size / 1024 / 1024)
-        if member.isreg():
-            with path.open("rb") as data:
+        if member.kind == _FILE:
+            with _naming(path, "reading"), path.open("rb") as data:
                 yield member, _chunks(data)
         else:
             yield member, None
+
+
+def _member_of(path: Path, name: str, first_names: Dict[Tuple[int, int], str]) -> _Member:
+    """The member that a file becomes; `first_names` of files that may have several."""
+    status = path.lstat()
+    member = _Member(name, mode=stat.S_IMODE(status.st_mode))
+    member.uid, member.gid = status.st_uid, status.st_gid
+    member.uname, member.gname = _owners(member.uid, member.gid)
+    seconds, fraction = divmod(status.st_mtime_ns, 10**9)
+    member.mtime = str(seconds)
+    if fraction and seconds >= 0:
+        member.mtime = f"{seconds}.{fraction:09}".rstrip("0")
+    if stat.S_ISDIR(status.st_mode):
+        member.kind = _DIRECTORY
+    elif stat.S_ISLNK(status.st_mode):
+        member.kind, member.linkname = _SYMLINK, os.readlink(str(path))  # noqa: PTH115
+    elif not stat.S_ISREG(status.st_mode):
+        raise _unsafe(str(path), "is a device, FIFO or socket")
+    else:
+        first = first_names.setdefault((status.st_dev, status.st_ino), name)
+        if status.st_nlink > 1 and first != name:
+            member.kind, member.linkname = _HARD_LINK, first
+        else:
+            member.size = status.st_size
+    return member
+
+
+def _owners(uid: int, gid: int) -> Tuple[str, str]:
+    """The names of a user and a group, empty where there are none."""
+    import grp
+    import pwd
+
+    names = ["", ""]
+    with contextlib.suppress(KeyError):
+        names[0] = pwd.getpwuid(uid).pw_name
+    with contextlib.suppress(KeyError):
+        names[1] = grp.getgrgid(gid).gr_name
+    return names[0], names[1]
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -1031,10 +1807,17 @@ def process_model_with_hyperparameters(
     of that file. Raises FileNotFoundError (no model, or no hyperparameters in either place),
     OSError, or ValueError as `validate_model` does and with INVALID_HYPERPARAMETERS.
     """
-    logger.info("Processing model %s", model_path)
+    return _process(Path(model_path), hyperparams_path, Path(output_dir), None)
+
+
+def _process(
+    model: Path, hyperparams_path: Optional[Path], output_dir: Path, model_dir: Optional[Path]
+) -> Path:
+    """Write a model on, and put its members into `model_dir` if that is given."""
+    logger.info("Processing model %s", model)
     logger.info("Provided hyperparameters: %s", hyperparams_path)
     logger.info("Output directory: %s", output_dir)
-    model, output = Path(model_path), Path(output_dir) / MODEL_FILE
+    output = output_dir / MODEL_FILE
     provided = None if hyperparams_path is None else Path(hyperparams_path)
     if not model.exists():
         raise FileNotFoundError(f"Model file not found: {model}")
@@ -1048,7 +1831,8 @@ def process_model_with_hyperparameters(
     chosen = _choose(archive, contents, provided)
     if not ensure_directory(output.parent):
         raise OSError(f"The output directory {output.parent} cannot be created")
-    _atomically(output, lambda out: _write_output(out, archive, contents, chosen))
+    publication = None if model_dir is None else _Publication(model_dir)
+    _atomically(output, lambda out: _write_output(out, archive, contents, chosen), publication)
     logger.info("Processed model: %s", output)
     return output
 
@@ -1058,8 +1842,8 @@ def _write_output(out: IO[bytes], archive: _Archive, contents: _Contents, chosen
     obstacle = _obstacle(archive, contents)
     if obstacle:
         logger.info("The archive is written anew because of %s", obstacle)
-        entries = _Archive(archive.path).ahead()
-        _write_archive(out, _rewritten(archive, entries, contents, chosen))
+        entries = _Archive(archive.path, again=True).ahead()
+        _write_archive(out, _rewritten(entries, archive, contents, chosen))
     else:
         logger.info("The archive is %s", "copied" if chosen.data is None else "spliced")
         _splice(out, archive, chosen)
@@ -1104,34 +1888,37 @@ def main(
     input_paths: Dict[str, str],
     output_paths: Dict[str, str],
     environ_vars: Dict[str, str],
-    job_args: Any,
+    job_args: Any = None,
 ) -> Path:
     """Find the inputs, process the model, and return the path of the new `model.tar.gz`.
 
-    `input_paths` has the folders `model_artifacts_input` and `hyperparameters_s3_uri`,
-    `output_paths` the folder `model_output`; `environ_vars` and `job_args` are not used. Missing
-    hyperparameters are an error only when the model has none either. Raises FileNotFoundError that
-    names every place searched, and what `process_model_with_hyperparameters` raises.
+    `input_paths` has the folders `model_artifacts_input` and `hyperparameters_s3_uri`; one that is
+    not in it is an input that is not there. `output_paths` has the folder `model_output`, and
+    `model_dir` if the members are to be put into a folder too; `environ_vars` and `job_args` are
+    not used. Missing hyperparameters are an error only when the model has none either. Raises
+    FileNotFoundError that names every place searched, and what
+    `process_model_with_hyperparameters` raises.
     """
     logger.info("Input paths: %s", input_paths)
     try:
         model = find_model_file(input_paths)
         if model is None:
             places = ", ".join(map(str, dict.fromkeys(_model_places(input_paths))))
-            why = _why_no_source(input_paths["model_artifacts_input"], MODEL_CHANNELS)
+            why = _why_no_source(input_paths.get("model_artifacts_input"), MODEL_CHANNELS)
             raise FileNotFoundError(
                 f"Model file ({MODEL_FILE}) not found in any of these locations: {places}{why}"
             )
         provided = find_hyperparams_file(input_paths)
         output_dir = Path(output_paths["model_output"])
+        model_dir = Path(output_paths["model_dir"]) if "model_dir" in output_paths else None
         try:
-            return process_model_with_hyperparameters(model, provided, output_dir)
+            return _process(model, provided, output_dir, model_dir)
         except HyperparametersNotFoundError as error:
-            folder = input_paths["hyperparameters_s3_uri"]
+            folder = input_paths.get("hyperparameters_s3_uri")
+            place = "" if folder is None else f", {Path(folder) / HYPERPARAMETERS_FILE}"
             raise FileNotFoundError(
                 f"Hyperparameters not found in any of these locations: {HYPERPARAMETERS_FILE} in "
-                f"the archive {model}, {Path(folder) / HYPERPARAMETERS_FILE}"
-                f"{_why_no_source(folder, HYPERPARAMETERS_CHANNELS)}"
+                f"the archive {model}{place}{_why_no_source(folder, HYPERPARAMETERS_CHANNELS)}"
             ) from error
     except Exception as error:
         what = "Required file not found" if isinstance(error, FileNotFoundError) else "Error"
@@ -1139,7 +1926,7 @@ def main(
         raise
 
 
-def _why_no_source(folder: str, channels: Tuple[str, ...]) -> str:
+def _why_no_source(folder: Optional[str], channels: Tuple[str, ...]) -> str:
     if str(folder) not in channels:
         return ""
     return f". The input channel {folder} exists, so the SOURCE folders were not consulted"
@@ -1206,13 +1993,21 @@ _ADVICE = {
 }
 
 
-def _stop(_number: int, _frame: Any) -> None:
-    """End the step on SIGTERM, once: nothing may come in the way of the clean-up."""
+def _stop(number: int, _frame: Any) -> None:
+    """End the step on a signal, once: nothing may come in the way of the clean-up."""
     if not _Run.commits:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _Run.stopped = True
-        sys.exit(_STOPPED)
+        _Run.stopped = 128 + number
+        sys.exit(_Run.stopped)
+
+
+def _output_paths() -> Dict[str, str]:
+    """Where the output goes: a training job collects another folder than a processing job."""
+    paths = {"model_output": OUTPUT_DIR}
+    if Path(TRAINING_CONFIG).exists() and not Path(PROCESSING_CONFIG).exists():
+        paths["model_dir"] = TRAINING_MODEL_DIR
+    return paths
 
 
 def run() -> int:
@@ -1225,15 +2020,17 @@ def run() -> int:
     )
     try:
         signal.signal(signal.SIGTERM, _stop)
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # As in the background of a shell.
+            signal.signal(signal.SIGINT, _stop)
         input_paths = assign_input_paths(Path(__file__).absolute().parent)
-        main(input_paths, {"model_output": OUTPUT_DIR}, {}, None)
+        main(input_paths, _output_paths(), {}, None)
     except Exception as error:
         logger.error(traceback.format_exc())
         logger.error("What to do: %s", _advice(error))
         return 1
-    except (SystemExit, KeyboardInterrupt) as end:
+    except SystemExit:
         logger.error("Stopped, nothing was written. What to do: run the step again")
-        return _STOPPED if isinstance(end, SystemExit) else 128 + signal.SIGINT
+        return _Run.stopped
     return 0
 
 

@@ -256,6 +256,7 @@ COPIED = {
     "plain": targz(WEIGHTS, OWN),
     "stored": gzip.compress(tar(OWN, WEIGHTS), 0),
     "header fields": with_gzip_header(ALL, b"\3\0abcname\0said\0", data=tar(WEIGHTS, OWN)),
+    "checksum of the gzip header": with_gzip_header(2, b"", data=tar(WEIGHTS, OWN)),
     "lookalike": targz(OWN, WEIGHTS, member(f"sub/{HYPERPARAMETERS}", b"[]")),
 }
 REWRITTEN = {
@@ -268,7 +269,6 @@ REWRITTEN = {
     "empty first gzip member": gzip.compress(b"") + gzip.compress(PLAIN),
     "zeros after the end": gzip.compress(PLAIN) + bytes(9),
     "garbage after the end": gzip.compress(PLAIN) + b"garbage",
-    "one byte after the end": gzip.compress(PLAIN) + b"\x1f",
     "bytes after the tar": gzip.compress(PLAIN + b"more"),
     "another tar after the tar": gzip.compress(PLAIN + tar(member("late", b"x"))),
     "no end of the tar": gzip.compress(tar(WEIGHTS)[: 512 + 5120]),
@@ -281,7 +281,6 @@ REWRITTEN = {
     "pax record that is repeated": with_raw_pax(record("path=x1") + record("path=x2")),
     "pax record that is none": with_raw_pax(record("path=x1") + b"\0\0\0"),
     "unknown type": targz(WEIGHTS, member("odd", b"x", b"Z")),
-    "checksum of the gzip header": with_gzip_header(2, b"", data=tar(WEIGHTS, OWN)),
     "dotted hyperparameters": targz(WEIGHTS, member(f"./{HYPERPARAMETERS}", b"{}")),
     "several hyperparameters": targz(OWN, WEIGHTS, OWN),
     "linked hyperparameters": targz(member("h.json", b"{}"), symlink(HYPERPARAMETERS, "h.json")),
@@ -302,7 +301,8 @@ def test_the_way_that_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture,
     assert not any(one.name.startswith("./") for one in members(out))
     unpacked(out)
     if name.startswith("copied"):
-        assert out == WAYS[name]
+        assert unpacked(out) == gzip.decompress(WAYS[name])
+        assert out[3] == 0  # No optional field of the gzip header, which some readers do not know.
     for command in (["gzip", "-t"], ["tar", "-tzf"]):
         if shutil.which(command[0]):
             path = str(tmp_path / "out" / "model.tar.gz")
