@@ -10,7 +10,9 @@ stands on those below; `make lint` holds the imports to that.
     cli, pytest_plugin, suite            the doors: command line, pytest, what suites import
     commands                             what each command does
     runs                                 steps, cases through a runner, workers, cache, parity
-    runners | promises | report | lint   run a case; judge it; show it; read a script
+    runners | promises | report | lint   run a case; judge it; show it; look for problems
+    | drafts                             of a script; draft its contract
+    reading                              what a script does, without running it
     cases                                the matrix, its cases, what each must do
     worlds                               fake /opt/ml trees, types of jobs, model archives
     contracts                            what a step promises, in whichever form it is written

@@ -12,7 +12,7 @@ from harness.commands.options import EPILOG
 def explain(name: str | None) -> None:
     """Say what a PROMISE, a LEVEL or a CODE of lint means; without one, what each does."""
     from harness.errors import WrongUse
-    from harness.lint.problem import CODES, describe_code
+    from harness.lint.codes import CODES, describe_code
     from harness.promises import levels
     from harness.promises.all import PROMISES
 

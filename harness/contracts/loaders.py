@@ -5,6 +5,7 @@ Missing values and values of the wrong type are a `WrongContract` that names fil
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ LOADERS: Sequence[Loader] = (
     Loader(script_contract.matches, script_contract.read),
     Loader(pipeline.matches, pipeline.read, pipeline.steps),
 )
+# In bytes; a script that a person wrote is shorter. A FIFO would block for ever.
+LARGEST_SCRIPT = 4_000_000
 SUITE_FILE = "conformance.py"
 _SAMPLES = "samples"
 _FORMS = (
@@ -56,6 +59,7 @@ def find_steps(path: Path, step: str | None = None) -> list[Source]:
     """
     if path.is_dir() and not (path / contract_yaml.FILE_NAME).is_file():
         return _find_in_folder(path, step)
+    path = contract_beside(path)
     loader = _loader_for(path) if path.is_file() else None
     if loader is None or loader.steps is None:
         if step is not None:
@@ -68,6 +72,27 @@ def find_steps(path: Path, step: str | None = None) -> list[Source]:
         # `load` raises the reason.
         return [Source(path)]
     return [Source(path, one.name, one.unfit, one.error) for one in steps]
+
+
+def contract_beside(path: Path) -> Path:
+    """The contract of a script that is named in its place; any other path as it is.
+
+    The script is not executed to see whether it holds a contract: it must name what one has.
+    Raises `WrongContract` when no contract beside it is of this script.
+    """
+    if path.suffix != ".py" or not path.is_file() or script_contract.may_hold(path):
+        return path
+    candidates = [path.with_name(contract_yaml.FILE_NAME)]
+    candidates += sorted(path.parent.glob(f"*{step_interface.SUFFIX}"))
+    for one in candidates:
+        try:
+            if one.is_file() and load(one).script.resolve() == path.resolve():
+                return one
+        except WrongContract:
+            continue
+    raise WrongContract(
+        f"{path}: there is no contract beside it", f"`harness infer {path}` drafts one"
+    )
 
 
 def _find_in_folder(folder: Path, step: str | None) -> list[Source]:
@@ -170,6 +195,13 @@ def _loader_for(file: Path) -> Loader | None:
 def read_script(path: Path) -> bytes:
     """The source of an entry point; raises `WrongContract` when it cannot be read."""
     try:
+        status = path.stat()
+        is_special = not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode)
+        if is_special or status.st_size > LARGEST_SCRIPT:
+            raise WrongContract(
+                f"the entry point {path} is no file, or has more than {LARGEST_SCRIPT} bytes",
+                "name the script itself",
+            )
         return path.read_bytes()
     except OSError as error:
         raise WrongContract(

@@ -80,6 +80,41 @@ def matches(path: Path) -> bool:
     return path.suffix == ".py"
 
 
+def may_hold(path: Path) -> bool:
+    """Whether a Python file names what a script contract has, itself or in a module beside it.
+
+    Any other script is not executed to see whether it holds one.
+    """
+    pending, seen = [path], {path}
+    while pending:
+        try:
+            tree = ast.parse(pending.pop().read_bytes())
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        for node in ast.walk(tree):
+            if _names_of(node) & set(_REQUIRED[1:]):
+                return True
+            for name in _modules_of(node):
+                beside = path.parent / f"{name.partition('.')[0]}.py"
+                if name and beside not in seen and beside.is_file():
+                    seen.add(beside)
+                    pending.append(beside)
+    return False
+
+
+def _names_of(node: ast.AST) -> set[str]:
+    names = (getattr(node, part, None) for part in ("id", "attr", "arg", "value"))
+    return {one for one in names if isinstance(one, str)}
+
+
+def _modules_of(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [one.name for one in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or "", *(one.name for one in node.names if node.level)]
+    return []
+
+
 def read(path: Path, options: Options) -> Contract:
     """Execute the file and read its one contract; raises `WrongContract`."""
     hint = "mend it, or run the harness where what it imports is installed"

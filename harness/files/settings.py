@@ -21,16 +21,39 @@ FILE_NAME = "pyproject.toml"
 _TABLE = "harness"
 
 
-class Settings(BaseModel):
+_Codes = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        alias_generator=lambda name: name.replace("_", "-"),
+    )
+
+
+class LintSettings(_Table):
+    """What a project sets for the linter: codes, or their beginnings; "ALL" is every code."""
+
+    select: _Codes = ()
+    extend_select: _Codes = ()
+    ignore: _Codes = ()
+    per_file_ignores: dict[str, _Codes] = {}
+    severity: dict[str, Literal["error", "warning"]] = {}
+    fail_on: Literal["error", "warning"] = "warning"
+
+
+class Settings(_Table):
     """What a project sets for all of its steps; an option or a contract that says more wins.
 
-    `level` is how strictly steps are judged, `timeout` how long a case may take, in seconds.
+    `level` is how strictly steps are judged, `timeout` how long a case may take, in seconds, and
+    `lint` what the linter looks at.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     level: Literal["strict", "practical"] | None = None
     timeout: Annotated[float, Field(gt=0)] | None = None
+    lint: LintSettings = LintSettings()
 
 
 def settings(folder: Path) -> Settings:
@@ -56,21 +79,25 @@ def read(file: Path) -> Settings:
         raise WrongContract(f"{file}: is not TOML: {error}", "mend that line") from None
     except ValidationError as error:
         first = error.errors()[0]
-        key = str(first["loc"][0]) if first["loc"] else ""
-        known = ", ".join(Settings.model_fields)
-        where = f"tool.{_TABLE}{'.' * bool(key)}{key}"
+        keys = [str(one) for one in first["loc"]]
+        model = LintSettings if keys[:1] == ["lint"] and len(keys) > 1 else Settings
+        known = ", ".join(one.replace("_", "-") for one in model.model_fields)
+        table = _TABLE if model is Settings else f"{_TABLE}.lint"
+        key = keys[0 if model is Settings else 1] if keys else ""
+        where = f"tool.{table}{'.' * bool(key)}{key}"
         raise WrongContract(
-            f"{file}:{_line(text, key)}: {where}: {describe_error(first)}", f"the keys are: {known}"
+            f"{file}:{_line(text, table, key)}: {where}: {describe_error(first)}",
+            f"the keys are: {known}",
         ) from None
 
 
-def _line(text: str, key: str) -> int:
-    """The line of a key of the table, or of the table itself."""
+def _line(text: str, table: str, key: str) -> int:
+    """The line of a key of a table, or of the table itself."""
     found = 1
     inside = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip().startswith("["):
-            inside = line.strip() == f"[tool.{_TABLE}]"
+            inside = line.strip() == f"[tool.{table}]"
             found = number if inside else found
         elif inside and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
             return number

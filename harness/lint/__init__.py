@@ -1,59 +1,118 @@
-"""Checks a script against its contract without running it; imports `worlds` and below.
+"""Checks a script against its contract without running it; imports `reading` and below.
 
-A check gets the facts of a script and its contract, and yields problems. To add one, write a
-function in one of the modules here, and list it in `CHECKS`.
+A check gets a subject, the facts of a script and its contract, and yields problems. To add one,
+write a function in one of the modules here, and list it in `CHECKS`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from harness.cases.code_beside import imported_modules
 from harness.contracts.contract import Contract
-from harness.lint import archives, arguments, failures, imports, paths, shape, variables
-from harness.lint.facts import Facts, NotPython, read
-from harness.lint.problem import Problem, printable
+from harness.lint import (
+    archives,
+    arguments,
+    exits,
+    failures,
+    imports,
+    noqa,
+    paths,
+    promises,
+    shape,
+    variables,
+)
+from harness.lint.choice import Choice
+from harness.lint.problem import Problem, problem_of
+from harness.lint.subject import Subject
+from harness.reading import reader
+from harness.reading.source import NotPython, TooNew
 
-CHECKS: tuple[Callable[[Facts, Contract], Iterator[Problem]], ...] = (
+CHECKS: tuple[Callable[[Subject], Iterator[Problem]], ...] = (
     paths.undeclared_paths,
     paths.unused_paths,
     paths.lost_outputs,
+    paths.other_files,
+    paths.misplaced_writes,
+    paths.work_at_import,
+    promises.no_encoding,
+    promises.relative_paths,
+    promises.unsorted_listings,
+    promises.scratch_left,
+    promises.unseeded_random,
     variables.undeclared_variables,
+    variables.undeclared_channels,
     variables.unread_variables,
+    variables.different_variables,
     arguments.undeclared_arguments,
     arguments.missing_arguments,
-    imports.missing_requirements,
+    arguments.different_arguments,
+    arguments.unparsed_arguments,
+    arguments.unused_arguments,
     shape.main_function,
     shape.main_guard,
+    shape.missing_keys,
+    shape.wrong_calls,
     archives.unsafe_extraction,
     failures.hidden_failure,
+    failures.unread_results,
+    exits.unused_exit_codes,
+    exits.undeclared_exit_codes,
+    imports.missing_requirements,
+    imports.engines,
+    imports.gone_modules,
+    imports.installs,
 )
-_NOQA = re.compile(
-    r"#\s*noqa\b(?!\s*:)|#\s*noqa\s*:\s*(?P<codes>[A-Z]\d+(?:[\s,]+[A-Z]\d+)*)", re.I
-)
 
 
-def lint(contract: Contract, script: Path, source: bytes) -> tuple[Problem, ...]:
-    """Every problem of a script, by line; a script that cannot be parsed has that problem only.
+def lint(
+    contract: Contract, script: Path, source: bytes, choice: Choice | None = None
+) -> tuple[Problem, ...]:
+    """Every problem of a script and its contract, by file and line.
 
-    `# noqa: CODE` silences a line, as in other linters.
+    A script that cannot be parsed has that problem only, and one of a Python that is newer than
+    this has none. `# noqa: CODE` silences a line, `choice` says which codes are looked at.
     """
+    choice = choice or Choice()
     try:
-        facts = read(script, source)
-        found = [problem for check in CHECKS for problem in check(facts, contract)]
+        beside = imported_modules(contract.folder, source)
+        subject = Subject(contract, reader.read(script, source, beside))
+        found = [problem for check in CHECKS for problem in check(subject)]
     except NotPython as error:
         fix = "mend the syntax; Python says what it expected"
-        return (Problem("H100", printable(str(error)), fix, script, error.line, error.column),)
+        return (problem_of("STEP100", str(error), fix, script, error.line, error.column),)
+    except TooNew:
+        return ()
     except (RecursionError, MemoryError):
         message = "is nested too deeply to be looked at"
-        return (Problem("H100", message, "split the deepest expression", script, 1, 1),)
-    reported = [one for one in found if not _is_silenced(one, facts.lines)]
-    return tuple(sorted(reported, key=lambda one: (one.line, one.column, one.code)))
+        return (problem_of("STEP100", message, "split the deepest expression", script, 1, 1),)
+    chosen = [one for one in found if choice.takes(one.code, contract, one.file)]
+    reported = _not_silenced(subject, [choice.rated(one) for one in chosen], choice)
+    return tuple(sorted(reported, key=_order))
 
 
-def _is_silenced(problem: Problem, lines: tuple[str, ...]) -> bool:
-    noqa = _NOQA.search("".join(lines[problem.line - 1 : problem.line]))
-    if noqa is None:
-        return False
-    return noqa["codes"] is None or problem.code in re.split(r"[\s,]+", noqa["codes"].upper())
+def _order(problem: Problem) -> tuple[str, int, int, str, str]:
+    return str(problem.file), problem.line, problem.column, problem.code, problem.message
+
+
+def _not_silenced(subject: Subject, found: Iterable[Problem], choice: Choice) -> Iterator[Problem]:
+    """The problems that no comment silences, and the comments that silence nothing."""
+    comments = {one.script: noqa.comments("\n".join(one.lines)) for one in subject.modules}
+    for problem in found:
+        silencing = [
+            one
+            for one in comments.get(problem.file, ())
+            if one.silences(problem.code, problem.line)
+        ]
+        if not silencing:
+            yield problem
+    script = subject.script.script
+    for comment in comments[script]:
+        codes = [one for one in comment.unused if choice.takes(one, subject.contract, script)]
+        if codes and choice.takes("STEP901", subject.contract, script):
+            message = f"`# noqa` silences nothing: {', '.join(codes)}"
+            made = problem_of(
+                "STEP901", message, "take it out", script, comment.line, comment.column
+            )
+            yield choice.rated(made)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
+from dataclasses import replace
 
-from harness.contracts.contract import Contract
-from harness.lint.facts import Facts
-from harness.lint.problem import Problem
-from harness.lint.syntax import Function
-from harness.lint.texts import constant_suffix
+from harness.lint.problem import Edit, Problem
+from harness.lint.subject import Subject
+from harness.lint.syntax import Function, Syntax, constant_suffix
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _TAR_FORMATS = ("tar", "gztar", "bztar", "xztar")
@@ -20,59 +19,140 @@ _TRUSTING_FILTERS = (None, "fully_trusted")
 _ALL_MEMBERS = ("getmembers", "getnames")
 
 
-def unsafe_extraction(facts: Facts, _contract: Contract) -> Iterator[Problem]:
+def unsafe_extraction(subject: Subject) -> Iterator[Problem]:
     """Each extraction of a tar whose members are not filtered, selected or checked."""
+    for facts in subject.syntaxes():
+        # `TarFile.extraction_filter` is set for all archives.
+        attributes = (node for node in facts.nodes if isinstance(node, ast.Attribute))
+        if any(node.attr == "extraction_filter" for node in attributes):
+            return
+    for facts in subject.syntaxes():
+        for node, message, fix in _unsafe(facts):
+            problem = subject.at_node(facts, "STEP501", message, fix, node)
+            yield replace(problem, edit=_edit(facts, node))
+
+
+def _edit(facts: Syntax, node: ast.Call) -> Edit | None:
+    """The change that adds the filter, where the call is on one line and has no members."""
+    if node.end_lineno != node.lineno or not (node.args or node.keywords):
+        return None
+    source = ast.get_source_segment("\n".join(facts.lines), node)
+    if source is None or not source.endswith(")") or len(node.args) > 1 or node.keywords:
+        return None
+    return Edit(facts.script, node.lineno, source, f'{source[:-1].rstrip(", ")}, filter="data")')
+
+
+def _unsafe(facts: Syntax) -> Iterator[tuple[ast.Call, str, str]]:
     modules = {name.partition(".")[0] for name in facts.imports.values()}
-    # `TarFile.extraction_filter` is set for all archives.
-    attributes = (node for node in facts.nodes if isinstance(node, ast.Attribute))
-    if any(node.attr == "extraction_filter" for node in attributes):
-        return
     for node in facts.calls():
         if facts.called_name(node) == "shutil.unpack_archive":
             if _is_tar(facts, node) and not _has_filter(facts, node):
-                message = "unpack_archive() writes wherever the archive says"
-                yield facts.problem("H501", message, 'pass filter="data"', node)
+                yield (
+                    node,
+                    "unpack_archive() writes wherever the archive says",
+                    'pass filter="data"',
+                )
         elif (
             "tarfile" in modules
             and isinstance(node.func, ast.Attribute)
             and node.func.attr == "extractall"
-            and not _is_zip(facts, node.func.value)
+            and _is_tar_archive(facts, node)
             and not (
                 _has_filter(facts, node)
                 or _selects_members(facts, node)
                 or _checks_members(facts, node)
             )
         ):
-            message = "extractall() writes wherever the archive says"
-            yield facts.problem("H501", message, _FIX, node)
+            yield node, "extractall() writes wherever the archive says", _FIX
 
 
-def _is_tar(facts: Facts, node: ast.Call) -> bool:
+def _is_tar_archive(facts: Syntax, node: ast.Call) -> bool:
+    """Whether an archive is a tar, by what it was opened as; zips check the names themselves."""
+    archive = _archive(node)
+    kinds = set(_kinds(facts, archive, node, 0))
+    return not kinds or "tar" in kinds or (kinds == {"?"} and "zipfile" not in _modules(facts))
+
+
+def _modules(facts: Syntax) -> set[str]:
+    return {name.partition(".")[0] for name in facts.imports.values()}
+
+
+def _kinds(facts: Syntax, archive: ast.expr, place: ast.AST, depth: int) -> Iterator[str]:
+    """What a value was opened as: "tar", "zip", or "?"."""
+    if depth > 4:
+        yield "?"
+    elif isinstance(archive, ast.Call):
+        name = facts.called_name(archive)
+        is_zip = name.endswith("ZipFile")
+        is_tar = name.startswith("tarfile.") or name.endswith(("TarFile", "TarFile.open"))
+        yield "zip" if is_zip else "tar" if is_tar else "?"
+    elif isinstance(archive, ast.Attribute):
+        values = [
+            one.value
+            for one in facts.nodes
+            if isinstance(one, ast.Assign)
+            and any(isinstance(t, ast.Attribute) and t.attr == archive.attr for t in one.targets)
+        ]
+        for value in values:
+            yield from _kinds(facts, value, place, depth + 1)
+        if not values:
+            yield "?"
+    elif isinstance(archive, ast.Name):
+        yield from _kinds_of_name(facts, archive, place, depth)
+    else:
+        yield "?"
+
+
+def _kinds_of_name(facts: Syntax, name: ast.Name, place: ast.AST, depth: int) -> Iterator[str]:
+    scope = _scope(facts, place)
+    assigned = [
+        (where.lineno, value)
+        for one, where, value in _bindings(facts)
+        if one == name.id and where.lineno <= name.lineno and _scope(facts, where) is scope
+    ]
+    if assigned:
+        value = max(assigned, key=lambda one: one[0])[1]
+        yield from _kinds(facts, value, value, depth + 1)
+        return
+    if isinstance(scope, Function):
+        parameters = [one.arg for one in (*scope.args.posonlyargs, *scope.args.args)]
+        if name.id in parameters:
+            position = parameters.index(name.id)
+            calls = [one for one in facts.calls() if facts.called_name(one) == scope.name]
+            for call in calls:
+                named = [one.value for one in call.keywords if one.arg == name.id]
+                given = [*call.args[position : position + 1], *named]
+                for value in given:
+                    yield from _kinds(facts, value, call, depth + 1)
+            if calls:
+                return
+    elif (constant := facts.constants.get(name.id)) is not None:
+        yield from _kinds(facts, constant, constant, depth + 1)
+        return
+    yield "?"
+
+
+def _scope(facts: Syntax, node: ast.AST) -> ast.AST:
+    return next(
+        (one for one in facts.ancestors(node) if isinstance(one, Function | ast.Module)), facts.tree
+    )
+
+
+def _is_tar(facts: Syntax, node: ast.Call) -> bool:
     """Whether the archive of an `unpack_archive` call is known to be a tar."""
     arguments = {one.arg: one.value for one in node.keywords}
     archive_format = node.args[2] if len(node.args) > 2 else arguments.get("format")
     if archive_format is not None:
-        text = facts.texts.text_of(archive_format)
-        return text is not None and text.value in _TAR_FORMATS
+        if isinstance(archive_format, ast.Name):
+            archive_format = facts.constants.get(archive_format.id, archive_format)
+        return isinstance(archive_format, ast.Constant) and archive_format.value in _TAR_FORMATS
     file = node.args[0] if node.args else arguments.get("filename")
     if isinstance(file, ast.Name):
         file = facts.constants.get(file.id)
     return file is not None and constant_suffix(file).endswith(_TAR_SUFFIXES)
 
 
-def _is_zip(facts: Facts, archive: ast.expr) -> bool:
-    """Whether an archive was opened as a zip, by the last assignment to its name."""
-    if isinstance(archive, ast.Name):
-        assignments = [
-            (place.lineno, value)
-            for name, place, value in _bindings(facts)
-            if name == archive.id and place.lineno <= archive.lineno
-        ]
-        archive = max(assignments, key=lambda one: one[0])[1] if assignments else archive
-    return isinstance(archive, ast.Call) and facts.called_name(archive).endswith("ZipFile")
-
-
-def _bindings(facts: Facts) -> Iterator[tuple[str, ast.expr, ast.expr]]:
+def _bindings(facts: Syntax) -> Iterator[tuple[str, ast.expr, ast.expr]]:
     for node in facts.nodes:
         if isinstance(node, ast.Assign):
             pairs = [(target, node.value) for target in node.targets]
@@ -85,7 +165,7 @@ def _bindings(facts: Facts) -> Iterator[tuple[str, ast.expr, ast.expr]]:
                 yield target.id, target, value
 
 
-def _has_filter(facts: Facts, node: ast.Call) -> bool:
+def _has_filter(facts: Syntax, node: ast.Call) -> bool:
     """Whether a call passes a filter; `**options` may hold one."""
     for one in node.keywords:
         if one.arg is None:
@@ -99,7 +179,7 @@ def _has_filter(facts: Facts, node: ast.Call) -> bool:
     return False
 
 
-def _selects_members(facts: Facts, node: ast.Call) -> bool:
+def _selects_members(facts: Syntax, node: ast.Call) -> bool:
     """Whether a call passes `members` other than all of them."""
     arguments = [*node.args[1:2], *(one.value for one in node.keywords if one.arg == "members")]
     if not arguments:
@@ -113,7 +193,7 @@ def _selects_members(facts: Facts, node: ast.Call) -> bool:
     return not is_archive and not (isinstance(members, ast.Constant) and members.value is None)
 
 
-def _checks_members(facts: Facts, node: ast.Call) -> bool:
+def _checks_members(facts: Syntax, node: ast.Call) -> bool:
     """Whether the members were checked before, in the same function.
 
     The check is a loop or an `if` that may raise, over the archive or a value derived from it, or
@@ -134,13 +214,35 @@ def _checks_members(facts: Facts, node: ast.Call) -> bool:
             continue
         head = part.iter if isinstance(part, ast.For) else getattr(part, "test", None)
         uses_archive = head is not None and bool(names & _names(head))
-        if uses_archive and any(isinstance(one, ast.Raise) for one in ast.walk(part)):
+        if uses_archive and any(_may_raise(facts, one, 0) for one in ast.walk(part)):
             return True
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
             arguments = [*part.args, *(one.value for one in part.keywords)]
             passed = {one.id for one in arguments if isinstance(one, ast.Name)}
             if archive.id in passed and not hasattr(builtins, part.func.id):
                 return True
+    return False
+
+
+def _may_raise(facts: Syntax, node: ast.AST, depth: int) -> bool:
+    """Whether a node raises, or calls a function of the script that does."""
+    if isinstance(node, ast.Raise | ast.Assert):
+        return True
+    if isinstance(node, ast.Call) and depth < 3:
+        name = facts.called_name(node)
+        called = facts.functions.get(name)
+        if called is None and isinstance(node.func, ast.Attribute):
+            called = next(
+                (
+                    one
+                    for one in facts.nodes
+                    if isinstance(one, Function) and one.name == node.func.attr
+                ),
+                None,
+            )
+        if called is not None:
+            return any(_may_raise(facts, one, depth + 1) for one in ast.walk(called))
+        return name in ("sys.exit", "exit", "quit")
     return False
 
 

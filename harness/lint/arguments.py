@@ -2,133 +2,202 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 
-from harness.contracts.contract import Contract
-from harness.lint import beside
-from harness.lint.facts import Facts
+from harness.contracts.arguments import Argument as DeclaredArgument
 from harness.lint.problem import Problem
-from harness.lint.syntax import Function
+from harness.lint.subject import Subject
+from harness.reading.values import Argument
 
-# argparse, optparse, click.
-_ADD_ARGUMENT = re.compile(r"(.*\.)?add_(argument|option)|(rich_)?click\.(option|argument)")
-# Actions of arguments that the contract need not declare.
-_IGNORED_ACTIONS = ("help", "version")
-# Libraries that derive arguments from function parameters, and from the docstring.
-_FROM_FUNCTIONS = ("typer", "fire", "cyclopts", "plac", "defopt")
-_FROM_DOCSTRING = "docopt"
-# Where a training job has its hyperparameters: a file, a variable for all, and one for each.
-_HYPERPARAMETERS = "hyperparameters.json"
-_VARIABLES = ("SM_HPS", "SM_TRAINING_ENV", "SM_USER_ARGS")
 _VARIABLE_PREFIX = "SM_HP_"
-_WHOLE_MAPPINGS = ("items", "update", "keys", "values")
+# Arguments that launchers and containers add themselves.
+_ADDED = re.compile(r"model-dir|local[-_]rank|sm-\w+|help|version|h")
+# What a plain description of an argument says of it: `default 3`, `training or testing`.
+_SAYS_DEFAULT = re.compile(r"default:?\s+(?P<value>[^\s,;]+)", re.I)
+_SAYS_CHOICES = re.compile(r"[\w.-]+((, | or |, or | \| |\|)[\w.-]+)+")
+_SAYS_REQUIRED = re.compile(r"required\b(?! (unless|if))", re.I)
 
 
-def undeclared_arguments(facts: Facts, contract: Contract) -> Iterator[Problem]:
-    """Each argument of a parser that the contract does not declare."""
-    declared = {_normalised(name) for name in contract.arguments}
-    for names, node in _arguments(facts):
-        if not declared & {_normalised(name) for name in names}:
-            yield facts.problem(
-                "H301",
-                f"the argument {names[0]} is not declared by the contract",
-                "declare it under arguments",
-                node,
-            )
+def undeclared_arguments(subject: Subject) -> Iterator[Problem]:
+    """Each argument of a parser that the contract does not declare.
+
+    Those whose default is a variable of the platform, or a path of it, need no word of it.
+    """
+    declared = {normalised(name) for name in subject.contract.arguments}
+    seen: set[tuple[str, ...]] = set()
+    for one in subject.facts.arguments:
+        names = {normalised(name) for name in (*one.names, one.dest)}
+        if declared & names or one.names in seen or _is_of_platform(one):
+            continue
+        if not subject.counts(one.place, one.reached):
+            continue
+        seen.add(one.names)
+        yield subject.problem(
+            "STEP301",
+            f"the argument {one.names[0]} is not declared by the contract",
+            "declare it under arguments",
+            one.place,
+            subject.new_key("arguments", one.dest, _described(one)),
+        )
 
 
-def missing_arguments(facts: Facts, contract: Contract) -> Iterator[Problem]:
-    """Each declared argument that no parser of the script accepts, nor of a module beside it.
+def _described(one: Argument) -> str:
+    """What an argument is, in a few words of YAML."""
+    if one.required:
+        return "required"
+    return f'"default {one.default}"' if one.default is not None else '""'
+
+
+def _is_of_platform(one: Argument) -> bool:
+    if _ADDED.fullmatch(normalised(one.dest)) or normalised(one.names[-1]) == "model-dir":
+        return True
+    if one.variables and all(name.startswith("SM_") for name in one.variables):
+        return True
+    return isinstance(one.default, str) and one.default.startswith("/opt/ml")
+
+
+def missing_arguments(subject: Subject) -> Iterator[Problem]:
+    """Each declared argument that the script does not accept.
 
     The hyperparameters of a training job are its arguments, however the script reads them.
     """
-    names_taken: set[str] = set()
-    for one in beside.with_modules(facts, contract):
-        reading = _reads_hyperparameters(one)
-        if reading and _passes_on_mappings(one):
-            return
-        names_taken |= _names_taken(one, any_text=reading)
-    for name in contract.arguments:
-        if _normalised(name) not in names_taken:
-            yield facts.problem(
-                "H302",
+    facts = subject.facts
+    if facts.words_escape or not facts.complete:
+        return
+    if any(not one.name for one in facts.hyperparameters):
+        return
+    known = {normalised(name) for one in facts.arguments for name in (*one.names, one.dest)}
+    known |= {normalised(one.name) for one in facts.hyperparameters}
+    known |= {
+        normalised(one.name.removeprefix(_VARIABLE_PREFIX).lower())
+        for one in facts.variables
+        if one.name.startswith(_VARIABLE_PREFIX)
+    }
+    for name in subject.contract.arguments:
+        if normalised(name) not in known:
+            yield subject.in_contract(
+                "STEP302",
                 f"the declared argument {name} is not one that the script knows",
                 "add it to the parser, or take it out of the contract",
+                *("arguments", name),
             )
 
 
-def _names_taken(facts: Facts, *, any_text: bool) -> set[str]:
-    """The names of the arguments that a module accepts; with `any_text` each text may be one."""
-    names_taken = {_normalised(name) for names, _ in _arguments(facts) for name in names}
-    names_taken |= {_normalised(name) for name in _other_arguments(facts)}
-    flags = [facts.texts.text_of(flag) for node in _parser_calls(facts) for flag in node.args]
-    texts = {text.value for text in facts.texts.all}
-    if any_text or not all(flag is not None and flag.is_complete for flag in flags):
-        # Flags are built at run time; any text in the script may be part of one.
-        names_taken |= {_normalised(text) for text in texts}
-    # The service sets a variable for each hyperparameter.
-    prefix = _VARIABLE_PREFIX
-    return names_taken | {
-        _normalised(one.removeprefix(prefix).lower()) for one in texts if one.startswith(prefix)
+def different_arguments(subject: Subject) -> Iterator[Problem]:
+    """Each argument whose type, default or choices differ from what is declared."""
+    by_name = {
+        normalised(name): one
+        for one in subject.facts.arguments
+        for name in (*one.names, one.dest)
+        if one.source != "argv"
     }
-
-
-def _reads_hyperparameters(facts: Facts) -> bool:
-    """Whether a module names the file, or the variable, that holds all hyperparameters."""
-    return any(
-        text.value.endswith(_HYPERPARAMETERS) or text.value in _VARIABLES
-        for text in facts.texts.all
-    )
-
-
-def _passes_on_mappings(facts: Facts) -> bool:
-    """Whether a module passes on a mapping as a whole, so that its keys are not known."""
-    return any(
-        any(keyword.arg is None for keyword in node.keywords)
-        or (isinstance(node.func, ast.Attribute) and node.func.attr in _WHOLE_MAPPINGS)
-        for node in facts.calls()
-    )
-
-
-def _arguments(facts: Facts) -> Iterator[tuple[tuple[str, ...], ast.expr]]:
-    """The names of each argument, and the node that adds it."""
-    for node in _parser_calls(facts):
-        keywords = {one.arg: one.value for one in node.keywords}
-        action = keywords.get("action")
-        if isinstance(action, ast.Constant) and action.value in _IGNORED_ACTIONS:
+    for name, declared in subject.contract.arguments.items():
+        found = by_name.get(normalised(name))
+        if found is None:
             continue
-        choices = [list(facts.texts.possible_texts(one)) for one in node.args]
-        dest = facts.texts.text_of(keywords["dest"]) if "dest" in keywords else None
-        if len(choices) == 1 and len(choices[0]) > 1:
-            # The call is in a loop over flags.
-            for one in choices[0]:
-                yield (one.value,), one.node
-        elif names := tuple(one.value for flags in choices for one in flags):
-            yield (*names, *((dest.value,) if dest else ())), node
+        if isinstance(declared, DeclaredArgument):
+            what = next(_differences(found, declared), None)
+        else:
+            what = next(_text_differences(found, declared), None)
+        if what is not None:
+            yield subject.problem(
+                "STEP303",
+                f"the argument {found.names[0]} {what}",
+                "make the contract and the script say the same",
+                found.place,
+            )
 
 
-def _parser_calls(facts: Facts) -> Iterator[ast.Call]:
-    return (node for node in facts.calls() if _ADD_ARGUMENT.fullmatch(facts.called_name(node)))
+def _differences(found: Argument, declared: DeclaredArgument) -> Iterator[str]:
+    is_optional = not declared.required
+    if found.required and is_optional and not declared.flag:
+        yield "is required, and optional in the contract"
+    if not found.required and declared.required and found.has_default:
+        yield f"has the default {found.default!r}, and is required in the contract"
+    if found.choices is not None and declared.choices:
+        texts = {declared.text(one) for one in declared.choices}
+        if texts != {str(one) for one in found.choices}:
+            yield f"has the choices {_listed(found.choices)}, and others in the contract"
+    has_both = declared.default is not None and found.default is not None
+    if has_both and not _is_same(declared.text(declared.default), found.default):
+        yield f"has the default {found.default!r}, and {declared.default!r} in the contract"
+    if found.is_switch and not declared.flag and declared.type != "bool":
+        yield "takes no value, and has one in the contract"
+    if declared.flag and not found.is_switch:
+        yield "takes a value, and is a flag in the contract"
+    kinds = {"int": ("int",), "float": ("float", "int"), "str": ("str", "json")}
+    expected = kinds.get(found.type or "", ())
+    is_value = not found.is_switch and not declared.flag
+    # A text takes any value; int() does not take those of a float.
+    is_narrower = found.type != "str" and declared.type != "bool"
+    if expected and declared.type not in expected and is_value and is_narrower:
+        yield f"is of type {found.type}, and {declared.type} in the contract"
 
 
-def _other_arguments(facts: Facts) -> Iterator[str]:
-    """Names of arguments that the script reads without `add_argument`.
+def _text_differences(found: Argument, declared: str) -> Iterator[str]:
+    """What a description says otherwise than the script, where it says it plainly."""
+    default = _SAYS_DEFAULT.match(declared.strip())
+    if default is not None:
+        value = default["value"].strip("\"'`.")
+        if found.required:
+            yield f"is required, and has the default {value} in the contract"
+        elif found.default is not None and not _is_same(value, found.default):
+            yield f"has the default {found.default!r}, and {value} in the contract"
+    if found.choices is not None and _SAYS_CHOICES.fullmatch(declared.strip()):
+        said = set(re.split(r", or |, | or | \| |\|", declared.strip()))
+        if said != {str(one) for one in found.choices}:
+            yield f"has the choices {_listed(found.choices)}, and the contract says {declared}"
+    if _SAYS_REQUIRED.match(declared.strip()) and found.has_default:
+        yield f"has the default {found.default!r}, and is required in the contract"
 
-    From `sys.argv` or by `getopt`, when a text has the name; by other libraries.
-    """
-    modules = {name.partition(".")[0] for name in facts.imports.values()}
-    for text in facts.texts.all:
-        if text.value.startswith("-") or ("getopt" in modules and text.value.endswith("=")):
-            yield text.value
-    for node in facts.nodes:
-        if isinstance(node, Function) and modules.intersection(_FROM_FUNCTIONS):
-            arguments = node.args
-            yield from (one.arg for one in (*arguments.args, *arguments.kwonlyargs))
-    if _FROM_DOCSTRING in modules:
-        yield from re.findall(r"--[\w-]+", ast.get_docstring(facts.tree) or "")
+
+def _listed(choices: tuple[object, ...]) -> str:
+    return ", ".join(str(one) for one in choices)
 
 
-def _normalised(name: str) -> str:
+def _is_same(text: str, value: object) -> bool:
+    if text.strip().lower() == str(value).strip().lower():
+        return True
+    try:
+        return float(text) == float(str(value))
+    except ValueError:
+        return False
+
+
+def unparsed_arguments(subject: Subject) -> Iterator[Problem]:
+    """Each attribute of parsed arguments that no parser gives."""
+    seen: set[str] = set()
+    for one in subject.facts.missing:
+        if one.what == "argument" and one.key not in seen:
+            seen.add(one.key)
+            yield subject.problem(
+                "STEP304",
+                f"{one.key} is no argument that is parsed",
+                f"there are {', '.join(one.known)}" if one.known else "parse it",
+                one.place,
+            )
+
+
+def unused_arguments(subject: Subject) -> Iterator[Problem]:
+    """Each declared argument that is parsed and never used."""
+    facts = subject.facts
+    if not facts.parses or not facts.complete:
+        return
+    declared = {normalised(name): name for name in subject.contract.arguments}
+    dests = {one.dest for one in facts.arguments if one.used}
+    for one in facts.arguments:
+        names = {normalised(name) for name in (*one.names, one.dest)} & declared.keys()
+        is_unused = not one.used and one.dest not in dests
+        if one.source == "argparse" and names and is_unused and not _is_of_platform(one):
+            yield subject.problem(
+                "STEP305",
+                f"the argument {one.names[0]} is parsed and never used",
+                "use it, or take it out of the contract and the parser",
+                one.place,
+            )
+
+
+def normalised(name: str) -> str:
+    """A name of an argument without dashes before it."""
     return name.lstrip("-").rstrip("=:").replace("_", "-")

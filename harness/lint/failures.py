@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 
-from harness.contracts.contract import Contract
-from harness.lint.facts import Facts
 from harness.lint.problem import Problem
-from harness.lint.syntax import Function, walk_scope
+from harness.lint.subject import Subject
+from harness.lint.syntax import Function, Syntax, walk_scope
 
 _BROAD = ("BaseException", "Exception")
 _EXITS = ("sys.exit", "os._exit", "exit", "quit", "SystemExit")
@@ -20,49 +20,135 @@ _CLEANUP_FUNCTIONS = (
     *("close", "unlink", "remove", "rmdir", "rmtree", "removedirs", "cleanup", "clean_up"),
     *("flush", "shutdown", "terminate", "kill", "stop", "join", "release"),
 )
+_ERROR_LEVELS = ("error", "exception", "critical", "fatal")
+# Methods of executors that keep an exception for whoever asks for the result.
+_HANDED = ("submit", "apply_async", "map_async", "starmap_async")
 _FIX = "raise again, or end with sys.exit(1)"
 
 
-def hidden_failure(facts: Facts, _contract: Contract) -> Iterator[Problem]:
+def hidden_failure(subject: Subject) -> Iterator[Problem]:
     """Each place that keeps a failure from the exit code.
 
     `except:` and `except BaseException` count everywhere, since they catch `SystemExit`, and
-    `except Exception` in main, in callers of main and on the top level. So do
-    `contextlib.suppress`, and a `finally` that returns or exits.
+    `except Exception` in main, in callers of main and on the top level; in other functions where
+    the failure is logged as an error and nothing else. So do `contextlib.suppress`, a `finally`
+    that returns or exits, and an exit with 0 behind a logged error.
     """
+    for node, message, fix in _hidden(subject.script, subject.facts.failing):
+        yield subject.at_node(subject.script, "STEP502", message, fix, node)
+
+
+def _hidden(facts: Syntax, failing: set[ast.AST]) -> Iterator[tuple[ast.AST, str, str]]:
     exit_code_scope = _ExitCodeScope(facts)
     for node in facts.nodes:
         if isinstance(node, ast.ExceptHandler):
-            in_exit_code_scope = node in exit_code_scope.nodes
+            in_exit_code_scope = node in exit_code_scope.nodes or _only_logs(facts, node)
             is_broad = _is_broad(facts, exception_types(node), in_exit_code_scope)
             if not is_broad or _only_cleans_up_or_imports(facts.parents[node]):
                 continue
             if not propagates(facts, node):
+                if node in failing:
+                    continue
                 message = (
                     f"`{_except_clause(node)}` swallows every failure, and the exit code stays 0"
                 )
-                yield facts.problem("H502", message, _FIX, node)
-            elif node in exit_code_scope.unused_results and not _propagates(
-                facts, node, by_return=False
+                yield node, message, _FIX
+            elif node in exit_code_scope.unused_results and not (
+                node in failing or _propagates(facts, node, by_return=False)
             ):
                 message = f"`{_except_clause(node)}` returns what nobody makes an exit code of"
-                fix = "raise again, or call it as sys.exit(main(...))"
-                yield facts.problem("H502", message, fix, node)
+                yield node, message, "raise again, or call it as sys.exit(main(...))"
         elif isinstance(node, ast.With):
             for call in (item.context_expr for item in node.items):
                 if isinstance(call, ast.Call) and facts.called_name(call) == "contextlib.suppress":
                     is_broad = _is_broad(facts, call.args, node in exit_code_scope.nodes)
                     if is_broad and not _only_cleans_up_or_imports(node):
                         message = f"`{ast.unparse(call)}` swallows every failure"
-                        yield facts.problem("H502", message, "suppress what may happen here", call)
+                        yield call, message, "suppress what may happen here"
         elif node in exit_code_scope.nodes:
             for part in (
                 one for last in getattr(node, "finalbody", []) for one in walk_scope(last)
             ):
                 if isinstance(part, ast.Return) or _exits_with_success(facts, part):
-                    assert isinstance(part, ast.stmt | ast.expr)
                     message = f"`{ast.unparse(part)}` in finally swallows every failure"
-                    yield facts.problem("H502", message, "move it out of the finally", part)
+                    yield part, message, "move it out of the finally"
+    yield from _success_after_error(facts)
+
+
+def _only_logs(facts: Syntax, handler: ast.ExceptHandler) -> bool:
+    """Whether a handler in a function logs an error and goes on as if nothing had happened."""
+    statements = handler.body
+    calls = [one.value for one in statements if isinstance(one, ast.Expr)]
+    if len(calls) != len(statements) or not all(isinstance(one, ast.Call) for one in calls):
+        return False
+    names = [facts.called_name(one) for one in calls if isinstance(one, ast.Call)]
+    is_logged = any(name.rpartition(".")[2] in _ERROR_LEVELS for name in names)
+    function = next((one for one in facts.ancestors(handler) if isinstance(one, Function)), None)
+    if not is_logged or function is None or _is_followed(facts, handler):
+        return False
+    uses = [node for node in facts.calls() if facts.called_name(node) == function.name]
+    return bool(uses) and all(facts.is_value_unused(node) for node in uses)
+
+
+def _is_followed(facts: Syntax, handler: ast.ExceptHandler) -> bool:
+    """Whether what was tried is tried again, or in another way, after the handler."""
+    attempt = facts.parents[handler]
+    outer = facts.parents.get(attempt)
+    if isinstance(outer, ast.For | ast.While):
+        return True
+    body: list[ast.stmt] = getattr(outer, "body", [])
+    return attempt in body and body.index(attempt) < len(body) - 1
+
+
+def _success_after_error(facts: Syntax) -> Iterator[tuple[ast.AST, str, str]]:
+    """Each exit with 0 whose statement before logs an error."""
+    for node in facts.nodes:
+        for body in (getattr(node, "body", None), getattr(node, "orelse", None)):
+            if not isinstance(body, list) or isinstance(node, ast.ExceptHandler):
+                continue
+            for first, second in pairwise(body):
+                if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Call)):
+                    continue
+                name = facts.called_name(first.value)
+                owner, _, method = name.rpartition(".")
+                exits = second.value if isinstance(second, ast.Expr) else None
+                if isinstance(second, ast.Raise):
+                    exits = second.exc
+                is_logged = method in _ERROR_LEVELS and "log" in owner.lower()
+                if is_logged and exits is not None and _exits_with_success(facts, exits):
+                    message = f"`{ast.unparse(exits)}` ends a failure that is logged with 0"
+                    yield exits, message, "end with sys.exit(1)"
+
+
+def unread_results(subject: Subject) -> Iterator[Problem]:
+    """Each piece of work that is handed to an executor, and whose result is never asked for."""
+    for facts in subject.syntaxes():
+        modules = {name.partition(".")[0] for name in facts.imports.values()}
+        if not modules & {"concurrent", "multiprocessing"}:
+            continue
+        for node in facts.calls():
+            if not isinstance(node.func, ast.Attribute) or not facts.is_value_unused(node):
+                continue
+            owner = node.func.value
+            if node.func.attr in _HANDED and _is_executor(facts, owner):
+                message = f"an exception in `{ast.unparse(node)}` is never seen"
+                fix = "keep the future, and call result()"
+                yield subject.at_node(facts, "STEP503", message, fix, node)
+
+
+def _is_executor(facts: Syntax, owner: ast.expr) -> bool:
+    name = owner.id if isinstance(owner, ast.Name) else None
+    made: list[ast.expr] = [owner] if isinstance(owner, ast.Call) else []
+    for node in facts.nodes:
+        if isinstance(node, ast.withitem) and getattr(node.optional_vars, "id", "") == name:
+            made.append(node.context_expr)
+        elif isinstance(node, ast.Assign) and name is not None:
+            made += [node.value for one in node.targets if getattr(one, "id", "") == name]
+    return any(
+        isinstance(one, ast.Call)
+        and facts.called_name(one).endswith(("PoolExecutor", ".Pool", "ThreadPool"))
+        for one in made
+    )
 
 
 class _ExitCodeScope:
@@ -71,7 +157,7 @@ class _ExitCodeScope:
     `nodes` are its nodes, `unused_results` those in functions whose result no caller uses.
     """
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Syntax) -> None:
         """Collect main and its direct and indirect callers."""
         names = {"main"}
         calls = {
@@ -95,12 +181,12 @@ class _ExitCodeScope:
                 self.unused_results |= parts
 
 
-def propagates(facts: Facts, node: ast.ExceptHandler) -> bool:
+def propagates(facts: Syntax, node: ast.ExceptHandler) -> bool:
     """Whether a handler passes the failure on: it raises, returns, stores or exits with it."""
     return _propagates(facts, node, by_return=True)
 
 
-def _propagates(facts: Facts, node: ast.ExceptHandler, by_return: bool) -> bool:
+def _propagates(facts: Syntax, node: ast.ExceptHandler, by_return: bool) -> bool:
     for part in walk_scope(node):
         if by_return and isinstance(part, ast.Return) and not _is_success(part.value):
             return True
@@ -114,7 +200,7 @@ def _propagates(facts: Facts, node: ast.ExceptHandler, by_return: bool) -> bool:
     return False
 
 
-def _fails(facts: Facts, node: ast.AST) -> bool:
+def _fails(facts: Syntax, node: ast.AST) -> bool:
     """Whether a node raises, or ends the process with an exit code other than 0."""
     if isinstance(node, ast.Raise):
         return node.exc is None or not _exits_with_success(facts, node.exc)
@@ -126,7 +212,7 @@ def _fails(facts: Facts, node: ast.AST) -> bool:
     return name in _ABORTS or _is_parser_error(facts, node)
 
 
-def _is_parser_error(facts: Facts, node: ast.Call) -> bool:
+def _is_parser_error(facts: Syntax, node: ast.Call) -> bool:
     """Whether the call is `parser.error(...)`, which exits with 2."""
     if not (isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)):
         return False
@@ -135,7 +221,7 @@ def _is_parser_error(facts: Facts, node: ast.Call) -> bool:
     return is_parser and node.func.attr == "error"
 
 
-def _exits_with_success(facts: Facts, node: ast.AST) -> bool:
+def _exits_with_success(facts: Syntax, node: ast.AST) -> bool:
     """Whether a node ends the process with exit code 0."""
     if isinstance(node, ast.Call):
         return facts.called_name(node) in _EXITS and _is_success(*node.args[:1])
@@ -149,13 +235,14 @@ def _is_success(node: ast.expr | None = None) -> bool:
     )
 
 
-def _stores_for_later(facts: Facts, handler: ast.ExceptHandler, node: ast.AST) -> bool:
+def _stores_for_later(facts: Syntax, handler: ast.ExceptHandler, node: ast.AST) -> bool:
     """Whether a node in a handler stores a value that is used after the handler.
 
     Such as an error (`errors.append(error)`), an exit code or a default.
     """
     if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Attribute) and node.func.attr in _COLLECTORS
+        is_collector = isinstance(node.func, ast.Attribute) and node.func.attr in _COLLECTORS
+        return is_collector or _is_stored_by(facts, handler, node)
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
         targets = node.targets
@@ -169,7 +256,25 @@ def _stores_for_later(facts: Facts, handler: ast.ExceptHandler, node: ast.AST) -
     )
 
 
-def _is_broad(facts: Facts, types: list[ast.expr] | None, in_exit_code_scope: bool) -> bool:
+def _is_stored_by(facts: Syntax, handler: ast.ExceptHandler, node: ast.Call) -> bool:
+    """Whether a function of the script gets the exception and keeps it."""
+    given = {one.id for one in node.args if isinstance(one, ast.Name)}
+    if handler.name is None or handler.name not in given:
+        return False
+    name = facts.called_name(node).rpartition(".")[2]
+    called = [one for one in facts.nodes if isinstance(one, Function) and one.name == name]
+    for function in called:
+        for part in ast.walk(function):
+            target = part.targets[0] if isinstance(part, ast.Assign) else None
+            if isinstance(target, ast.Attribute | ast.Subscript):
+                return True
+            method = part.func if isinstance(part, ast.Call) else None
+            if isinstance(method, ast.Attribute) and method.attr in _COLLECTORS:
+                return True
+    return False
+
+
+def _is_broad(facts: Syntax, types: list[ast.expr] | None, in_exit_code_scope: bool) -> bool:
     """Whether these types catch every failure, also `SystemExit` outside the exit code scope."""
     if types is None:
         return True

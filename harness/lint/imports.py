@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 
-from harness.contracts.contract import Contract
-from harness.lint import beside, failures
-from harness.lint.facts import Facts
+from harness.lint import failures
+from harness.lint.packages import (
+    BRINGS,
+    PACKAGES,
+    brings,
+    canonical,
+    packages_of,
+    with_all_brought,
+)
 from harness.lint.problem import Problem
+from harness.lint.subject import Subject
+from harness.lint.syntax import Syntax
 
 # The standard library of all versions of Python.
 _STANDARD_LIBRARY = {
@@ -22,89 +32,212 @@ _STANDARD_LIBRARY = {
     *("nntplib", "ossaudiodev", "parser", "pipes", "smtpd", "sndhdr", "spwd", "sunau", "symbol"),
     *("telnetlib", "uu", "xdrlib"),
 }
-# Import name → distributions, where the names differ.
-_DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
-    "Crypto": ("pycryptodome", "pycrypto"),
-    "Levenshtein": ("levenshtein", "python-levenshtein"),
-    "MySQLdb": ("mysqlclient",),
-    "OpenSSL": ("pyopenssl",),
-    "PIL": ("pillow",),
-    "attr": ("attrs",),
-    "bs4": ("beautifulsoup4",),
-    "cv2": (
-        *("opencv-python", "opencv-python-headless"),
-        *("opencv-contrib-python", "opencv-contrib-python-headless"),
-    ),
-    "dateutil": ("python-dateutil",),
-    "docx": ("python-docx",),
-    "dotenv": ("python-dotenv",),
-    "faiss": ("faiss-cpu", "faiss-gpu"),
-    "fitz": ("pymupdf",),
-    "git": ("gitpython",),
-    "google": ("protobuf",),
-    "imblearn": ("imbalanced-learn",),
-    "jwt": ("pyjwt",),
-    "magic": ("python-magic",),
-    "mpl_toolkits": ("matplotlib",),
-    "onnxruntime": ("onnxruntime-gpu",),
-    "pkg_resources": ("setuptools",),
-    "psycopg2": ("psycopg2-binary",),
-    "skimage": ("scikit-image",),
-    "sklearn": ("scikit-learn",),
-    "tensorflow": ("tensorflow-cpu", "tensorflow-gpu"),
-    "umap": ("umap-learn",),
-    "xgboost": ("xgboost-cpu",),
-    "yaml": ("pyyaml",),
+_REQUIREMENTS = "requirements.txt"
+_INCLUDES = ("-r", "--requirement")
+# What pandas reads and writes with another package: the end of the method's name → packages.
+_ENGINES: Mapping[str, tuple[str, ...]] = {
+    "parquet": ("pyarrow", "fastparquet"),
+    "feather": ("pyarrow",),
+    "orc": ("pyarrow",),
+    "excel": ("openpyxl", "xlrd", "xlsxwriter", "calamine", "odfpy", "pyxlsb"),
+    "hdf": ("tables",),
+    "spss": ("pyreadstat",),
+    "gbq": ("pandas-gbq",),
+    "markdown": ("tabulate",),
+    "xarray": ("xarray",),
 }
-# Namespaces of several distributions: google-cloud-storage is imported as google.cloud.storage.
-_NAMESPACE_PACKAGES = ("azure", "google", "opentelemetry", "ruamel", "snowflake")
+# Modules that are gone → what to import.
+_GONE: Mapping[str, str] = {
+    "sagemaker_containers": "sagemaker_training",
+    "sagemaker.amazon.common": "sagemaker.serializers",
+    "sagemaker.predictor.csv_serializer": "sagemaker.serializers",
+    "sagemaker.predictor.json_serializer": "sagemaker.serializers",
+    "sklearn.externals": "joblib",
+    "sklearn.cross_validation": "sklearn.model_selection",
+    "sklearn.grid_search": "sklearn.model_selection",
+    "sklearn.learning_curve": "sklearn.model_selection",
+    "sklearn.datasets.load_boston": "another table",
+    "sklearn.preprocessing.Imputer": "sklearn.impute.SimpleImputer",
+    "sklearn.utils.testing": "sklearn.utils._testing",
+    "sklearn.metrics.plot_confusion_matrix": "sklearn.metrics.ConfusionMatrixDisplay",
+    "sklearn.metrics.plot_roc_curve": "sklearn.metrics.RocCurveDisplay",
+    "scipy.misc.imread": "imageio",
+    "scipy.misc.imresize": "skimage.transform",
+    "scipy.misc.imsave": "imageio",
+    "tensorflow.contrib": "what took its place in TensorFlow 2",
+    "tensorflow.examples": "tensorflow_datasets",
+    "tensorflow.estimator": "keras",
+    "keras.utils.np_utils": "keras.utils",
+    "keras.layers.normalization.BatchNormalization": "keras.layers",
+    "keras.backend.tensorflow_backend": "keras.backend",
+    "keras.wrappers.scikit_learn": "scikeras",
+    "pandas.io.json.json_normalize": "pandas",
+    "pandas.util.testing": "pandas.testing",
+    "pandas.tools": "pandas",
+    "pandas.Panel": "xarray",
+    "pytorch_pretrained_bert": "transformers",
+    "pytorch_transformers": "transformers",
+    "torch._six": "the standard library",
+    "torchtext.legacy": "torchtext",
+    "fbprophet": "prophet",
+    "mxnet.contrib.onnx": "mxnet.onnx",
+    "collections.Mapping": "collections.abc",
+    "collections.Iterable": "collections.abc",
+    "collections.Callable": "collections.abc",
+    "numpy.testing.decorators": "numpy.testing",
+    "smdebug.exceptions": "the newer debugger",
+}
 _IMPORT_FUNCTIONS = ("importlib.import_module", "__import__")
 
 
-def missing_requirements(facts: Facts, contract: Contract) -> Iterator[Problem]:
+def missing_requirements(subject: Subject) -> Iterator[Problem]:
     """Each import that is not of the standard library, the script's folder or a requirement.
 
-    A requirement stands in the contract, or in a requirements.txt beside the script.
+    A requirement stands in the contract, or in a requirements.txt beside the script, or is
+    installed by the script itself.
     """
-    names = (*contract.framework_requirements, *beside.required_beside(facts, contract))
-    required = {_canonical(name) for name in names}
-    optional = set(_optional_imports(facts))
-    folders = (facts.script.parent, contract.folder)
+    required = _required(subject)
+    folders = (subject.script.script.parent, subject.contract.folder)
     seen = set(_STANDARD_LIBRARY)
-    for node in facts.nodes:
-        for name in _imported_packages(facts, node) if node not in optional else ():
-            if name in seen or any(_is_in(folder, name) for folder in folders):
+    for facts in subject.syntaxes():
+        optional = set(_optional_imports(facts))
+        for node in facts.nodes:
+            for name in _imported_packages(facts, node) if node not in optional else ():
+                if name in seen or any(_is_in(folder, name) for folder in folders):
+                    continue
+                seen.add(name)
+                if not brings(required, name):
+                    fix = f"add {packages_of(name)[0]} to framework_requirements"
+                    if not _is_package(name):
+                        fix = "name its package in framework_requirements, or put it beside"
+                    message = f"{name} is imported, and framework_requirements lack it"
+                    problem = subject.at_node(facts, "STEP601", message, fix, node)
+                    package = packages_of(name)[0] if _is_package(name) else None
+                    edit = package and subject.new_key("framework_requirements", package, '""')
+                    yield replace(problem, edit=edit or None)
+
+
+def _is_package(name: str) -> bool:
+    """Whether a module is known to be of somebody's package, and no lost module of the script's."""
+    return name in PACKAGES or name in BRINGS or bool(installed_packages().get(name))
+
+
+@lru_cache(maxsize=1)
+def installed_packages() -> Mapping[str, list[str]]:
+    """The modules of the packages that are installed beside the harness."""
+    return metadata.packages_distributions()
+
+
+def _required(subject: Subject) -> frozenset[str]:
+    names = [*subject.contract.framework_requirements, *_required_beside(subject)]
+    for facts in subject.syntaxes():
+        names += [name for node in facts.calls() for name in _installed_by(facts, node)]
+    return with_all_brought(names)
+
+
+def _required_beside(subject: Subject) -> Iterator[str]:
+    """The lines of the requirements.txt beside the script, which the service installs."""
+    for folder in dict.fromkeys((subject.script.script.parent, subject.contract.folder)):
+        yield from _requirements(folder / _REQUIREMENTS, 0)
+
+
+def _requirements(file: Path, depth: int) -> Iterator[str]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return
+    for line in (one.partition("#")[0].strip() for one in lines):
+        option, _, other = line.replace("=", " ", line.startswith("--")).partition(" ")
+        if option in _INCLUDES and depth < len(lines):
+            yield from _requirements(file.parent / other.strip(), depth + 1)
+        elif line and not line.startswith("-"):
+            yield line
+
+
+def engines(subject: Subject) -> Iterator[Problem]:
+    """Each format that pandas reads or writes with a package that nothing names."""
+    required = _required(subject)
+    seen: set[str] = set()
+    for facts in subject.syntaxes():
+        if "pandas" not in {name.partition(".")[0] for name in facts.imports.values()}:
+            continue
+        for node in facts.calls():
+            method = getattr(node.func, "attr", "")
+            packages = _ENGINES.get(method.removeprefix("read_").removeprefix("to_"), ())
+            if not packages or method in seen or not method.startswith(("read_", "to_")):
                 continue
-            seen.add(name)
-            if not _is_required(name, required):
-                yield facts.problem(
-                    "H601",
-                    f"{name} is imported, and framework_requirements lack it",
-                    f"add {_DISTRIBUTIONS.get(name, (name,))[0]} to framework_requirements",
-                    node,
-                )
+            if not required & {canonical(one) for one in packages}:
+                seen.add(method)
+                message = f"{method}() needs {' or '.join(packages)}, and nothing names it"
+                fix = f"add {packages[0]} to framework_requirements"
+                yield subject.at_node(facts, "STEP602", message, fix, node)
 
 
-def _is_required(name: str, required: set[str]) -> bool:
-    if required & {_canonical(one) for one in (name, *_DISTRIBUTIONS.get(name, ()))}:
-        return True
-    return name in _NAMESPACE_PACKAGES and any(one.startswith(f"{name}-") for one in required)
+def gone_modules(subject: Subject) -> Iterator[Problem]:
+    """Each import of a module that newer versions of its package lack."""
+    for facts in subject.syntaxes():
+        for node in facts.nodes:
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [one.name for one in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [f"{node.module}.{one.name}" for one in node.names]
+            for name in names:
+                gone = next((one for one in _GONE if name == one or name.startswith(f"{one}.")), "")
+                if gone and node not in set(_optional_imports(facts)):
+                    message = f"{gone} is gone from newer versions"
+                    fix = f"import {_GONE[gone]}"
+                    yield subject.at_node(facts, "STEP603", message, fix, node)
+                    break
 
 
-def _imported_packages(facts: Facts, node: ast.AST) -> Iterator[str]:
+def installs(subject: Subject) -> Iterator[Problem]:
+    """Each call that installs packages while the step runs."""
+    if "no-network" in subject.contract.waivers:
+        return
+    for facts in subject.syntaxes():
+        for node in facts.calls():
+            if any(True for _ in _installed_by(facts, node)):
+                message = "packages are installed when the step runs"
+                fix = "name them in a requirements.txt beside the script, or in the image"
+                yield subject.at_node(facts, "STEP604", message, fix, node)
+
+
+def _installed_by(facts: Syntax, node: ast.Call) -> Iterator[str]:
+    """What a call of pip or conda installs; "" where that is not known."""
+    name = facts.called_name(node)
+    if not name.startswith(("subprocess.", "os.system", "os.popen", "pip.")) or not node.args:
+        return
+    parts = [one for argument in node.args for one in ast.walk(argument)]
+    words = [
+        word
+        for one in parts
+        if isinstance(one, ast.Constant) and isinstance(one.value, str)
+        for word in one.value.split()
+    ]
+    is_pip = name.startswith("pip.") or bool({"pip", "pip3", "conda", "mamba", "uv"} & set(words))
+    if is_pip and "install" in words:
+        found = [one for one in words[words.index("install") + 1 :] if not one.startswith("-")]
+        yield from found or [""]
+
+
+def _imported_packages(facts: Syntax, node: ast.AST) -> Iterator[str]:
     names: list[str] = []
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
         names = [node.module]
     elif isinstance(node, ast.Call) and node.args and facts.called_name(node) in _IMPORT_FUNCTIONS:
-        text = facts.texts.text_of(node.args[0])
-        names = [text.value] if text is not None and text.is_complete else []
+        name = node.args[0]
+        if isinstance(name, ast.Name):
+            name = facts.constants.get(name.id, name)
+        value = name.value if isinstance(name, ast.Constant) else None
+        names = [value] if isinstance(value, str) and value else []
     # A relative name begins with a dot.
     yield from (top for name in names if (top := name.partition(".")[0]))
 
 
-def _optional_imports(facts: Facts) -> Iterator[ast.AST]:
+def _optional_imports(facts: Syntax) -> Iterator[ast.AST]:
     """The nodes of imports that may fail, or that do not run with the script."""
     for node in facts.nodes:
         blocks: list[ast.AST] = []
@@ -123,7 +256,7 @@ def _optional_imports(facts: Facts) -> Iterator[ast.AST]:
             yield from ast.walk(block)
 
 
-def _handles_import_error(facts: Facts, handler: ast.ExceptHandler) -> bool:
+def _handles_import_error(facts: Syntax, handler: ast.ExceptHandler) -> bool:
     """Whether a handler catches a failed import and continues."""
     caught = failures.exception_types(handler)
     names = {facts.dotted_name(one) for one in caught or ()}
@@ -133,7 +266,7 @@ def _handles_import_error(facts: Facts, handler: ast.ExceptHandler) -> bool:
     return bool(broad) and not failures.propagates(facts, handler)
 
 
-def _suppresses(facts: Facts, item: ast.withitem) -> bool:
+def _suppresses(facts: Syntax, item: ast.withitem) -> bool:
     call = item.context_expr
     return isinstance(call, ast.Call) and facts.called_name(call) == "contextlib.suppress"
 
@@ -144,7 +277,3 @@ def _is_in(folder: Path, name: str) -> bool:
     except OSError:
         # The name is too long for the file system.
         return False
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", re.split(r"[\s<>=!~\[;@]", name, maxsplit=1)[0]).lower()

@@ -1,22 +1,20 @@
-"""Paths below /opt/ml: those of the script against those of the contract."""
+"""Paths: those that the script uses against those of the contract."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from harness.contracts.contract import Contract
-from harness.lint import beside
-from harness.lint.facts import Facts
 from harness.lint.problem import Problem
+from harness.lint.subject import Subject
+from harness.reading.facts import READING, PathUse
+from harness.reading.recorder import CHANNEL_VARIABLE
 from harness.worlds.job_type import job_type
-from harness.worlds.jobs import TRAINING, Request, profile
 from harness.worlds.tree import is_under
 
-_PATH = re.compile(r"/opt/ml(?:/[^\s:\"'<>|]*)?")
-# A wildcard, or the beginning of a field of a template.
-_WILDCARD = re.compile(r"[*?\[{%]")
+_ROOT = "/opt/ml"
 # Paths that every job has or may write, whatever its contract.
 _JOB_PATHS = (
     "/opt/ml/input/config",
@@ -24,110 +22,256 @@ _JOB_PATHS = (
     "/opt/ml/output/failure",
     "/opt/ml/output/message",
 )
+# Those of a training job: they are synced or uploaded, and need no word of the contract.
+_TRAINING_PATHS = (
+    "/opt/ml/checkpoints",
+    "/opt/ml/output/metrics",
+    "/opt/ml/output/tensors",
+    "/opt/ml/output/profiler",
+    "/opt/ml/output/tensorboard",
+    "/opt/ml/output/intermediate",
+    "/opt/ml/input/data/checkpoints",
+)
 # Folders of the script. The folder itself may be used, for sys.path; a file in it is an input.
 _CODE_FOLDERS = ("/opt/ml/code", "/opt/ml/processing/input/code")
+# Anything may be written there, and is gone with the container.
+_TEMPORARY = ("/tmp", "/var/tmp", "/dev", "/run", "/proc", "/root/.cache")
+_CHANGES = ("write", "make", "extract", "remove")
 
 
-def undeclared_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
-    """Each path that is not declared, nor a parent of a declared one."""
-    declared = (*_declared(contract), *_JOB_PATHS)
-    for text in facts.texts.all:
-        path = _path_of(text.value)
-        if path is None or path in _CODE_FOLDERS:
+def undeclared_paths(subject: Subject) -> Iterator[Problem]:
+    """Each path below /opt/ml that is not declared, nor a parent of a declared one."""
+    declared = [*subject.declared_paths, *_JOB_PATHS, *subject.contract.scratch]
+    if subject.is_training:
+        declared += _TRAINING_PATHS
+    found: dict[str, PathUse] = {}
+    for one in _uses(subject):
+        path = folder_of(one)
+        if not is_under(path, _ROOT) or path in (_ROOT, *_CODE_FOLDERS):
             continue
-        if any(is_under(path, one) or is_under(one, path) for one in declared):
+        if any(is_under(path, known) or is_under(known, path) for known in declared):
+            begins = _known_beginning(one)
+            leads = begins == f"{path}/" or begins == path
+            if leads or any(
+                known.startswith(begins) or is_under(path, known) for known in declared
+            ):
+                continue
+            path = begins
+        if (one.variable or "").startswith(CHANNEL_VARIABLE) or _is_beside(subject, path):
             continue
-        # The unknown rest of the text may lead to a declared path.
-        if not text.is_complete and any(one.startswith(text.value) for one in declared):
-            continue
-        yield facts.problem(
-            "H101",
-            f"{path} is not a path that the contract declares",
+        root = _undeclared_root(path, declared)
+        if root not in found or len(one.path) < len(found[root].path):
+            found[root] = one
+    for one in found.values():
+        yield subject.problem(
+            "STEP101",
+            f"{_shown(one)} is not a path that the contract declares",
             "declare it as an input's mount or source, or as an output; or do not use it",
-            text.node,
+            one.origin,
         )
 
 
-def unused_paths(facts: Facts, contract: Contract) -> Iterator[Problem]:
+def _uses(subject: Subject) -> Iterator[PathUse]:
+    """The paths that are used, and whose beginning is known."""
+    return (
+        one for one in subject.facts.paths if one.begins and subject.counts(one.place, one.reached)
+    )
+
+
+def folder_of(use: PathUse) -> str:
+    """A path up to its first part that is not known, or is a pattern."""
+    path = use.path
+    found = re.search(r"[*?\[]", path)
+    if found is not None:
+        path = path[: found.start()].rpartition("/")[0] or "/"
+    return posixpath.normpath(path)
+
+
+def _known_beginning(use: PathUse) -> str:
+    """A path up to what is not known of it, with the beginning of a name."""
+    found = re.search(r"[*?\[]", use.path)
+    return use.path if found is None else use.path[: found.start()]
+
+
+def _shown(use: PathUse) -> str:
+    begins = _known_beginning(use)
+    return folder_of(use) if begins in (use.path, f"{folder_of(use)}/") else f"{begins}*"
+
+
+def _undeclared_root(path: str, declared: list[str]) -> str:
+    """The topmost folder of a path that leads to nothing that is declared."""
+    parts = path.split("/")
+    for number in range(4, len(parts) + 1):
+        root = "/".join(parts[:number])
+        if not any(is_under(one, root) for one in declared):
+            return root
+    return path
+
+
+def _is_beside(subject: Subject, path: str) -> bool:
+    """Whether a path of the code folder is a file that lies beside the script."""
+    for folder in _CODE_FOLDERS:
+        if is_under(path, folder):
+            return (subject.script.script.parent / path[len(folder) + 1 :]).exists()
+    return False
+
+
+def unused_paths(subject: Subject) -> Iterator[Problem]:
     """Each declared path that the script does not use.
 
-    A use in a module beside it counts, and so does that of a parent folder, since the rest may be
-    added at run time, and of a variable that a training job sets to the path. Outputs that every
-    job has need not be used.
+    A use of a parent folder counts too, since the rest may be added at run time. Nothing is said
+    where a file is read, or written, whose folder is not known. Outputs that every job has need
+    not be used.
     """
-    texts = [
-        text
-        for one, text in beside.texts_of_all(facts, contract)
-        if text.node not in one.texts.prefixes
+    facts, contract = subject.facts, subject.contract
+    if not facts.complete or facts.runs_programs:
+        return
+    used = [
+        (folder_of(one), one)
+        for one in facts.paths
+        if one.begins and (one.reached or subject.counts(one.place, one.reached))
     ]
-    used = [path for one in texts if (path := _path_of(one.value)) is not None]
-    variables = _training_variables(contract)
-    values = {text.value for _, text in beside.texts_of_all(facts, contract)}
-    used += [path for name, path in variables.items() if name in values]
-    optional_outputs = {
-        one.path for one in contract.outputs.values() if contract.job and not one.required
-    }
-    for path, name in _declared(contract).items():
-        if path in optional_outputs or any(
-            is_under(one, path) or is_under(path, one) for one in used
-        ):
+    optional = {one.path for one in contract.outputs.values() if contract.job and not one.required}
+    reads_anything, writes_anything = _has_unknown(subject)
+    for path, (part, name, key) in subject.declared_paths.items():
+        if path in optional or (reads_anything if part == "inputs" else writes_anything):
             continue
-        if any(one.value.startswith(path) for one in texts):
+        if any(is_under(folder, path) or _covers(folder, path, one) for folder, one in used):
             continue
-        yield facts.problem(
-            "H102",
+        yield subject.in_contract(
+            "STEP102",
             f"{path}, which the contract declares for {name}, is never used",
             "use it, or take it out of the contract",
+            *(part, name, key, path),
         )
 
 
-def lost_outputs(facts: Facts, contract: Contract) -> Iterator[Problem]:
-    """Each output that a job of the contract's type does not collect, where it is first used."""
-    job = job_type(contract)
-    for name, output in contract.outputs.items():
-        if job.collects_from(output.path):
+def lost_outputs(subject: Subject) -> Iterator[Problem]:
+    """Each output that a job of the contract's type does not collect."""
+    job = job_type(subject.contract)
+    for name, output in subject.contract.outputs.items():
+        if not job.collects_from(output.path):
+            yield subject.in_contract(
+                "STEP111",
+                f"{output.path}, the output {name}, is lost: a {job.name} job collects "
+                f"{', '.join(job.collects)} alone",
+                "write it to /opt/ml/model or /opt/ml/output/data",
+                *("outputs", name, "path"),
+            )
+
+
+def _covers(folder: str, path: str, use: PathUse) -> bool:
+    """Whether a use of a parent folder may be one of the path."""
+    return is_under(path, folder) and folder != "/" and use.use not in ("test", "make")
+
+
+def _has_unknown(subject: Subject) -> tuple[bool, bool]:
+    """Whether something is read, or written, at a place that is not known."""
+    reads = writes = False
+    for one in subject.facts.paths:
+        if one.begins or not one.reached:
             continue
-        uses = (
-            one.node for one in facts.texts.all if is_under(_path_of(one.value) or "", output.path)
+        names_path = one.use == "name" and (
+            (one.argument is not None and one.argument.type not in ("int", "float", "bool"))
+            or one.path != "*"
         )
-        yield facts.problem(
-            "H103",
-            f"{output.path}, the output {name}, is lost: a {job.name} job collects "
-            f"{', '.join(job.collects)} alone",
-            "write it to /opt/ml/model or /opt/ml/output/data",
-            next(uses, None),
-        )
+        reads = reads or one.use in READING or names_path
+        writes = writes or one.use in _CHANGES or names_path
+    return reads, writes
 
 
-def _training_variables(contract: Contract) -> Mapping[str, str]:
-    """The variables of a training job with the contract's channels that hold paths: name → path."""
-    mounts = [mount for one in contract.inputs.values() for mount in one.mounts]
-    channels = tuple(
-        posixpath.basename(mount)
-        for mount in mounts
-        if posixpath.dirname(mount) == TRAINING.channels
-    )
-    request = Request(channels=channels)
-    found = {**profile("model-trainer").variables(request), **TRAINING.variables(request)}
-    return {name: value for name, value in found.items() if _PATH.fullmatch(value)}
+def other_files(subject: Subject) -> Iterator[Problem]:
+    """Each file in the folder of an input or output that the contract does not name.
+
+    What is written and then renamed or removed is a draft.
+    """
+    contract = subject.contract
+    removed = {one.path for one in subject.facts.paths if one.use == "remove"}
+    seen: set[str] = set()
+    for one in _uses(subject):
+        if not one.exact or not one.reached or one.path in seen or one.path in removed:
+            continue
+        if one.use == "read" and (name := _unnamed_input(contract, one.path)):
+            seen.add(one.path)
+            patterns = ", ".join(contract.inputs[name].file_patterns)
+            message = f"{one.path} is read, and the contract has {patterns} in {name}"
+            yield subject.problem("STEP103", message, f"name it in inputs.{name}", one.origin)
+        elif one.use == "write" and (name := _unnamed_output(contract, one.path)):
+            seen.add(one.path)
+            files = ", ".join(contract.outputs[name].files)
+            message = f"{one.path} is written and left, and the contract has {files} in {name}"
+            fix = f"name it in outputs.{name}, or remove it"
+            yield subject.problem("STEP103", message, fix, one.place)
 
 
-def _path_of(text: str) -> str | None:
-    """The path of a text, up to its first wildcard; None when it is no path below /opt/ml."""
-    if not _PATH.fullmatch(text):
-        return None
-    if pattern := _WILDCARD.search(text):
-        text = text[: pattern.start()].rpartition("/")[0]
-    return posixpath.normpath(text)
-
-
-def _declared(contract: Contract) -> Mapping[str, str]:
-    """Every absolute path of the contract → the name of its input or output."""
-    declared: dict[str, str] = {}
+def _unnamed_input(contract: Contract, path: str) -> str | None:
+    found = None
     for name, one in contract.inputs.items():
-        for path in (*one.mounts, *one.source):
-            if path.startswith("/"):
-                declared.setdefault(path, name)
-    for name, output in contract.outputs.items():
-        declared.setdefault(output.path, name)
-    return {posixpath.normpath(path): name for path, name in declared.items()}
+        for mount in one.mounts:
+            if is_under(path, mount) and path != mount:
+                if not one.file_patterns or one.reads(path[len(mount.rstrip("/")) + 1 :]):
+                    return None
+                found = name
+    if any(one.may_write(path) for one in contract.outputs.values()):
+        return None
+    return found
+
+
+def _unnamed_output(contract: Contract, path: str) -> str | None:
+    found = None
+    for name, one in contract.outputs.items():
+        if is_under(path, one.path) and path != one.path:
+            if one.may_write(path) or not one.files:
+                return None
+            found = name
+    return found
+
+
+def misplaced_writes(subject: Subject) -> Iterator[Problem]:
+    """Each place where something is written into an input, or where nothing is uploaded from."""
+    seen: set[str] = set()
+    allowed = (*_TEMPORARY, *subject.contract.scratch, *subject.contract.output_folders)
+    for one in _uses(subject):
+        if one.use not in _CHANGES or not one.path.startswith("/"):
+            continue
+        path = folder_of(one)
+        if path in seen or any(is_under(path, known) for known in allowed):
+            continue
+        inputs = [
+            name
+            for name, known in subject.contract.inputs.items()
+            for mount in known.mounts
+            if is_under(path, mount)
+        ]
+        if inputs and (one.use != "make" or path not in subject.declared_paths):
+            seen.add(path)
+            message = f"{path} is in the folder of the input {inputs[0]}, and is changed"
+            yield subject.problem("STEP104", message, "write to a temporary folder", one.place)
+        elif not is_under(path, _ROOT) and one.use in ("write", "make"):
+            seen.add(path)
+            if is_under(_ROOT, path) or path == "/":
+                continue
+            message = f"{path} is written, and is neither below {_ROOT} nor a temporary folder"
+            yield subject.problem(
+                "STEP105", message, "write to the folder of an output", one.origin
+            )
+
+
+def work_at_import(subject: Subject) -> Iterator[Problem]:
+    """Each use of the job's folders that comes with an import of the script.
+
+    A script without a main guard is run and not imported.
+    """
+    from harness.lint.shape import has_main_guard
+
+    if subject.script.script.suffix != ".py" or not has_main_guard(subject.script):
+        return
+    seen: set[int] = set()
+    for one in subject.facts.paths:
+        works = one.use in (*READING, *_CHANGES)
+        is_own = one.place.file == subject.script.script and one.place.line not in seen
+        comes = one.at_import and one.reached and works and one.begins
+        if comes and is_own and is_under(one.path, _ROOT):
+            seen.add(one.place.line)
+            message = f"an import of the script uses {folder_of(one)}"
+            yield subject.problem("STEP106", message, "move it into a function", one.place)

@@ -178,3 +178,17 @@ def _unpacked(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr
     for node in ast.walk(target):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id, None
+
+
+def constant_suffix(node: ast.expr) -> str:
+    """The end of the text of an expression, when its last part is a constant; else ""."""
+    while True:
+        if isinstance(node, ast.BinOp):
+            node = node.right
+        elif isinstance(node, ast.JoinedStr) and node.values:
+            node = node.values[-1]
+        elif isinstance(node, ast.Call) and node.args:
+            node = node.args[-1]
+        else:
+            break
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

@@ -2,191 +2,159 @@
 
 from __future__ import annotations
 
-import ast
+import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from harness.contracts.contract import Contract
-from harness.lint import beside
-from harness.lint.facts import Facts
 from harness.lint.problem import Problem
-from harness.lint.texts import Text
+from harness.lint.subject import Subject
+from harness.reading.facts import VariableRead
+from harness.reading.recorder import CHANNEL_VARIABLE, PLATFORM_PATHS
+from harness.worlds.jobs import TRAINING, Request
 
-_ENVIRONMENT = "os.environ"
-# The parameter of main with the variables; the script may add keys of its own.
-_MAIN_PARAMETER = "environ_vars"
-_FILLING_FUNCTIONS = ("dict", "update")
-_READING_METHODS = ("get", "pop", "setdefault")
-# Set by the platform, the service or the system, not by the definition of the step.
+# Set by the service, the toolkits, launchers of processes and the system; or read by libraries and
+# by the tools around them: not set by the definition of the step.
 _SET_BY_PLATFORM = re.compile(
-    r"(SM|SAGEMAKER|AWS|PYTHON|LC|TRAINING_JOB|CUDA|NCCL|OMP|LD)_\w+|PYTHON\w+"
-    r"|PATH|HOME|LANG|USER|TZ|TMPDIR|TEMP|TMP|HOSTNAME|PWD|SHELL|TERM|LOGNAME"
-    r"|RANK|LOCAL_RANK|WORLD_SIZE|MASTER_ADDR|MASTER_PORT|(?i:(HTTPS?|NO)_PROXY)"
+    r"(SM|SAGEMAKER|SMDATAPARALLEL|AWS|EC2|ECS|EKS|KUBERNETES|PYTHON|LC|LD|XDG|PIP|CONDA|JAVA|SPARK"
+    r"|HADOOP|YARN|PYSPARK|TRAINING_JOB|PROCESSING_JOB|TRANSFORM_JOB|CUDA|CUDNN|NVIDIA|NCCL|GLOO"
+    r"|OMP|OMPI|OPAL|PMI|PMIX|MPI|SLURM|MKL|KMP|OPENBLAS|BLIS|VECLIB|NUMEXPR|NUMBA|TF|TFDS|TENSORFLOW"
+    r"|XLA|TORCH|PYTORCH|TORCHELASTIC|PL|HF|HUGGINGFACE|TRANSFORMERS|DATASETS|TOKENIZERS|SENTENCE"
+    r"|ACCELERATE|DEEPSPEED|FSDP|NEURON|FI|RDMAV|HOROVOD|HOROVOD_\w+|DMLC|PS|MXNET|KERAS|JAX|LIGHTGBM"
+    r"|XGBOOST|RABIT|NLTK|SPACY|MPL|MATPLOTLIB|DASK|RAY|BITSANDBYTES|CUBLAS|MALLOC|GRPC|S3)_\w+"
+    r"|PYTHON\w+|MPLBACKEND|MPLCONFIGDIR|DISPLAY|JAVA_HOME|CI|DEBUGPY\w*|COLUMNS|LINES|EDITOR"
+    r"|PATH|HOME|LANG|LANGUAGE|USER|USERNAME|TZ|TMPDIR|TEMP|TMP|HOSTNAME|PWD|SHELL|TERM|LOGNAME"
+    r"|RANK|LOCAL_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|NODE_RANK|GROUP_RANK|ROLE_RANK|MASTER_ADDR"
+    r"|MASTER_PORT|NPROC_PER_NODE|NNODES|USE_SMDEBUG|TF_CONFIG|PROTOCOL_BUFFERS\w*|NO_COLOR"
+    r"|(?i:(ALL|FTP|HTTPS?|NO)_PROXY)|REQUESTS_CA_BUNDLE|SSL_CERT_\w+|CURL_CA_BUNDLE|OLDPWD|SHLVL"
 )
-_SETTINGS_CLASS = "BaseSettings"
+_TOOLKIT = re.compile(r"SM_\w+")
+_TOOLKIT_FAMILIES = re.compile(r"SM_(CHANNEL|HP)_\w+")
+_TOOLKIT_VARIABLES = tuple(
+    name for name in (*TRAINING.variables(Request()), *PLATFORM_PATHS) if name.startswith("SM_")
+)
+# How alike two names are, of which one is a slip of the other.
+_ALIKE = 0.86
 
 
-def undeclared_variables(facts: Facts, contract: Contract) -> Iterator[Problem]:
+def undeclared_variables(subject: Subject) -> Iterator[Problem]:
     """Each environment variable that is read and not declared."""
-    variables = contract.environment
+    variables = subject.contract.environment
     declared = {*variables.required, *variables.optional, *variables.always}
-    for one in _environment_reads(facts).known:
-        if one.value not in declared and not _SET_BY_PLATFORM.fullmatch(one.value):
-            yield facts.problem(
-                "H201",
-                f"the environment variable {one.value} is read, and the contract does not "
-                "declare it",
-                "declare it under environment, as required or as optional with its default",
-                one.node,
-            )
-
-
-def unread_variables(facts: Facts, contract: Contract) -> Iterator[Problem]:
-    """Each required environment variable that is never read.
-
-    Its name anywhere in the script counts as a read, since there are many ways to read variables.
-    The key of a dictionary does not count when every read of the environment is known.
-    """
-    modules = beside.with_modules(facts, contract)[1:]
-    beside_names = {text.value for one in modules for text in one.texts.all}
-    reads = _environment_reads(facts)
-    keys = set() if reads.has_other_reads else _dictionary_keys(facts)
-    names = {one.value for one in facts.texts.all if one.node not in keys}
-    names |= {one.value for one in reads.known} | beside_names
-    fields = _settings_fields(facts, reads.has_other_reads)
-    for name in contract.environment.required:
-        if name not in names and name.lower() not in fields:
-            yield facts.problem(
-                "H202",
-                f"the required environment variable {name} is never read",
-                "read it, or take it out of the contract",
-            )
-
-
-@dataclass(frozen=True)
-class _Reads:
-    """The names that are read, and whether the environment is also read in unknown ways."""
-
-    known: tuple[Text, ...]
-    has_other_reads: bool
-
-
-def _environment_reads(facts: Facts) -> _Reads:
-    known: dict[tuple[str, ast.expr], Text] = {}
-    known_mappings: set[ast.AST] = set()
-    has_other_reads = False
-    set_by_script = _keys_set_by_script(facts)
-    for node in facts.nodes:
-        mapping, key = _environment_read(facts, node)
-        if mapping is not None:
-            known_mappings.add(mapping)
-        if key is None:
+    # Settings of pydantic take a variable in any case.
+    any_case = {one.upper() for one in declared}
+    seen: set[str] = set()
+    for one in subject.facts.variables:
+        name = one.name
+        is_known = name in declared or (name.islower() and name.upper() in any_case)
+        if is_known or name in seen or one.implicit or not subject.counts(one.place, one.reached):
             continue
-        names = list(facts.texts.possible_texts(key))
-        has_other_reads = has_other_reads or not names
-        is_main_parameter = mapping is not None and facts.dotted_name(mapping) == _MAIN_PARAMETER
-        for name in names:
-            if not (is_main_parameter and name.value in set_by_script):
-                known[name.value, name.node] = name
-    for node in facts.nodes:
-        if isinstance(node, ast.Name | ast.Attribute) and node not in known_mappings:
-            is_environment = facts.dotted_name(node) == _ENVIRONMENT
-            has_other_reads = has_other_reads or (
-                is_environment and not _is_alias_or_part(facts, node)
-            )
-    return _Reads(tuple(known.values()), has_other_reads)
+        if name in subject.facts.set_variables | subject.facts.kept_variables:
+            continue
+        fix = "declare it under environment, as required or as optional with its default"
+        message = f"the environment variable {name} is read, and the contract does not declare it"
+        if slip := _slip(name):
+            message, fix = f"there is no variable {name}; {slip} is meant", f"read {slip}"
+        elif _SET_BY_PLATFORM.fullmatch(name):
+            continue
+        seen.add(name)
+        yield subject.problem("STEP201", message, fix, one.place)
 
 
-def _environment_read(facts: Facts, node: ast.AST) -> tuple[ast.expr | None, ast.expr | None]:
-    """The mapping that a node uses, and the key that it reads; None for each that it lacks."""
-    if isinstance(node, ast.Subscript) and _is_mapping(facts, node.value):
-        return node.value, node.slice if isinstance(node.ctx, ast.Load) else None
-    if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
-        mapping = node.comparators[0]
-        return (mapping, node.left) if _is_mapping(facts, mapping) else (None, None)
-    if isinstance(node, ast.Call):
-        keys = [*node.args[:1], *(one.value for one in node.keywords if one.arg == "key")]
-        if facts.called_name(node) == "os.getenv":
-            return None, keys[0] if keys else None
-        method = node.func
-        if isinstance(method, ast.Attribute) and _is_mapping(facts, method.value):
-            # With unused values, setdefault() and pop() only set and remove the key.
-            is_read = method.attr == "get" or not facts.is_value_unused(node)
-            if method.attr in _READING_METHODS and keys and is_read:
-                return method.value, keys[0]
-            return (method.value if method.attr in (*_READING_METHODS, "update") else None), None
-    return None, None
+def _slip(name: str) -> str | None:
+    """The variable of the toolkit that is meant by a name that it does not have."""
+    if not _TOOLKIT.fullmatch(name) or name in _TOOLKIT_VARIABLES:
+        return None
+    if _TOOLKIT_FAMILIES.fullmatch(name):
+        return None
+    prefix = "_".join(name.split("_")[:2])
+    if len(name.split("_")) > 2 and difflib.SequenceMatcher(None, prefix, "SM_CHANNEL").ratio() > (
+        _ALIKE
+    ):
+        return f"{CHANNEL_VARIABLE}{name.split('_', 2)[2]}"
+    close = difflib.get_close_matches(name, _TOOLKIT_VARIABLES, 1, _ALIKE)
+    return close[0] if close and not name.startswith(close[0]) else None
 
 
-def _is_mapping(facts: Facts, node: ast.expr) -> bool:
-    return isinstance(node, ast.Name | ast.Attribute) and facts.dotted_name(node) in (
-        _ENVIRONMENT,
-        _MAIN_PARAMETER,
-    )
-
-
-def _is_alias_or_part(facts: Facts, node: ast.AST) -> bool:
-    """Whether `os.environ` is assigned to an alias here, or part of a longer expression."""
-    parent = facts.parents.get(node)
-    targets = parent.targets if isinstance(parent, ast.Assign) else []
-    if any(isinstance(one, ast.Name) and one.id in facts.constants for one in targets):
-        return True
-    return isinstance(parent, ast.Attribute) or isinstance(
-        getattr(node, "ctx", None), ast.Store | ast.Del
-    )
-
-
-def _dictionary_keys(facts: Facts) -> set[ast.AST]:
-    """The nodes that are keys of mappings that the script creates."""
-    keys: set[ast.AST] = {
-        key for node in facts.nodes if isinstance(node, ast.Dict) for key in node.keys if key
-    }
-    set_by_script = _keys_set_by_script(facts)
-    for node in facts.nodes:
-        mapping, key = _environment_read(facts, node)
-        if (
-            mapping is not None
-            and key is not None
-            and facts.dotted_name(mapping) == _MAIN_PARAMETER
-        ):
-            text = facts.texts.text_of(key)
-            keys |= {key} if text is not None and text.value in set_by_script else set()
-    return keys
-
-
-def _keys_set_by_script(facts: Facts) -> set[str]:
-    """The keys of the mappings that the script creates."""
-    keys: list[ast.expr] = []
-    names: set[str] = set()
-    for node in facts.nodes:
-        if isinstance(node, ast.Dict):
-            keys += [key for key in node.keys if key is not None]
-        elif isinstance(node, ast.DictComp):
-            keys.append(node.key)
-        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
-            keys.append(node.slice)
-        elif (
-            isinstance(node, ast.Call)
-            and facts.called_name(node).rpartition(".")[2] in _FILLING_FUNCTIONS
-        ):
-            names |= {one.arg for one in node.keywords if one.arg}
-    return names | {one.value for key in keys for one in facts.texts.possible_texts(key)}
-
-
-def _settings_fields(facts: Facts, of_every_class: bool) -> set[str]:
-    """The fields of pydantic settings, which are read from variables of the same name.
-
-    With `of_every_class` the fields of all classes, since the script may read one by one.
-    """
-    return {
-        field.target.id.lower()
-        for node in facts.nodes
-        if isinstance(node, ast.ClassDef)
-        and (
-            of_every_class
-            or any(facts.dotted_name(base).endswith(_SETTINGS_CLASS) for base in node.bases)
+def undeclared_channels(subject: Subject) -> Iterator[Problem]:
+    """Each channel of a training job whose variable is read, and that is not declared."""
+    if not subject.channels:
+        return
+    seen: set[str] = set()
+    for one in subject.facts.variables:
+        if not one.name.startswith(CHANNEL_VARIABLE) or one.name in seen:
+            continue
+        channel = one.name.removeprefix(CHANNEL_VARIABLE).lower()
+        known = {name.replace("-", "_") for name in subject.channels}
+        if channel.replace("-", "_") in known or not subject.counts(one.place, one.reached):
+            continue
+        if one.name in subject.facts.set_variables:
+            continue
+        seen.add(one.name)
+        names = ", ".join(sorted(subject.channels))
+        yield subject.problem(
+            "STEP204",
+            f"{one.name} is read, and the contract has no channel {channel}",
+            f"declare the channel; there are {names}",
+            one.place,
         )
-        for field in node.body
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+
+
+def unread_variables(subject: Subject) -> Iterator[Problem]:
+    """Each declared variable that is never read, where all reads are known."""
+    facts = subject.facts
+    if facts.environment_escapes or facts.runs_programs or not facts.complete:
+        return
+    read = {one.name for one in facts.variables} | facts.kept_variables
+    read |= {name.upper() for name in read}
+    packages = {
+        node.partition(".")[0].lower() for one in subject.modules for node in one.imports.values()
     }
+    variables = subject.contract.environment
+    for part, names in (("required", variables.required), ("optional", variables.optional)):
+        for name in names:
+            # A library reads the variables that begin with its name.
+            of_library = name.partition("_")[0].lower() in packages
+            if name in read or of_library or _SET_BY_PLATFORM.fullmatch(name):
+                continue
+            yield subject.in_contract(
+                "STEP202",
+                f"the {part} environment variable {name} is never read",
+                "read it, or take it out of the contract",
+                *("environment", part, name),
+            )
+
+
+def different_variables(subject: Subject) -> Iterator[Problem]:
+    """Each optional variable that the script fails without, or takes another default for."""
+    if subject.contract.job is not None:
+        # The definition of the job sets them.
+        return
+    by_name: dict[str, list[VariableRead]] = {}
+    for one in subject.facts.variables:
+        if one.reached and not one.implicit:
+            by_name.setdefault(one.name, []).append(one)
+    for name, default in subject.contract.environment.optional.items():
+        reads = by_name.get(name, [])
+        if not reads or name in subject.facts.set_variables | subject.facts.kept_variables:
+            continue
+        if all(one.required for one in reads):
+            message = (
+                f"the environment variable {name} is optional, and the script fails without it"
+            )
+            fix = f"read it with its default: os.environ.get({name!r}, {default!r})"
+            yield subject.problem("STEP203", message, fix, reads[0].place)
+        elif default and all(one.default_known and one.default for one in reads):
+            others = [one for one in reads if not _is_same(one.default or "", default)]
+            if len(others) == len(reads):
+                taken = others[0].default
+                message = f"the default of {name} is {taken!r}, and {default!r} in the contract"
+                yield subject.problem("STEP203", message, "make them the same", others[0].place)
+
+
+def _is_same(one: str, other: str) -> bool:
+    if one.strip().lower() == other.strip().lower():
+        return True
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return False

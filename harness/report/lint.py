@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
-from harness.lint.problem import CODES, Problem, describe_code
+from harness.lint.codes import CODES, describe_code
+from harness.lint.problem import Problem, url_of
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -28,7 +30,10 @@ def _relative(file: Path) -> Path:
 
 def _printable_path(problem: Problem) -> str:
     # A name that is not UTF-8 cannot be printed unchanged.
-    return os.fsencode(_relative(problem.file)).decode(errors="backslashreplace")
+    name = os.fsencode(_relative(problem.file)).decode(errors="backslashreplace")
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in name
+    )
 
 
 def _uri(problem: Problem) -> str:
@@ -54,6 +59,11 @@ def _json(problems: Sequence[Problem]) -> str:
             "file": _printable_path(one),
             "line": one.line,
             "column": one.column,
+            "end_line": one.end[0],
+            "end_column": one.end[1],
+            "severity": one.severity,
+            "url": one.url,
+            "fixable": one.edit is not None,
         }
         for one in problems
     ]
@@ -64,13 +74,19 @@ def _sarif(problems: Sequence[Problem]) -> str:
     results = [
         {
             "ruleId": one.code,
-            "level": "error",
+            "level": one.severity,
             "message": {"text": f"{one.message}: {one.fix}"},
+            "partialFingerprints": {"harnessLint/v1": _fingerprint(one)},
             "locations": [
                 {
                     "physicalLocation": {
                         "artifactLocation": {"uri": _uri(one)},
-                        "region": {"startLine": one.line, "startColumn": one.column},
+                        "region": {
+                            "startLine": one.line,
+                            "startColumn": one.column,
+                            "endLine": one.end[0],
+                            "endColumn": one.end[1],
+                        },
                     }
                 }
             ],
@@ -83,6 +99,8 @@ def _sarif(problems: Sequence[Problem]) -> str:
             "shortDescription": {"text": one.meaning},
             "fullDescription": {"text": one.why},
             "help": {"text": describe_code(code)},
+            "helpUri": url_of(code),
+            "defaultConfiguration": {"level": one.severity},
         }
         for code, one in CODES.items()
     ]
@@ -96,10 +114,16 @@ def _sarif(problems: Sequence[Problem]) -> str:
     return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
+def _fingerprint(problem: Problem) -> str:
+    """What stays the same of a problem when lines before it are added or taken out."""
+    parts = (problem.code, _relative(problem.file).as_posix(), problem.message)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
 def _github(problems: Sequence[Problem]) -> str:
     return "".join(
-        f"::error file={_escape_property(_printable_path(one))},line={one.line},col={one.column},"
-        f"title={one.code}::{_escape_data(f'{one.message}: {one.fix}')}\n"
+        f"::{one.severity} file={_escape_property(_printable_path(one))},line={one.line},"
+        f"col={one.column},title={one.code}::{_escape_data(f'{one.message}: {one.fix}')}\n"
         for one in problems
     )
 

@@ -126,7 +126,7 @@ def test_a_computed_variable_of_which_only_the_name_is_known_needs_a_sample(
 def test_packages_required_at_run_time(tmp_path: Path, written: str) -> None:
     path = put(tmp_path / "step.step.yaml", f"{HEAD}  runtime_requires: {written}\n{OUTPUT}")
     put(tmp_path / "step.py", "import pyarrow\n")
-    assert "H601" not in CliRunner().invoke(cli, ["lint", str(path)]).stdout
+    assert "STEP601" not in CliRunner().invoke(cli, ["lint", str(path)]).stdout
     put(tmp_path / "step.py", "import pandas\n")
     assert "pandas is imported" in CliRunner().invoke(cli, ["lint", str(path)]).stdout
 

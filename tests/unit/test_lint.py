@@ -11,10 +11,15 @@ import pytest
 from harness.contracts import loaders
 from harness.contracts.contract import Contract
 from harness.lint import lint
-from harness.lint.problem import CODES, Problem
+from harness.lint.choice import Choice
+from harness.lint.codes import CODES
+from harness.lint.problem import Problem
+from tests.unit.lint_cases import CASES
 
 TOP = Path(__file__).parents[2]
 SCRIPT = Path("step.py")
+# The house's rules are looked at too.
+HOUSE = Choice(extend_select=("STEP401", "STEP402"))
 CONTRACT = Contract.model_validate(
     {
         "name": "step",
@@ -63,7 +68,7 @@ if __name__ == "__main__":
 
 
 def found(source: str, contract: Contract = CONTRACT) -> list[Problem]:
-    return list(lint(contract, SCRIPT, textwrap.dedent(source).encode()))
+    return list(lint(contract, SCRIPT, textwrap.dedent(source).encode(), HOUSE))
 
 
 def with_line(line: str, before: str = "def main(") -> str:
@@ -83,47 +88,62 @@ def test_dummy_training_has_no_problem() -> None:
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [
-        ('X = "/opt/ml/model"', "H101", "/opt/ml/model"),
-        ('X = BASE + "/input/other"', "H101", "/opt/ml/processing/input/other"),
-        ('X = f"{BASE}/input/{3}"', "", ""),
-        ('X = Path(BASE, "output", "other")', "H101", "/opt/ml/processing/output/other"),
+        ('def f():\n    open("/opt/ml/model")', "STEP101", "/opt/ml/model"),
+        (
+            'def f():\n    os.listdir(BASE + "/input/other")',
+            "STEP101",
+            "/opt/ml/processing/input/other",
+        ),
+        ('def f(x):\n    open(f"{BASE}/input/{x}")', "", ""),
+        (
+            'X = Path(BASE, "output", "other").exists()',
+            "STEP101",
+            "/opt/ml/processing/output/other",
+        ),
         ('X = Path(BASE) / "input" / "data" / "part"', "", ""),
-        ('X = Path("/opt/ml") / "code" / "lib"', "H101", "/opt/ml/code/lib"),
+        ('X = (Path("/opt/ml") / "code" / "lib").exists()', "STEP101", "/opt/ml/code/lib"),
         ('X = Path("/opt/ml") / "code"', "", ""),
         ('X = "/opt/ml/input/config/resourceconfig.json"', "", ""),
         ('X = "/opt/ml/output/failure"', "", ""),
         ('X = "see /opt/ml/model for more"', "", ""),
-        ('X = os.environ["ACCOUNT"]', "H201", "ACCOUNT"),
-        ('X = os.getenv("ACCOUNT")', "H201", "ACCOUNT"),
-        ('X = os.environ.get("ACCOUNT", "")', "H201", "ACCOUNT"),
-        ('X = "ACCOUNT" in os.environ', "H201", "ACCOUNT"),
-        ('NAME = "ACCOUNT"\nX = os.environ[NAME]', "H201", "ACCOUNT"),
+        ('X = "/opt/ml/model"', "", ""),
+        ('X = print("/opt/ml/model")', "", ""),
+        ('X = DATA == "/opt/ml/model"', "", ""),
+        ('X = os.environ["ACCOUNT"]', "STEP201", "ACCOUNT"),
+        ('X = os.getenv("ACCOUNT")', "STEP201", "ACCOUNT"),
+        ('X = os.environ.get("ACCOUNT", "")', "STEP201", "ACCOUNT"),
+        ('X = "ACCOUNT" in os.environ', "STEP201", "ACCOUNT"),
+        ('NAME = "ACCOUNT"\nX = os.environ[NAME]', "STEP201", "ACCOUNT"),
         ('os.environ["ACCOUNT"] = "1"', "", ""),
         ('X = os.environ["SM_CHANNEL_TRAIN"]', "", ""),
-        ('X = [os.environ[name] for name in ("ACCOUNT", "REGION")]', "H201", "ACCOUNT"),
+        ('X = [os.environ[name] for name in ("ACCOUNT", "REGION")]', "STEP201", "ACCOUNT"),
         ("X = [os.environ[name] for name in argparse.NAMES]", "", ""),
-        ('argparse.ArgumentParser().add_argument("--depth")', "H301", "--depth"),
+        ('argparse.ArgumentParser().add_argument("--depth")', "STEP301", "--depth"),
         ('argparse.ArgumentParser().add_argument("-d", "--job-type")', "", ""),
-        ("import torch", "H601", "torch"),
-        ("from yaml import safe_load", "H601", "yaml"),
+        ("import torch", "STEP601", "torch"),
+        ("from yaml import safe_load", "STEP601", "yaml"),
         ("import json, os.path", "", ""),
         ("from . import helper", "", ""),
         ("try:\n    import torch\nexcept ImportError:\n    torch = None", "", ""),
-        ("import tarfile\ntarfile.open('x').extractall('y')", "H501", "extractall"),
+        ("import tarfile\ntarfile.open('x').extractall('y')", "STEP501", "extractall"),
         ("import tarfile\ntarfile.open('x').extractall('y', filter='data')", "", ""),
         ("import tarfile\ntarfile.open('x').extractall('y', members=[])", "", ""),
         ("import zipfile\nzipfile.ZipFile('x').extractall('y')", "", ""),
-        ("try:\n    main()\nexcept Exception:\n    print('no')", "H502", "except Exception:"),
-        ("def f():\n    try:\n        g()\n    except:\n        pass", "H502", "except:"),
+        ("try:\n    main()\nexcept Exception:\n    print('no')", "STEP502", "except Exception:"),
+        ("def f():\n    try:\n        g()\n    except:\n        pass", "STEP502", "except:"),
         (
             "def f():\n    try:\n        g()\n    except BaseException:\n        pass",
-            "H502",
+            "STEP502",
             "Base",
         ),
         ("def f():\n    try:\n        g()\n    except Exception:\n        pass", "", ""),
         ("def f():\n    try:\n        g()\n    except:\n        raise", "", ""),
         ("try:\n    f()\nexcept Exception:\n    import sys\n    sys.exit(1)", "", ""),
-        ("try:\n    f()\nexcept Exception:\n    import sys\n    sys.exit(0)", "H502", "Exception"),
+        (
+            "try:\n    f()\nexcept Exception:\n    import sys\n    sys.exit(0)",
+            "STEP502",
+            "Exception",
+        ),
         ("try:\n    f()\nexcept ValueError:\n    pass", "", ""),
     ],
 )
@@ -138,15 +158,15 @@ def test_each_problem_is_found_and_similar_correct_code_is_not(
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
-        ('DATA = Path(BASE) / "input" / "data"', 'DATA = ""', "H102"),
-        ('"/opt/ml/processing"', '"/somewhere"', "H102"),
+        ('DATA = Path(BASE) / "input" / "data"', 'DATA = ""', "STEP102"),
+        ('"/opt/ml/processing"', '"/somewhere"', "STEP102"),
         ('    region = environ_vars["REGION"]\n', '    region = ""\n', ""),
-        ("job_args):", "job_args, extra):", "H401"),
+        ("job_args):", "job_args, extra):", "STEP401"),
         ("job_args):", "job_args, extra=None):", ""),
-        ("def main(input_paths, output_paths,", "def main(output_paths, input_paths,", "H401"),
-        ("def main(", "def run(", "H401"),
-        ('if __name__ == "__main__":', "if True:", "H402"),
-        ('"--job_type", "-j"', '"-j"', "H301"),
+        ("def main(input_paths, output_paths,", "def main(output_paths, input_paths,", "STEP401"),
+        ("def main(", "def run(", "STEP401"),
+        ('if __name__ == "__main__":', "if True:", "STEP402"),
+        ('"--job_type", "-j"', '"-j"', "STEP301"),
     ],
 )
 def test_a_missing_part_is_found(old: str, new: str, code: str) -> None:
@@ -157,33 +177,40 @@ def test_a_missing_part_is_found(old: str, new: str, code: str) -> None:
 
 # For each code a wrong edit of the correct script, and a similar correct one.
 WRONG_AND_CORRECT = {
-    "H100": (("import argparse", "import"), ("import argparse", "import argparse as a, argparse")),
-    "H101": (('"data"\n', '"data"\nX = BASE + "/x"\n'), ('"data"\n', '"data"\nX = "/opt/x"\n')),
-    "H102": (('"output", "result"', '"input"'), ('"output", "result"', '"output"')),
-    "H201": (('getenv("LEVEL")', 'getenv("LEVLE")'), ('getenv("LEVEL")', 'getenv("SM_HOSTS")')),
-    "H202": (
+    "STEP100": (
+        ("import argparse", "import"),
+        ("import argparse", "import argparse as a, argparse"),
+    ),
+    "STEP101": (
+        ('"data"\n', '"data"\nX = open(BASE + "/x")\n'),
+        ('"data"\n', '"data"\nX = open("/opt/x")\n'),
+    ),
+    "STEP102": (('"output", "result"', '"input"'), ('"output", "result"', '"output"')),
+    "STEP201": (('getenv("LEVEL")', 'getenv("LEVLE")'), ('getenv("LEVEL")', 'getenv("SM_HOSTS")')),
+    "STEP202": (
         ('os.environ["REGION"]', '"eu"'),
         ('os.environ["REGION"]', '{one: os.environ[one] for one in ("REGION",)}["REGION"]'),
     ),
-    "H301": (('"-j")', '"-j")\n    parser.add_argument("--x")'), ('"-j")', '"-j", "--x")')),
-    "H302": (("--job_type", "--job"), ("--job_type", "--job-type")),
-    "H401": (("job_args):", "job_args, *, log):"), ("job_args):", "job_args, *, log=None):")),
-    "H402": (('"__main__"', '"main"'), ('__name__ == "__main__"', '"__main__" == __name__')),
-    "H501": (
+    "STEP301": (('"-j")', '"-j")\n    parser.add_argument("--x")'), ('"-j")', '"-j", "--x")')),
+    "STEP302": (("--job_type", "--job"), ("--job_type", "--job-type")),
+    "STEP401": (("job_args):", "job_args, *, log):"), ("job_args):", "job_args, *, log=None):")),
+    "STEP402": (('"__main__"', '"main"'), ('__name__ == "__main__"', '"__main__" == __name__')),
+    "STEP501": (
         ("return region", "import tarfile; tarfile.open().extractall(); return region"),
         ("return region", "import tarfile; tarfile.open().extractall(filter='tar'); return 1"),
     ),
-    "H502": (
+    "STEP502": (
         ("return region, level", "try:\n        f()\n    except Exception as e:\n        print(e)"),
         ("return region, level", "try:\n        f()\n    except Exception as e:\n        raise e"),
     ),
-    "H601": (("import pandas", "import polars"), ("import pandas", "import pathlib")),
+    "STEP601": (("import pandas", "import polars"), ("import pandas", "import pathlib")),
 }
 
 
 def test_every_code_has_an_example() -> None:
-    # The contract alone decides about H103: tests/unit/test_collected.py.
-    assert WRONG_AND_CORRECT.keys() == CODES.keys() - {"H103"}
+    # The contract alone decides about STEP111: tests/unit/test_collected.py.
+    tried = WRONG_AND_CORRECT.keys() | {code for code, _, _ in CASES}
+    assert tried == CODES.keys() - {"STEP111"}
 
 
 @pytest.mark.parametrize("code", WRONG_AND_CORRECT)
@@ -198,28 +225,28 @@ def test_each_code_is_found_in_wrong_code_and_not_in_similar_correct_code(code: 
 def test_a_required_variable_that_is_never_read() -> None:
     source = CORRECT.replace('"REGION": os.environ["REGION"], ', "")
     source = source.replace('environ_vars["REGION"]', '""')
-    assert [one.code for one in found(source)] == ["H202"]
+    assert [one.code for one in found(source)] == ["STEP202"]
 
 
 def test_a_declared_argument_that_is_unknown() -> None:
     source = CORRECT.replace('    parser.add_argument("--job_type", "-j")\n', "")
-    assert [one.code for one in found(source)] == ["H302"]
+    assert [one.code for one in found(source)] == ["STEP302"]
 
 
 def test_a_path_that_is_never_used() -> None:
     source = CORRECT.replace('"output", "result"', '"output", "other"')
-    (problem,) = (one for one in found(source) if one.code == "H102")
+    (problem,) = (one for one in found(source) if one.code == "STEP102")
     assert problem.message.startswith("/opt/ml/processing/output/result, which")
 
 
 def test_a_problem_has_its_position() -> None:
-    (problem,) = found("\n\n" + with_line('XYZ = "/opt/ml/model"'))
+    (problem,) = found("\n\n" + with_line('XYZ = lambda: open("/opt/ml/model")'))
     line = (
-        textwrap.dedent(with_line('XYZ = "/opt/ml/model"'))
+        textwrap.dedent(with_line('XYZ = lambda: open("/opt/ml/model")'))
         .splitlines()
-        .index('XYZ = "/opt/ml/model"')
+        .index('XYZ = lambda: open("/opt/ml/model")')
     )
-    assert (problem.line, problem.column) == (line + 3, 7)
+    assert (problem.line, problem.column) == (line + 3, 20)
 
 
 # --- Positions -----------------------------------------------------------------------------------
@@ -234,22 +261,22 @@ def position(source: bytes, code: str) -> tuple[int, int]:
 def test_columns_count_characters_from_one(coding: str) -> None:
     name = "latin-1" if coding == "latin-1" else "utf-8"
     source = f"# coding: {name}\nimport os\nx = 'éàü', os.getenv('ACCOUNT')\n".encode(coding)
-    assert position(source, "H201") == (3, 22)
+    assert position(source, "STEP201") == (3, 22)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_all_line_endings(end: str) -> None:
     source = end.join(["import os", "\f", "y = '\f'", "x = '💡', os.getenv('ACCOUNT')", ""])
-    assert position(source.encode(), "H201") == (4, 20)
+    assert position(source.encode(), "STEP201") == (4, 20)
 
 
 def test_a_syntax_error_has_its_position() -> None:
-    assert position("x = 'éé'; y = = 3\n".encode(), "H100") == (1, 15)
+    assert position("x = 'éé'; y = = 3\n".encode(), "STEP100") == (1, 15)
 
 
 def test_a_message_is_one_printable_line() -> None:
     source = b"import os\nos.getenv('A\\n\\x1b[31m\\udc80')\nos.getenv('%s')\n" % (b"B" * 9_000)
-    (short, long) = (one for one in lint(CONTRACT, SCRIPT, source) if one.code == "H201")
+    (short, long) = (one for one in lint(CONTRACT, SCRIPT, source) if one.code == "STEP201")
     assert r"A\n\x1b[31m\udc80 is read" in short.message
     assert len(long.message) < 400
 
@@ -287,7 +314,7 @@ NESTED = (b"x = %s1\n", b"if %s1:\n    pass\n", b"def main(a=%s1):\n    pass\n")
 )
 def test_a_file_that_cannot_be_parsed_is_a_problem(source: bytes) -> None:
     (problem,) = lint(CONTRACT, SCRIPT, source)
-    assert problem.code == "H100"
+    assert problem.code == "STEP100"
     assert problem.message.startswith(("cannot be parsed: ", "is nested too deeply"))
     assert not problem.message.endswith(": ")
 
@@ -318,7 +345,7 @@ def test_a_file_that_cannot_be_parsed_is_a_problem(source: bytes) -> None:
     ids=lambda source: repr(source[:30]),
 )
 def test_unusual_files_do_not_crash(source: bytes) -> None:
-    assert {one.code for one in lint(CONTRACT, SCRIPT, source)} >= {"H401", "H402"}
+    assert {one.code for one in lint(CONTRACT, SCRIPT, source, HOUSE)} >= {"STEP401", "STEP402"}
 
 
 def test_warnings_of_python_are_not_shown(
@@ -341,4 +368,4 @@ def test_modules_beside_the_entry_point_count_for_another_script(tmp_path: Path)
     (tmp_path / "helper.py").touch()
     contract = CONTRACT.model_copy(update={"folder": tmp_path})
     assert found(with_line("import helper"), contract) == []
-    assert [one.code for one in found(with_line("import helper"))] == ["H601"]
+    assert [one.code for one in found(with_line("import helper"))] == ["STEP601"]

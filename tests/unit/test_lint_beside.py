@@ -23,7 +23,11 @@ exit_codes: {0: trained, 1: failed}
 SCRIPT = """
 import json
 import numpy
+import os
 from places import MODEL, TRAIN, region
+
+with open(TRAIN) as table, open(MODEL, "w") as model:
+    model.write(table.read() + region)
 
 with open("/opt/ml/input/config/hyperparameters.json") as stream:
     depth = json.load(stream)["depth"]
@@ -60,11 +64,11 @@ def test_what_lies_beside_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "code"),
     [
-        ("fit", '["depth"]', '["height"]', "H302"),
-        ("places.py", "/opt/ml/model/", "/somewhere/", "H102"),
-        ("places.py", "REGION", "ZONE", "H202"),
-        ("more.txt", "numpy", "numba", "H601"),
-        ("fit", "places import", "else_where import", "H102"),
+        ("fit", '["depth"]', '["height"]', "STEP302"),
+        ("places.py", "/opt/ml/model/", "/somewhere/", "STEP102"),
+        ("places.py", "REGION", "ZONE", "STEP202"),
+        ("more.txt", "numpy", "numba", "STEP601"),
+        ("fit", "places import", "else_where import", "STEP601"),
     ],
 )
 def test_what_is_nowhere_is_found(tmp_path: Path, file: str, old: str, new: str, code: str) -> None:
@@ -77,7 +81,8 @@ def test_what_is_nowhere_is_found(tmp_path: Path, file: str, old: str, new: str,
         # All of them are passed on.
         ('json.load(stream)["depth"]', "train(**json.load(stream))"),
         ('json.load(stream)["depth"]', 'json.load(stream).get("depth", 3)'),
-        ('open("/opt/ml/input/config/hyperparameters.json")', 'open("SM_HP_DEPTH")'),
+        ('json.load(stream)["depth"]', 'os.environ["SM_HP_DEPTH"]'),
+        ('json.load(stream)["depth"]', 'json.loads(os.environ["SM_HPS"])["depth"]'),
     ],
 )
 def test_hyperparameters_are_read_in_other_ways(tmp_path: Path, old: str, new: str) -> None:

@@ -10,26 +10,27 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import cli
-from harness.lint.problem import CODES, Problem, describe_code
+from harness.lint.codes import CODES, describe_code
+from harness.lint.problem import Problem
 from harness.report.lint import FORMATS, render
 
 TOP = Path(__file__).parents[2]
 STEP = TOP / "dummy_training"
 
 WRONG = "import os\nx = os.environ['REGION']\n"
-SAMPLE = [Problem("H101", "100% wrong:\nthis", "mend, it", Path("a,b.py"), 3, 7)]
+SAMPLE = [Problem("STEP101", "100% wrong:\nthis", "mend, it", Path("a,b.py"), 3, 7)]
 
 
 def test_text() -> None:
     assert render(SAMPLE, "text") == (
-        "a,b.py:3:7: H101 100% wrong:\nthis\n    mend, it\n1 problem\n"
+        "a,b.py:3:7: STEP101 100% wrong:\nthis\n    mend, it\n1 problem\n"
     )
     assert render([], "text") == "no problems\n"
 
 
 def test_json() -> None:
     (document,) = json.loads(render(SAMPLE, "json"))
-    assert (document["code"], document["line"], document["column"]) == ("H101", 3, 7)
+    assert (document["code"], document["line"], document["column"]) == ("STEP101", 3, 7)
     assert json.loads(render([], "json")) == []
 
 
@@ -41,14 +42,17 @@ def test_sarif() -> None:
     assert run["columnKind"] == "unicodeCodePoints"
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == list(CODES)
     assert document["version"] == "2.1.0"
-    assert result["ruleId"] == "H101"
+    assert result["ruleId"] == "STEP101"
     region = result["locations"][0]["physicalLocation"]["region"]
-    assert region == {"startLine": 3, "startColumn": 7}
+    assert region == {"startLine": 3, "startColumn": 7, "endLine": 3, "endColumn": 7}
+    assert result["level"] == "error"
+    assert len(result["partialFingerprints"]["harnessLint/v1"]) == 32
+    assert all(rule["helpUri"].startswith("https://") for rule in run["tool"]["driver"]["rules"])
 
 
 def test_github() -> None:
     assert render(SAMPLE, "github") == (
-        "::error file=a%2Cb.py,line=3,col=7,title=H101::100%25 wrong:%0Athis: mend, it\n"
+        "::error file=a%2Cb.py,line=3,col=7,title=STEP101::100%25 wrong:%0Athis: mend, it\n"
     )
 
 
@@ -72,14 +76,14 @@ def test_the_command_ends_with_1_when_there_is_a_problem(tmp_path: Path, form: s
     ],
 )
 def test_sarif_names_files_by_uri(file: str, uri: str) -> None:
-    problem = Problem("H101", "m", "f", Path(file), 1, 1)
+    problem = Problem("STEP101", "m", "f", Path(file), 1, 1)
     (result,) = json.loads(render([problem], "sarif"))["runs"][0]["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": uri}
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_file_whose_name_is_not_utf_8_can_be_printed(form: str) -> None:
-    problem = Problem("H101", "m", "f", Path(os.fsdecode(b"\xff.py")), 1, 1)
+    problem = Problem("STEP101", "m", "f", Path(os.fsdecode(b"\xff.py")), 1, 1)
     assert render([problem], form).encode()
 
 
@@ -89,8 +93,8 @@ def test_files_are_named_relative_to_the_working_directory(
     working_directory = tmp_path / "working_directory"
     working_directory.mkdir()
     monkeypatch.chdir(working_directory)
-    inside = Problem("H101", "m", "f", working_directory / "steps/x.py", 1, 1)
-    outside = Problem("H101", "m", "f", tmp_path / "x.py", 1, 1)
+    inside = Problem("STEP101", "m", "f", working_directory / "steps/x.py", 1, 1)
+    outside = Problem("STEP101", "m", "f", tmp_path / "x.py", 1, 1)
     assert render([inside], "text").startswith("steps/x.py:1:1: ")
     assert render([outside], "text").startswith(f"{tmp_path}/x.py:1:1: ")
 
@@ -110,7 +114,7 @@ def test_wrong_use_ends_with_2(arguments: list[str]) -> None:
 def test_one_command_takes_contracts_of_every_form(tmp_path: Path) -> None:
     code = tmp_path / "scripts"
     code.mkdir()
-    (code / "step.py").write_text("x = '/opt/ml/other'\n")
+    (code / "step.py").write_text("x = open('/opt/ml/other')\n")
     interface = tmp_path / "one.step.yaml"
     interface.write_text(
         "contract:\n  entry_point: step.py\n  outputs: {out: {path: /opt/ml/processing/output}}\n"
@@ -123,12 +127,8 @@ def test_one_command_takes_contracts_of_every_form(tmp_path: Path) -> None:
     command = ["lint", str(interface), str(contract), "--code", str(code), "--format", "json"]
     result = CliRunner().invoke(cli, command)
     assert result.exit_code == 1
-    assert [one["code"] for one in json.loads(result.output)] == [
-        "H102",
-        "H401",
-        "H402",
-        "H101",
-    ] * 2
+    found = sorted(one["code"] for one in json.loads(result.output))
+    assert found == ["STEP101", "STEP102", "STEP102"]
     result = CliRunner().invoke(cli, ["lint", str(STEP), str(interface), "--code", str(tmp_path)])
     assert result.exit_code != 0
 
@@ -145,4 +145,4 @@ def test_each_code_is_explained(code: str) -> None:
 
 
 def test_an_unknown_code_is_not_explained() -> None:
-    assert describe_code("H999") is None
+    assert describe_code("STEP999") is None

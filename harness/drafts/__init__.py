@@ -1,0 +1,1 @@
+"""Drafts a contract from the facts of a script; imports `reading` and below."""

@@ -1,0 +1,131 @@
+"""Promises that a script breaks as it is written, such as `repeatable` and `any-locale`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from harness.lint.problem import Problem
+from harness.lint.subject import Subject
+from harness.lint.syntax import Function, Syntax
+from harness.reading.facts import READING, WRITING
+
+_GENERATORS = ("random.", "numpy.random.")
+# Members of those modules that draw nothing, or that a seed is given to.
+_NO_DRAWS: tuple[str, ...] = (
+    "seed",
+    "Random",
+    "SystemRandom",
+    "RandomState",
+    "default_rng",
+    "Generator",
+)
+_NO_DRAWS += ("SeedSequence", "get_state", "set_state", "getstate", "setstate", "PCG64")
+_SEEDS = ("seed", "set_seed", "manual_seed", "seed_everything", "set_random_seed", "fix_seed")
+_SEED_WORDS = ("random_state", "seed")
+_LISTINGS = ("os.listdir", "os.scandir", "glob.glob", "glob.iglob")
+_LISTING_METHODS = ("iterdir", "glob", "rglob")
+_ORDERED = ("sorted", "len", "set", "sum", "max", "min", "any", "all", "frozenset")
+
+
+def unseeded_random(subject: Subject) -> Iterator[Problem]:
+    """The first draw of random numbers in a script that sets no seed."""
+    if "repeatable" in subject.contract.waivers:
+        return
+    for facts in subject.syntaxes():
+        if any(_is_seed(facts, node) for node in facts.calls()):
+            return
+    for facts in (subject.script,):
+        for node in facts.calls():
+            name = facts.called_name(node)
+            last = name.rpartition(".")[2]
+            is_draw = name.startswith(_GENERATORS) and last not in _NO_DRAWS
+            if is_draw and not _is_pause(facts, node):
+                message = f"{name}() draws another number in each run: nothing sets a seed"
+                fix = "set a seed, or waive repeatable in the contract"
+                yield subject.at_node(facts, "STEP701", message, fix, node)
+                return
+
+
+def _is_seed(facts: Syntax, node: ast.Call) -> bool:
+    last = facts.called_name(node).rpartition(".")[2]
+    return last in _SEEDS or "seed" in last.lower()
+
+
+def _is_pause(facts: Syntax, node: ast.Call) -> bool:
+    """Whether a number only says how long to wait, or names a draft."""
+    for one in facts.ancestors(node):
+        if isinstance(one, ast.Call) and facts.called_name(one).endswith("sleep"):
+            return True
+        if isinstance(one, ast.Assign):
+            names = [ast.unparse(target).lower() for target in one.targets]
+            words = ("delay", "wait", "sleep", "backoff", "jitter", "tmp", "temp", "port")
+            return any(word in name for word in words for name in names)
+        if isinstance(one, Function):
+            break
+    return False
+
+
+def no_encoding(subject: Subject) -> Iterator[Problem]:
+    """Each text that is read or written without an encoding."""
+    seen: set[object] = set()
+    for one in subject.facts.paths:
+        if one.encoding_missing and one.place not in seen and one.reached:
+            seen.add(one.place)
+            message = "text is read or written in the encoding of the locale"
+            yield subject.problem("STEP107", message, 'pass encoding="utf-8"', one.place)
+
+
+def relative_paths(subject: Subject) -> Iterator[Problem]:
+    """Each path that depends on the working directory."""
+    seen: set[object] = set()
+    for one in subject.facts.paths:
+        used = one.use in (*READING, *WRITING) and one.reached and one.begins
+        is_relative = not one.path.startswith(("/", "{", "~", "s3:", "http")) and one.path != "."
+        if used and is_relative and one.place not in seen and "://" not in one.path:
+            seen.add(one.place)
+            message = f"{one.path} is looked for in the working directory"
+            fix = "begin with the folder of the script, Path(__file__).parent, or of the job"
+            yield subject.problem("STEP108", message, fix, one.place)
+
+
+def unsorted_listings(subject: Subject) -> Iterator[Problem]:
+    """Each loop through a folder in the order of the file system."""
+    for facts in subject.syntaxes():
+        for node in facts.calls():
+            name = facts.called_name(node)
+            is_listing = name in _LISTINGS or (
+                isinstance(node.func, ast.Attribute)
+                and node.func.attr in _LISTING_METHODS
+                and not name.startswith(("re.", "glob."))
+            )
+            if not is_listing:
+                continue
+            around = [
+                facts.called_name(one).rpartition(".")[2]
+                for one in facts.ancestors(node)
+                if isinstance(one, ast.Call)
+            ]
+            is_iterated = any(
+                isinstance(one, ast.For | ast.comprehension | ast.ListComp)
+                for one in facts.ancestors(node)
+            )
+            if is_iterated and not set(around) & set(_ORDERED):
+                message = f"{ast.unparse(node)} has no order of its own"
+                yield subject.at_node(facts, "STEP109", message, "put sorted() around it", node)
+
+
+def scratch_left(subject: Subject) -> Iterator[Problem]:
+    """Each temporary folder or file that nothing removes."""
+    if "scratch-clean" in subject.contract.waivers:
+        return
+    names = {facts.called_name(node) for facts in subject.syntaxes() for node in facts.calls()}
+    last = {name.rpartition(".")[2] for name in names}
+    if last & {"rmtree", "cleanup", "unlink", "remove", "rmdir", "replace", "rename", "move"}:
+        return
+    for node in subject.script.calls():
+        name = subject.script.called_name(node)
+        if name in ("tempfile.mkdtemp", "tempfile.mkstemp"):
+            message = f"nothing removes what {name}() makes"
+            fix = "with tempfile.TemporaryDirectory() as folder:"
+            yield subject.at_node(subject.script, "STEP110", message, fix, node)

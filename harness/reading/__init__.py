@@ -1,0 +1,1 @@
+"""Reads a script without running it, and tells its facts; imports `cases` and below."""

@@ -1,0 +1,500 @@
+"""What the expressions of a script are."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from harness.reading.members import Members
+from harness.reading.values import (
+    NONE,
+    UNKNOWN,
+    Arguments,
+    Bound,
+    Class,
+    Constant,
+    Document,
+    Environ,
+    External,
+    Function,
+    Instance,
+    Many,
+    Member,
+    Parsed,
+    Row,
+    Scope,
+    Table,
+    Text,
+    Unknown,
+    Value,
+    Variable,
+    concat,
+    join,
+    joined_path,
+    known_text,
+    options_of,
+    text,
+)
+
+_UNROLLED = 40
+_MOST_DEEP = 60
+
+
+class Expressions(Members):
+    """Evaluates expressions."""
+
+    _nesting = 0
+
+    def evaluate(self, node: ast.expr | None) -> Value:
+        """The value of an expression."""
+        if node is None:
+            return NONE
+        if self._nesting > _MOST_DEEP:
+            return UNKNOWN
+        method = getattr(self, f"_{type(node).__name__}", None)
+        if method is None:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    self.evaluate(child)
+            return UNKNOWN
+        self._nesting += 1
+        try:
+            value: Value = method(node)
+        finally:
+            self._nesting -= 1
+        return value
+
+    def _Constant(self, node: ast.Constant) -> Value:
+        if isinstance(node.value, str):
+            return text(node.value, self.place(node))
+        return Constant(node.value)
+
+    def _Name(self, node: ast.Name) -> Value:
+        found = self.scope.find(node.id)
+        return External(f"builtins.{node.id}") if found is None else found
+
+    def _Attribute(self, node: ast.Attribute) -> Value:
+        return self.attribute(self.evaluate(node.value), node.attr, node)
+
+    def _JoinedStr(self, node: ast.JoinedStr) -> Value:
+        return self.placed(concat([self.evaluate(one) for one in node.values]), node)
+
+    def _FormattedValue(self, node: ast.FormattedValue) -> Value:
+        return self.evaluate(node.value)
+
+    def _BinOp(self, node: ast.BinOp) -> Value:
+        left, right = self.evaluate(node.left), self.evaluate(node.right)
+        if isinstance(node.op, ast.Div) and not isinstance(left, Constant):
+            made = [joined_path([one, right]) for one in options_of(left)]
+            return join([self.placed(one, node) for one in made])
+        if isinstance(node.op, ast.Add):
+            if isinstance(left, Row) and isinstance(right, Row):
+                return Row([*left.items, *right.items], left.whole and right.whole)
+            if isinstance(left, Constant) and isinstance(right, Constant):
+                return _sum(left.value, right.value)
+            if isinstance(left, Text | Many) or isinstance(right, Text):
+                made = [concat([one, right]) for one in options_of(left)]
+                return join([self.placed(one, node) for one in made])
+            if isinstance(left, Variable | Parsed):
+                return self.placed(concat([left, right]), node)
+        if isinstance(node.op, ast.Mod) and isinstance(left, Text) and left.known is not None:
+            values = right.items if isinstance(right, Row) else [right]
+            form = left.known.replace("{", "{{").replace("}", "}}")
+            for mark in ("%s", "%d", "%r", "%i"):
+                form = form.replace(mark, "{}")
+            return self.placed(self.formatted(Text((form,)), values, {}), node)
+        if isinstance(node.op, ast.BitOr) and isinstance(left, Table) and isinstance(right, Table):
+            return Table({**left.items, **right.items}, left.whole and right.whole)
+        return UNKNOWN
+
+    def _BoolOp(self, node: ast.BoolOp) -> Value:
+        if isinstance(node.op, ast.And):
+            names = self.guard(self.present(node.values[0]))
+            values = [self.evaluate(one) for one in node.values]
+            self.guarded -= names
+            return join([values[-1], UNKNOWN])
+        first = self.evaluate(node.values[0])
+        rest = [self.evaluate(one) for one in node.values[1:]]
+        options = [
+            self.note_default(one, rest[-1]) if isinstance(one, Variable) else one
+            for one in options_of(first)
+        ]
+        if all(isinstance(one, Variable) for one in options):
+            return join(options)
+        return join([*(one for one in options if one != NONE), *rest])
+
+    def _IfExp(self, node: ast.IfExp) -> Value:
+        known = self.truth(node.test)
+        if known is not None:
+            return self.evaluate(node.body if known else node.orelse)
+        self.evaluate(node.test)
+        names = self.guard(self.present(node.test))
+        body = self.evaluate(node.body)
+        self.guarded -= names
+        other = self.evaluate(node.orelse)
+        if names and isinstance(body, Variable) and body.name in names:
+            return self.note_default(body, other)
+        return join([body, other])
+
+    def _Compare(self, node: ast.Compare) -> Value:
+        values = [self.evaluate(one) for one in (node.left, *node.comparators)]
+        if isinstance(node.ops[0], ast.In | ast.NotIn):
+            if isinstance(values[1], Environ):
+                self.read_variable(values[0], node.left)
+                for read in self.facts.variables[-1:]:
+                    read.required = bool(read.required)
+            elif isinstance(values[1], Arguments):
+                self.word(values[0], node.left)
+        elif any(isinstance(one, Unknown) and one.of == "word" for one in values):
+            for one, part in zip(values, (node.left, *node.comparators), strict=True):
+                self.word(one, part)
+        return UNKNOWN
+
+    def _UnaryOp(self, node: ast.UnaryOp) -> Value:
+        value = self.evaluate(node.operand)
+        if isinstance(value, Constant) and isinstance(value.value, int | float):
+            if isinstance(node.op, ast.USub):
+                return Constant(-value.value)
+            if isinstance(node.op, ast.Not):
+                return Constant(not value.value)
+        return UNKNOWN
+
+    def _Dict(self, node: ast.Dict) -> Value:
+        table = Table()
+        for key, value in zip(node.keys, node.values, strict=True):
+            inner = self.evaluate(value)
+            if key is not None:
+                self.set_item(table, self.evaluate(key), inner)
+            elif isinstance(inner, Environ):
+                return Environ() if len(node.keys) == 1 else Table(table.items, False, inner)
+            elif isinstance(inner, Table):
+                table.items.update(inner.items)
+                table.whole = table.whole and inner.whole
+            else:
+                self.escape(inner)
+                table.whole = False
+        return table
+
+    def _List(self, node: ast.List | ast.Tuple | ast.Set) -> Value:
+        row = Row()
+        for one in node.elts:
+            value = self.evaluate(one.value if isinstance(one, ast.Starred) else one)
+            if not isinstance(one, ast.Starred):
+                row.items.append(value)
+            elif isinstance(value, Row):
+                row.items += value.items
+                row.whole = row.whole and value.whole
+            else:
+                row.whole = False
+        return row
+
+    _Tuple = _Set = _List
+
+    def _Subscript(self, node: ast.Subscript) -> Value:
+        owner = self.evaluate(node.value)
+        if isinstance(node.slice, ast.Slice):
+            for part in (node.slice.lower, node.slice.upper):
+                self.evaluate(part)
+            if isinstance(owner, Row):
+                return Row(list(owner.items), whole=False)
+            return owner if isinstance(owner, Arguments) else UNKNOWN
+        key = self.evaluate(node.slice)
+        return join([self.item(one, key, node) for one in options_of(owner)])
+
+    def item(self, owner: Value, key: Value, node: ast.AST) -> Value:
+        """The item of a container."""
+        if isinstance(owner, Environ):
+            return self.read_variable(key, node, required=True)
+        if isinstance(owner, Table):
+            return self._table_item(owner, key, node)
+        if isinstance(owner, Row):
+            index = key.value if isinstance(key, Constant) else None
+            if isinstance(index, int) and owner.whole and -len(owner.items) <= index:
+                return owner.items[index] if index < len(owner.items) else UNKNOWN
+            return join(owner.items)
+        if isinstance(owner, Arguments):
+            self.facts.words_escape = True
+            return Unknown("word")
+        if isinstance(owner, Document):
+            known = known_text(key)
+            if known is None:
+                self.read_hyperparameter(owner, "", node)
+            elif owner.of.endswith("SM_TRAINING_ENV") and known == "hyperparameters":
+                return Document("SM_HPS")
+            else:
+                self.read_hyperparameter(owner, known, node)
+            return UNKNOWN
+        if isinstance(owner, Instance | Class) and (known := known_text(key)) is not None:
+            return self.attribute(owner, known, node)
+        return UNKNOWN
+
+    def _table_item(self, owner: Table, key: Value, node: ast.AST) -> Value:
+        from harness.reading.facts import MissingKey
+
+        known: object = key.value if isinstance(key, Constant) else known_text(key)
+        if known in owner.items:
+            return owner.items[known]
+        if isinstance(owner.rest, Environ):
+            return self.read_variable(key, node, required=True)
+        if known is None:
+            found = [
+                owner.items[one]
+                for option in options_of(key)
+                if (one := known_text(option)) is not None and one in owner.items
+            ]
+            return join(found or [*owner.items.values(), UNKNOWN])
+        is_safe = owner.whole and isinstance(known, str) and known not in self.guarded
+        if is_safe and self.reached and self.is_given(owner) and not self.catches("KeyError"):
+            keys = tuple(str(one) for one in owner.items)
+            self.facts.missing.append(MissingKey(str(known), keys, self.place(node)))
+        return UNKNOWN
+
+    def is_given(self, table: Table) -> bool:
+        """Whether a dictionary is one that this function was called with."""
+        raise NotImplementedError
+
+    def catches(self, exception: str) -> bool:
+        """Whether an exception is handled here."""
+        raise NotImplementedError
+
+    def set_item(self, table: Table, key: Value, value: Value) -> None:
+        """`table[key] = value`."""
+        known: object = key.value if isinstance(key, Constant) else known_text(key)
+        options = [one for one in options_of(key) if known_text(one) is not None]
+        if known is None and isinstance(key, Many) and len(options) == len(key.options):
+            for one in options:
+                table.items[known_text(one)] = value
+        elif known is None and key != NONE:
+            table.whole = False
+        elif isinstance(known, str | int | float | bool) or known is None:
+            table.items[known] = value
+
+    # Comprehensions and functions.
+
+    def _ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Value:
+        row = Row()
+        absent: list[Value] = []
+
+        def one() -> None:
+            row.items.append(self.evaluate(node.elt))
+
+        row.whole = self._comprehend(node.generators, one, absent)
+        row.absent = tuple(absent)
+        return row
+
+    _SetComp = _GeneratorExp = _ListComp
+
+    def _DictComp(self, node: ast.DictComp) -> Value:
+        table = Table()
+
+        def one() -> None:
+            self.set_item(table, self.evaluate(node.key), self.evaluate(node.value))
+
+        table.whole = self._comprehend(node.generators, one, []) and table.whole
+        return table
+
+    def _comprehend(
+        self, generators: list[ast.comprehension], body: object, absent: list[Value]
+    ) -> bool:
+        """Go through the elements of a comprehension; whether all of them are known."""
+        assert callable(body)
+        outer = self.scope
+        self.scope = Scope(outer=outer)
+        whole = True
+
+        def go(number: int) -> None:
+            nonlocal whole
+            if number == len(generators):
+                body()
+                return
+            one = generators[number]
+            rows, known = self.elements(self.evaluate(one.iter))
+            whole = whole and known
+            for element in rows:
+                self.bind(one.target, element)
+                names: set[str] = set()
+                for test in one.ifs:
+                    self.evaluate(test)
+                    absent.extend(self.absent(test))
+                    names |= self.guard(self.present(test))
+                    whole = False
+                go(number + 1)
+                self.guarded -= names
+
+        try:
+            go(0)
+        finally:
+            self.scope = outer
+        return whole
+
+    def elements(self, value: Value) -> tuple[list[Value], bool]:
+        """The elements of what a loop goes through, and whether they are all."""
+        if isinstance(value, Row):
+            if value.whole and len(value.items) <= _UNROLLED:
+                return list(value.items), True
+            return [join(value.items)] if value.items else [UNKNOWN], False
+        if isinstance(value, Table):
+            keys: list[Value] = [
+                text(one) if isinstance(one, str) else Constant(one) for one in value.items
+            ]
+            return keys if keys and value.whole else [UNKNOWN], value.whole
+        if isinstance(value, Class):
+            members = [one for one in value.scope.names.values() if isinstance(one, Text)]
+            return list(members) or [UNKNOWN], False
+        if isinstance(value, Arguments):
+            return [Unknown("word")], False
+        if isinstance(value, Environ):
+            self.facts.environment_escapes = True
+        if isinstance(value, Document):
+            self.read_hyperparameter(value, "", None)
+        return [UNKNOWN], False
+
+    def bind(self, target: ast.expr, value: Value) -> None:
+        """Assign a value to a target."""
+        raise NotImplementedError
+
+    def _Lambda(self, node: ast.Lambda) -> Value:
+        return self.function_from(node)
+
+    def _NamedExpr(self, node: ast.NamedExpr) -> Value:
+        value = self.evaluate(node.value)
+        self.bind(node.target, value)
+        return value
+
+    def _Starred(self, node: ast.Starred) -> Value:
+        return self.evaluate(node.value)
+
+    def _Await(self, node: ast.Await) -> Value:
+        return self.evaluate(node.value)
+
+    def _Call(self, node: ast.Call) -> Value:
+        function = self.evaluate(node.func)
+        given: list[Value] = []
+        named: dict[str, Value] = {}
+        loose = False
+        for one in node.args:
+            value = self.evaluate(one)
+            if not isinstance(one, ast.Starred):
+                given.append(value)
+            elif isinstance(value, Row) and value.whole:
+                given += value.items
+            else:
+                loose = True
+        for keyword in node.keywords:
+            value = self.evaluate(keyword.value)
+            if keyword.arg is not None:
+                named[keyword.arg] = value
+            elif isinstance(value, Table):
+                named.update({key: v for key, v in value.items.items() if isinstance(key, str)})
+                loose = loose or not value.whole
+            else:
+                self.escape(value)
+                loose = True
+        values: list[Value] = []
+        for option in options_of(function):
+            self.loose = loose
+            values.append(self.call(option, given, dict(named), node))
+        return join(values)
+
+    # Tests.
+
+    def truth(self, test: ast.expr) -> bool | None:
+        """Whether a test holds, where that is known."""
+        raise NotImplementedError
+
+    def guard(self, values: Sequence[Value]) -> set[str]:
+        """Take it that these variables are set; gives the names that were not so before."""
+        options = [one for value in values for one in options_of(value)]
+        added = {one.name for one in options if isinstance(one, Variable)} - self.guarded
+        self.guarded |= added
+        return added
+
+    def absent(self, test: ast.expr) -> list[Value]:
+        """The variables and arguments that are not given when a test holds."""
+        return self._given(test, holds=True)
+
+    def present(self, test: ast.expr) -> list[Value]:
+        """The variables and arguments that are given when a test holds."""
+        return self._given(test, holds=False)
+
+    def _given(self, test: ast.expr, *, holds: bool) -> list[Value]:
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            return self._given(test.operand, holds=not holds)
+        if isinstance(test, ast.BoolOp):
+            if isinstance(test.op, ast.Or) == holds:
+                return [one for part in test.values for one in self._given(part, holds=holds)]
+            return []
+        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+            return self._compared(test, holds)
+        if isinstance(test, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
+            value = self._quietly(test)
+            if isinstance(value, Row) and value.absent:
+                return list(value.absent) if holds else []
+            return [] if holds else [value]
+        return []
+
+    def _compared(self, test: ast.Compare, holds: bool) -> list[Value]:
+        operator, right = test.ops[0], test.comparators[0]
+        if isinstance(operator, ast.In | ast.NotIn):
+            if not isinstance(self._quietly(right), Environ):
+                key = self._quietly(test.left)
+                if isinstance(operator, ast.In) != holds and isinstance(key, Text) and key.known:
+                    return [Variable(key.known)]
+                return []
+            if isinstance(operator, ast.NotIn) == holds:
+                names = [known_text(one) for one in options_of(self._quietly(test.left))]
+                return [Variable(one) for one in names if one is not None]
+            return []
+        value = self._quietly(right)
+        is_empty = value in (NONE, text(""))
+        if is_empty and isinstance(operator, ast.Is | ast.Eq) == holds:
+            return [self._quietly(test.left)]
+        counts = test.left.args if isinstance(test.left, ast.Call) else []
+        if isinstance(operator, ast.Gt) and holds and value == Constant(0) and counts:
+            counted = self._quietly(counts[0])
+            return list(counted.absent) if isinstance(counted, Row) else []
+        return []
+
+    def _quietly(self, node: ast.expr) -> Value:
+        """The value of a simple expression; others were evaluated before, and are not again."""
+        if isinstance(node, ast.Name | ast.Constant):
+            return self.evaluate(node)
+        if isinstance(node, ast.Attribute):
+            owner = self._quietly(node.value)
+            if isinstance(owner, External | Instance | Class):
+                return self.attribute(owner, node.attr, node)
+            from harness.reading.values import Namespace
+
+            if isinstance(owner, Namespace):
+                for one in owner.parser.arguments:
+                    if one.dest == node.attr:
+                        return Parsed(one)
+            return UNKNOWN
+        if isinstance(node, ast.Subscript):
+            owner, key = self._quietly(node.value), self._quietly(node.slice)
+            if isinstance(owner, Environ) and (name := known_text(key)) is not None:
+                return Variable(name)
+            if isinstance(owner, Table):
+                return owner.items.get(known_text(key), UNKNOWN)
+            return UNKNOWN
+        if isinstance(node, ast.Call) and node.args:
+            function = self._quietly(node.func)
+            name = known_text(self._quietly(node.args[0]))
+            is_read = isinstance(function, External) and function.name == "os.getenv"
+            if isinstance(function, Member) and isinstance(function.owner, Environ):
+                is_read = function.name == "get"
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+                is_read = is_read or isinstance(self._quietly(node.func.value), Environ)
+            return (
+                Variable(name) if is_read and name is not None and len(node.args) == 1 else UNKNOWN
+            )
+        return UNKNOWN
+
+
+def _sum(left: object, right: object) -> Value:
+    if isinstance(left, int | float) and isinstance(right, int | float):
+        return Constant(left + right)
+    return UNKNOWN
+
+
+__all__ = ["Bound", "Expressions", "Function"]
