@@ -314,14 +314,18 @@ def run_step(request: pytest.FixtureRequest) -> Callable[..., Outcome]:
     """A function that runs a script in a tree: `run_step(script, tree, **fields)` → `Outcome`.
 
     `script` is a path on this machine, which is copied to /opt/ml/code under its own name; `fields`
-    are fields of `harness.cases.case.Case`, such as `arguments`, `variables`, `cwd`, `timeout`.
+    are fields of `harness.cases.case.Case`, such as `arguments`, `variables`, `cwd`, `timeout`. The
+    hyperparameters of a training job's tree are arguments, unless there are others.
     """
 
     def run(script: str | Path, tree: Tree, **fields: Any) -> Outcome:
         source = Path(script)
         world = tree.with_code({source.name: source.read_bytes()})
+        # Those that the job makes of its hyperparameters.
+        arguments = world.job.arguments(world.request) if world.job else ()
         case: Case = replace(
-            _case(request.node.name, world, f"/opt/ml/code/{source.name}"), **fields
+            _case(request.node.name, world, f"/opt/ml/code/{source.name}"),
+            **{"arguments": arguments, **fields},
         )
         return _prepared(request.config, _runner_of_fixtures(request.config)).run(case)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -158,7 +159,7 @@ def check(
     if baseline is not None:
         judge_case = JudgeWithBaseline(judge_case, baseline)
     with pool.workers() as workers:
-        summaries = run_steps(step_runs, workers, reports, max_fail, judge_case)
+        summaries = run_steps(step_runs, workers, reports, max_fail, judge_case, errors)
     if baseline is not None:
         _print_baseline(baseline, summaries)
     print_errors(errors)
@@ -198,7 +199,11 @@ def _replay_command(
     profile: str | None,
     level: str | None,
 ) -> tuple[str, ...]:
+    from harness.runners.real import interpreters
+
+    python = os.environ.get(interpreters.VARIABLE)
     return (
+        *(("env", f"{interpreters.VARIABLE}={python}") if python else ()),
         program_name(),
         "replay",
         *step,

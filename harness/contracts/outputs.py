@@ -34,6 +34,19 @@ def _wrong(what: str) -> PydanticCustomError:
 def _inside(name: str) -> str:
     if not {".", ".."}.isdisjoint(name.split("/")):
         raise _wrong("should be a path below the output's, without . and ..")
+    return closed(name)
+
+
+def closed(name: str) -> str:
+    """The name of a file, or a pattern whose every `[` has its `]`; raises for another."""
+    for part in name.split("/"):
+        rest = part
+        while (start := rest.find("[")) >= 0:
+            # The first character of a set may be a ].
+            end = rest.find("]", start + (3 if rest[start + 1 : start + 2] == "!" else 2))
+            if end < 0:
+                raise _wrong(f"is no pattern: {part} has a [ without ]; [[] stands for the letter")
+            rest = rest[end + 1 :]
     return name
 
 
@@ -121,6 +134,8 @@ class Members(_Part):
     """Whether their kinds, links, modes and bytes must be the same too."""
     at: str = "/"
     """The folder of the archive that they are in."""
+    except_: Annotated[tuple[FilePattern, ...], Field(strict=False, alias="except")] = ()
+    """Members that may be replaced or left out: names or patterns, such as `code/**`."""
 
 
 def _golden(value: Any) -> Any:

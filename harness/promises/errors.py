@@ -7,7 +7,13 @@ import signal
 from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
-from harness.promises.failures import is_usage_error, messages, names_cause, own_lines
+from harness.promises.failures import (
+    is_usage_error,
+    messages,
+    names_cause,
+    own_lines,
+    without_code,
+)
 
 _TRACEBACK = "Traceback (most recent call last):"
 _BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was the direct cause")
@@ -181,15 +187,7 @@ def error_text(stderr: str) -> str:
     """
     _, mark, text = stderr.partition(_TRACEBACK)
     lines = (mark + text if mark else stderr).splitlines()
-    kept: list[str] = []
-    in_frame = False
-    for line in lines:
-        if _FRAME.match(line):
-            in_frame = True
-        elif not (in_frame and line.startswith("    ")):
-            in_frame = False
-            kept.append(line)
-    return "\n".join(kept)
+    return "\n".join(without_code(lines))
 
 
 def _fails(evidence: Evidence) -> bool:

@@ -26,7 +26,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     hurts = evidence.case.interrupt is None and got in (None, 0)
     if got is None:
         timeout = evidence.case.timeout
-        yield Breach("hangs", "", expected, f"no end within {timeout:g} s", hurts=hurts)
+        hint = "a step that takes longer has `timeout:` in its contract"
+        yield Breach("hangs", "", expected, f"no end within {timeout:g} s; {hint}", hurts=hurts)
     elif not evidence.as_expected:
         key = f"{got}-for-{'failure' if wanted is None else wanted}"
         yield Breach(key, "", expected, f"exit code {got}{_signal(got)}", hurts=hurts)

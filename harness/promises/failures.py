@@ -23,7 +23,7 @@ _VARYING = re.compile(
 )
 # As argparse reports a wrong command line: all arguments, whatever is wrong, and then the error.
 _USAGE = re.compile(r"^usage: .*\n(?:[ \t]+.*\n)*", re.MULTILINE)
-_FRAME = re.compile(r'^\s*File ".*", line \d+')
+_FRAME = re.compile(r'^.*File ".*", line \d+')
 _USAGE_ERROR = re.compile(r"^[^\s:].*: error: ")
 _USAGE_EXIT_CODE = 2
 
@@ -31,7 +31,7 @@ _USAGE_EXIT_CODE = 2
 def own_lines(evidence: Evidence) -> tuple[str, ...]:
     """The lines outside tracebacks that the usual case does not print."""
     lines = [line for one in _streams(evidence.outcome) for line in one.lines]
-    return _unusual(evidence, _without_code(lines))
+    return _unusual(evidence, without_code(lines))
 
 
 def messages(evidence: Evidence) -> tuple[str, ...]:
@@ -84,10 +84,10 @@ def _unusual(evidence: Evidence, lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _messages(outcome: Outcome) -> list[str]:
-    return _without_code([line for one in _streams(outcome) for line in one.messages])
+    return without_code([line for one in _streams(outcome) for line in one.messages])
 
 
-def _without_code(lines: Sequence[str]) -> list[str]:
+def without_code(lines: Sequence[str]) -> list[str]:
     """The lines without those that show code, as `stack_info` of `logging` does."""
     kept: list[str] = []
     in_frame = False

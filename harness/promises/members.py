@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.contracts.outputs import Members
+from harness.contracts.outputs import Members, matches
 from harness.files import formats
 from harness.promises import Breach, Evidence, NotProven, Promise
 from harness.promises.content import written
@@ -33,7 +33,8 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
     """Each member of an input's archive that the output's lacks, or holds otherwise.
 
     Kinds, links, modes and bytes are compared, dates and owners are not; the output's archive may
-    hold more. A folder without a member of its own is there when something in it is.
+    hold more. What the contract excepts may be replaced or left out. A folder without a member of
+    its own is there when something in it is.
     """
     if not evidence.succeeded:
         return
@@ -59,6 +60,8 @@ def _compare(
         return
     below = terms.at.strip("/")
     for name, member in given.items():
+        if any(matches(name, one) for one in terms.except_):
+            continue
         place = normalised(f"{below}/{name}")
         where = f"{path} → {place}"
         now = held.get(place)

@@ -12,6 +12,7 @@ from typing import Protocol
 from harness.cases.case import Finding, Result
 from harness.cases.shard import Shard
 from harness.contracts.contract import Level
+from harness.errors import HarnessError
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,19 @@ class Summary:
         return len(self.results) == len(self.plan.ids)
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run of one or more steps, and why the others could not be proved."""
+
+    summaries: tuple[Summary, ...]
+    errors: tuple[HarnessError, ...] = ()
+
+    @property
+    def conforms(self) -> bool:
+        """Whether every step was proved, and conforms."""
+        return not self.errors and all(one.conforms for one in self.summaries)
+
+
 class Report(Protocol):
     """A consumer of the events of a run."""
 
@@ -132,8 +146,8 @@ class Report(Protocol):
         """No more cases will be run, also after an error or an interrupt."""
         ...
 
-    def run_finished(self, summaries: Sequence[Summary]) -> None:
-        """The run ended without an error."""
+    def run_finished(self, run: Run) -> None:
+        """The run ended; its `errors` are those of steps."""
         ...
 
 
@@ -147,7 +161,7 @@ def replay_to(summaries: Sequence[Summary], reports: Sequence[Report]) -> None:
             report.step_finished(summary)
     for report in reports:
         report.run_stopped()
-        report.run_finished(summaries)
+        report.run_finished(Run(tuple(summaries)))
 
 
 # The line that a cause ends with.

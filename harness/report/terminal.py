@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from harness.cases.case import Result
-from harness.report import Defect, Plan, Summary, defects
+from harness.report import Defect, Plan, Run, Summary, defects
 
 _SECONDS_BETWEEN_LINES = 5.0
 _MAX_OTHER_CASES = 3
@@ -115,8 +115,9 @@ class TerminalReport:
             soft_wrap=True,
         )
 
-    def run_finished(self, summaries: Sequence[Summary]) -> None:
+    def run_finished(self, run: Run) -> None:
         """Print a table of the steps if there were several."""
+        summaries = run.summaries
         if len(summaries) < 2:
             return
         table = Table(box=None, pad_edge=False, header_style="bold")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cases.case import Result
 from harness.errors import WrongUse
-from harness.report import Plan, Summary
+from harness.report import Plan, Run, Summary
 from harness.report.forms import FORMS
 
 STANDARD_OUTPUT = "-"
@@ -63,9 +62,9 @@ class WrittenReport:
     def run_stopped(self) -> None:
         """Nothing is written of an incomplete run."""
 
-    def run_finished(self, summaries: Sequence[Summary]) -> None:
+    def run_finished(self, run: Run) -> None:
         """Write a temporary file and rename it; raises `WrongUse`."""
-        text = FORMS[self._option.form](summaries)
+        text = FORMS[self._option.form](run)
         if self._option.file == STANDARD_OUTPUT:
             sys.stdout.write(text)
             sys.stdout.flush()
@@ -88,10 +87,10 @@ class StepSummaryReport(WrittenReport):
         super().__init__(ReportOption("markdown", STANDARD_OUTPUT, "GITHUB_STEP_SUMMARY"))
         self._file = Path(file)
 
-    def run_finished(self, summaries: Sequence[Summary]) -> None:
+    def run_finished(self, run: Run) -> None:
         """Append the report; a file that cannot be written is GitHub's affair, and no error."""
         try:
             with self._file.open("a", encoding="utf-8") as stream:
-                stream.write(FORMS["markdown"](summaries))
+                stream.write(FORMS["markdown"](run))
         except OSError as error:
             sys.stderr.write(f"warning: GITHUB_STEP_SUMMARY: {error.strerror}: {self._file}\n")

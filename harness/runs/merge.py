@@ -74,6 +74,7 @@ def _from_lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
     cases: list[Any] = []
     for number, line in enumerate(text.splitlines(), 1):
         document = _parse(path, line, number)
+        _refuse_errors(path, document)
         if isinstance(document, dict) and "id" in document:
             cases.append(document)
         elif isinstance(document, dict):
@@ -91,11 +92,20 @@ def _from_lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
 def _from_json(path: Path, text: str) -> Iterator[tuple[str, Any]]:
     """Each step of a report in one document, as `_from_lines`."""
     document = _parse(path, text, 1)
+    _refuse_errors(path, document)
     steps = document.get("steps") if isinstance(document, dict) else None
     if isinstance(steps, list):
         yield from ((f"1: steps.{number}.", step) for number, step in enumerate(steps))
     else:
         yield "1: ", document
+
+
+def _refuse_errors(path: Path, document: Any) -> None:
+    """Raise `WrongUse` for a run in which steps could not be proved."""
+    errors = document.get("errors") if isinstance(document, dict) else None
+    if isinstance(errors, list) and errors:
+        first = errors[0].get("what") if isinstance(errors[0], dict) else errors[0]
+        raise WrongUse(f"{path}: not all of its steps were proved: {first}", _WRITE_AGAIN)
 
 
 def _parse(path: Path, text: str, first_line: int) -> Any:

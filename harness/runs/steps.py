@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.cases.case import Result
-from harness.errors import RunnerCannot
-from harness.report import Plan, Report, Summary
+from harness.errors import HarnessError, RunnerCannot, RunnerUnavailable
+from harness.report import Plan, Report, Run, Summary
 from harness.runs.choice import Choice
 from harness.runs.session import Session
 from harness.runs.step import JudgeCase, StepRef, prove
@@ -32,11 +32,13 @@ def run_steps(
     reports: Sequence[Report],
     max_fail: int | None = None,
     judge_case: JudgeCase = prove,
+    errors: list[HarnessError] | None = None,
 ) -> tuple[Summary, ...]:
     """Run the steps in order, until all are done or `max_fail` cases have failed.
 
     `workers` and `judge_case` are those of a `Session`. Raises what `Session.run` raises; reports
-    get `run_stopped` even then.
+    get `run_stopped` even then. That no runner can judge one of several steps is added to `errors`
+    instead, and the others are run.
     """
     summaries: list[Summary] = []
     try:
@@ -47,7 +49,13 @@ def run_steps(
             started = time.monotonic()
             for report in reports:
                 report.step_started(step_run.plan)
-            plan, results = _run_step(step_run, workers, reports, allowed, judge_case)
+            try:
+                plan, results = _run_step(step_run, workers, reports, allowed, judge_case)
+            except (RunnerCannot, RunnerUnavailable) as error:
+                if errors is None or len(step_runs) == 1:
+                    raise
+                errors.append(error)
+                continue
             summaries.append(Summary(plan, results, time.monotonic() - started))
             for report in reports:
                 report.step_finished(summaries[-1])
@@ -55,7 +63,7 @@ def run_steps(
         for report in reports:
             report.run_stopped()
     for report in reports:
-        report.run_finished(summaries)
+        report.run_finished(Run(tuple(summaries), tuple(errors or ())))
     return tuple(summaries)
 
 

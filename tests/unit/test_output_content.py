@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import subprocess
-import sys
-import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +11,8 @@ import pytest
 from harness.contracts import schemas
 from harness.errors import WrongContract
 from harness.files import formats
-from harness.files.difference import describe
 from harness.files.tables import looks_like_header
-from harness.promises import content, form, golden, members, repeatable
+from harness.promises import content, form, repeatable
 from harness.runs.step import fingerprint, read_contract
 from tests.unit.small_steps import breaches as found
 from tests.unit.small_steps import contract, evidence, findings, keys, outcome, write_step
@@ -304,143 +298,6 @@ def test_bounds_become_a_json_schema(bounds: str, right: object, wrong: str | No
             schemas.of_metric(bounds)
 
 
-Infos = dict[str, tarfile.TarInfo]
-
-
-def packed(change: Callable[[Infos], object] | None = None, weights: bytes = b"weights") -> bytes:
-    """An archive with a file, a script, two kinds of links and an empty folder."""
-    names = ("a/w.bin", "run.sh", "soft", "hard", "empty")
-    infos = {name: tarfile.TarInfo(name) for name in names}
-    infos["run.sh"].mode = 0o755
-    infos["soft"].type, infos["soft"].linkname = tarfile.SYMTYPE, "a/w.bin"
-    infos["hard"].type, infos["hard"].linkname = tarfile.LNKTYPE, "a/w.bin"
-    infos["empty"].type = tarfile.DIRTYPE
-    if change:
-        change(infos)
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
-        for name, info in infos.items():
-            data = (b"#!" if name == "run.sh" else weights) if info.isreg() else b""
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return stream.getvalue()
-
-
-def _moved(infos: Infos) -> None:
-    for info in infos.values():
-        info.name = f"model/{info.name}"
-        if info.islnk():
-            info.linkname = f"model/{info.linkname}"
-
-
-def _to_file(name: str) -> Callable[[Infos], None]:
-    def change(infos: Infos) -> None:
-        infos[name].type, infos[name].linkname = tarfile.REGTYPE, ""
-
-    return change
-
-
-def repacked(data: bytes, **terms: object) -> list[str]:
-    step = contract(files={"model.tar.gz": {"members": {"of": "data", **terms}}})
-    result = outcome({"model.tar.gz": data}, {"model.tar.gz": packed()})
-    return keys(members.PROMISE, evidence(step, result))
-
-
-@pytest.mark.parametrize(
-    ("data", "wanted"),
-    [
-        (packed(), []),
-        (packed(lambda infos: infos.update(more=tarfile.TarInfo("more"))), []),
-        (packed(lambda infos: infos.pop("run.sh")), ["member-missing"]),
-        (packed(lambda infos: setattr(infos["run.sh"], "name", "Run.sh")), ["member-missing"]),
-        (packed(lambda infos: infos.pop("empty")), ["member-missing"]),
-        (packed(lambda infos: setattr(infos["run.sh"], "mode", 0o644)), ["wrong-mode"]),
-        (packed(_to_file("soft")), ["wrong-type"]),
-        (packed(_to_file("hard")), ["wrong-type", "wrong-type"]),
-        (packed(lambda infos: setattr(infos["soft"], "linkname", "x")), ["wrong-target"]),
-        (packed(weights=b"other"), ["wrong-bytes", "wrong-bytes"]),
-    ],
-)
-def test_members(data: bytes, wanted: list[str]) -> None:
-    assert repacked(data) == wanted
-
-
-def test_members_below_a_folder_and_only_their_names() -> None:
-    assert repacked(packed(_moved), at="/model") == []
-    assert repacked(packed(_moved)) != []
-    assert (
-        repacked(packed(lambda infos: setattr(infos["run.sh"], "mode", 0)), unchanged=False) == []
-    )
-
-
-def test_which_of_two_names_is_the_link_does_not_count() -> None:
-    swapped = io.BytesIO()
-    given = io.BytesIO(packed())
-    with tarfile.open(fileobj=swapped, mode="w:gz") as tar, tarfile.open(fileobj=given) as old:
-        first = tarfile.TarInfo("hard")
-        first.size = len(b"weights")
-        tar.addfile(first, io.BytesIO(b"weights"))
-        second = tarfile.TarInfo("a/w.bin")
-        second.type, second.linkname = tarfile.LNKTYPE, "hard"
-        tar.addfile(second)
-        for info in old:
-            if info.name not in ("hard", "a/w.bin"):
-                tar.addfile(info, old.extractfile(info) if info.isreg() else None)
-    assert repacked(swapped.getvalue()) == []
-
-
-def compared(tmp_path: Path, kept: bytes, written: bytes, **terms: object) -> list[str]:
-    (tmp_path / "a.json").write_bytes(kept)
-    golden_terms = {"file": "a.json", **terms}
-    step = contract(files={"a.json": {"golden": golden_terms}}, volatile=["a.json#/time"])
-    step = step.model_copy(update={"origin": tmp_path / "contract.yaml"})
-    return keys(golden.PROMISE, evidence(step, outcome({"a.json": written}), is_usual=True))
-
-
-def test_golden_files(tmp_path: Path) -> None:
-    kept = b'{"rmse": 1.0, "time": 1}'
-    assert compared(tmp_path, kept, b'{"rmse": 1.0,\n "time": 2}') == []
-    assert compared(tmp_path, kept, b'{"rmse": 1.001, "time": 2}') == ["differs"]
-    assert compared(tmp_path, kept, b'{"rmse": 1.001, "time": 2}', tolerance=0.01) == []
-    assert compared(tmp_path, kept, b'{"rmse": 1.1, "time": 2}', tolerance=0.01) == ["differs"]
-
-
-def test_a_golden_file_that_is_not_there_is_not_proven(tmp_path: Path) -> None:
-    step = contract(files={"a.json": {"golden": "x/a.json"}}, origin=tmp_path / "contract.yaml")
-    given = evidence(step, outcome({"a.json": b"1"}), is_usual=True)
-    assert keys(golden.PROMISE, given) == ["not proven"]
-    assert keys(golden.PROMISE, evidence(step, outcome({"a.json": b"1"}))) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "old", "new", "shown"),
-    [
-        ("a.json", b'{"a": {"b/c": 1}}', b'{"a": {"b/c": 2}}', "/a/b~1c: 1 → 2"),
-        ("a.json", b'{"a": 1}', b'{"a": 1.0}', "/a: 1 → 1.0"),
-        ("a.json", b"[1]", b"[1, 2]", "1 → 2 items"),
-        ("a.csv", b"id,x\n1,2\n", b"id,x\n1,3\n", "row 2, column x: 2 → 3"),
-        ("a.csv", b"id,x\n", b"id,y\n", "row 1: id,x → id,y"),
-        ("a.txt", b"a\nb\n", b"a\nc\n", "-b\n+c"),
-        ("a.bin", b"\0\1", b"\0\2", "from byte 1 on: 01 → 02"),
-        ("m.tar.gz", packed(), packed(lambda i: i.pop("soft")), "member soft: gone"),
-    ],
-)
-def test_differences_are_shown_as_such(name: str, old: bytes, new: bytes, shown: str) -> None:
-    assert shown in describe(name, old, new)
-    assert describe(name, old, old) == ""
-
-
-def test_what_cannot_be_printed_is_escaped() -> None:
-    assert describe("a.txt", b"a\n", b"\x1b[31m\n").splitlines()[-1] == r"+\x1b[31m"
-
-
-def test_differences_are_short() -> None:
-    old, new = ("\n".join(f"{n} {letter * 500}" for n in range(99)) for letter in "ab")
-    shown = describe("a.txt", old.encode(), new.encode())
-    assert len(shown.splitlines()) <= 9
-    assert max(len(line) for line in shown.splitlines()) <= 160
-
-
 TERMS = """\
 name: splits
 entry_point: step.py
@@ -525,45 +382,6 @@ def test_errors_name_file_line_and_key(
         read_contract(tmp_path)
     assert f"contract.yaml:{line}: outputs.out.files." in caught.value.what
     assert what in caught.value.what
-
-
-def accept(folder: Path, *options: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("harness"), "accept", str(folder), *options],
-        input=answer,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
-def test_accept_shows_the_difference_and_writes_golden_files(tmp_path: Path) -> None:
-    kept = tmp_path / "samples" / "expected" / "report.json"
-    write_step(
-        tmp_path, TERMS, SPLIT, {"data/data.csv": ROWS, "expected/report.json": b'{"rows": 5}'}
-    )
-    refused = accept(tmp_path, answer="n\n")
-    assert refused.returncode == 1
-    assert "/rows: 5 → 4" in refused.stdout
-    assert json.loads(kept.read_text()) == {"rows": 5}
-    accepted = accept(tmp_path, "--yes")
-    assert accepted.returncode == 0, accepted.stderr
-    assert json.loads(kept.read_text()) == {"rows": 4}
-    again = accept(tmp_path)
-    assert (again.returncode, again.stdout) == (0, "")
-
-
-def test_accept_without_golden_files_or_with_a_failing_case(tmp_path: Path) -> None:
-    (tmp_path / "plain").mkdir()
-    (tmp_path / "fails").mkdir()
-    terms = TERMS.replace(", golden: samples/expected/report.json", "")
-    write_step(tmp_path / "plain", terms, SPLIT, {"data/data.csv": ROWS})
-    assert accept(tmp_path / "plain").returncode == 2
-    write_step(tmp_path / "fails", TERMS, SPLIT + "1 / 0\n", {"data/data.csv": ROWS})
-    failed = accept(tmp_path / "fails", "--yes")
-    assert failed.returncode == 1
-    assert "nothing to accept" in failed.stderr
 
 
 INTERFACE = """\

@@ -14,8 +14,8 @@ import jsonschema
 import pytest
 
 from harness.cases.case import Finding, Result
-from harness.errors import WrongUse
-from harness.report import Plan, Summary, defects
+from harness.errors import WrongContract, WrongUse
+from harness.report import Plan, Run, Summary, defects
 from harness.report.compare import compare
 from harness.report.forms import FORMS
 from harness.report.forms.grid import choices, grids
@@ -53,6 +53,10 @@ def summary(*results: Result, script: Path | str = "", unproven: Sequence[str] =
     return Summary(plan, results, 1.25)
 
 
+def run(*summaries: Summary) -> Run:
+    return Run(summaries)
+
+
 def passed(case: str) -> Result:
     return Result(case, (), 0, 0.01, "")
 
@@ -71,7 +75,7 @@ MIXED = summary(
 
 
 def test_junit_has_a_test_case_for_each_case() -> None:
-    suite = ElementTree.fromstring(FORMS["junit"]([MIXED]))[0]
+    suite = ElementTree.fromstring(FORMS["junit"](run(MIXED)))[0]
     assert [suite.get(one) for one in ("name", "tests", "failures", "skipped")] == [
         *("copier", "5", "1", "2")
     ]
@@ -85,7 +89,7 @@ def test_junit_has_a_test_case_for_each_case() -> None:
 
 
 def test_ctrf_counts_every_case() -> None:
-    results = json.loads(FORMS["ctrf"]([MIXED]))["results"]
+    results = json.loads(FORMS["ctrf"](run(MIXED)))["results"]
     assert {one["name"]: one["status"] for one in results["tests"]} == {
         "a=1,b=1": "passed",
         "a=1,b=2": "failed",
@@ -110,28 +114,28 @@ def test_a_defect_stands_at_the_line_that_raised_it(tmp_path: Path) -> None:
         failed("a=3", cause="", key="third"),
         script=script,
     )
-    results = json.loads(FORMS["sarif"]([found]))["runs"][0]["results"]
+    results = json.loads(FORMS["sarif"](run(found)))["runs"][0]["results"]
     places = [one["locations"][0]["physicalLocation"] for one in results]
     assert [
         (one["artifactLocation"]["uri"].rpartition("/")[2], one["region"]["startLine"])
         for one in places
     ] == [("mine.py", 3), ("helper.py", 1), ("mine.py", 1)]
     assert len({json.dumps(one["partialFingerprints"]) for one in results}) == 3
-    assert f"file={script},line=3," in FORMS["github"]([found])
-    assert "mine.py:3: raise ValueError" in FORMS["html"]([found]).replace("&#39;", "'")
+    assert f"file={script},line=3," in FORMS["github"](run(found))
+    assert "mine.py:3: raise ValueError" in FORMS["html"](run(found)).replace("&#39;", "'")
 
 
 def test_a_report_without_a_script_names_no_line() -> None:
-    (result,) = json.loads(FORMS["sarif"]([summary(failed("a=1"))]))["runs"][0]["results"]
+    (result,) = json.loads(FORMS["sarif"](run(summary(failed("a=1")))))["runs"][0]["results"]
     assert "locations" not in result
-    assert FORMS["github"]([summary(failed("a=1"))]).startswith("::error title=")
+    assert FORMS["github"](run(summary(failed("a=1")))).startswith("::error title=")
 
 
 @pytest.mark.parametrize("form", ["github", "html", "junit", "markdown", "badge-svg"])
 def test_text_of_a_script_does_not_act(form: str) -> None:
     hostile = summary(failed(f"a={HOSTILE}", got=HOSTILE, key=HOSTILE, cause=HOSTILE))
     hostile = replace(hostile, plan=replace(hostile.plan, step=HOSTILE))
-    text = FORMS[form]([hostile])
+    text = FORMS[form](run(hostile))
     if form == "github":
         assert all(re.match("::(error|warning|notice) ", one) for one in text.splitlines())
         assert "\x1b" not in text
@@ -173,11 +177,22 @@ class _Structure(HTMLParser):
 
 def test_html_is_one_file_whose_links_lead_somewhere() -> None:
     structure = _Structure()
-    structure.feed(FORMS["html"]([MIXED, summary(passed("a=1"))]))
+    structure.feed(FORMS["html"](run(MIXED, summary(passed("a=1")))))
     assert len(set(structure.ids)) == len(structure.ids)
     assert structure.links
     assert {one.removeprefix("#") for one in structure.links} <= set(structure.ids)
     assert not structure.sources
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_step_that_could_not_be_proved_is_in_every_form(form: str) -> None:
+    error = WrongContract("contract.yaml:3: is odd", "mend it")
+    found = Run((summary(passed("a=1")),), (error,))
+    text = FORMS[form](found)
+    assert text != FORMS[form](replace(found, errors=()))
+    assert "is odd" in text or form.startswith("badge")
+    assert "brightgreen" not in text
+    assert "✓ conforms" not in text
 
 
 def test_html_shows_each_verdict_in_the_grid() -> None:
@@ -185,7 +200,7 @@ def test_html_shows_each_verdict_in_the_grid() -> None:
     assert (grid.row_axes, grid.column_axes) == (("a",), ("b",))
     found = {f"{row[0]}{column[0]}": cell.state for (row, column), cell in grid.cells.items()}
     assert found == {"11": "passed", "12": "failed", "21": "warning", "22": "unproven"}
-    text = FORMS["html"]([MIXED])
+    text = FORMS["html"](run(MIXED))
     assert text.count('<details class="defect"') == len(defects(MIXED.results)) == 1
     assert "no sample: 1 case" in text
 
@@ -239,9 +254,9 @@ def test_the_summary_of_a_job_is_appended(
 ) -> None:
     file = tmp_path / "summary.md"
     file.write_text("before\n")
-    StepSummaryReport(str(file)).run_finished([MIXED])
-    assert file.read_text() == f"before\n{FORMS['markdown']([MIXED])}"
-    StepSummaryReport(str(tmp_path)).run_finished([MIXED])
+    StepSummaryReport(str(file)).run_finished(run(MIXED))
+    assert file.read_text() == f"before\n{FORMS['markdown'](run(MIXED))}"
+    StepSummaryReport(str(tmp_path)).run_finished(run(MIXED))
     assert "warning: GITHUB_STEP_SUMMARY" in capsys.readouterr().err
 
 
@@ -291,7 +306,7 @@ def test_the_published_schema_describes_the_report(tmp_path: Path) -> None:
     published = harness("schema", "report", folder=tmp_path)
     schema = json.loads(published.stdout)
     jsonschema.Draft202012Validator.check_schema(schema)
-    document = json.loads(FORMS["json"]([MIXED]))
+    document = json.loads(FORMS["json"](run(MIXED)))
     jsonschema.validate(document, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**document, "totals": None}, schema)

@@ -1,14 +1,14 @@
-"""The forms of report files, each a module with one function from summaries to a text.
+"""The forms of report files, each a module with one function from a run to a text.
 
 A new form is a module and a line in `FORMS`. The text of a report comes from the same summaries as
-what is printed on the terminal.
+what is printed on the terminal; a step that could not be proved is in every form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from harness.report import Summary
+from harness.report import Run
 from harness.report.forms.badge import badge_json, badge_svg
 from harness.report.forms.ctrf import ctrf
 from harness.report.forms.github import github
@@ -18,7 +18,7 @@ from harness.report.forms.markdown import markdown
 from harness.report.forms.sarif import sarif
 from harness.report.json_file import json_document, json_lines
 
-Render = Callable[[Sequence[Summary]], str]
+Render = Callable[[Run], str]
 
 FORMS: Mapping[str, Render] = {
     "badge": badge_json,

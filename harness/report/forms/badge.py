@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from html import escape
 
-from harness.report import Summary
+from harness.report import Run
 
 _LABEL = "contract"
 _COLORS = {"brightgreen": "#3a7d0a", "red": "#c32f27"}
@@ -14,16 +13,16 @@ _COLORS = {"brightgreen": "#3a7d0a", "red": "#c32f27"}
 _CHARACTER, _MARGIN = 6.6, 12
 
 
-def badge_json(summaries: Sequence[Summary]) -> str:
+def badge_json(run: Run) -> str:
     """The document that https://shields.io/badges/endpoint-badge reads."""
-    message, color = _verdict(summaries)
+    message, color = _verdict(run)
     document = {"schemaVersion": 1, "label": _LABEL, "message": message, "color": color}
     return json.dumps(document) + "\n"
 
 
-def badge_svg(summaries: Sequence[Summary]) -> str:
+def badge_svg(run: Run) -> str:
     """The badge as an SVG image."""
-    message, color = _verdict(summaries)
+    message, color = _verdict(run)
     left, right = (round(len(one) * _CHARACTER + _MARGIN) for one in (_LABEL, message))
     title = escape(f"{_LABEL}: {message}")
     return (
@@ -37,13 +36,15 @@ def badge_svg(summaries: Sequence[Summary]) -> str:
     )
 
 
-def _verdict(summaries: Sequence[Summary]) -> tuple[str, str]:
+def _verdict(run: Run) -> tuple[str, str]:
     """The text of the badge, and its color."""
     passed, failed, unproven = (
-        sum(len(getattr(one, name)) for one in summaries)
+        sum(len(getattr(one, name)) for one in run.summaries)
         for name in ("passed", "failed", "unproven")
     )
     more = f", {unproven} not proven" if unproven else ""
-    if all(one.conforms for one in summaries):
+    if run.conforms:
         return f"{passed} cases passed{more}", "brightgreen"
+    if run.errors:
+        return "not proved", "red"
     return f"{failed} of {passed + failed} cases failed{more}", "red"

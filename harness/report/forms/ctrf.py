@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Literal
 
 from harness.cases.case import Result
-from harness.report import Summary
+from harness.report import Run, Summary
 
 Status = Literal["passed", "failed", "skipped"]
 
 
-def ctrf(summaries: Sequence[Summary]) -> str:
+def ctrf(run: Run) -> str:
     """The document; a case that was not proven is `skipped`, with the reason as its message."""
-    tests = [one for summary in summaries for one in _tests(summary)]
+    tests = [one for summary in run.summaries for one in _tests(summary)]
+    tests += [
+        {"name": one.what.splitlines()[0], "status": "failed", "duration": 0, "message": one.what}
+        for one in run.errors
+    ]
     counts = dict.fromkeys(("passed", "failed", "pending", "skipped", "other"), 0)
     for one in tests:
         counts[one["status"]] += 1
-    milliseconds = round(1000 * sum(one.seconds for one in summaries))
+    milliseconds = round(1000 * sum(one.seconds for one in run.summaries))
     document = {
         "reportFormat": "CTRF",
         "specVersion": "0.0.0",

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from harness.report import Defect, Plan, Summary, defects
+from harness.errors import HarnessError
+from harness.report import Defect, Plan, Run, defects
 from harness.report.places import place_of
 from harness.report.visible import visible
 
 
-def github(summaries: Sequence[Summary]) -> str:
+def github(run: Run) -> str:
     """A line for each defect, and one for each reason why cases were not proven."""
-    lines: list[str] = []
-    for summary in summaries:
+    lines = [_command("error", "not proved", _error(one)) for one in run.errors]
+    for summary in run.summaries:
         lines += [_annotation(one, summary.plan) for one in defects(summary.results)]
         for reason in dict.fromkeys(summary.unproven.values()):
             lines.append(_command("notice", f"{summary.plan.step}: not proven", reason))
     return visible("".join(f"{line}\n" for line in lines))
+
+
+def _error(error: HarnessError) -> str:
+    return f"{error.what}\n{error.hint}"
 
 
 def _annotation(defect: Defect, plan: Plan) -> str:

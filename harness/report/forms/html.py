@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.report import Defect, Plan, Summary, defects
+from harness.report import Defect, Plan, Run, Summary, defects
 from harness.report.forms.grid import Grid, grids
 from harness.report.places import place_of, source_line
 from harness.report.visible import visible
@@ -65,7 +64,7 @@ class StepView:
         return tuple(dict.fromkeys(one.defect.head.promise for one in self.defects))
 
 
-def html(summaries: Sequence[Summary]) -> str:
+def html(run: Run) -> str:
     """The document."""
     environment = Environment(
         loader=PackageLoader("harness.report.forms", "templates"),
@@ -77,8 +76,9 @@ def html(summaries: Sequence[Summary]) -> str:
     environment.filters["shown"] = visible
     template = environment.get_template("report.html.jinja")
     return template.render(
-        steps=[_step(number, one) for number, one in enumerate(summaries, 1)],
-        conforms=all(one.conforms for one in summaries),
+        steps=[_step(number, one) for number, one in enumerate(run.summaries, 1)],
+        errors=run.errors,
+        conforms=run.conforms,
         version=version("step-harness"),
     )
 

@@ -6,23 +6,23 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from harness.report import Defect, Plan, Summary, defects
+from harness.report import Defect, Plan, Run, Summary, defects
 from harness.report.visible import visible
 
 _MAX_DEFECTS = 20
 _MAX_TEXT = 2000
 
 
-def markdown(summaries: Sequence[Summary]) -> str:
+def markdown(run: Run) -> str:
     """The verdict, then a section for each step that has defects or undecided cases."""
-    conforms = all(one.conforms for one in summaries)
+    conforms = run.conforms
     lines = [
         f"### {'✅ conforms' if conforms else '❌ does not conform'}",
         "",
         "| step | passed | failed | not proven | defects | warnings | seconds |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for summary in summaries:
+    for summary in run.summaries:
         found = defects(summary.results)
         errors = sum(one.is_error for one in found)
         lines.append(
@@ -30,7 +30,10 @@ def markdown(summaries: Sequence[Summary]) -> str:
             f"| {len(summary.unproven)} | {errors} | {len(found) - errors} "
             f"| {summary.seconds:.1f} |"
         )
-    for summary in summaries:
+    lines += (
+        ["", *(f"- not proved: {_inline(one.what)}" for one in run.errors)] if run.errors else []
+    )
+    for summary in run.summaries:
         lines += _step(summary)
     return visible("\n".join(lines)) + "\n"
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-from harness.report import Defect, Plan, Summary, defects
+from harness.report import Defect, Plan, Run, defects
 from harness.report.places import place_of
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(summaries: Sequence[Summary]) -> str:
+def sarif(run: Run) -> str:
     """One run of the tool `harness check`; the rules are the promises that were broken."""
-    found = [(one, summary.plan) for summary in summaries for one in defects(summary.results)]
+    found = [(one, summary.plan) for summary in run.summaries for one in defects(summary.results)]
     rules = sorted({one.head.promise for one, _ in found})
     driver = {
         "name": "harness check",
@@ -30,13 +29,21 @@ def sarif(summaries: Sequence[Summary]) -> str:
             for name in rules
         ],
     }
-    run = {
+    document = {
         "tool": {"driver": driver},
         # The default is UTF-16 code units.
         "columnKind": "unicodeCodePoints",
+        "invocations": [
+            {
+                "executionSuccessful": not run.errors,
+                "toolExecutionNotifications": [
+                    {"level": "error", "message": {"text": one.what}} for one in run.errors
+                ],
+            }
+        ],
         "results": [_result(one, plan) for one, plan in found],
     }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [document]}, indent=2) + "\n"
 
 
 def _result(defect: Defect, plan: Plan) -> dict[str, Any]:

@@ -97,10 +97,7 @@ def _fork_server(case: Case) -> Iterator[ForkServer]:
     seed = case.variables.get("PYTHONHASHSEED")
     seed = None if seed in _OWN_SEEDS else seed
     idle = _idle.setdefault(seed, [])
-    try:
-        fork_server = idle.pop()
-    except IndexError:
-        fork_server = ForkServer(seed)
+    fork_server = idle.pop() if idle else ForkServer(seed)
     try:
         yield fork_server
     except RunnerCannot:
