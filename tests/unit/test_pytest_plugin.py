@@ -214,3 +214,21 @@ def test_a_timeout_wins_over_the_contract(pytester: pytest.Pytester, copier: Pat
     result = pytester.runpytest_subprocess(*arguments, "--harness-timeout", "0.000001")
     result.stdout.fnmatch_lines(["*no end within 1e-06 s*", "*--timeout 1e-06*"])
     assert pytester.runpytest_subprocess(*arguments, "--harness-timeout", "0").ret == 4
+
+
+HYPERPARAMETERS = """
+from harness.suite import TRAINING, Tree
+
+def test_them(run_step, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("import sys; print(sys.argv[1:])")
+    tree = Tree.for_job(TRAINING).with_request(hyperparameters={"epochs": "3"})
+    assert run_step(script, tree).stdout == "['--epochs', '3']\\n"
+    assert run_step(script, tree, arguments=("--epochs", "4")).stdout == "['--epochs', '4']\\n"
+    assert run_step(script, Tree.for_job(TRAINING)).stdout == "[]\\n"
+"""
+
+
+def test_the_hyperparameters_of_a_training_job_are_arguments(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(HYPERPARAMETERS)
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)

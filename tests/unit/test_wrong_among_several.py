@@ -110,3 +110,52 @@ def test_a_wrong_step_in_a_pipeline(tmp_path: Path, edit: Any) -> None:
             assert [one in done.stdout for one in ("Prepare", "Train", "Evaluate")] == [True] * 3
     one = run("list", str(path), "--code", str(STEPS), "--step", "Prepare")
     assert one.exit_code == 0, one.output
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_a_report_for_programs_holds_the_errors(folder: Path, suffix: str) -> None:
+    put(folder / "a.step.yaml", WRONG["a.step.yaml"])
+    file = folder / f"report.{suffix}"
+    words = ("--jobs", "1", "-k", "special", "--json", str(file))
+    assert run("check", str(folder), *words).exit_code == 2
+    text = file.read_text()
+    document = json.loads(text if suffix == "json" else text.splitlines()[-1])
+    (error,) = document["errors"]
+    assert f"{folder}/a.step.yaml:2: contract.entry_point: " in error["what"]
+    assert error["exit_code"] == 2
+    assert suffix == "jsonl" or [one["step"] for one in document["steps"]] == ["copier"]
+    merged = run("merge", str(file))
+    assert merged.exit_code == 2
+    assert "not all of its steps were proved" in str(merged.exception)
+    assert run("check", str(folder / "b_copier"), *words).exit_code == 0
+    assert "errors" not in file.read_text()
+
+
+SUBPROCESS = "import subprocess\nsubprocess.run(['true'], check=True)\n"
+
+
+def test_a_step_that_its_runner_cannot_judge(folder: Path) -> None:
+    shutil.copytree(COPIER, folder / "a_starter")
+    for name, text in (("copier.py", SUBPROCESS), ("contract.yaml", None)):
+        path = folder / "a_starter" / name
+        path.write_text(text or path.read_text().replace("name: copier", "name: starter"))
+    words = ("--runner", "fake", "--jobs", "1", "-k", "special")
+    done = run("check", str(folder), *words)
+    assert done.exit_code == 3, done.output
+    assert "the fake runner cannot judge this script" in done.stderr
+    assert "copier: " in done.stdout
+    assert "1 passed" in done.stdout
+    alone = run("check", str(folder / "a_starter"), *words)
+    assert "cannot judge" in str(alone.exception)
+
+
+def test_a_replay_names_the_python_that_was_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = folder / "b_copier" / "copier.py"
+    script.write_text("raise SystemExit(3)\n")
+    words = ("check", str(folder / "b_copier"), "--jobs", "1", "-k", "special")
+    monkeypatch.delenv("HARNESS_PYTHON", raising=False)
+    assert "HARNESS_PYTHON" not in run(*words).stdout
+    monkeypatch.setenv("HARNESS_PYTHON", "/opt/my python")
+    assert "replay    env 'HARNESS_PYTHON=/opt/my python' " in run(*words).stdout
