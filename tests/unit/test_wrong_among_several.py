@@ -125,7 +125,6 @@ def test_a_report_for_programs_holds_the_errors(folder: Path, suffix: str) -> No
     assert error["exit_code"] == 2
     assert suffix == "jsonl" or [one["step"] for one in document["steps"]] == ["copier"]
     merged = run("merge", str(file))
-    assert merged.exit_code == 2
     assert "not all of its steps were proved" in str(merged.exception)
     assert run("check", str(folder / "b_copier"), *words).exit_code == 0
     assert "errors" not in file.read_text()
