@@ -145,7 +145,7 @@ class Outcome:
     `after` is None when the tree could not be read. `returned` is the result of the function, for
     a case with a call; `harness.runners.inside.driver` defines its form. `unproven` says why the
     case could not be made as it is (a right that is missing, a signal that was not delivered); then
-    the rest is not judged.
+    the rest is not judged. `missed` says that only its moment was missed, as on a busy machine.
     """
 
     exit_code: int | None
@@ -156,6 +156,7 @@ class Outcome:
     after: Tree | None
     returned: Mapping[str, object] | None = None
     unproven: str = ""
+    missed: bool = False
 
 
 @dataclass(frozen=True)

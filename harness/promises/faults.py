@@ -34,6 +34,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     if evidence.outcome.exit_code == 0 and not (evidence.expected.whole and evidence.as_expected):
         return
     free = _written_on_sigterm(evidence)
+    # What no output may hold is told once.
+    tells_undeclared = "nothing-undeclared" not in evidence.contract.waivers
     before = outputs(
         evidence, replace(evidence.outcome, after=evidence.outcome.before), with_volatile=True
     )
@@ -41,6 +43,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     now = outputs(evidence, evidence.outcome, with_volatile=True)
     for path, old, new in changed(before, now):
         if any(is_under(path, folder) for folder in free):
+            continue
+        if new is not None and tells_undeclared and not evidence.contract.may_write(path):
             continue
         if new is None:
             if any(path in run for run in runs):

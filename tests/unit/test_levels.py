@@ -185,6 +185,22 @@ def test_a_case_that_cannot_be_made_is_not_proven(
     assert summary(practical.result).conforms
 
 
+def test_a_moment_that_was_missed_fails_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = FakeRunner.run
+
+    def run(self: FakeRunner, case: Case) -> Outcome:
+        outcome = real(self, replace(case, interrupt=None))
+        return replace(outcome, unproven="too late", missed=True) if case.interrupt else outcome
+
+    monkeypatch.setattr(FakeRunner, "run", run)
+    ref = StepRef(step(tmp_path, PLAIN), level="strict")
+    result = run_case(ref, FakeRunner(), "circumstance=sigterm-at-50-percent").result
+    assert (result.findings, result.unproven, result.passed) == ((), "too late", False)
+    assert summary(result).conforms
+
+
 def summary(*results: Result) -> Summary:
     ids = tuple(one.case for one in results)
     return Summary(Plan("step", "fake", ids, len(ids), ("harness", "replay")), results, 1.0)
