@@ -45,6 +45,12 @@ class WrongContract(HarnessError):
     """A contract or its suite cannot be used; the message names file, line and key."""
 
 
+class BrokenEdge(HarnessError):
+    """A step of a pipeline does not write what another one, which reads it, asks for."""
+
+    exit_code = Exit.FINDINGS
+
+
 class RunnerUnavailable(HarnessError):
     """The runner does not work on this machine: no Docker engine, no such image."""
 

@@ -216,6 +216,8 @@ def _expected(job: Job, contract: Contract, choices: Mapping[str, str]) -> Expec
     inputs = [
         name for name, one in contract.inputs.items() if one.required and choices[name] in _MISSING
     ]
+    if contract.at_least_one and all(choices[one] in _MISSING for one in contract.at_least_one):
+        inputs += contract.at_least_one
     variables = [name for name in contract.environment.required if choices.get(name) == "unset"]
     if not inputs and not variables:
         holds = tuple(output.path for output in contract.outputs.values() if output.required)

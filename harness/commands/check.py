@@ -100,6 +100,7 @@ def check(
     """
     from rich.console import Console
 
+    from harness.contracts.edges import broken_edges
     from harness.report import Plan, Selection
     from harness.report.terminal import TerminalReport
     from harness.runs.baseline import JudgeWithBaseline
@@ -114,6 +115,12 @@ def check(
         return ref
 
     refs, errors = options.for_each(steps, read)
+    broken = [
+        one
+        for path in dict.fromkeys(source.path for source, _ in refs)
+        for one in broken_edges(path, options.code)
+    ]
+    print_errors([*broken])
     matrices = [load(ref).matrix for _, ref in refs]
     all_ids = tuple(one for matrix in matrices for one in (*matrix.ids, *matrix.unproven))
     selected_ids = set(select_cases(all_ids, expression, cases)) if refs else set()
@@ -150,7 +157,7 @@ def check(
         plans.append((ref, plan, choice))
     if not plans:
         print_errors(errors)
-        sys.exit(exit_code(errors, conforms=True))
+        sys.exit(exit_code([*errors, *broken], conforms=True))
     names = tuple(plan.step for _, plan, _ in plans)
     step_runs = [StepRun(ref, replace(plan, steps=names), one) for ref, plan, one in plans]
     reports: list[Report] = [TerminalReport(Console(highlight=False)), *files]
@@ -163,7 +170,7 @@ def check(
     if baseline is not None:
         _print_baseline(baseline, summaries)
     print_errors(errors)
-    sys.exit(exit_code(errors, conforms=all(one.conforms for one in summaries)))
+    sys.exit(exit_code([*errors, *broken], conforms=all(one.conforms for one in summaries)))
 
 
 def _read_baseline(path: Path | None) -> Baseline | None:

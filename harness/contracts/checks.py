@@ -28,6 +28,16 @@ def find_errors(
         if name not in contract.outputs:
             known = ", ".join(contract.outputs)
             yield ("sigterm", "may_write", number), f"{name} is no output; they are: {known}"
+    for number, name in enumerate(contract.at_least_one):
+        if name not in contract.inputs:
+            known = ", ".join(contract.inputs)
+            yield ("at_least_one", number), f"{name} is no input; they are: {known}"
+        elif contract.inputs[name].required:
+            yield ("at_least_one", number), f"{name} is required, and must always be there"
+        elif name in contract.at_least_one[:number]:
+            yield ("at_least_one", number), f"{name} is there twice"
+    if len(contract.at_least_one) == 1:
+        yield ("at_least_one",), "names one input: say `required: true` of it"
     if not contract.outputs and not contract.sink:
         yield ("outputs",), "is empty: name an output, or say `sink: true` of a step without any"
     if contract.outputs and contract.sink:

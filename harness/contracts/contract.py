@@ -166,6 +166,8 @@ class Contract(Strict):
     """Files and folders of the image outside `/opt/ml`, each with its copy beside the contract."""
     inputs: Mapping[Name, Input] = {}
     """What the step reads."""
+    at_least_one: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    """Optional inputs of which one at least must be there; without any the step must fail."""
     outputs: Mapping[str, Output]
     """What the step writes; empty for a `sink` alone."""
     sink: bool = False

@@ -81,6 +81,7 @@ class _Section(_Part):
     source_dir: str | bool | None = None
     description: str = ""
     inputs: Mapping[str, _Input] = {}
+    at_least_one: tuple[str, ...] = Field(default=(), strict=False)
     outputs: Mapping[str, _Output] = {}
     sink: bool = False
     arguments: Mapping[str, DeclaredValue] = {}
@@ -147,6 +148,7 @@ def _contract(path: Path, section: _Section, document: Any) -> Contract:
         description=section.description,
         entry_point=Path(section.entry_point).name,
         inputs=dict(_inputs(section)),
+        at_least_one=section.at_least_one,
         outputs={name: one.content.at(one.path) for name, one in section.outputs.items()},
         sink=not section.outputs and _is_sink(section, document),
         arguments={**{name: from_value(one) for name, one in section.arguments.items()}, **flags},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,10 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import cli
+from tests.sdk.environments import python_of
 from tests.sdk.expected import HERE, STEPS, VERSIONS, assert_contracts
 
-ROOT = HERE.parents[1]
-REQUIRED = os.environ.get("HARNESS_REQUIRE_SDK") == "1"
 # Digests and time stamps in definitions.
 _VARIABLE_PARTS = re.compile(r"[0-9a-f]{64}|\d{4}(-\d\d){5}-\d{3}")
 
@@ -29,16 +27,11 @@ def version(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def definition(version: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A definition that the SDK of this version creates now."""
-    environment = ROOT / f".venv-sdk{version[1:]}"
-    if not (environment / "ready").is_file():
-        reason = f"the SageMaker SDK {version[1:]} is not in {environment.name}; run: make sdks"
-        if REQUIRED:
-            pytest.fail(f"{reason} (HARNESS_REQUIRE_SDK=1)")
-        pytest.skip(reason)
+    python = python_of(version)
     path = tmp_path_factory.mktemp(version) / "steps.json"
     script = HERE / f"definitions_{version}.py"
     completed = subprocess.run(
-        [environment / "bin" / "python", script, path],
+        [python, script, path],
         capture_output=True,
         text=True,
         check=False,

@@ -52,7 +52,7 @@ def test_a_step_that_conforms() -> None:
 def test_findings_are_grouped_and_can_be_replayed(broken: str) -> None:
     done = harness("check", COPIER, "--script", broken)
     assert done.returncode == 1
-    assert "1. output: wrong-bytes in 16 cases" in done.stdout
+    assert "1. output: wrong-bytes in 17 cases" in done.stdout
     assert "2. exit-code: 2-for-1 in 2 cases" in done.stdout
     assert "expected  exit code 1 (there is no text)" in done.stdout
     assert "got       exit code 2" in done.stdout
@@ -300,10 +300,10 @@ def test_a_folder_of_steps_gets_a_line_for_each_and_totals(tmp_path: Path) -> No
     assert done.returncode == 1
     assert [line.split() for line in done.stdout.splitlines()[-5:]] == [
         ["step", "passed", "failed", "not", "proven", "defects"],
-        ["derived", "2", "0", "15", "0"],
+        ["derived", "2", "0", "16", "0"],
         ["good", "24", "0", "0", "0"],
-        ["wrong", "11", "12", "0", "1"],
-        ["3", "steps", "36", "12", "15", "1"],
+        ["wrong", "11", "13", "0", "1"],
+        ["3", "steps", "37", "13", "16", "1"],
     ]
     document = json.loads(report.read_text())
     assert [step["step"] for step in document["steps"]] == ["derived", "good", "wrong"]

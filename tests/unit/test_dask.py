@@ -171,7 +171,7 @@ def test_several_steps_and_a_comparison(cluster: Cluster) -> None:
     cluster.start_worker()
     done = check(str(COPIER), str(COPIER), *cluster.option)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "46" in done.stdout.splitlines()[-1]
+    assert "48" in done.stdout.splitlines()[-1]
     words = ["parity", str(COPIER), "--runner", "fake", "--runner", "sandbox", "-k", "short"]
     parity = subprocess.run(
         [BIN / "harness", *words, *cluster.option], capture_output=True, text=True, check=False

@@ -40,7 +40,7 @@ def test_a_folder_is_collected(pytester: pytest.Pytester, copier: Path) -> None:
 
 def test_cases_are_selected_by_keyword_and_id(pytester: pytest.Pytester, copier: Path) -> None:
     picked = pytester.runpytest_subprocess("copier/conformance.py", "-k", "text:absent")
-    picked.assert_outcomes(passed=2, deselected=21)
+    picked.assert_outcomes(passed=2, deselected=22)
     one = pytester.runpytest_subprocess("copier/conformance.py::special=accents")
     one.assert_outcomes(passed=1)
 
@@ -54,7 +54,7 @@ def test_a_failure_shows_the_findings_and_how_to_replay_it(
         # In CI, pytest repeats the failure in its summary.
         monkeypatch.setenv("CI", "true")
     done = pytester.runpytest_subprocess("copier/conformance.py", "-x", "-k", "text:long")
-    done.assert_outcomes(failed=1, deselected=21)
+    done.assert_outcomes(failed=1, deselected=22)
     done.stdout.fnmatch_lines(
         [
             "*case text=long,older_copy=absent*",
@@ -79,7 +79,7 @@ def test_a_failure_shows_the_findings_and_how_to_replay_it(
 
 def test_only_the_last_failures_run_again(pytester: pytest.Pytester, copier: Path) -> None:
     break_script(copier)
-    pytester.runpytest_subprocess("copier/conformance.py").assert_outcomes(failed=12, passed=11)
+    pytester.runpytest_subprocess("copier/conformance.py").assert_outcomes(failed=13, passed=11)
     pytester.runpytest_subprocess("copier/conformance.py", "--lf").assert_outcomes(failed=12)
 
 
@@ -100,7 +100,7 @@ def test_cases_are_distributed_to_shards(pytester: pytest.Pytester, copier: Path
     # Tests other than cases run in every shard.
     assert sum(one["passed"] for one in outcomes) == 24 + 2
     assert sum(one["deselected"] for one in outcomes) == 24
-    assert [one["deselected"] for one in outcomes] == [13, 10]
+    assert [one["deselected"] for one in outcomes] == [13, 11]
 
 
 def test_an_empty_shard_passes_and_an_empty_selection_does_not(

@@ -1,0 +1,76 @@
+"""The environments of both SDKs, which `make sdks` makes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REQUIRED = os.environ.get("HARNESS_REQUIRE_SDK") == "1"
+IMAGE = os.environ.get("HARNESS_IMAGE", "step-base:local")
+
+
+def python_of(version: str) -> Path:
+    """The Python of the SDK `v2` or `v3`; skips the test, or fails it where SDKs are required."""
+    environment = ROOT / f".venv-sdk{version[1:]}"
+    if not (environment / "ready").is_file():
+        reason = f"the SageMaker SDK {version[1:]} is not in {environment.name}; run: make sdks"
+        _missing(reason)
+    return environment / "bin" / "python"
+
+
+def need_engine() -> None:
+    """Skip the test where no engine has the image, or fail it where SDKs are required."""
+    command = ["docker", "image", "inspect", IMAGE]
+    try:
+        known = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        known = False
+    if not known:
+        _missing(f"no Docker engine has the image {IMAGE}; run: make base-image")
+
+
+def _missing(reason: str) -> None:
+    if REQUIRED:
+        pytest.fail(f"{reason} (HARNESS_REQUIRE_SDK=1)")
+    pytest.skip(reason)
+
+
+def run_with_sdk(python: Path, script: str, *arguments: str, folder: Path) -> str:
+    """What a script prints that runs with an SDK; its temporary files and containers are removed.
+
+    The SDK keeps both in `folder`.
+    """
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    scratch = folder / "tmp"
+    scratch.mkdir(exist_ok=True)
+    try:
+        done = subprocess.run(
+            [str(python), str(ROOT / "tests" / "sdk" / script), *arguments],
+            env={**os.environ, "PATH": path, "TMPDIR": str(scratch), "HOME": str(folder)},
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            check=False,
+        )
+    finally:
+        remove_containers(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def remove_containers(folder: Path) -> None:
+    """Remove the containers that the SDK's local mode has left, whose files are in `folder`."""
+    label = "com.docker.compose.project.working_dir"
+    listed = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", f"label={label}"], capture_output=True, text=True
+    ).stdout.split()
+    for one in listed:
+        told = subprocess.run(["docker", "inspect", one], capture_output=True, text=True).stdout
+        for info in json.loads(told or "[]"):
+            if info["Config"]["Labels"][label].startswith(str(folder)):
+                subprocess.run(["docker", "rm", "-f", one], capture_output=True, check=False)
