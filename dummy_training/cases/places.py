@@ -125,6 +125,7 @@ def places(world: World) -> Iterator[Special]:
         model_at(processor_code_folders[0]),
         hyperparameters_at(processor_code_folders[1]),
         code=PROCESSOR_CODE,
+        cwd=PROCESSOR_CODE,
         relative=True,
     )
     yield world.case(
@@ -216,5 +217,6 @@ def places(world: World) -> Iterator[Special]:
         injected(members, first),
         model_at(code_folders[0]),
         hyperparameters_at(CODE),
+        cwd=CODE,
         relative=True,
     )

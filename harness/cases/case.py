@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -67,10 +68,10 @@ class Case:
     """A tree, and how the script is started in it.
 
     `script` is the entry point's path in the tree, `cwd` the working directory. `relative` starts
-    it as `python NAME` from its own folder. With a `module`, whose file the script is, it is
-    started as `python -m MODULE`. A script whose first line names another program than Python is
-    started by its path. `user` is its user and group id. The folders `read_only` are read-only file
-    systems (EROFS, for root too), except for the folders `writable` in them. With
+    it as `python NAME`, with its name as seen from there. With a `module`, whose file the script
+    is, it is started as `python -m MODULE`. A script whose first line names another program than
+    Python is started by its path. `user` is its user and group id. The folders `read_only` are
+    read-only file systems (EROFS, for root too), except for the folders `writable` in them. With
     `reversed_listing`, folders list their entries in the opposite order; no order is promised
     otherwise either. `timeout` is in seconds.
     """
@@ -104,6 +105,11 @@ class Case:
         """Whether the script is not in Python, so that its own first line says what runs it."""
         entry = self.tree.get(self.script)
         return entry is not None and is_other_program(entry.data)
+
+    @property
+    def started_as(self) -> str:
+        """The path by which the script is started: `sys.argv[0]`."""
+        return posixpath.relpath(self.script, self.cwd) if self.relative else self.script
 
     @property
     def script_folder(self) -> str:

@@ -36,7 +36,7 @@ def start_case(
         tree = tree.with_file(path, script, mode=0o755)
     case = Case(tree=tree, script=path, cwd=job.working_directory)
     if not contract.module:
-        return replace(case, relative=job.starts_by_name)
+        return replace(case, relative=True, cwd=folder) if job.starts_by_name else case
     # Found from the code folder, and from any other.
     variables = {"PYTHONPATH": folder}
     return replace(case, module=contract.module, cwd=folder, variables=variables)

@@ -283,3 +283,9 @@ def _suite(contract: Contract, source: bytes, profile: str | None) -> Suite:
     if not isinstance(suite, Suite):
         raise WrongContract(f"{path}: suite() returned a {type(suite).__name__}", hint)
     return suite
+
+
+def forget() -> None:
+    """Read every step anew from now on: its files may have changed since this process began."""
+    for cached in (load, fingerprint, _grown_timeout, _run_first, _run_twice):
+        cached.cache_clear()

@@ -81,7 +81,7 @@ class Job(Strict):
     arguments are those of the job, or which program makes them of its hyperparameters, if any.
     `config` maps path → JSON value, `environment` variable → value. The texts of `files`, `config`
     and `environment` may hold placeholders for parts of the `Request` and for `values`.
-    The script is started by its name alone, from its own folder, where the job `starts_by_name`. A
+    The script is started by its name, from the code folder, where the job `starts_by_name`. A
     `source_archive` is a file beside it that holds the whole source folder. What is written to a
     folder that is not below one of those that the job `collects` is lost; without any, that is
     only known of the outputs that the job declares. `compact_json` says how lists and mappings in

@@ -71,9 +71,9 @@ def test_step_selects_one_for_every_command(document: Any, put: Callable[[Any], 
     assert shown.exit_code == 0, shown.output
     assert run("lint", path, "--step", "Evaluate").exit_code == 0
     checked = run("check", path, "--step", "Evaluate", "--jobs", "1")
-    assert "Evaluate: 18 cases" in checked.stdout
+    assert "Evaluate: 19 cases" in checked.stdout
     in_folder = run("check", str(Path(path).parent), "--step", "Evaluate", "--jobs", "1")
-    assert "18 passed" in in_folder.stdout
+    assert "19 passed" in in_folder.stdout
 
 
 @pytest.mark.parametrize("command", ["list", "parity"])
@@ -144,7 +144,7 @@ def test_an_unresolved_value_without_a_sample_is_not_proven(
     assert all(message in why and "Get" in why for why in matrix.unproven.values())
     result = run("check", str(path), "--step", "Prepare", "--jobs", "1")
     assert result.exit_code == 1
-    assert "17 not proven" in result.stdout
+    assert "18 not proven" in result.stdout
 
 
 def test_the_steps_conform_to_lint() -> None:
@@ -379,7 +379,7 @@ def test_a_script_in_a_subfolder_is_run_from_the_folder_of_all_code(
     assert checked.exit_code == 0, checked.output
     case, _ = load(StepRef(Path(path))).matrix.case("train=present")
     assert case.environment["SM_USER_ENTRY_POINT"] == "src/train.py"
-    assert case.environment["PYTHONPATH"] == "/opt/ml/code"
+    assert case.environment["PYTHONPATH"] == "/opt/ml/code:/usr/local/bin"
 
 
 @pytest.mark.parametrize("program", ["_repack_script_launcher.sh", "run.sh", "my-package"])

@@ -173,10 +173,8 @@ def run_case(case: Case, pipe: int, key: bytes, trip_point: TripPoint | None) ->
     create_tree(fs, case)
     fs.umask = case.umask
     _world.rules.apply(case)
-    folder = case.script_folder
-    os.chdir(folder if case.relative else case.cwd)
-    name = case.script
-    sys.argv[:] = [name.rpartition("/")[2] if case.relative else name, *case.arguments]
+    os.chdir(case.cwd)
+    sys.argv[:] = [case.started_as, *case.arguments]
     folders = [one for one in case.environment.get("PYTHONPATH", "").split(":") if one]
     first = dict.fromkeys([case.import_folder, *folders])
     # What else the harness was started with is not the script's.

@@ -219,9 +219,8 @@ def _run(
 ) -> Tuple[Dict[str, Any], Dict[str, bytes]]:
     """Run the script of a job: its exit code, seconds and what `watch` has seen; its streams."""
     script, user = job["script"], job["user"]
-    folder, name = os.path.split(script)
     streams = Streams(job["user"])
-    command = [name if job["relative"] else script, *job["arguments"]]
+    command = [job["started_as"], *job["arguments"]]
     if job["module"]:
         command = ["-m", job["module"], *job["arguments"]]
     passed = []
@@ -234,11 +233,11 @@ def _run(
         system_calls.refuse(system_calls.of_container())
     started = time.perf_counter()
     child = subprocess.Popen(
-        command if job["direct"] else [python, *command],
+        [script, *job["arguments"]] if job["direct"] else [python, *command],
         stdin=subprocess.DEVNULL,
         stdout=streams.write_end("stdout"),
         stderr=streams.write_end("stderr"),
-        cwd=folder if job["relative"] else job["cwd"],
+        cwd=job["cwd"],
         env={**job["defaults"], **job["variables"]},
         start_new_session=True,
         pass_fds=passed,

@@ -37,7 +37,7 @@ class Task:
         job = {
             "script": case.script,
             "cwd": case.cwd,
-            "relative": case.relative,
+            "started_as": case.started_as,
             "module": case.module,
             "direct": case.is_other_program,
             "arguments": list(case.arguments),

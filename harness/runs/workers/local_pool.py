@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess, parent_process
 from typing import TypeVar, cast
 
 from harness.errors import WorkersFailed
+from harness.runs import step
 from harness.runs.workers import Task, prepared, process
 from harness.signals import STOP_SIGNALS
 
@@ -108,6 +109,8 @@ def _initialize_worker() -> None:
     # First of all: a stop that comes meanwhile ends this process, and is no error of its start.
     process.set_idle()
     process.become_worker(parent.sentinel)
+    # A fork has what its parent has read, before this session perhaps.
+    step.forget()
     # The scripts that this worker runs must not inherit what was blocked.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, *STOP_SIGNALS])
 
