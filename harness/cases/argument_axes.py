@@ -24,6 +24,8 @@ from harness.worlds.jobs import Job
 # A text, or True for a flag that is passed without one.
 Value = str | bool
 OMITTED = "omitted"
+# Another value than the default, where no sample is one.
+OTHER = "other"
 # What an id cannot hold.
 _NOT_IN_IDS = re.compile(r"[=,\s]")
 
@@ -90,6 +92,8 @@ class Arguments:
             others = {
                 key: self._passing(name, value) for key, value in values.items() if value != usual
             }
+            if usual is None and (other := _other_number(one)) is not None:
+                others[OTHER] = self._passing(name, one.text(other))
             yield Axis(self.axis_name(name), {label: as_it_is}, others)
 
     def _values(self, one: Argument) -> Iterator[tuple[str, Value | None]]:
@@ -104,8 +108,12 @@ class Arguments:
                 yield "default", default
         for number, choice in enumerate(one.choices, 1):
             text = one.text(choice)
-            is_label = text not in ("", OMITTED, "default") and not _NOT_IN_IDS.search(text)
+            is_label = text not in ("", OMITTED, "default", OTHER) and not _NOT_IN_IDS.search(text)
             yield text if is_label else f"choice-{number}", text
+
+    def is_own(self, choices: Mapping[str, str]) -> bool:
+        """Whether an argument has a value that neither the contract nor a sample names."""
+        return any(choices.get(self.axis_name(name)) == OTHER for name in self._declared)
 
     def varied(self, choices: Mapping[str, str]) -> tuple[str, ...]:
         """The arguments that have another value for the script than in the usual case."""
@@ -117,6 +125,8 @@ class Arguments:
 
     def _is_other(self, one: Argument, usual: Value | None, choice: str) -> bool:
         default = None if one.default is None else one.text(one.default)
+        if choice == OTHER:
+            return True
         value = dict(self._values(one)).get(choice, usual)
         return (default if value is None else value) != (default if usual is None else usual)
 
@@ -190,6 +200,19 @@ class Arguments:
             if value is not True:
                 words.append(str(value))
         return tuple(words)
+
+
+def _other_number(one: Argument) -> float | None:
+    """A number near the default, of the same sign and not greater than a part may be.
+
+    None for other types, and where there are choices.
+    """
+    default = one.default
+    if one.choices or isinstance(default, bool) or not isinstance(default, int | float):
+        return None
+    if one.type == "int":
+        return int(default) + 1
+    return default / 2 or 0.5
 
 
 def _hyperparameters(values: Mapping[str, Value | None]) -> Mapping[str, str]:

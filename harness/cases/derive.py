@@ -126,6 +126,10 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
         varied = (*_varied(contract, case.choices), *arguments.varied(case.choices))
         same = (*arguments.same(case.choices), *_same(contract, case.choices))
         expected = replace(expected, varies=next(iter(varied), ""))
+        if arguments.is_own(case.choices):
+            # It may be a value that is not allowed.
+            refusal = Expectation(None, explained=False, lacks=("argument",), own_value=True)
+            expected = replace(expected, own_value=True, otherwise=refusal)
         for axis, choice, default in same:
             other = id_of({**case.choices, axis: choice})
             expected = replace(expected, same_as=other, default=default)

@@ -78,6 +78,7 @@ class Expectation:
     neither a traceback nor advice in its last line. `lacks` are the kinds of what such a case does
     not have and needs: "input", "variable", "argument". `damaged` is the path of an input that is.
     `varies` is what the case has another value of than the usual case, in nothing else.
+    With an `own_value` that is none of the contract's or the samples', but the harness's.
     `same_as` is the id of a case that must leave the same outputs: it passes the default of what
     this case leaves out, or the other way round; `default` says which value of what that is.
 
@@ -97,6 +98,7 @@ class Expectation:
     lacks: Texts = ()
     damaged: str = ""
     varies: str = ""
+    own_value: bool = False
     same_as: str = ""
     default: str = ""
     otherwise: Expectation | None = None

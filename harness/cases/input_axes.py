@@ -146,7 +146,7 @@ class InputSamples:
 _EXTRA: Files = {
     "_SUCCESS": b"",
     ".DS_Store": b"\0\0\0\x01Bud1\0\0\x10\0",
-    "rows.manifest": json.dumps([{"prefix": "s3://bucket/rows/"}, "part-0.csv"]).encode(),
+    "rows.manifest": json.dumps([{"prefix": "s3://bucket/rows/"}, "part-0.csv"], indent=1).encode(),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from harness.cases.case import Outcome
 from harness.promises import Breach, Evidence, Promise
+from harness.promises.argument_use import is_read
 from harness.promises.usual_outputs import changed, outputs
 
 _TIMES = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?|\b\d\d:\d\d:\d\d([.,]\d+)?")
@@ -16,12 +17,16 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     """One breach when an input, a variable or an argument changes nothing.
 
     Its case has another value than the usual one in nothing else, both succeed, and every output
-    and all that is printed, but for times, is the same.
+    and all that is printed, but for times, is the same. Of a number that the harness has made up,
+    since neither contract nor samples have another than the default, that is told only where the
+    script does not read the argument: many change nothing by intention.
     """
     usual, varied = evidence.usual_outcome, evidence.expected.varies
     if not varied or usual is None or not evidence.as_expected or evidence.outcome.after is None:
         return
     same_outputs = not any(changed(outputs(evidence, usual), outputs(evidence, evidence.outcome)))
+    if evidence.expected.own_value and is_read(evidence.case, varied):
+        return
     if same_outputs and _printed(usual) == _printed(evidence.outcome):
         yield Breach(
             varied,

@@ -99,3 +99,53 @@ def test_the_default_in_other_words_need_not_change_anything(tmp_path: Path) -> 
         "names=present,ENDING=default,factor=3,upper=off": "factor",
         "names=present,ENDING=default,factor=omitted,upper=on": "upper",
     }
+
+
+NUMBERS = """
+name: parts
+entry_point: step.py
+inputs:
+  rows: {required: true, file: rows.txt, mounts: [/opt/ml/processing/input/rows]}
+outputs:
+  parts: {path: /opt/ml/processing/output/parts, files: [rows.txt]}
+arguments:
+  ratio: {type: float, default: 0.5}
+  n-jobs: {type: int, default: 2}
+exit_codes: {0: done, 1: failed}
+"""
+PARTS = """
+import argparse, sys
+parser = argparse.ArgumentParser()
+parser.add_argument("--ratio", type=float, default=0.5)
+parser.add_argument("--n-jobs", type=int, default=2)
+args = parser.parse_args()
+try:
+    text = open("/opt/ml/processing/input/rows/rows.txt").read()
+except OSError as error:
+    sys.exit(f"error: {error}")
+workers = args.n_jobs
+with open("/opt/ml/processing/output/parts/rows.txt", "w") as stream:
+    stream.write(text[: int(len(text) * args.ratio)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "without"),
+    [
+        # The number of processes is read, and changes nothing by intention.
+        ("", "", ""),
+        ("args.ratio", "0.5", "ratio"),
+        ("workers = args.n_jobs", "", "n-jobs"),
+        ("workers = args.n_jobs", "workers = vars(args)", ""),
+        # A number that is not allowed is no finding.
+        ("workers =", "if args.ratio < 0.3: raise ValueError('too small')\nworkers =", ""),
+    ],
+)
+def test_an_argument_that_is_not_read_is_found_without_a_sample(
+    tmp_path: Path, old: str, new: str, without: str
+) -> None:
+    script = PARTS.replace(old, new) if old else PARTS
+    ref = make_step(tmp_path, script, NUMBERS, {"rows/rows.txt": "abcdef"})
+    ids = load(ref).matrix.ids
+    assert "rows=present,ratio=other,n-jobs=omitted" in ids
+    assert effects(ref) == ({(without, "warning")} if without else set())
