@@ -16,6 +16,7 @@ from harness.commands.baseline import baseline
 from harness.commands.check import check
 from harness.commands.diff import diff
 from harness.commands.explain import explain
+from harness.commands.infer import infer
 from harness.commands.lint import lint
 from harness.commands.list_cases import list_cases
 from harness.commands.merge import merge
@@ -39,6 +40,7 @@ _COMMANDS = (
     accept,
     parity,
     lint,
+    infer,
     explain,
     new,
     schema,

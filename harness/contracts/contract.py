@@ -29,6 +29,8 @@ Name = Annotated[str, Field(pattern=r"^[^=,]+$")]
 # How the files of an input come to the hosts of a job: all to each, or to each a part of them.
 Distribution = Literal["FullyReplicated", "ShardedByS3Key"]
 ExitCode = Annotated[int, Field(ge=0, le=255)]
+# `3.8`, or with >= or == before it.
+PythonVersion = Annotated[str, Field(pattern=r"^((>=|==|~=)?\s*3(\.\d+){1,2})?$")]
 # In seconds.
 Timeout = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -192,6 +194,8 @@ class Contract(Strict):
     """How strictly the step is judged; `harness explain LEVEL` says what each level holds."""
     scratch: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = ()
     """Folders that the step may use, and leave things in."""
+    python: PythonVersion = ""
+    """The version of Python that the job runs the script on, such as `>=3.8`."""
     timeout: Timeout | None = None
     """How long a case may take, in seconds; by default it grows with the usual case."""
     sigterm: Sigterm = Sigterm()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.contracts.checks import find_errors
+from harness.contracts.checks import LINT_CODE, find_errors
 from harness.contracts.contract import LOADER_FIELDS, Contract, JobSettings, Unresolved
 from harness.contracts.reading import Options, module_file
 from harness.files import yaml_file
@@ -58,7 +58,9 @@ def schema(promises: Sequence[str]) -> dict[str, Any]:
     for model in (JobSettings, Unresolved):
         del document["$defs"][model.__name__]
     document["properties"]["exit_codes"]["propertyNames"] = {"pattern": _EXIT_CODE}
-    document["properties"]["waivers"]["propertyNames"] = {"enum": list(promises)}
+    document["properties"]["waivers"]["propertyNames"] = {
+        "anyOf": [{"enum": list(promises)}, {"pattern": f"^{LINT_CODE.pattern}$"}]
+    }
     # A sink has no outputs, every other step has.
     document["if"] = {"properties": {"sink": {"const": True}}, "required": ["sink"]}
     document["then"] = {"properties": {"outputs": {"maxProperties": 0}}}

@@ -63,6 +63,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Problem]], ...] = (
     imports.engines,
     imports.gone_modules,
     imports.installs,
+    imports.too_new,
 )
 
 

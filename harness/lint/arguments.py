@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from harness.contracts.arguments import Argument as DeclaredArgument
 from harness.lint.problem import Problem
 from harness.lint.subject import Subject
+from harness.reading.platform import is_of_platform, normalised
 from harness.reading.values import Argument
 
 _VARIABLE_PREFIX = "SM_HP_"
-# Arguments that launchers and containers add themselves.
-_ADDED = re.compile(r"model-dir|local[-_]rank|sm-\w+|help|version|h")
 # What a plain description of an argument says of it: `default 3`, `training or testing`.
 _SAYS_DEFAULT = re.compile(r"default:?\s+(?P<value>[^\s,;]+)", re.I)
 _SAYS_CHOICES = re.compile(r"[\w.-]+((, | or |, or | \| |\|)[\w.-]+)+")
@@ -28,7 +27,7 @@ def undeclared_arguments(subject: Subject) -> Iterator[Problem]:
     seen: set[tuple[str, ...]] = set()
     for one in subject.facts.arguments:
         names = {normalised(name) for name in (*one.names, one.dest)}
-        if declared & names or one.names in seen or _is_of_platform(one):
+        if declared & names or one.names in seen or is_of_platform(one):
             continue
         if not subject.counts(one.place, one.reached):
             continue
@@ -47,14 +46,6 @@ def _described(one: Argument) -> str:
     if one.required:
         return "required"
     return f'"default {one.default}"' if one.default is not None else '""'
-
-
-def _is_of_platform(one: Argument) -> bool:
-    if _ADDED.fullmatch(normalised(one.dest)) or normalised(one.names[-1]) == "model-dir":
-        return True
-    if one.variables and all(name.startswith("SM_") for name in one.variables):
-        return True
-    return isinstance(one.default, str) and one.default.startswith("/opt/ml")
 
 
 def missing_arguments(subject: Subject) -> Iterator[Problem]:
@@ -189,15 +180,10 @@ def unused_arguments(subject: Subject) -> Iterator[Problem]:
     for one in facts.arguments:
         names = {normalised(name) for name in (*one.names, one.dest)} & declared.keys()
         is_unused = not one.used and one.dest not in dests
-        if one.source == "argparse" and names and is_unused and not _is_of_platform(one):
+        if one.source == "argparse" and names and is_unused and not is_of_platform(one):
             yield subject.problem(
                 "STEP305",
                 f"the argument {one.names[0]} is parsed and never used",
                 "use it, or take it out of the contract and the parser",
                 one.place,
             )
-
-
-def normalised(name: str) -> str:
-    """A name of an argument without dashes before it."""
-    return name.lstrip("-").rstrip("=:").replace("_", "-")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import sys
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -11,7 +11,10 @@ from importlib import metadata
 from pathlib import Path
 
 from harness.lint import failures
-from harness.lint.packages import (
+from harness.lint.problem import Problem
+from harness.lint.subject import Subject
+from harness.lint.syntax import Syntax
+from harness.reading.packages import (
     BRINGS,
     PACKAGES,
     brings,
@@ -19,19 +22,9 @@ from harness.lint.packages import (
     packages_of,
     with_all_brought,
 )
-from harness.lint.problem import Problem
-from harness.lint.subject import Subject
-from harness.lint.syntax import Syntax
+from harness.reading.platform import STANDARD_LIBRARY
+from harness.reading.values import Place
 
-# The standard library of all versions of Python.
-_STANDARD_LIBRARY = {
-    *sys.stdlib_module_names,
-    *("__main__", "_typeshed", "annotationlib", "compression", "tomllib"),
-    *("aifc", "asynchat", "asyncore", "audioop", "cgi", "cgitb", "chunk", "crypt", "distutils"),
-    *("dummy_threading", "formatter", "imghdr", "imp", "lib2to3", "mailcap", "msilib", "nis"),
-    *("nntplib", "ossaudiodev", "parser", "pipes", "smtpd", "sndhdr", "spwd", "sunau", "symbol"),
-    *("telnetlib", "uu", "xdrlib"),
-}
 _REQUIREMENTS = "requirements.txt"
 _INCLUDES = ("-r", "--requirement")
 # What pandas reads and writes with another package: the end of the method's name → packages.
@@ -98,7 +91,7 @@ def missing_requirements(subject: Subject) -> Iterator[Problem]:
     """
     required = _required(subject)
     folders = (subject.script.script.parent, subject.contract.folder)
-    seen = set(_STANDARD_LIBRARY)
+    seen = set(STANDARD_LIBRARY)
     for facts in subject.syntaxes():
         optional = set(_optional_imports(facts))
         for node in facts.nodes:
@@ -191,6 +184,39 @@ def gone_modules(subject: Subject) -> Iterator[Problem]:
                     break
 
 
+def too_new(subject: Subject) -> Iterator[Problem]:
+    """Each module of a step that needs a newer Python than the job has."""
+    named = re.search(r"3(\.\d+)*", subject.contract.python)
+    if named is None:
+        return
+    # Imported here, since few contracts ask for it.
+    import vermin
+
+    _, _, minor = named[0].partition(".")
+    limit = (3, int(minor.split(".")[0]))
+    config = vermin.Config()
+    config.set_verbose(3)
+    fix = "write it as that version takes it, or name a newer one under python"
+    for facts in subject.syntaxes():
+        guarded = {getattr(one, "lineno", 0) for one in _guarded(facts)}
+        told = vermin.visit("\n".join(facts.lines), config=config).output_text()
+        for line in told.splitlines():
+            found = re.fullmatch(r"L(\d+)(?: C\d+)?: (.+) requires? .*\b3\.(\d+)", line.strip())
+            if found is None or (3, int(found[3])) <= limit or int(found[1]) in guarded:
+                continue
+            message = f"{found[2]} needs Python 3.{found[3]}, and the job has {named[0]}"
+            yield subject.problem("STEP605", message, fix, Place(facts.script, int(found[1])))
+
+
+def _guarded(facts: Syntax) -> Iterator[ast.AST]:
+    """What only runs where the version of Python has it."""
+    yield from _optional_imports(facts)
+    for node in facts.nodes:
+        if isinstance(node, ast.If) and "version_info" in ast.unparse(node.test):
+            for part in (*node.body, *node.orelse):
+                yield from ast.walk(part)
+
+
 def installs(subject: Subject) -> Iterator[Problem]:
     """Each call that installs packages while the step runs."""
     if "no-network" in subject.contract.waivers:
@@ -245,7 +271,7 @@ def _optional_imports(facts: Syntax) -> Iterator[ast.AST]:
             handlers = [one for one in node.handlers if _handles_import_error(facts, one)]
             blocks += node.body if handlers else []
             tried_packages = {name for one in node.body for name in _imported_packages(facts, one)}
-            if tried_packages <= _STANDARD_LIBRARY:
+            if tried_packages <= STANDARD_LIBRARY:
                 # The handler imports a replacement for older versions of Python.
                 blocks += handlers
         elif isinstance(node, ast.If):

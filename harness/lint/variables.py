@@ -9,24 +9,10 @@ from collections.abc import Iterator
 from harness.lint.problem import Problem
 from harness.lint.subject import Subject
 from harness.reading.facts import VariableRead
+from harness.reading.platform import SET_BY_PLATFORM, names_platform_path
 from harness.reading.recorder import CHANNEL_VARIABLE, PLATFORM_PATHS
 from harness.worlds.jobs import TRAINING, Request
 
-# Set by the service, the toolkits, launchers of processes and the system; or read by libraries and
-# by the tools around them: not set by the definition of the step.
-_SET_BY_PLATFORM = re.compile(
-    r"(SM|SAGEMAKER|SMDATAPARALLEL|AWS|EC2|ECS|EKS|KUBERNETES|PYTHON|LC|LD|XDG|PIP|CONDA|JAVA|SPARK"
-    r"|HADOOP|YARN|PYSPARK|TRAINING_JOB|PROCESSING_JOB|TRANSFORM_JOB|CUDA|CUDNN|NVIDIA|NCCL|GLOO"
-    r"|OMP|OMPI|OPAL|PMI|PMIX|MPI|SLURM|MKL|KMP|OPENBLAS|BLIS|VECLIB|NUMEXPR|NUMBA|TF|TFDS|TENSORFLOW"
-    r"|XLA|TORCH|PYTORCH|TORCHELASTIC|PL|HF|HUGGINGFACE|TRANSFORMERS|DATASETS|TOKENIZERS|SENTENCE"
-    r"|ACCELERATE|DEEPSPEED|FSDP|NEURON|FI|RDMAV|HOROVOD|HOROVOD_\w+|DMLC|PS|MXNET|KERAS|JAX|LIGHTGBM"
-    r"|XGBOOST|RABIT|NLTK|SPACY|MPL|MATPLOTLIB|DASK|RAY|BITSANDBYTES|CUBLAS|MALLOC|GRPC|S3)_\w+"
-    r"|PYTHON\w+|MPLBACKEND|MPLCONFIGDIR|DISPLAY|JAVA_HOME|CI|DEBUGPY\w*|COLUMNS|LINES|EDITOR"
-    r"|PATH|HOME|LANG|LANGUAGE|USER|USERNAME|TZ|TMPDIR|TEMP|TMP|HOSTNAME|PWD|SHELL|TERM|LOGNAME"
-    r"|RANK|LOCAL_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|NODE_RANK|GROUP_RANK|ROLE_RANK|MASTER_ADDR"
-    r"|MASTER_PORT|NPROC_PER_NODE|NNODES|USE_SMDEBUG|TF_CONFIG|PROTOCOL_BUFFERS\w*|NO_COLOR"
-    r"|(?i:(ALL|FTP|HTTPS?|NO)_PROXY)|REQUESTS_CA_BUNDLE|SSL_CERT_\w+|CURL_CA_BUNDLE|OLDPWD|SHLVL"
-)
 _TOOLKIT = re.compile(r"SM_\w+")
 _TOOLKIT_FAMILIES = re.compile(r"SM_(CHANNEL|HP)_\w+")
 _TOOLKIT_VARIABLES = tuple(
@@ -45,7 +31,8 @@ def undeclared_variables(subject: Subject) -> Iterator[Problem]:
     seen: set[str] = set()
     for one in subject.facts.variables:
         name = one.name
-        is_known = name in declared or (name.islower() and name.upper() in any_case)
+        is_known = name in declared or (one.of_settings and name.upper() in any_case)
+        is_known = is_known or (one.of_settings and names_platform_path(one.default))
         if is_known or name in seen or one.implicit or not subject.counts(one.place, one.reached):
             continue
         if name in subject.facts.set_variables | subject.facts.kept_variables:
@@ -54,7 +41,7 @@ def undeclared_variables(subject: Subject) -> Iterator[Problem]:
         message = f"the environment variable {name} is read, and the contract does not declare it"
         if slip := _slip(name):
             message, fix = f"there is no variable {name}; {slip} is meant", f"read {slip}"
-        elif _SET_BY_PLATFORM.fullmatch(name):
+        elif SET_BY_PLATFORM.fullmatch(name):
             continue
         seen.add(name)
         yield subject.problem("STEP201", message, fix, one.place)
@@ -106,6 +93,7 @@ def unread_variables(subject: Subject) -> Iterator[Problem]:
         return
     read = {one.name for one in facts.variables} | facts.kept_variables
     read |= {name.upper() for name in read}
+    of_settings = {one.name.upper() for one in facts.variables if one.of_settings}
     packages = {
         node.partition(".")[0].lower() for one in subject.modules for node in one.imports.values()
     }
@@ -114,7 +102,8 @@ def unread_variables(subject: Subject) -> Iterator[Problem]:
         for name in names:
             # A library reads the variables that begin with its name.
             of_library = name.partition("_")[0].lower() in packages
-            if name in read or of_library or _SET_BY_PLATFORM.fullmatch(name):
+            is_read = name in read or name.upper() in of_settings or of_library
+            if is_read or SET_BY_PLATFORM.fullmatch(name):
                 continue
             yield subject.in_contract(
                 "STEP202",

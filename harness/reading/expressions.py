@@ -129,9 +129,11 @@ class Expressions(Members):
             return self.evaluate(node.body if known else node.orelse)
         self.evaluate(node.test)
         names = self.guard(self.present(node.test))
+        self.conditional += 1
         body = self.evaluate(node.body)
         self.guarded -= names
         other = self.evaluate(node.orelse)
+        self.conditional -= 1
         if names and isinstance(body, Variable) and body.name in names:
             return self.note_default(body, other)
         return join([body, other])
@@ -224,6 +226,10 @@ class Expressions(Members):
             else:
                 self.read_hyperparameter(owner, known, node)
             return UNKNOWN
+        if isinstance(owner, Instance):
+            method = owner.kind.find("__getitem__")
+            if isinstance(method, Function):
+                return self.call(method, [owner, key], {}, node)
         if isinstance(owner, Instance | Class) and (known := known_text(key)) is not None:
             return self.attribute(owner, known, node)
         return UNKNOWN

@@ -36,6 +36,10 @@ class PathUse:
     reached: bool = True
     at_import: bool = False
     encoding_missing: bool = False
+    # Whether it is used in every run that gets so far.
+    certain: bool = True
+    # Whether it is a file for sure, and no folder.
+    is_file: bool = True
 
 
 @dataclass(eq=False)
@@ -50,6 +54,8 @@ class VariableRead:
     reached: bool = True
     # A library reads it for an argument or a field that has its name.
     implicit: bool = False
+    # A field of a class of settings, which takes a variable in any case.
+    of_settings: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,9 @@ class Facts:
     # Variables that the script sets, and those that it sets where they are not set.
     set_variables: set[str] = field(default_factory=set)
     kept_variables: set[str] = field(default_factory=set)
+    # Paths whose absence the script fails for, and those that it goes on without.
+    demanded: set[str] = field(default_factory=set)
+    dispensable: set[str] = field(default_factory=set)
     modules: Mapping[str, Module] = field(default_factory=dict)
     reached: set[ast.AST] = field(default_factory=set)
     # Whether the environment, or the words of the command line, are also used in unknown ways.

@@ -141,6 +141,8 @@ _VERBS: tuple[tuple[str, Use], ...] = (
     (r"(mkdir|makedirs|mkdirs)", "make"),
     (r"(remove|unlink|rmtree|delete)(_.*)?", "remove"),
 )
+# Alone they are also methods of what is open already.
+_BARE_VERBS = ("write", "dump", "read", "load", "parse", "store", "export", "open", "is", "ls")
 _LOGGERS = ("logging", "loguru", "structlog", "rich", "tqdm", "warnings")
 _SUFFIX = re.compile(r"\.[A-Za-z]\w{0,7}$")
 _TEMPORARY = ("mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "mkstemp", "gettempdir")
@@ -463,9 +465,12 @@ class Library(Parsers):
         others = [one for key, one in named.items() if not _PATH_KEYWORDS.fullmatch(key)]
         if use == "name":
             values, others = [], [*values, *others]
-        for value in values:
-            if self._may_be_path(value):
-                self.use_path(value, use, node)
+        paths = [one for one in values if self._may_be_path(one)]
+        if use != "name" and not paths and values and name not in _BARE_VERBS:
+            # A value that is not known, such as one of a settings file, may be the path.
+            paths = [one for one in values[:1] if isinstance(one, Unknown)]
+        for value in paths:
+            self.use_path(value, use, node, is_file=False)
         for value in others:
             self.name_paths(value, node)
 

@@ -265,10 +265,11 @@ class Members(Library):
             self.open_path(owner, mode, "io.open", more, named, node)
             return Result("open", (owner,))
         if name in ("glob", "rglob"):
-            self.use_path(owner, "list", node)
             pattern = given[0] if given else UNKNOWN
             deep: list[Value] = [text("**")] if name == "rglob" else []
-            return Row([joined_path([owner, *deep, pattern])], whole=False)
+            found = joined_path([owner, *deep, pattern])
+            self.use_path(found, "list", node)
+            return Row([found], whole=False)
         if name in ("rename", "replace") and len(given) == 1:
             self.use_path(owner, "remove", node)
             self.use_path(given[0], "write", node)

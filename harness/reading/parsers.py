@@ -28,7 +28,6 @@ from harness.reading.values import (
     Text,
     Value,
     Variable,
-    concat,
     known_text,
 )
 
@@ -403,7 +402,8 @@ class Parsers(Recorder):
             if name == "model_config" or "ClassVar" in ast.unparse(node.annotation):
                 continue
             default = owner.scope.names.get(name)
-            names = [concat([Text((prefix + name,))]).known or name]
+            # The variables are looked for in any case.
+            names = [f"{prefix}{name}".upper()]
             if isinstance(default, Result):
                 given, named = default.given, default.named
                 alias = next(
@@ -421,4 +421,5 @@ class Parsers(Recorder):
                     default = UNKNOWN
             for one in names:
                 self.note_variable(one, self.place(node.target), default, required=default is None)
+                self.facts.variables[-1].of_settings = True
             owner.scope.names[name] = Variable(names[0], default)

@@ -25,6 +25,7 @@ from harness.reading.values import (
     Many,
     Module,
     Namespace,
+    Parsed,
     Result,
     Row,
     Scope,
@@ -35,6 +36,7 @@ from harness.reading.values import (
     Variable,
     join,
     known_text,
+    options_of,
     text,
 )
 
@@ -405,7 +407,9 @@ class Reader(Calls):
             self.at_import = False
         if known is not None:
             return self.block(node.body if known else node.orelse)
+        first = len(self.facts.paths)
         self.evaluate(node.test)
+        tested = {one.path for one in self.facts.paths[first:] if one.use == "test"}
         self.ended = frozenset()
         absent, present = self.absent(node.test), self.present(node.test)
         before = dict(self.scope.names)
@@ -421,6 +425,12 @@ class Reader(Calls):
         self.scope.names = _merged(
             taken if _goes_on(body) else None, self.scope.names if _goes_on(other) else None, before
         )
+        given = [one for value in present for one in options_of(value)]
+        for one in given if not other <= {"fails"} else ():
+            if isinstance(one, Variable | Parsed):
+                tested |= {text.text for text in self.alternatives(one)}
+        fails = body <= {"fails"} or (bool(node.orelse) and other <= {"fails"})
+        (self.facts.demanded if fails else self.facts.dispensable).update(tested)
         if body <= {"fails"}:
             self.demand(absent)
             self.guard(absent)
@@ -569,7 +579,7 @@ class Reader(Calls):
         self.scope.names = _merged(taken, before, before)
         names = set(_types(handler))
         handles = bool(names & set(_KEY_ERRORS)) or (small and bool(names & {*_BROAD, ""}))
-        if handles and not outcomes <= {"fails"}:
+        if handles and not outcomes <= {"fails"} and handler not in self.facts.failing:
             for read in self.facts.variables[first:]:
                 read.required = None if read.required else read.required
         return outcomes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,7 @@ from harness.worlds.jobs import TRAINING, Request
 
 CHANNEL_VARIABLE = "SM_CHANNEL_"
 _FILE_URI = "file://"
+_OPTIONS = re.compile(r"\?\w+=.*$")
 _MOST_ALTERNATIVES = 16
 # The variables of a training job that hold paths, and those paths.
 PLATFORM_PATHS = {
@@ -112,7 +114,13 @@ class Recorder:
         return self.module.place(node)
 
     def use_path(
-        self, value: Value, use: Use, node: ast.AST, *, encoding_missing: bool = False
+        self,
+        value: Value,
+        use: Use,
+        node: ast.AST,
+        *,
+        encoding_missing: bool = False,
+        is_file: bool = True,
     ) -> None:
         """Keep what is done with a path."""
         place = self.place(node)
@@ -120,6 +128,8 @@ class Recorder:
             path = one.text.removeprefix(_FILE_URI)
             if not path or "\n" in path:
                 continue
+            # XGBoost takes options behind a path.
+            path = _OPTIONS.sub("", path)
             path = posixpath.normpath(path) if not path.startswith("*") else path
             self.facts.paths.append(
                 PathUse(
@@ -135,6 +145,8 @@ class Recorder:
                     reached=self.reached,
                     at_import=self.at_import,
                     encoding_missing=encoding_missing,
+                    certain=not self.conditional,
+                    is_file=is_file,
                 )
             )
 
@@ -167,7 +179,7 @@ class Recorder:
     ) -> None:
         """Keep that a variable is read at a place."""
         known = default_text(default)
-        must = required and name not in self.guarded
+        must = required and name not in self.guarded and not self.conditional
         read = self._variables.get((name, place))
         if read is None:
             read = VariableRead(

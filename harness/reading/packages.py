@@ -73,7 +73,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "multipart": ("python-multipart", "multipart"),
     "mx": ("mxnet",),
     "nacl": ("pynacl",),
-    "onnxruntime": ("onnxruntime-gpu",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "osgeo": ("gdal",),
     "paho": ("paho-mqtt",),
     "past": ("future",),
@@ -112,7 +112,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "stable_baselines3": ("stable-baselines3",),
     "telegram": ("python-telegram-bot",),
     "tensorflow": (
-        *("tensorflow-cpu", "tensorflow-gpu", "tensorflow-macos", "intel-tensorflow"),
+        *("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-macos", "intel-tensorflow"),
         "tensorflow-intel",
     ),
     "tensorflow_addons": ("tensorflow-addons",),
@@ -128,7 +128,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "websocket": ("websocket-client",),
     "win32api": ("pywin32",),
     "wx": ("wxpython",),
-    "xgboost": ("xgboost-cpu", "py-xgboost"),
+    "xgboost": ("xgboost", "xgboost-cpu", "py-xgboost"),
     "yaml": ("pyyaml",),
     "zmq": ("pyzmq",),
 }

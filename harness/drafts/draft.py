@@ -1,0 +1,317 @@
+"""The contract that the facts of a script speak for.
+
+What the script cannot tell has a question: whether an input is required, what an exit code means.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.cases.imports import imports_of
+from harness.reading.facts import READING, Facts, PathUse
+from harness.reading.packages import packages_of
+from harness.reading.platform import (
+    SET_BY_PLATFORM,
+    STANDARD_LIBRARY,
+    is_of_platform,
+    names_platform_path,
+)
+from harness.reading.values import Argument
+from harness.worlds.tree import is_under
+
+_STOPPED = 143
+_CHANNELS = "/opt/ml/input/data"
+_INPUTS = "/opt/ml/processing/input"
+_OUTPUTS = "/opt/ml/processing/output"
+_PROCESSING = "/opt/ml/processing"
+_TRAINING_OUTPUTS = ("/opt/ml/model", "/opt/ml/output/data")
+# They are there for every job, or go with the job.
+_OTHERS = (
+    *("/opt/ml/input/config", "/opt/ml/config", "/opt/ml/output/failure", "/opt/ml/output/message"),
+    *("/opt/ml/checkpoints", "/opt/ml/output/metrics", "/opt/ml/output/tensors", "/opt/ml/code"),
+    "/opt/ml/processing/input/code",
+)
+# An argument of such a name holds a path.
+_NAMES_PATH = re.compile(r"path|file|dir|folder|input|data", re.I)
+_WRITES = ("write", "extract")
+
+
+@dataclass
+class Folder:
+    """An input or an output: its folder, the files in it, and what is not known."""
+
+    path: str
+    files: list[str] = field(default_factory=list)
+    any_file: bool = False
+    required: bool | None = None
+    argument: str | None = None
+
+    def add(self, relative: str, *, is_exact: bool) -> None:
+        """A file, or a pattern of files; "" is the folder as a whole."""
+        name = re.sub(r"\*+", "*", relative.removeprefix("**/"))
+        if not name or name == "*" or not (is_exact or "." in posixpath.basename(name)):
+            self.any_file = True
+        elif name not in self.files:
+            self.files.append(name)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A contract as far as a script tells it."""
+
+    name: str
+    entry_point: str
+    inputs: Mapping[str, Folder]
+    outputs: Mapping[str, Folder]
+    scratch: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+    hyperparameters: tuple[str, ...]
+    required: tuple[str, ...]
+    optional: Mapping[str, str | None]
+    exit_codes: Mapping[int, str]
+    requirements: tuple[str, ...]
+
+
+def draft(facts: Facts) -> Draft:
+    """The contract that the facts of a script speak for."""
+    script = facts.script
+    outputs, scratch = _outputs(facts)
+    required, optional = _variables(facts)
+    arguments = tuple(_arguments(facts))
+    known = {name for one in arguments for name in (one.dest, *one.names)}
+    hyperparameters = [one.name for one in facts.hyperparameters if one.name]
+    hyperparameters += [
+        one.name.removeprefix("SM_HP_").lower()
+        for one in facts.variables
+        if one.name.startswith("SM_HP_") and one.reached
+    ]
+    return Draft(
+        re.sub(r"\W+", "_", script.stem) or "step",
+        script.name,
+        _inputs(facts, outputs, scratch),
+        outputs,
+        scratch,
+        arguments,
+        tuple(dict.fromkeys(one for one in hyperparameters if one not in known)),
+        required,
+        optional,
+        _exit_codes(facts),
+        tuple(sorted(set(_requirements(facts)))),
+    )
+
+
+def _reached(facts: Facts) -> Iterator[PathUse]:
+    return (
+        one
+        for one in facts.paths
+        if one.reached and not any(is_under(one.path, other) for other in _OTHERS)
+    )
+
+
+def _split(path: str, roots: Iterable[str]) -> tuple[str, str] | None:
+    """The folder of an input or output that a path lies in, and the rest of the path."""
+    for root in roots:
+        if is_under(path, root) and path != root:
+            first, _, rest = path[len(root) + 1 :].partition("/")
+            if not rest and _is_file(first):
+                return root, first
+            if "*" in first:
+                return root, path[len(root) + 1 :]
+            return f"{root}/{first}", rest
+    return None
+
+
+def _is_file(name: str) -> bool:
+    return "." in name.strip(".")
+
+
+def _inputs(
+    facts: Facts, outputs: Mapping[str, Folder], scratch: tuple[str, ...]
+) -> dict[str, Folder]:
+    written = {one.path for one in facts.paths if one.use in _WRITES}
+    found: dict[str, Folder] = {}
+    by_path: dict[str, Folder] = {}
+    for one in _reached(facts):
+        names_input = one.use in ("name", "test") and is_under(one.path, _CHANNELS)
+        names_input = names_input or (one.use == "name" and is_under(one.path, _INPUTS))
+        if one.use not in READING and not names_input:
+            continue
+        if one.use == "extract" or one.path in written:
+            continue
+        if not one.begins:
+            _add_given(found, one)
+            continue
+        others = (*(known.path for known in outputs.values()), *scratch)
+        if any(is_under(one.path, other) for other in others):
+            continue
+        parts = _split(one.path, (_CHANNELS, _INPUTS, _PROCESSING))
+        if parts is None:
+            continue
+        folder, rest = parts
+        entry = by_path.setdefault(folder, Folder(folder))
+        if one.use == "list":
+            rest = rest if "*" in rest else ""
+        if rest or one.use in READING:
+            entry.add(rest, is_exact=one.exact)
+    for folder, entry in by_path.items():
+        entry.any_file = entry.any_file or not entry.files
+        entry.required = _is_required(facts, folder, entry)
+        found[_name(folder, found)] = entry
+    return found
+
+
+def _add_given(found: dict[str, Folder], use: PathUse) -> None:
+    """An input whose folder an argument gives."""
+    argument = use.argument
+    is_text = argument is not None and argument.type not in ("int", "float", "bool")
+    if argument is None or not is_text or use.use not in READING:
+        return
+    name = argument.dest
+    rest = use.path.removeprefix("*").lstrip("/")
+    if not rest and use.use != "list" and not _NAMES_PATH.search(name):
+        return
+    entry = found.setdefault(name, Folder(f"{_INPUTS}/{name}", argument=name))
+    entry.add(rest, is_exact=not rest.count("*"))
+    entry.required = None
+
+
+def _is_required(facts: Facts, folder: str, entry: Folder) -> bool | None:
+    """Whether the script fails without an input; None where it does not say."""
+    paths = {folder, *(f"{folder}/{one}" for one in entry.files)}
+    if paths & facts.demanded:
+        return True
+    variable = f"SM_CHANNEL_{posixpath.basename(folder).upper()}"
+    if any(one.name == variable and one.required for one in facts.variables):
+        return True
+    if paths & facts.dispensable:
+        return None
+    reads = [one for one in facts.paths if one.reached and is_under(one.path, folder)]
+    return True if any(one.certain for one in reads) else None
+
+
+def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
+    removed = {one.path for one in facts.paths if one.use == "remove"}
+    read = {one.path for one in facts.paths if one.use in READING}
+    by_path: dict[str, Folder] = {}
+    drafts: dict[str, bool] = {}
+    made: set[str] = set()
+    written: set[str] = set()
+    for one in _reached(facts):
+        is_output = one.use == "name" and (
+            is_under(one.path, _OUTPUTS) or any(is_under(one.path, o) for o in _TRAINING_OUTPUTS)
+        )
+        makes = one.use == "make" and one.begins
+        if not one.begins or not (one.use in _WRITES or is_output or makes):
+            continue
+        own = next((root for root in _TRAINING_OUTPUTS if is_under(one.path, root)), None)
+        if own is not None:
+            folder, rest = own, one.path[len(own) + 1 :]
+        else:
+            parts = _split(one.path, (_OUTPUTS, _PROCESSING))
+            if parts is None or is_under(parts[0], _INPUTS):
+                continue
+            folder, rest = parts
+        if one.path in removed:
+            # A draft, or something that only the script needs.
+            drafts.setdefault(folder, one.path in read)
+            continue
+        if makes:
+            made.add(folder)
+            if folder in by_path:
+                continue
+        entry = by_path.setdefault(folder, Folder(folder))
+        if one.use in _WRITES:
+            written.add(folder)
+            entry.add(rest, is_exact=one.exact and one.is_file)
+    for folder in made - written:
+        # Something else writes there, and the script removes it in the end.
+        below = [path for path in removed if is_under(path, folder)]
+        drafts.update({folder: any(path in read for path in below)} if below else {})
+    for entry in by_path.values():
+        entry.any_file = entry.any_file or not entry.files
+    scratch = tuple(
+        folder
+        for folder, was_read in drafts.items()
+        if was_read and (folder not in by_path or not by_path[folder].files)
+    )
+    found: dict[str, Folder] = {}
+    for folder, entry in by_path.items():
+        if folder not in scratch:
+            found[_name(folder, found)] = entry
+    return found, scratch
+
+
+def _name(folder: str, taken: Mapping[str, Folder]) -> str:
+    name = posixpath.basename(folder)
+    while name in taken:
+        name = f"{name}_2"
+    return name
+
+
+def _arguments(facts: Facts) -> Iterator[Argument]:
+    seen: set[str] = set()
+    for one in facts.arguments:
+        is_own = not is_of_platform(one) or _is_of_processing(one)
+        if one.reached and one.dest not in seen and is_own:
+            seen.add(one.dest)
+            yield one
+
+
+def _is_of_processing(one: Argument) -> bool:
+    """Whether the default of an argument is a folder of a processing job, which others may be."""
+    return isinstance(one.default, str) and is_under(one.default, _PROCESSING)
+
+
+def _variables(facts: Facts) -> tuple[tuple[str, ...], dict[str, str | None]]:
+    required: list[str] = []
+    optional: dict[str, str | None] = {}
+    own = facts.set_variables | facts.kept_variables
+    for one in facts.variables:
+        skipped = SET_BY_PLATFORM.fullmatch(one.name) or one.name in own or one.implicit
+        of_platform = one.of_settings and names_platform_path(one.default)
+        if not one.reached or skipped or of_platform:
+            continue
+        if one.required:
+            optional.pop(one.name, None)
+            required.append(one.name)
+        elif one.name not in required:
+            optional[one.name] = optional.get(one.name) or one.default
+    return tuple(dict.fromkeys(required)), optional
+
+
+def _exit_codes(facts: Facts) -> dict[int, str]:
+    own = [one.code for one in facts.exits if one.reached and one.code]
+    # A script that ends failures with another code may have caught them all.
+    codes = {0: "done", 1: "" if own and 1 not in own and not facts.parses else "failed"}
+    if facts.parses and any(one.source != "argv" for one in facts.arguments):
+        codes[2] = "wrong arguments"
+    for one in facts.exits:
+        if one.reached and one.code is not None and one.code != 130:
+            codes.setdefault(one.code, "")
+    if 15 in facts.signals:
+        codes[_STOPPED] = "SIGTERM"
+    return dict(sorted(codes.items()))
+
+
+def _requirements(facts: Facts) -> Iterator[str]:
+    beside = {name.partition(".")[0] for name in facts.modules}
+    for module in facts.modules.values():
+        source = "\n".join(module.lines).encode("utf-8", "surrogatepass")
+        for one in imports_of(source):
+            name = one.package
+            lies_beside = _lies_in(facts.script.parent, name)
+            if one.optional or name in beside or name in STANDARD_LIBRARY or lies_beside:
+                continue
+            if name == "google":
+                parts = one.module.split(".")
+                yield "-".join(parts[:3]) if len(parts) > 2 else "protobuf"
+            else:
+                yield packages_of(name)[0]
+
+
+def _lies_in(folder: Path, name: str) -> bool:
+    return (folder / f"{name}.py").is_file() or (folder / name).is_dir()
