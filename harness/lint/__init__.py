@@ -41,6 +41,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Problem]], ...] = (
     promises.unsorted_listings,
     promises.scratch_left,
     promises.unseeded_random,
+    promises.told_secrets,
     variables.undeclared_variables,
     variables.undeclared_channels,
     variables.unread_variables,

@@ -55,15 +55,29 @@ def _unsafe(facts: Syntax) -> Iterator[tuple[ast.Call, str, str]]:
         elif (
             "tarfile" in modules
             and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "extractall"
+            and node.func.attr in ("extractall", "extract")
+            and (node.func.attr == "extractall" or _is_whole_loop(facts, node))
             and _is_tar_archive(facts, node)
             and not (
                 _has_filter(facts, node)
-                or _selects_members(facts, node)
+                or (node.func.attr == "extractall" and _selects_members(facts, node))
                 or _checks_members(facts, node)
             )
         ):
-            yield node, "extractall() writes wherever the archive says", _FIX
+            yield node, f"{node.func.attr}() writes wherever the archive says", _FIX
+
+
+def _is_whole_loop(facts: Syntax, node: ast.Call) -> bool:
+    """Whether `extract` gets each member of the archive in turn, and nothing asks about it."""
+    member = node.args[0] if node.args else None
+    if not isinstance(member, ast.Name):
+        return False
+    for one in facts.ancestors(node):
+        if isinstance(one, ast.If) and member.id in _names(one.test):
+            return False
+        if isinstance(one, ast.For) and member.id in _names(one.target):
+            return bool(_names(_archive(node)) & _names(one.iter))
+    return False
 
 
 def _is_tar_archive(facts: Syntax, node: ast.Call) -> bool:

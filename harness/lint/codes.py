@@ -219,6 +219,11 @@ CODES: Mapping[str, Code] = {
         "random.seed(7)",
         "warning",
     ),
+    "STEP702": Code(
+        "a secret of the environment is printed or logged",
+        "Logs of a job are kept, and read by more people than may know the secret.",
+        'log.info("the token is %s", "set" if token else "missing")',
+    ),
     "STEP901": Code(
         "a `# noqa` that silences nothing",
         "It hides the next problem of that line.",

@@ -130,7 +130,10 @@ def unread_results(subject: Subject) -> Iterator[Problem]:
             if not isinstance(node.func, ast.Attribute) or not facts.is_value_unused(node):
                 continue
             owner = node.func.value
-            if node.func.attr in _HANDED and _is_executor(facts, owner):
+            is_handed = node.func.attr in _HANDED or (
+                node.func.attr == "map" and "concurrent" in modules
+            )
+            if is_handed and _is_executor(facts, owner):
                 message = f"an exception in `{ast.unparse(node)}` is never seen"
                 fix = "keep the future, and call result()"
                 yield subject.at_node(facts, "STEP503", message, fix, node)

@@ -32,6 +32,8 @@ _TRAINING_PATHS = (
     "/opt/ml/output/intermediate",
     "/opt/ml/input/data/checkpoints",
 )
+# They are there in every training job; what is written there is an output.
+_TRAINING_OUTPUTS = ("/opt/ml/model", "/opt/ml/output/data")
 # Folders of the script. The folder itself may be used, for sys.path; a file in it is an input.
 _CODE_FOLDERS = ("/opt/ml/code", "/opt/ml/processing/input/code")
 # Anything may be written there, and is gone with the container.
@@ -47,6 +49,12 @@ def undeclared_paths(subject: Subject) -> Iterator[Problem]:
     found: dict[str, PathUse] = {}
     for one in _uses(subject):
         path = folder_of(one)
+        if (
+            subject.is_training
+            and path in _TRAINING_OUTPUTS
+            and one.use in ("test", "list", "make")
+        ):
+            continue
         if not is_under(path, _ROOT) or path in (_ROOT, *_CODE_FOLDERS):
             continue
         if any(is_under(path, known) or is_under(known, path) for known in declared):

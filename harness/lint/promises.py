@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from harness.lint.problem import Problem
@@ -10,6 +11,10 @@ from harness.lint.subject import Subject
 from harness.lint.syntax import Function, Syntax
 from harness.reading.facts import READING, WRITING
 
+# Names of variables whose values are secrets.
+_SECRET = re.compile(
+    r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY", re.I
+)
 _GENERATORS = ("random.", "numpy.random.")
 # Members of those modules that draw nothing, or that a seed is given to.
 _NO_DRAWS: tuple[str, ...] = (
@@ -64,6 +69,19 @@ def _is_pause(facts: Syntax, node: ast.Call) -> bool:
         if isinstance(one, Function):
             break
     return False
+
+
+def told_secrets(subject: Subject) -> Iterator[Problem]:
+    """Each secret of the environment that is printed or logged."""
+    if "no-secrets" in subject.contract.waivers:
+        return
+    seen: set[object] = set()
+    for one in subject.facts.told:
+        if one.place in seen or not (not one.variable or _SECRET.search(one.variable)):
+            continue
+        seen.add(one.place)
+        what = one.variable or "the whole environment"
+        yield subject.problem("STEP702", f"{what} is told", "tell whether it is set", one.place)
 
 
 def no_encoding(subject: Subject) -> Iterator[Problem]:

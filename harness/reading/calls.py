@@ -38,6 +38,8 @@ from harness.reading.values import (
 _DEEPEST_CALL = 14
 # Of a function; more differ in values that no fact depends on.
 _MOST_CALLS = 60
+# They run a function with arguments from the command line.
+_RUNS_FUNCTION = ("typer.run", "fire.Fire", "plac.call", "defopt.run", "cyclopts.run", "tyro.cli")
 _OPTIONS = ("click.option", "click.argument", "rich_click.option", "rich_click.argument")
 _COMMANDS = ("click.command", "click.group", "rich_click.command")
 
@@ -75,7 +77,7 @@ class Calls(Expressions):
         if isinstance(function, Class):
             return self._instance(function, list(given), named, node, loose)
         if isinstance(function, External):
-            if function.name.endswith(("typer.run", "fire.Fire")):
+            if function.name in _RUNS_FUNCTION:
                 return self._run_library(function.name, given, node)
             if function.name in ("importlib.import_module", "builtins.__import__") and given:
                 name = known_text(given[0])
@@ -99,6 +101,8 @@ class Calls(Expressions):
         function = given[0] if given else UNKNOWN
         if isinstance(function, Function):
             function.kind = "typer"
+            # These take every parameter by its name.
+            function.by_name = name != "typer.run"
             return self.run_command(function, {}, node)
         self.facts.words_escape = True
         return UNKNOWN

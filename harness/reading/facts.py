@@ -78,6 +78,14 @@ class MissingKey:
 
 
 @dataclass(frozen=True)
+class Told:
+    """A variable whose value is printed or logged; "" is the whole environment."""
+
+    variable: str
+    place: Place
+
+
+@dataclass(frozen=True)
 class WrongCall:
     """A call of a function of the script that does not fit its parameters."""
 
@@ -105,6 +113,7 @@ class Facts:
     missing: list[MissingKey] = field(default_factory=list)
     wrong_calls: list[WrongCall] = field(default_factory=list)
     hyperparameters: list[HyperparameterRead] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
     signals: dict[int, Function | None] = field(default_factory=dict)
     # Handlers of exceptions after which the process fails, or may.
     failing: set[ast.AST] = field(default_factory=set)

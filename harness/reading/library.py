@@ -143,6 +143,7 @@ _VERBS: tuple[tuple[str, Use], ...] = (
 )
 # Alone they are also methods of what is open already.
 _BARE_VERBS = ("write", "dump", "read", "load", "parse", "store", "export", "open", "is", "ls")
+_LEVELS = ("debug", "info", "warning", "warn", "error", "exception", "critical", "log")
 _LOGGERS = ("logging", "loguru", "structlog", "rich", "tqdm", "warnings")
 _SUFFIX = re.compile(r"\.[A-Za-z]\w{0,7}$")
 _TEMPORARY = ("mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "mkstemp", "gettempdir")
@@ -184,6 +185,12 @@ class Library(Parsers):
             return self._parser(given, named, node)
         if name in ("getopt.getopt", "getopt.gnu_getopt"):
             return self.getopt(given, node)
+        if name == "docopt.docopt":
+            return self.docopt(node)
+        if name.startswith("absl.flags.DEFINE_"):
+            return self.defined_flag(given, node)
+        if name == "decouple.config" and given:
+            return self.read_variable(given[0], node, named.get("default"))
         if name == "os.path.join":
             return self.placed(joined_path(given), node)
         if last in _SAME and (given or last in ("list", "tuple", "set")) and _is_known(name):
@@ -398,6 +405,8 @@ class Library(Parsers):
     ) -> Value:
         """A function that is only known by its name."""
         top = name.partition(".")[0]
+        if name == "builtins.print" or (top == "logging" and last in _LEVELS):
+            self.tell(given, node)
         if top in ("subprocess", "pexpect", "sh", "plumbum") or name == "os.system":
             self.facts.runs_programs = True
             for value in (*given, *named.values()):

@@ -345,6 +345,7 @@ class Members(Library):
             self.end(codes.get(name, Constant(2 if name == "fail" else 1)), node)
             return UNKNOWN
         if kind.endswith("getLogger") or kind.startswith(("logging.", "loguru", "structlog")):
+            self.tell(given, node)
             return NONE
         if isinstance(owner, Unknown) and owner.of == "super":
             return UNKNOWN

@@ -56,5 +56,14 @@ class _Older(libcst.CSTTransformer):
         )
         if len(quote) == 1 and quote in inner and quote * 3 not in inner:
             start = updated_node.start.replace(quote, quote * 3)
-            return updated_node.with_changes(start=start, end=quote * 3)
+            updated_node = updated_node.with_changes(start=start, end=quote * 3)
+        if "\\" in inner:
+            # What stands in such a part is not looked at.
+            parts = [
+                one.with_changes(expression=libcst.Name("object"))
+                if isinstance(one, libcst.FormattedStringExpression)
+                else one
+                for one in updated_node.parts
+            ]
+            updated_node = updated_node.with_changes(parts=parts)
         return updated_node

@@ -24,11 +24,14 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "PIL": ("pillow", "pillow-simd"),
     "absl": ("absl-py",),
     "apex": ("nvidia-apex",),
+    "antlr4": ("antlr4-python3-runtime",),
     "apache_beam": ("apache-beam",),
     "attr": ("attrs",),
     "boto": ("boto",),
     "botocore": ("botocore", "boto3"),
     "bs4": ("beautifulsoup4",),
+    "bson": ("pymongo",),
+    "clip": ("clip", "openai-clip"),
     "cairosvg": ("cairosvg",),
     "catboost": ("catboost",),
     "clickhouse_driver": ("clickhouse-driver",),
@@ -56,11 +59,13 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "grpc_status": ("grpcio-status",),
     "grpc_tools": ("grpcio-tools",),
     "gym": ("gym", "gymnasium"),
+    "gridfs": ("pymongo",),
     "haystack": ("haystack-ai", "farm-haystack"),
     "hydra": ("hydra-core",),
     "imblearn": ("imbalanced-learn",),
     "jose": ("python-jose",),
     "jwt": ("pyjwt",),
+    "jpype": ("jpype1",),
     "kafka": ("kafka-python", "kafka-python-ng"),
     "ldap3": ("ldap3",),
     "lightning": ("lightning", "pytorch-lightning"),
@@ -71,6 +76,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "memcache": ("python-memcached",),
     "mpl_toolkits": ("matplotlib",),
     "multipart": ("python-multipart", "multipart"),
+    "mmcv": ("mmcv", "mmcv-full"),
     "mx": ("mxnet",),
     "nacl": ("pynacl",),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
@@ -84,12 +90,14 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "pycocotools": ("pycocotools",),
     "pydantic_settings": ("pydantic-settings",),
     "pylab": ("matplotlib",),
+    "pynvml": ("nvidia-ml-py", "pynvml", "nvidia-ml-py3"),
     "pypdf": ("pypdf", "pypdf2"),
     "PyPDF2": ("pypdf2",),
     "pythonjsonlogger": ("python-json-logger",),
     "pytorch_lightning": ("pytorch-lightning", "lightning"),
     "pywt": ("pywavelets",),
-    "ruamel": ("ruamel-yaml",),
+    "rest_framework": ("djangorestframework",),
+    "ruamel": ("ruamel.yaml",),
     "sagemaker_training": ("sagemaker-training",),
     "sagemaker_containers": ("sagemaker-containers",),
     "sagemaker_inference": ("sagemaker-inference",),
@@ -99,7 +107,10 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "skimage": ("scikit-image",),
     "sklearn": ("scikit-learn", "scikit-learn-intelex"),
     "sklearnex": ("scikit-learn-intelex",),
+    "sksurv": ("scikit-survival",),
     "skopt": ("scikit-optimize",),
+    "scikitplot": ("scikit-plot",),
+    "slack": ("slackclient", "slack-sdk"),
     "slugify": ("python-slugify",),
     "smart_open": ("smart-open",),
     "smdebug": ("smdebug", "sagemaker-debugger"),
@@ -127,6 +138,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "vowpalwabbit": ("vowpalwabbit",),
     "websocket": ("websocket-client",),
     "win32api": ("pywin32",),
+    "whisper": ("openai-whisper",),
     "wx": ("wxpython",),
     "xgboost": ("xgboost", "xgboost-cpu", "py-xgboost"),
     "yaml": ("pyyaml",),
@@ -198,7 +210,10 @@ BRINGS: Mapping[str, tuple[str, ...]] = {
     "xgboost": ("numpy", "scipy"),
 }
 # Namespaces of several packages: google-cloud-storage is imported as google.cloud.storage.
-NAMESPACES = ("azure", "google", "opentelemetry", "ruamel", "snowflake", "autogluon", "aws_cdk")
+NAMESPACES = (
+    *("azure", "google", "opentelemetry", "ruamel", "snowflake", "autogluon", "aws_cdk", "zope"),
+    *("backports", "jaraco", "databricks", "airflow", "keras_core", "smdistributed", "nvidia"),
+)
 
 
 def canonical(name: str) -> str:
@@ -240,6 +255,8 @@ def brings(packages: frozenset[str], module: str) -> bool:
     forms = {name, f"python-{name}", f"py{name}", f"{name}-python", f"{name}-py", f"{name}-binary"}
     forms |= {f"python-{name}-python", f"py-{name}", f"{name}-cpu", f"{name}-gpu", f"{name}2"}
     forms |= {canonical(one) for one in packages_of(module)}
-    if packages & forms:
+    # Names that differ in their dashes alone.
+    plain = {one.replace("-", "") for one in forms}
+    if packages & forms or plain & {one.replace("-", "") for one in packages}:
         return True
     return module in NAMESPACES and any(one.startswith(f"{name}-") for one in packages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -312,9 +313,9 @@ class Parsers(Recorder):
             for piece in pieces[1:]:
                 value = self.evaluate(piece)
                 info = value if isinstance(value, Result) else info
-        is_argument = (info is not None and info.name == "typer.Argument") or (
-            default is None and info is None
-        )
+        is_named = info is not None and info.name == "typer.Argument"
+        is_bare = default is None and info is None
+        is_argument = not function.by_name and (is_named or is_bare)
         given: Sequence[Value] = info.given if info is not None else ()
         named: Mapping[str, Value] = info.named if info is not None else {}
         if info is not None and not annotated:
@@ -381,6 +382,31 @@ class Parsers(Recorder):
                 Argument((flag,), flag.lstrip("-"), self.place(node), "?", source="argv", used=True)
             )
         return Row([Row([Row([UNKNOWN, UNKNOWN])], whole=False), UNKNOWN])
+
+    def docopt(self, node: ast.AST) -> Value:
+        """`docopt(__doc__)`: the arguments are those that the docstring shows."""
+        self.facts.parses = True
+        shown = ast.get_docstring(self.module.tree) or ""
+        for flag in dict.fromkeys(re.findall(r"--[A-Za-z][\w-]*", shown)):
+            if flag not in ("--help", "--version"):
+                self._keep_flag(flag, node)
+        return UNKNOWN
+
+    def defined_flag(self, given: Sequence[Value], node: ast.AST) -> Value:
+        """`flags.DEFINE_string("name", ...)` of absl."""
+        name = known_text(given[0]) if given else None
+        self.facts.parses = True
+        if name is None:
+            self.facts.words_escape = True
+        else:
+            self._keep_flag(f"--{name}", node)
+        return UNKNOWN
+
+    def _keep_flag(self, flag: str, node: ast.AST) -> None:
+        dest = flag.lstrip("-").replace("-", "_")
+        self.facts.arguments.append(
+            Argument((flag,), dest, self.place(node), "?", source="argv", used=True)
+        )
 
     # Settings of pydantic.
 

@@ -331,6 +331,11 @@ class Reader(Calls):
             self.scope.names[f"global {name}"] = NONE
         return _FALLS
 
+    def _Lambda(self, node: ast.Lambda) -> Value:
+        made = self.function_from(node)
+        self._functions.append(made)
+        return made
+
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         made = self.function_from(node)
         self._functions.append(made)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.reading.facts import ExitCode, Facts, PathUse, Use, VariableRead
+from harness.reading.facts import ExitCode, Facts, PathUse, Told, Use, VariableRead
 from harness.reading.values import (
     Argument,
     Constant,
@@ -230,6 +230,21 @@ class Recorder:
         if "fails" in outcomes:
             self.failures += 1
         self.ended = frozenset(outcomes)
+
+    def tell(self, values: Sequence[Value], node: ast.AST, depth: int = 0) -> None:
+        """Keep the variables whose values are printed or logged."""
+        for value in values:
+            if isinstance(value, Environ):
+                self.facts.told.append(Told("", self.place(node)))
+            elif isinstance(value, Variable):
+                self.facts.told.append(Told(value.name, self.place(node)))
+            elif isinstance(value, Text) and depth < 3:
+                parts = [one for one in value.parts if not isinstance(one, str)]
+                self.tell(parts, node, depth + 1)
+            elif isinstance(value, Many) and depth < 3:
+                self.tell(value.options, node, depth + 1)
+            elif isinstance(value, Table) and depth < 3:
+                self.tell(list(value.items.values()), node, depth + 1)
 
     def escape(self, value: Value) -> None:
         """Keep that somebody else's function gets a value, and may do anything with it."""

@@ -224,6 +224,7 @@ class Function(Value):
     owner: Class | None = None
     prefix: str | None = None
     passes_context: bool = False
+    by_name: bool = False
 
     @property
     def name(self) -> str:

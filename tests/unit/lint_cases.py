@@ -98,6 +98,90 @@ def option(line: str) -> Change:
 
 
 CASES: list[tuple[str, str, list[Change]]] = [
+    (
+        "STEP702",
+        "logged",
+        [(C, "[COUNTRY]", "[COUNTRY, API_TOKEN]"), body("log.info('%s', os.environ['API_TOKEN'])")],
+    ),
+    (
+        "STEP702",
+        "in a text",
+        [
+            (C, "[COUNTRY]", "[COUNTRY, DB_PASSWORD]"),
+            body("print(f\"as {os.environ['DB_PASSWORD']}\")"),
+        ],
+    ),
+    ("STEP702", "all of them", [body("log.debug(dict(os.environ))")]),
+    (
+        "STEP301",
+        "of docopt",
+        [
+            top("import docopt", "docopt.docopt('x')"),
+            (S, "Counts events by a column.", "Use --cap."),
+            (C, '{pandas: ">=2"}', "{pandas: '', docopt: ''}"),
+        ],
+    ),
+    (
+        "STEP301",
+        "of absl",
+        [
+            top("from absl import flags", "flags.DEFINE_string('cap', '', '')"),
+            (C, '{pandas: ">=2"}', "{pandas: '', absl-py: ''}"),
+        ],
+    ),
+    (
+        "STEP301",
+        "of fire",
+        [
+            top("import fire"),
+            (C, '{pandas: ">=2"}', "{pandas: '', fire: ''}"),
+            (S, "        work({", "        fire.Fire(lambda cap: cap)\n        work({"),
+        ],
+    ),
+    (
+        "STEP201",
+        "in a field",
+        [
+            top(
+                "from dataclasses import dataclass, field",
+                "@dataclass",
+                "class A:",
+                "    cap: str = field(default_factory=lambda: os.environ['CAP'])",
+            )
+        ],
+    ),
+    (
+        "STEP201",
+        "of decouple",
+        [
+            top("from decouple import config", "CAP = config('CAP')"),
+            (C, '{pandas: ">=2"}', "{pandas: '', python-decouple: ''}"),
+        ],
+    ),
+    ("STEP201", "by a walrus", [body("if (cap := os.environ.get('CAP')): log.info(cap)")]),
+    (
+        "STEP503",
+        "mapped",
+        [
+            body(
+                "from concurrent.futures import ThreadPoolExecutor",
+                "with ThreadPoolExecutor() as pool:",
+                "    pool.map(len, totals)",
+            )
+        ],
+    ),
+    (
+        "STEP501",
+        "each member",
+        [
+            body(
+                "import tarfile",
+                "with tarfile.open('/tmp/t') as t:",
+                "    for m in t:",
+                "        t.extract(m, '/tmp/o')",
+            )
+        ],
+    ),
     # Paths.
     ("STEP101", "opened", [body('open("/opt/ml/processing/input/other/x", encoding="utf-8")')]),
     (
@@ -443,6 +527,83 @@ CASES: list[tuple[str, str, list[Change]]] = [
 
 RIGHT: list[tuple[str, list[Change]]] = [
     ("as it is", []),
+    (
+        "members that are picked",
+        [
+            body(
+                "import tarfile",
+                "with tarfile.open('/tmp/t') as t:",
+                "    for m in t:",
+                "        if m.isfile() and '..' not in m.name:",
+                "            t.extract(m, '/tmp/o')",
+            )
+        ],
+    ),
+    (
+        "one member",
+        [
+            body(
+                "import tarfile",
+                "with tarfile.open('/tmp/t') as t:",
+                "    t.extract('model.json', '/tmp/o')",
+            )
+        ],
+    ),
+    (
+        "a secret that is used",
+        [
+            (C, "[COUNTRY]", "[COUNTRY, API_TOKEN]"),
+            body("token = os.environ['API_TOKEN']", "log.info(bool(token))"),
+        ],
+    ),
+    (
+        "mapped and read",
+        [
+            body(
+                "from concurrent.futures import ThreadPoolExecutor",
+                "with ThreadPoolExecutor() as pool:",
+                "    totals = dict(zip(totals, pool.map(str, totals)))",
+            )
+        ],
+    ),
+    (
+        "a flag that says so",
+        [
+            body(
+                "failed = False",
+                "try:",
+                "    totals = dict(totals)",
+                "except Exception:",
+                "    log.exception('no')",
+                "    failed = True",
+                "if failed: sys.exit(1)",
+            )
+        ],
+    ),
+    (
+        "a package without dashes",
+        [
+            (C, '{pandas: ">=2"}', "{pandas: '', SpeechRecognition: ''}"),
+            top("import speech_recognition"),
+        ],
+    ),
+    ("a backslash in an f-string", [body("log.info(f\"{'\\n'.join(totals)}\")")]),
+    (
+        "click with a group",
+        [
+            (C, '{pandas: ">=2"}', "{pandas: '', click: ''}"),
+            top(
+                "import click",
+                "@click.group()",
+                "@click.pass_context",
+                "def cli(ctx): ctx.obj = 1",
+                "@cli.command()",
+                "@click.option('--limit', type=int, default=10)",
+                "@click.pass_obj",
+                "def go(obj, limit): return obj, limit",
+            ),
+        ],
+    ),
     ("a path in a message", [body('log.info("nothing in /opt/ml/model")')]),
     ("a path that is compared", [body('assert str(EVENTS) != "/opt/ml/processing/input/other"')]),
     ("a path of the platform", [body('open("/opt/ml/output/message", "w", encoding="utf-8")')]),
