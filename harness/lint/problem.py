@@ -50,8 +50,8 @@ class Problem:
 
 
 def url_of(code: str) -> str:
-    """Where a code is described."""
-    return f"https://pypi.org/project/step-harness/#{code.lower()}"
+    """The name of a code that is the same everywhere; `harness explain CODE` describes it."""
+    return f"urn:step-harness:{code}"
 
 
 def problem_of(code: str, message: str, fix: str, file: Path, line: int, column: int) -> Problem:

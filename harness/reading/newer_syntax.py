@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import libcst
+import sys
 
-_DEEP = 20_000
+import libcst
 
 
 def in_older_syntax(source: str) -> str | None:
@@ -13,8 +13,6 @@ def in_older_syntax(source: str) -> str | None:
     `type X = Y` becomes an assignment, parameters of types go, and an f-string that holds its own
     quotes is written with three.
     """
-    if len(source) > _DEEP * 10:
-        return None
     try:
         module = libcst.parse_module(source)
         return module.visit(_Older()).code
@@ -67,3 +65,10 @@ class _Older(libcst.CSTTransformer):
             ]
             updated_node = updated_node.with_changes(parts=parts)
         return updated_node
+
+
+if __name__ == "__main__":
+    older = in_older_syntax(sys.stdin.buffer.read().decode("utf-8", "surrogatepass"))
+    if older is None:
+        sys.exit(1)
+    sys.stdout.buffer.write(older.encode("utf-8", "surrogatepass"))

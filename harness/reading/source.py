@@ -11,6 +11,8 @@ from pathlib import Path
 
 # In bytes; shorter sources cannot be nested deeply enough to crash the parser.
 _SAFE_SIZE = 20_000
+# In characters; larger sources of newer versions are not looked at.
+_MOST_NEWER = 200_000
 # In bytes; a script that a person wrote is shorter.
 LARGEST_SCRIPT = 4_000_000
 
@@ -70,10 +72,16 @@ def _tree(script: Path, text: str) -> ast.Module:
 
 def _in_older_syntax(text: str) -> str | None:
     """The same in syntax that older versions know, line by line; None when it is not Python."""
-    # Imported here, since few scripts need it.
-    from harness.reading.newer_syntax import in_older_syntax
-
-    return in_older_syntax(text)
+    if len(text) > _MOST_NEWER:
+        return None
+    # In a process of its own, which a source that is nested deeply may crash.
+    program = [sys.executable, "-W", "ignore", "-m", "harness.reading.newer_syntax"]
+    source = text.encode("utf-8", "surrogatepass")
+    try:
+        done = subprocess.run(program, input=source, capture_output=True, check=False, timeout=60)
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout.decode("utf-8", "surrogatepass") if done.returncode == 0 else None
 
 
 def _can_be_parsed(source: bytes) -> bool:

@@ -47,7 +47,8 @@ def test_sarif() -> None:
     assert region == {"startLine": 3, "startColumn": 7, "endLine": 3, "endColumn": 7}
     assert result["level"] == "error"
     assert len(result["partialFingerprints"]["harnessLint/v1"]) == 32
-    assert all(rule["helpUri"].startswith("https://") for rule in run["tool"]["driver"]["rules"])
+    rules = run["tool"]["driver"]["rules"]
+    assert all(one["helpUri"].startswith("urn:step-harness:STEP") for one in rules)
 
 
 def test_github() -> None:

@@ -1,0 +1,157 @@
+"""`harness infer` drafts what a script tells, marks what it does not, and overwrites nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli import cli
+from harness.contracts import loaders
+from harness.contracts.arguments import Argument
+
+TOP = Path(__file__).parents[2]
+SCRIPT = """
+import argparse
+import json
+import os
+import signal
+import sys
+
+import joblib
+import pandas as pd
+from sklearn.linear_model import Ridge
+
+from lib import places
+
+
+def stop(number, frame):
+    sys.exit(128 + number)
+
+
+def parse():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--alpha", type=float, default=0.5)
+    parser.add_argument("--solver", choices=["auto", "svd"], default="auto")
+    parser.add_argument("--target", required=True)
+    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--model-dir", default=os.environ.get("SM_MODEL_DIR"))
+    parser.add_argument("--train", default=os.environ["SM_CHANNEL_TRAIN"])
+    return parser.parse_args()
+
+
+def main():
+    args = parse()
+    region = os.environ["REGION"]
+    level = os.environ.get("LEVEL", "INFO")
+    table = pd.read_csv(os.path.join(args.train, "rows.csv"))
+    if os.path.exists(places.EXTRA):
+        table = table.merge(pd.read_csv(places.EXTRA))
+    if table.empty:
+        sys.exit(4)
+    model = Ridge(alpha=args.alpha, solver=args.solver).fit(table, table[args.target])
+    joblib.dump(model, os.path.join(args.model_dir, "model.joblib"))
+    with open("/opt/ml/output/data/report.json", "w") as file:
+        json.dump({"region": region, "level": level}, file)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
+    main()
+"""
+PLACES = 'ROOT = "/opt/ml/input/data"\nEXTRA = f"{ROOT}/extra/more.csv"\n'
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "__init__.py").touch()
+    (tmp_path / "lib" / "places.py").write_text(PLACES)
+    path = tmp_path / "fit.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def infer(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["infer", *map(str, arguments)])
+
+
+def test_the_draft_is_what_the_script_does(script: Path) -> None:
+    result = infer(script)
+    assert result.exit_code == 0, result.output
+    contract = loaders.load(script.parent)
+    assert {name: one.mounts for name, one in contract.inputs.items()} == {
+        "train": ("/opt/ml/input/data/train",),
+        "extra": ("/opt/ml/input/data/extra",),
+    }
+    assert contract.inputs["train"].file == "rows.csv"
+    outputs = {one.path: list(one.files) for one in contract.outputs.values()}
+    assert outputs == {"/opt/ml/model": ["model.joblib"], "/opt/ml/output/data": ["report.json"]}
+    assert contract.arguments == {
+        "alpha": Argument(type="float", default=0.5),
+        "solver": Argument(choices=("auto", "svd"), default="auto"),
+        "target": Argument(required=True),
+        "verbose": Argument(flag=True),
+    }
+    assert contract.environment.required == ("REGION",)
+    assert contract.environment.optional == {"LEVEL": "INFO"}
+    assert set(contract.exit_codes) == {0, 1, 2, 4, 143}
+    assert set(contract.framework_requirements) == {"joblib", "pandas", "scikit-learn"}
+    text = (script.parent / "contract.yaml").read_text()
+    assert text.count("# check:") == 3  # Which they are, whether extra is required, exit code 4.
+
+
+def test_a_draft_has_no_problem(script: Path) -> None:
+    infer(script)
+    linted = CliRunner().invoke(cli, ["lint", str(script)])
+    assert linted.output == "no problems\n"
+
+
+def test_nothing_is_overwritten(script: Path) -> None:
+    own = script.parent / "contract.yaml"
+    own.write_text("mine\n")
+    result = infer(script)
+    assert "is there already" in result.output
+    assert own.read_text() == "mine\n"
+
+
+def test_the_draft_may_go_elsewhere(script: Path, tmp_path: Path) -> None:
+    place = tmp_path / "drafts"
+    assert f"--code {script.parent}" in infer(script, "-o", place).output
+    assert (place / "samples" / "train").is_dir()
+    assert json.loads((place / "samples" / "arguments.json").read_text()) == {}
+
+
+def test_a_script_without_a_contract_is_told_what_to_do(script: Path) -> None:
+    for command in ("check", "lint"):
+        result = CliRunner().invoke(cli, [command, str(script)])
+        assert result.exit_code != 0
+        assert "there is no contract beside it" in str(result.exception)
+        assert f"`harness infer {script}` drafts one" in str(result.exception)
+
+
+def test_a_script_is_not_executed(tmp_path: Path) -> None:
+    path = tmp_path / "step.py"
+    path.write_text("import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
+    for command in ("lint", "infer", "check"):
+        CliRunner().invoke(cli, [command, str(path)])
+    assert not (tmp_path / "ran").exists()
+
+
+def test_dummy_training_is_drafted(tmp_path: Path) -> None:
+    result = infer(TOP / "dummy_training" / "dummy_training.py", "-o", tmp_path)
+    assert result.exit_code == 0
+    drafted = loaders.load(tmp_path)
+    known = loaders.load(TOP / "dummy_training")
+    mounts = {mount for one in known.inputs.values() for mount in one.mounts}
+    assert {mount for one in drafted.inputs.values() for mount in one.mounts} == mounts
+    assert [one.path for one in drafted.outputs.values()] == ["/opt/ml/processing/output/model"]
+    assert set(drafted.exit_codes) == {0, 1, 143}
+
+
+@pytest.mark.parametrize("source", ["def f(:\n", "\0", "x = " + "(" * 5_000])
+def test_what_is_no_python_is_refused(tmp_path: Path, source: str) -> None:
+    (tmp_path / "x.py").write_text(source)
+    assert "cannot be parsed" in str(infer(tmp_path / "x.py").exception)
