@@ -7,10 +7,15 @@ BIN := $(VENV)/bin
 BASE_IMAGE ?= step-base:local
 STEP_IMAGE ?= dummy-training:local
 ARGS ?=
+# Those that are run as jobs of local mode: 24 of them.
+SDK_CASES := code_models=absent and model_beside=absent and code_hyperparams=absent \
+  and hyperparameters_beside=absent and (embedded=none or embedded=root) \
+  and (job=processing or model_channel=present and not hyperparameters_channel=empty) \
+  or circumstance=own-mounts or circumstance=again
 PIP_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sdks check check-container test smoke bench fuzz lint image clean
+.PHONY: help setup sdks check check-sdk check-container test smoke bench fuzz lint image clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +46,9 @@ sdks: .venv-sdk2/ready .venv-sdk3/ready ## Make the environments of the SageMake
 
 check: setup ## Prove dummy_training in a fake file system (no Docker)
 	$(BIN)/harness check $(ARGS)
+
+check-sdk: setup sdks base-image ## Some of them as jobs of the SageMaker SDK's local mode
+	HARNESS_SDK_PYTHON=.venv-sdk2/bin/python $(BIN)/harness check --runner local-mode --image $(BASE_IMAGE) -k '$(SDK_CASES)' $(ARGS)
 
 check-container: setup base-image ## The same cases in real containers
 	$(BIN)/harness check --runner container --image $(BASE_IMAGE) $(ARGS)

@@ -26,6 +26,7 @@ from harness.commands.parity import parity
 from harness.commands.replay import replay
 from harness.commands.report import report
 from harness.commands.schema import schema
+from harness.commands.sdk import sdk
 from harness.errors import Exit, HarnessError
 from harness.signals import STOP_SIGNALS
 
@@ -44,6 +45,7 @@ _COMMANDS = (
     explain,
     new,
     schema,
+    sdk,
 )
 
 

@@ -151,7 +151,8 @@ class Outcome:
     `after` is None when the tree could not be read. `returned` is the result of the function, for
     a case with a call; `harness.runners.inside.driver` defines its form. `unproven` says why the
     case could not be made as it is (a right that is missing, a signal that was not delivered); then
-    the rest is not judged. `missed` says that only its moment was missed, as on a busy machine.
+    the rest is not judged. One that need not be proven fails nothing then: its moment was missed, as
+    on a busy machine, or it is beyond this runner.
     """
 
     exit_code: int | None
@@ -162,7 +163,7 @@ class Outcome:
     after: Tree | None
     returned: Mapping[str, object] | None = None
     unproven: str = ""
-    missed: bool = False
+    must_be_proven: bool = True
 
 
 @dataclass(frozen=True)

@@ -250,7 +250,7 @@ def runner_options(command: Command) -> Command:
         click.option(
             "--runner",
             metavar="NAME",
-            help="fake, sandbox or container; by default one that can judge the script.",
+            help="fake, sandbox, container, local-mode; by default one that can judge the script.",
         ),
     )
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.contracts import contract_yaml, loaders, step_interface
-from harness.contracts.contract import Contract, Input, Output
+from harness.contracts import loaders
+from harness.contracts.beside import contract_beside, input_at, output_at
+from harness.contracts.contract import Contract
 from harness.contracts.pipeline import SUFFIX
 from harness.errors import BrokenEdge, HarnessError
 from harness.files import json_file
@@ -149,14 +150,14 @@ def _problems(
             yield f"the step {edge.writer} has no output {edge.output!r}; its outputs: {known}"
             return
         writes = contracts[edge.writer]
-        output = _output_at(writes, places[edge.output])
+        output = None if writes is None else output_at(writes, places[edge.output])
         if writes is not None and output is None:
             yield f"the contract of {edge.writer} writes nothing to {places[edge.output]}"
         files = tuple(output.files) if output is not None and output.files else None
     reads = contracts[edge.reader]
     if reads is None:
         return
-    one = _input_at(reads, edge.mount)
+    one = input_at(reads, edge.mount)
     if one is None:
         yield f"the contract of {edge.reader} has no input that is mounted at {edge.mount}"
     elif files is not None and edge.whole:
@@ -179,18 +180,6 @@ def _outputs(step: Mapping[str, Any]) -> Mapping[str, str]:
         str(one.get("OutputName")): str((one.get("S3Output") or {}).get("LocalPath", ""))
         for one in listed or ()
     }
-
-
-def _output_at(contract: Contract | None, folder: str) -> Output | None:
-    outputs = contract.outputs.values() if contract is not None else ()
-    return next((one for one in outputs if one.path.rstrip("/") == folder.rstrip("/")), None)
-
-
-def _input_at(contract: Contract, mount: str) -> Input | None:
-    for one in contract.inputs.values():
-        if any(path.rstrip("/") == mount for path in one.mounts):
-            return one
-    return None
 
 
 def _missing_inputs(
@@ -222,10 +211,4 @@ def _contract_beside(definition: Path, code: Path | None, step: str) -> Contract
     except HarnessError:
         # `check` tells what is wrong with the step itself.
         return None
-    beside = script.parent / contract_yaml.FILE_NAME
-    for path in (script.with_name(f"{script.stem}{step_interface.SUFFIX}"), beside):
-        if path.is_file():
-            contract = loaders.load(path)
-            if contract.entry_point == script.name:
-                return contract
-    return None
+    return contract_beside(script)

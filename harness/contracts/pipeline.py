@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.contracts.beside import contract_beside, described
 from harness.contracts.contract import (
     Contract,
     Environment,
@@ -99,10 +100,12 @@ def read(path: Path, options: Options) -> Contract:
         code=launch.code,
         script_in=script_in,
     )
+    inputs = {name: one for name, one in inputs.items() if not launch.is_code(one.mounts[0])}
+    inputs, outputs = described(inputs, outputs, contract_beside(folder / script))
     return Contract(
         name=job_step.step.name,
         entry_point=Path(script).name,
-        inputs={name: one for name, one in inputs.items() if not launch.is_code(one.mounts[0])},
+        inputs=inputs,
         module=launch.module,
         outputs=outputs,
         sink=not outputs,

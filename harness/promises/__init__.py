@@ -161,7 +161,7 @@ def judge(evidence: Evidence, level: Level = "strict") -> Verdict:
     if evidence.outcome.unproven:
         severity = tried.severity_at(level) if tried else "error"
         # What a run decides must not be a matter of chance.
-        severity = "warning" if evidence.outcome.missed else severity
+        severity = severity if evidence.outcome.must_be_proven else "warning"
         return Verdict((), evidence.outcome.unproven, severity)
     if tried is not None and usual is not None and not usual.as_expected:
         return Verdict(tuple(replace(one, case=evidence.case.id) for one in usual.findings))

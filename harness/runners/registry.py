@@ -32,10 +32,17 @@ def _container(image: str, isolation: str) -> Runner:
     return ContainerRunner(image=image, isolation=isolation)
 
 
+def _local_mode(image: str, _isolation: str) -> Runner:
+    from harness.runners.real.local_mode import LocalModeRunner
+
+    return LocalModeRunner(image)
+
+
 RUNNERS: Mapping[str, Callable[[str, str], Runner]] = {
     "fake": _fake,
     "sandbox": _sandbox,
     "container": _container,
+    "local-mode": _local_mode,
 }
 
 

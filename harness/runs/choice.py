@@ -22,6 +22,7 @@ from harness.runners.real import interpreters
 from harness.runners.registry import open_runner, resolve_image
 from harness.runs.step import StepRef, load
 
+_WITH_IMAGE = ("container", "local-mode")
 _INSIST = "--runner fake insists"
 
 
@@ -46,7 +47,7 @@ class Choice:
     @property
     def image(self) -> str | None:
         """The image of the runner's containers; None for other runners."""
-        return resolve_image(self.options.image) if self.runner.name == "container" else None
+        return resolve_image(self.options.image) if self.runner.name in _WITH_IMAGE else None
 
     def after(self, refusal: RunnerCannot) -> Choice:
         """The choice after the runner has refused a case.

@@ -134,7 +134,7 @@ def _interrupted(outcome: Outcome, report: Report | None, rehearsal: Report) -> 
     late = sent_after is None or moments.came_too_late(
         report.effects[:sent_after], report.effects[sent_after:], rehearsal.effects, ignored=False
     )
-    return replace(outcome, unproven=_TOO_LATE, missed=True) if late else outcome
+    return replace(outcome, unproven=_TOO_LATE, must_be_proven=False) if late else outcome
 
 
 def _outcome(case: Case, child: ForkResult) -> Outcome:

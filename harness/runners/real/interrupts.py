@@ -48,7 +48,7 @@ def run(case: Case, send: Send) -> Outcome:
         response = send({**plan, **known})
         if _is_delivered(response.outcome, rehearsal.outcome):
             return outcome_of(case, response)
-    return replace(outcome_of(case, response), unproven=NOT_DELIVERED, missed=True)
+    return replace(outcome_of(case, response), unproven=NOT_DELIVERED, must_be_proven=False)
 
 
 def _plans(interrupt: Interrupt, seen: dict[str, Any]) -> Iterator[dict[str, Any]]:
