@@ -130,16 +130,13 @@ class Case:
         return replace(self, tree=tree)
 
 
-# The variables of every SageMaker container. Python writes no bytecode files, so that all runners
-# find the same tree. The secrets are fake, for the promise `no-secrets`.
+# The variables of every SageMaker container. The secrets are fake, for the promise `no-secrets`.
 BASE_ENVIRONMENT: Mapping[str, str] = {
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/planted-0b1f6a52-41c9",
     "AWS_SECRET_ACCESS_KEY": "planted/wJalrXUtnFEMI/K7MDENG",
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
     "LANG": "C.UTF-8",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONUNBUFFERED": "1",
 }
 
 
@@ -151,8 +148,8 @@ class Outcome:
     `after` is None when the tree could not be read. `returned` is the result of the function, for
     a case with a call; `harness.runners.inside.driver` defines its form. `unproven` says why the
     case could not be made as it is (a right that is missing, a signal that was not delivered); then
-    the rest is not judged. One that need not be proven fails nothing then: its moment was missed, as
-    on a busy machine, or it is beyond this runner.
+    the rest is not judged. One that need not be proven fails nothing then: its moment was missed,
+    as on a busy machine, or it is beyond this runner.
     """
 
     exit_code: int | None

@@ -72,7 +72,7 @@ def main(folder: Path, image: str) -> None:
             )
             body = s3.get_object(Bucket=BUCKET, Key=f"{kind}/copy/world.json")["Body"].read()
             worlds[kind] = json.loads(body)
-    sys.stdout.write(json.dumps(worlds))
+    sys.stdout.write("\n" + json.dumps(worlds) + "\n")
 
 
 if __name__ == "__main__":

@@ -192,7 +192,11 @@ def test_a_moment_that_was_missed_fails_no_run(
 
     def run(self: FakeRunner, case: Case) -> Outcome:
         outcome = real(self, replace(case, interrupt=None))
-        return replace(outcome, unproven="too late", missed=True) if case.interrupt else outcome
+        return (
+            replace(outcome, unproven="too late", must_be_proven=False)
+            if case.interrupt
+            else outcome
+        )
 
     monkeypatch.setattr(FakeRunner, "run", run)
     ref = StepRef(step(tmp_path, PLAIN), level="strict")

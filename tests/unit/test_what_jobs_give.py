@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.runners.fake.runner import FakeRunner
+from harness.runners.real.sandbox import SandboxRunner
 from harness.runs.step import StepRef, load, prove
 
 # Reads its input, does what is tried, and copies the input.
@@ -76,6 +77,7 @@ _INPUTS = "config('processingjobconfig')['ProcessingInputs']"
 _BESIDE = "glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), '*.tar.gz'))"
 
 _GIVEN = [
+    ("processing", "assert not {'PYTHONUNBUFFERED', 'PYTHONDONTWRITEBYTECODE'} & {*os.environ}"),
     # The job names its outputs and inputs as the contract does; code is an input too.
     ("processing", f"(out,) = [o['S3Output']['LocalPath'] for o in {_OUTPUTS}"
      " if o['OutputName'] == 'copied']"),
@@ -116,6 +118,8 @@ _GIVEN = [
     ("model-trainer", "assert variable('SM_CHANNELS') == json.dumps(loaded('SM_CHANNELS'))"),
 ]  # fmt: skip
 _NOT_GIVEN = [
+    # No image sets it, unless it says so.
+    ("processing", "variable('PYTHONUNBUFFERED')"),
     ("processing", f"(out,) = [o['S3Output']['LocalPath'] for o in {_OUTPUTS}"
      " if o['OutputName'] == 'output-1']"),
     ("processing", f"assert len({_INPUTS}) == 2"),
@@ -186,6 +190,19 @@ def test_who_relies_on_what_the_job_does_not_give_is_found(
     tmp_path: Path, profile: str, statement: str
 ) -> None:
     assert "exit-code" in found(step(tmp_path, profile, statement))
+
+
+def test_bytecode_of_another_python_is_no_file_of_the_script(tmp_path: Path) -> None:
+    statement = (
+        "import subprocess; "
+        "subprocess.run([sys.executable, '-c', 'import sys; sys.path[0] = "
+        "\\'/opt/ml/processing/input/code\\'; import helper'], check=True)"
+    )
+    ref = step(tmp_path, "processing", statement)
+    (tmp_path / "samples" / "code").mkdir()
+    (tmp_path / "samples" / "code" / "helper.py").write_text("X = 1\n")
+    matrix = load(ref).matrix
+    assert prove(ref, SandboxRunner(), matrix.usual).findings == ()
 
 
 def test_a_source_archive_holds_the_source_folder(tmp_path: Path) -> None:

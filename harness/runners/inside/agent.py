@@ -42,6 +42,8 @@ _PR_SET_DUMPABLE = 4
 # Of what a script leaves, in bytes: more than any case does.
 _MAX_SIZE = 1 << 30
 Job = Dict[str, Any]
+# No bytecode files, and nothing of the output is lost: no variable says so to the script.
+_OPTIONS = ("-B", "-u")
 
 
 def run_task(
@@ -233,7 +235,7 @@ def _run(
         system_calls.refuse(system_calls.of_container())
     started = time.perf_counter()
     child = subprocess.Popen(
-        [script, *job["arguments"]] if job["direct"] else [python, *command],
+        [script, *job["arguments"]] if job["direct"] else [python, *_OPTIONS, *command],
         stdin=subprocess.DEVNULL,
         stdout=streams.write_end("stdout"),
         stderr=streams.write_end("stderr"),

@@ -6,8 +6,8 @@ import io
 import json
 import math
 import tarfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from typing import Any
 from harness.cases.case import BASE_ENVIRONMENT, Case, Mount, Outcome
 from harness.errors import RunnerCannot
 from harness.runners.inside import driver
-from harness.worlds.tree import Tree, is_under
+from harness.worlds.tree import Entry, Tree, is_under
 
+# The folders in which Python keeps bytecode.
+_BYTECODE = "__pycache__"
 # A tmpfs allocates whole pages; the agent fills the spare ones before the script starts.
 _PAGE_SIZE = 4096
 _SPARE_SIZE = 16 * _PAGE_SIZE
@@ -128,10 +130,32 @@ def outcome_of(case: Case, response: Response) -> Outcome:
         stderr=response.stderr,
         seconds=response.outcome["seconds"],
         before=case.tree,
-        after=Tree({**unchanged, **response.tree.entries}),
+        after=Tree(without_bytecode(case.tree, {**unchanged, **response.tree.entries})),
         returned=response.outcome.get("returned"),
         unproven=_TOO_MUCH.format(too_much) if too_much else "",
     )
+
+
+def without_bytecode(before: Tree, after: Mapping[str, Entry]) -> Mapping[str, Entry]:
+    """The entries without the bytecode that Pythons started by the script have written.
+
+    The folders that hold nothing else that is new have their old dates.
+    """
+    written = {
+        path for path in after if _BYTECODE in path.split("/") and path not in before.entries
+    }
+    if not written:
+        return after
+    kept = {path: entry for path, entry in after.items() if path not in written}
+    folders = {path.partition(f"/{_BYTECODE}")[0] for path in written}
+    for folder in folders & kept.keys() & before.entries.keys():
+        if _names_in(folder, kept) == _names_in(folder, before.entries):
+            kept[folder] = replace(kept[folder], mtime=before.entries[folder].mtime)
+    return kept
+
+
+def _names_in(folder: str, entries: Iterable[str]) -> set[str]:
+    return {path for path in entries if path.rpartition("/")[0] == folder}
 
 
 def _read(tar: tarfile.TarFile, name: str) -> bytes:

@@ -24,6 +24,7 @@ from harness.cases.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
 from harness.runners.inside import sdk_service
 from harness.runners.real import engine, jobs_of_cases
+from harness.runners.real.exchange import without_bytecode
 from harness.runners.real.jobs_of_cases import LocalJob
 from harness.worlds.tree import Entry, Tree, is_under
 
@@ -172,7 +173,8 @@ def _outcome(case: Case, job: LocalJob, container: Container, seconds: float) ->
             after[path] = _entry_in(container, path)
     code = int(container.attrs["State"]["ExitCode"])
     # Both streams of the container are one.
-    return Outcome(code, "", log, seconds, case.tree, Tree(after, case.tree.job, case.tree.request))
+    tree = Tree(without_bytecode(case.tree, after), case.tree.job, case.tree.request)
+    return Outcome(code, "", log, seconds, case.tree, tree)
 
 
 def _read(folder: Path, at: str, before: Tree) -> Iterator[tuple[str, Entry]]:
