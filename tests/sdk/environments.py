@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -61,6 +62,29 @@ def run_with_sdk(python: Path, script: str, *arguments: str, folder: Path) -> st
         remove_containers(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def local_runs(version: str, temporary: pytest.TempPathFactory) -> Path:
+    """The folder of what one SDK has run in local mode, once for all tests: `local_pipeline.py`.
+
+    `results.json` holds its lines.
+    """
+    python = python_of(version)
+    need_engine()
+    shared = temporary.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder = shared / f"sdk-{version}"
+    with (shared / f"sdk-{version}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "results.json").is_file():
+            folder.mkdir()
+            script = str(ROOT / "dummy_training" / "dummy_training.py")
+            said = run_with_sdk(
+                python, "local_pipeline.py", str(folder), IMAGE, script, folder=folder
+            )
+            (folder / "results.json").write_text(said)
+    return folder
 
 
 def remove_containers(folder: Path) -> None:

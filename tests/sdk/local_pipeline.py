@@ -2,8 +2,9 @@
 
     python local_pipeline.py FOLDER IMAGE SCRIPT_FOLDER
 
-S3 and all else of AWS are those of moto, in this process; containers need none of it. Prints a JSON
-line for each run, SOURCE and INTERNAL, and writes the pipeline's definition to FOLDER.
+S3 and all else of AWS are those of moto, in this process; containers need none of it. Prints a
+JSON line for each run, SOURCE and INTERNAL. Writes the definitions of the pipelines to FOLDER, and
+what scripts see of their jobs to `worlds.json` there.
 """
 
 from __future__ import annotations
@@ -193,6 +194,10 @@ def main(folder: Path, image: str, script: Path) -> None:
             # What containers say is not a result.
             with contextlib.redirect_stdout(sys.stderr):
                 results.append(run(kind, folder, source, image))
+        # Here, since the import of an SDK takes longer than its jobs.
+        from local_worlds import worlds_of
+
+        (folder / "worlds.json").write_text(json.dumps(worlds_of(folder, image)))
     for result in results:
         sys.stdout.write(json.dumps(result) + "\n")
 

@@ -1,8 +1,6 @@
 """What a script sees as a ScriptProcessor's and a FrameworkProcessor's job, in local mode.
 
-    python local_worlds.py FOLDER IMAGE
-
-Prints a JSON object: name of the job's type → what `steps/world.py` tells.
+Imported by `local_pipeline.py`, in the environment of an SDK.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ from typing import Any
 
 import boto3
 from local_pipeline import BUCKET, HERE, REGION, ROLE, VERSION, given, made
-from moto import mock_aws
 
 if VERSION == 2:
     from sagemaker.local import LocalSession
@@ -30,17 +27,17 @@ else:
     FRAMEWORK = {}
 
 
-def main(folder: Path, image: str) -> None:
-    root = folder / "root"
+def worlds_of(folder: Path, image: str) -> dict[str, Any]:
+    """Name of the job's type → what `steps/world.py` tells; AWS is that of moto already."""
+    root = folder / "root-worlds"
     root.mkdir()
     script = HERE / "steps" / "world.py"
-    source = folder / "source"
+    source = folder / "source-worlds"
     source.mkdir()
     (source / script.name).write_bytes(script.read_bytes())
     worlds = {}
-    with mock_aws(), contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr):
         s3 = boto3.client("s3")
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_object(Bucket=BUCKET, Key="rows/rows.csv", Body=b"a\n1\n")
         session = LocalSession(boto3.Session(region_name=REGION), default_bucket=BUCKET)
         session.config = {"local": {"container_root": str(root)}}
@@ -72,8 +69,4 @@ def main(folder: Path, image: str) -> None:
             )
             body = s3.get_object(Bucket=BUCKET, Key=f"{kind}/copy/world.json")["Body"].read()
             worlds[kind] = json.loads(body)
-    sys.stdout.write("\n" + json.dumps(worlds) + "\n")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    return worlds

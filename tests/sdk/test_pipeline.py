@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.contracts.edges import broken_edges
-from tests.sdk.environments import IMAGE, ROOT, need_engine, python_of, run_with_sdk
+from tests.sdk.environments import ROOT, local_runs
 from tests.sdk.expected import STEPS, VERSIONS
 
 STEP = ROOT / "dummy_training"
@@ -24,13 +24,7 @@ KINDS = ("SOURCE", "INTERNAL")
 @pytest.fixture(scope="module", params=VERSIONS)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of both pipelines with one SDK: results and definitions."""
-    python = python_of(request.param)
-    need_engine()
-    path = tmp_path_factory.mktemp(f"pipeline-{request.param}")
-    script = str(STEP / "dummy_training.py")
-    said = run_with_sdk(python, "local_pipeline.py", str(path), IMAGE, script, folder=path)
-    (path / "results.json").write_text(said)
-    return path
+    return local_runs(request.param, tmp_path_factory)
 
 
 def results(folder: Path) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import pytest
 
 from harness.runners.real.container import ContainerRunner
 from harness.runs.step import StepRef, load
-from tests.sdk.environments import IMAGE, need_engine, python_of, run_with_sdk
+from tests.sdk.environments import IMAGE, local_runs, need_engine
 from tests.sdk.expected import STEPS, VERSIONS
 from tests.unit.derived import make_step
 
@@ -63,12 +63,8 @@ EXPLAINED = (
 @pytest.fixture(scope="module", params=VERSIONS)
 def worlds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What a script tells of its job of each type, with one SDK."""
-    python = python_of(request.param)
-    need_engine()
-    folder = tmp_path_factory.mktemp(f"worlds-{request.param}")
-    said = run_with_sdk(python, "local_worlds.py", str(folder), IMAGE, folder=folder)
-    # Before it stands what the containers have said.
-    return json.loads(said.splitlines()[-1])
+    folder = local_runs(request.param, tmp_path_factory)
+    return json.loads((folder / "worlds.json").read_text())
 
 
 @pytest.fixture(scope="module")
