@@ -166,16 +166,16 @@ def expect(case: Case) -> Expectation:
         assigned("hyperparameters", folder, channel=choices["hyperparameters_channel"] != "absent"),
     )
     if not (model or beside):
-        return no_model(model_folder, CODE, marks, channel=choices["model_channel"] == "empty")
+        return no_model(model_folder, CODE, marks)
     place = model or beside
     path = f"{model_folder if model else CODE}/model.tar.gz"
     content = members(place, choices["embedded"])
+    training = choices["job"] == "training"
     if choices["embedded"] in ("root", "dot"):
-        return kept(content, marks, ignored=bool(found))
+        return kept(content, marks, ignored=folder if found else "", training=training)
     if found:
-        return injected(content, provided(found), marks)
-    channel = choices["hyperparameters_channel"] == "empty"
-    return no_hyperparameters(path, folder, marks, channel=channel)
+        return injected(content, provided(found), marks, training=training)
+    return no_hyperparameters(path, folder, marks)
 
 
 def suite(contract: Contract, script: bytes) -> Suite:

@@ -1,13 +1,15 @@
 """The expectations of dummy_training: what is logged and written on success and failure.
 
-Patterns allow any wording; only error codes, paths and marks are fixed.
+Patterns allow any wording: error codes, paths and marks alone are fixed.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from posixpath import normpath
 
-from harness.suite import Archive, Expectation, Matches, Member
+from harness.suite import Archive, Content, Expectation, Matches, Member
 
 MODEL = "model_artifacts_input"
 HYPERPARAMETERS = "hyperparameters_s3_uri"
@@ -16,16 +18,22 @@ OUTPUT = "/opt/ml/processing/output/model"
 WRITTEN = f"{OUTPUT}/model.tar.gz"
 
 
-# Words that name an input in a line. The contract fixes the marks of assignments, not the words.
-_INPUT_WORDS = {"model": r"model(?!\w*/)", "hyperparameters": r"hyper[ _-]?param\w*(?!\w*/)"}
+# What is collected of a training job.
+COLLECTED = "/opt/ml/model"
+# A level of WARNING or above, as logs in text, in JSON or with short names have it.
+_LEVEL = r"(?:warn|error|critical|fatal|^\W*[WECF]\d*\b|level\w*\W{1,4}[345]0\b)"
 
 
 def assigned(what: str, folder: str, *, channel: bool) -> Matches:
-    """The log has a line with the mark of an input and its name or folder."""
+    """The log has a line with the mark of an input and its folder."""
     mark = "[Input Channel]" if channel else "[SOURCE Fallback]"
-    end = r"(?:/(?:model\.tar\.gz|hyperparameters\.json)?)?(?![\w/-])"
-    line = rf"^(?=.*{re.escape(mark)}).*(?:{re.escape(folder)}{end}|(?<![/\w]){_INPUT_WORDS[what]})"
-    return Matches(f"{what}-mark", line, f"a line with {mark}, and {what} or {folder}")
+    line = rf"^(?=.*{re.escape(mark)}).*{_path(folder)}"
+    return Matches(f"{what}-mark", line, f"a line with {mark} and {folder}")
+
+
+def _path(folder: str) -> str:
+    """A folder, or the file that is looked for in it."""
+    return rf"{re.escape(folder)}(?:/(?:model\.tar\.gz|hyperparameters\.json)?)?(?![\w/-])"
 
 
 def searched(path: str) -> Matches:
@@ -40,77 +48,92 @@ def failure(error: tuple[Matches, ...], log: tuple[Matches, ...] = ()) -> Expect
     return Expectation(exit_code=1, error=error, log=log)
 
 
-CHANNEL_WINS = Matches(
-    "channel-wins",
-    r"\b(?:channels?|sources?|fall-?backs?|empty|mount(?:s|ed)?|exists|precedence|consult\w*)\b",
-    "says that the channel exists, so that SOURCE folders were not consulted",
-)
-
-
-def no_model(
-    folder: str, script_folder: str, marks: tuple[Matches, ...] = (), *, channel: bool = False
-) -> Expectation:
-    """No model: the error names both searched paths, and says when a channel was empty."""
+def no_model(folder: str, script_folder: str, marks: tuple[Matches, ...] = ()) -> Expectation:
+    """No model: the error names both searched paths."""
     paths = (searched(f"{folder}/model.tar.gz"), searched(f"{script_folder}/model.tar.gz"))
-    return failure((*paths, *((CHANNEL_WINS,) if channel else ())), marks)
+    return failure(paths, marks)
 
 
-def no_hyperparameters(
-    path: str, folder: str, marks: tuple[Matches, ...] = (), *, channel: bool = False
-) -> Expectation:
-    """No hyperparameters: the error names archive and folder, and says when a channel was empty."""
+def no_hyperparameters(path: str, folder: str, marks: tuple[Matches, ...] = ()) -> Expectation:
+    """No hyperparameters: the error names archive and folder."""
     of_archive = Matches(
         "searched-archive", rf"{re.escape(path)}|\bmodel\.tar\.gz\b", f"names the archive {path}"
     )
-    of_folder = Matches(
-        "searched-place",
-        rf"{re.escape(folder)}(?:/(?:hyperparameters\.json)?)?(?![\w/-])",
-        f"names {folder}/hyperparameters.json",
-    )
-    return failure((of_archive, of_folder, *((CHANNEL_WINS,) if channel else ())), marks)
-
-
-_MALFORMED = (
-    r"malform|invalid|not (?:a |an )?(?:valid|json|well|proper|pars|read|object|utf)|pars(?:e|ing)"
-    r"|decod|broken|corrupt|damaged|unreadable|illegal|bad\b|garbled|wrong|problem|expect"
-    r"|odd|strange|unusual|fail|error"
-)
+    of_folder = Matches("searched-place", _path(folder), f"names {folder}/hyperparameters.json")
+    return failure((of_archive, of_folder), marks)
 
 
 def kept(
     content: tuple[Member, ...],
     marks: tuple[Matches, ...] = (),
     *,
-    ignored: bool = False,
+    ignored: str = "",
     malformed: bool = False,
     linked: bytes | None = None,
+    training: bool = False,
 ) -> Expectation:
-    """The embedded hyperparameters are kept; provided ones are `ignored` with a warning.
+    """The embedded hyperparameters are kept; those in the folder `ignored`, with a warning.
 
     `malformed` ones are kept with a warning. A link to a file with the bytes `linked` becomes a
     regular file with these bytes.
     """
-    log = [*marks, Matches("kept", r"already|embedded|kept|keep|preserv", "says which are kept")]
+    log = [*marks, Matches("kept", r"HYPERPARAMETERS ALREADY IN MODEL", "says which are kept")]
     if malformed:
-        log.append(
-            Matches("malformed", _MALFORMED, "warns that those of the archive are malformed")
-        )
+        # Neither the warning about those that are ignored, nor that they are not in a folder.
+        others = rf"(?!.*IGNORED)(?!.*/hyperparams/)(?!.*{HYPERPARAMETERS})"
+        line = rf"^{others}(?=.*{_LEVEL}).*hyperparameters\.json"
+        meaning = "a warning that names hyperparameters.json"
+        log.append(Matches("malformed", line, meaning))
     if ignored:
-        ignored_words = r"ignor|disregard|skip|not (?:be )?used|unused"
-        log.append(Matches("ignored", ignored_words, "warns that the provided ones are ignored"))
-    return Expectation(writes={WRITTEN: Archive(content, linked)}, log=tuple(log))
-
-
-_PUT = r"inject|insert|includ|\badd|\bput|cop(?:y|ied)|writ|not in|missing|lack|absent|without"
-_INJECTED = rf"hyper-?param.*(?:{_PUT})|(?:{_PUT}).*hyper-?param"
+        line = rf"^(?=.*{_LEVEL})(?=.*IGNORED).*{_path(ignored)}"
+        log.append(Matches("ignored", line, f"a warning with IGNORED and {ignored}"))
+    return _written(content, linked, log, training=training)
 
 
 def injected(
-    content: tuple[Member, ...], data: bytes, marks: tuple[Matches, ...] = ()
+    content: tuple[Member, ...],
+    data: bytes,
+    marks: tuple[Matches, ...] = (),
+    *,
+    training: bool = False,
 ) -> Expectation:
     """The provided hyperparameters are added to the archive, byte for byte."""
-    logged = Matches("injected", _INJECTED, "says that they are put in")
-    return Expectation(writes={WRITTEN: Archive(content, data)}, log=(*marks, logged))
+    logged = Matches("injected", r"HYPERPARAMETERS NOT IN MODEL", "says that there are none")
+    return _written(content, data, [*marks, logged], training=training)
+
+
+def _written(
+    content: tuple[Member, ...], data: bytes | None, log: list[Matches], *, training: bool
+) -> Expectation:
+    """The archive is written, its members are listed and summed up; a training job has them too."""
+    log.append(Matches("summary", r"Tar creation summary", "a summary of the archive"))
+    for member in content:
+        # How others are shown is open.
+        if re.fullmatch(r"[\w./ -]+", member.name, re.ASCII) and normpath(member.name) != ".":
+            names = "|".join(map(re.escape, (member.name, normpath(member.name))))
+            log.append(Matches("listed", names, f"the name of the member {member.name}"))
+    writes: dict[str, Archive | Content] = {WRITTEN: Archive(content, data)}
+    if training:
+        writes.update(_collected(content, data))
+    return Expectation(writes=writes, log=tuple(log))
+
+
+def _collected(content: tuple[Member, ...], data: bytes | None) -> Iterator[tuple[str, Content]]:
+    """What a training job must have in the folder that is collected of it."""
+    files = {normpath(one.name): one for one in content}
+    for name, member in files.items():
+        path = f"{COLLECTED}/{name}"
+        if name == "." or (name == "hyperparameters.json" and data is not None):
+            continue
+        if member.kind == "directory":
+            yield path, Content("directory", mode=member.mode)
+        elif member.kind == "symlink":
+            yield path, Content("symlink", target=member.target)
+        else:
+            source = files[normpath(member.target)] if member.kind == "hardlink" else member
+            yield path, Content(data=source.data, mode=source.mode, mtime=source.mtime)
+    if data is not None:
+        yield f"{COLLECTED}/hyperparameters.json", Content(data=data)
 
 
 def error_code(code: str) -> Matches:

@@ -42,6 +42,9 @@ def hyperparameters(world: World) -> Iterator[Special]:
         "two-objects": b'{"epochs": 3}{"epochs": 4}',
         "single-quotes": b"{'epochs': 3}",
         "trailing-comma": b'{"epochs": 3,}',
+        "nan": b'{"rate": NaN}',
+        "infinity": b'{"rate": -Infinity}',
+        "control-character": b'{"name": "a\tb"}',
         "latin-1": '{"name": "caf\u00e9"}'.encode("latin-1"),
     }
     invalid = {
@@ -51,6 +54,7 @@ def hyperparameters(world: World) -> Iterator[Special]:
         "number": b"3",
         "null": b"null",
         "lone-surrogate": b'{"name": "\xed\xa0\x80"}',
+        "byte-order-mark": b'\xef\xbb\xbf{"epochs": 3}',
         "utf-16": '{"epochs": 3}'.encode("utf-16"),
         "utf-32": '{"epochs": 3}'.encode("utf-32"),
     }
@@ -61,7 +65,7 @@ def hyperparameters(world: World) -> Iterator[Special]:
         )
         yield world.case(
             f"provided-{name}-but-ignored",
-            kept(TRAINED, ignored=True),
+            kept(TRAINED, ignored=f"{PROCESSED_AT}/{HYPERPARAMETERS}"),
             channels(TRAINED_ARCHIVE, data),
         )
     unusual = {
@@ -72,6 +76,8 @@ def hyperparameters(world: World) -> Iterator[Special]:
         "spaces-around": b'\n\n  {"epochs": 3}   \n',
         "empty-object": b"{}",
         "large-numbers": b'{"seed": 123456789012345678901234567890, "eta": 0.1000}',
+        "nested-90-deep": b'{"a": ' * 90 + b"1" + b"}" * 90,
+        "number-of-5000-digits": b'{"seed": ' + b"7" * 5_000 + b"}",
         "large": b'{"vocabulary": [' + b", ".join(b'"%d"' % n for n in range(40_000)) + b"]}",
     }
     for name, data in unusual.items():
@@ -91,7 +97,7 @@ def hyperparameters(world: World) -> Iterator[Special]:
         content = (file("hyperparameters.json", malformed[name]), *PLAIN)
         yield world.case(
             f"embedded-{name}-kept-over-provided",
-            kept(content, ignored=True, malformed=True),
+            kept(content, ignored=f"{PROCESSED_AT}/{HYPERPARAMETERS}", malformed=True),
             channels(model_archive(content), PROVIDED),
         )
     embedded = b'{"trained": "linked"}\n'
@@ -105,6 +111,24 @@ def hyperparameters(world: World) -> Iterator[Special]:
             kept(linked, linked=embedded),
             channels(model_archive((*linked, link))),
         )
+    chain = (
+        *linked,
+        symlink("code/link.json", "own.json"),
+        symlink("second.json", "code/link.json"),
+        symlink("hyperparameters.json", "second.json"),
+    )
+    yield world.case(
+        "embedded-through-a-chain-of-links",
+        kept(chain[:-1], linked=embedded),
+        channels(model_archive(chain)),
+    )
+    first = file("hyperparameters.json", b'{"trained": "first"}\n')
+    last = file("hyperparameters.json", embedded)
+    yield world.case(
+        "embedded-twice-the-last-counts",
+        kept((*PLAIN, last)),
+        channels(model_archive((first, *PLAIN, last))),
+    )
     member = file("hyperparameters.json", embedded)
     yield world.case(
         "embedded-twice-comes-out-once",

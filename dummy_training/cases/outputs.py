@@ -61,6 +61,16 @@ def outputs(world: World) -> Iterator[Special]:
         file_at(f"{OUTPUT}/notes.txt", b"not mine"),
         file_at(f"{OUTPUT}/model.tar.gz.tmp", b"not mine either"),
     )
+    yield world.case(
+        "older-scratch-files",
+        written,
+        GOOD,
+        *(
+            file_at(f"{folder}/{name}", b"of an older run")
+            for folder in ("/tmp", OUTPUT)
+            for name in ("model.tar.gz.tmp", "model.tar.gz.part", ".model.tar.gz.tmp", "model.tmp")
+        ),
+    )
     yield world.case("output-folder-missing", written, GOOD, lambda tree: tree.without(OUTPUT))
     yield world.case(
         "output-folder-and-parents-missing",

@@ -76,7 +76,7 @@ def places(world: World) -> Iterator[Special]:
     )
     yield world.case(
         "processing-mounts-in-a-training-job",
-        injected(members, first, marks(*processing_mounts, channels=True)),
+        injected(members, first, marks(*processing_mounts, channels=True), training=True),
         model_at(processing_mounts[0]),
         hyperparameters_at(processing_mounts[1]),
         job="training",
@@ -89,23 +89,21 @@ def places(world: World) -> Iterator[Special]:
     )
     yield world.case(
         "first-model-mount-empty-second-filled",
-        no_model(training_mounts[0], CODE, channel=True),
+        no_model(training_mounts[0], CODE),
         folder_at(training_mounts[0]),
         model_at(processing_mounts[0]),
         PROVIDE,
     )
     yield world.case(
         "first-hyperparameters-mount-empty-second-filled",
-        no_hyperparameters(
-            f"{processing_mounts[0]}/model.tar.gz", training_mounts[1], channel=True
-        ),
+        no_hyperparameters(f"{processing_mounts[0]}/model.tar.gz", training_mounts[1]),
         model_at(processing_mounts[0]),
         folder_at(training_mounts[1]),
         hyperparameters_at(processing_mounts[1]),
     )
     yield world.case(
         "channel-holds-another-name",
-        no_model(processing_mounts[0], CODE, channel=False),
+        no_model(processing_mounts[0], CODE),
         file_at(f"{processing_mounts[0]}/model.tgz", first_archive),
         file_at(f"{processing_mounts[0]}/other.tar.gz", first_archive),
         model_at(f"{processing_mounts[0]}/sub"),
@@ -211,6 +209,29 @@ def places(world: World) -> Iterator[Special]:
         model_at("/srv/elsewhere/models"),
         hyperparameters_at("/srv/elsewhere"),
         cwd="/srv/elsewhere",
+    )
+    own = b'{"from": "the training job"}'
+    yield world.case(
+        "hyperparameters-of-the-training-job-are-no-source",
+        no_hyperparameters(f"{training_mounts[0]}/model.tar.gz", code_folders[1]),
+        model_at(training_mounts[0]),
+        hyperparameters_at("/opt/ml/input/config", own),
+        job="training",
+        variables={"SM_HPS": own.decode(), "SM_HP_EPOCHS": "3"},
+    )
+    yield world.case(
+        "channel-is-a-file",
+        injected(members, first, marks(code_folders[0], training_mounts[1], channels=True)[1:]),
+        file_at(training_mounts[0], first_archive),
+        model_at(code_folders[0]),
+        hyperparameters_at(training_mounts[1]),
+    )
+    yield world.case(
+        "channel-is-a-link-to-a-folder",
+        injected(members, first, marks(*training_mounts, channels=True)),
+        lambda tree: tree.with_symlink(training_mounts[0], "/opt/ml/input/data/elsewhere"),
+        model_at("/opt/ml/input/data/elsewhere"),
+        hyperparameters_at(training_mounts[1]),
     )
     yield world.case(
         "started-from-its-folder",

@@ -17,72 +17,11 @@ from harness.promises.failures import (
 
 _TRACEBACK = "Traceback (most recent call last):"
 _BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was the direct cause")
-# Words of a line that reports a failure.
-_FAILURE_WORDS = re.compile(
-    r"error|exception|fail|fatal|critical|missing|not found|no such|does not exist|cannot|can't"
-    r"|could not|unable|invalid|required|must|needs?\b|empty",
-    re.IGNORECASE,
-)
 _FRAME = re.compile(r'^.*File ".*", line \d+')
 _EXCEPTION = re.compile(r"^\s*(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Found)\b")
-# Words of advice anywhere in a line …
-_ADVICE_WORDS = r"""
-    add | adjust | allow | ask | attach | avoid | bundle | change | check | choose | clean |
-    configure | consult | contact | convert | copy | correct | create | delete | download |
-    edit | enlarge | ensure | exclude | expand | export | extend | fetch | fill | fix | free |
-    generate | give | grant | ha(?:s|ve)[ ]to | increase | inspect | install | investigate |
-    keep | make | mend | mount | move | must | needs? | ought | pack | please | provide | put |
-    rebuild | recheck | recreate | redownload | reexport | regenerate | remake | remove |
-    rename | repack | repackage | repair | replace | request | rerun | resave | resend |
-    restart | restore | retry | reupload | review | rewrite | save | see | set | should |
-    shrink | specify | strip | submit | supply | switch | try | unset | update | upload | use |
-    validate | verify | wait | re-\w+
-"""
-# … and words that are advice only at the beginning of a sentence.
-_ADVICE_AT_START = (
-    "drop|find|look|name|omit|open|pass|place|point|read|report|run|send|start|store|write"
-)
-_ADVICE_VERBS = rf"(?:{_ADVICE_WORDS}|{_ADVICE_AT_START}|to|then)\b"
-_FLAGS = re.IGNORECASE | re.VERBOSE
-_ADVICE_ANYWHERE = re.compile(rf"\b(?:{_ADVICE_WORDS})\b", _FLAGS)
-_AFTER_STOP = re.compile(rf"[.;!?)\u2013\u2014]\s+{_ADVICE_VERBS}", _FLAGS)
-_AFTER_MARK = re.compile(rf"(?:^|[.:;!?)\]>|\u2013\u2014\u2192-]\s+){_ADVICE_VERBS}", _FLAGS)
-# Labels that introduce advice in any words.
-_ADVICE_LABEL = re.compile(
-    r"""\b(?:
-        action(?:s|[ ]required)? | advice | fix | hints? | next[ ]steps? | remed(?:y|iation) |
-        recommend\w* | (?:re)?solution | suggest\w* | tips? | to-?do | troubleshooting |
-        what[ ]to[ ]do | how[ ]to[ ]\w+ | workaround
-    )\b\s*(?:[:=>\u2013\u2014\u2192-]+)\s*["'\w`(…]""",
-    _FLAGS,
-)
-# The same words in reports of a failure: "failed to create", "check failed", "see log".
-_FAILURE_PHRASES = re.compile(
-    r"""
-    \b(?:fail(?:s|ed)|failure|unable|could[ ]not|couldn't|cannot|can't|did[ ]not|didn't)
-        (?:[ ]to)?(?:[ ]be)?[ ]\w+
-    | \b(?!and|or|then)\w+[ ](?:has[ ]|have[ ])?(?:failed|failure)\b
-    | \bsee[ ](?:the[ ])?(?:above|below|details|errors?|logs?|trace(?:back)?)\b
-    """,
-    _FLAGS,
-)
-# A statement about what happened, not a sentence in the imperative.
-_STATEMENT = re.compile(
-    r"""^\W*(?!embed|exceed|feed|need|proceed|speed)\w+ed\b | \bclean(?:ed|ing)?[ ]?up\b | \b(?:
-        abort\w* | bye | complete[ds]? | crash\w* | died? | done | end(?:ed|ing|s) | exit\w* |
-        finish\w* | quit\w* | rc | return(?:ed|ing|s) | shut\w* | status | stop(?:ped|ping|s) |
-        terminat\w* | un\w*success\w* |
-        is | are | was | were | has | have | had | does | did | got | found | raised | occurred |
-        happened | caught | contains? | holds? | leaves? | points?
-    )\b""",
-    _FLAGS,
-)
-_LOG_PREFIX = re.compile(r"^.*?\b(?:CRITICAL|FATAL|ERROR|WARN(?:ING)?|INFO)\b\W*(?:[\w.…]+:\W*)*")
 # A shorter message may occur in any line by chance.
 _MIN_MESSAGE_LENGTH = 10
 _WORD = re.compile(r"[^\W\d_]{2,}")
-# Paths, file names and identifiers, which are not advice: "model.tar.gz", "/opt/ml/model".
-_NAMES = re.compile(r"[^\s:]*(?:/|_|\w\.\w)[^\s:]*?(?=[.,;:!?)]*(?:[\s:]|$))")
 
 
 def check_named(evidence: Evidence) -> Iterator[Breach]:
@@ -113,14 +52,17 @@ def check_traceback(evidence: Evidence) -> Iterator[Breach]:
 
 
 def check_advice(evidence: Evidence) -> Iterator[Breach]:
-    """One breach when the last line only says what went wrong, or is a bare traceback."""
+    """One breach when nothing of the script's own follows the error: what to do is for people."""
     if not _fails(evidence) or not evidence.expected.explained:
         return
     lines = [line for line in evidence.outcome.stderr.splitlines() if line.strip()]
     last = lines[-1] if lines else ""
-    if not is_advice(last, _last_exception(evidence.outcome.stderr)):
+    if not is_own_line(last, _last_exception(evidence.outcome.stderr)):
         yield Breach(
-            "no-advice", "the last line of standard error", "what to do about it", last or "nothing"
+            "no-advice",
+            "the last line of standard error",
+            "a line of the script's own after the error, which says what to do",
+            last or "nothing",
         )
 
 
@@ -156,28 +98,18 @@ def without_tracebacks(text: str) -> list[str]:
     return lines
 
 
-def is_advice(line: str, message: str) -> bool:
-    """Whether a line says what to do; `message` is that of the last exception.
+def is_own_line(line: str, message: str) -> bool:
+    """Whether a line says something beside the last exception, whose text is `message`.
 
-    The last line of a traceback, or a line that repeats the message, is advice only when a
-    sentence in it begins with a word of advice. Any other line is advice when it has such a word;
-    without one, unless it reports a failure, since no list of verbs is complete.
+    The words do not count: neither a traceback nor the exception's text again is one, whatever
+    stands before it, such as the prefix of a log.
     """
-    if _FRAME.match(line):
+    if _FRAME.match(line) or _TRACEBACK in line or _EXCEPTION.match(line):
         return False
-    without_names = _FAILURE_PHRASES.sub("…", _NAMES.sub("…", line))
-    if _EXCEPTION.match(line) or (len(message) >= _MIN_MESSAGE_LENGTH and message in line):
-        return bool(_AFTER_STOP.search(without_names))
-    if (
-        _ADVICE_LABEL.search(without_names)
-        or _ADVICE_ANYWHERE.search(without_names)
-        or _AFTER_MARK.search(without_names)
-    ):
-        return True
-    message_part = _LOG_PREFIX.sub("", without_names)
-    if _FAILURE_WORDS.search(_NAMES.sub("…", line)) or _STATEMENT.search(message_part):
-        return False
-    return not line.startswith((" ", "\t")) and len(_WORD.findall(message_part)) > 1
+    if len(message) >= _MIN_MESSAGE_LENGTH and message in line:
+        line = line.rpartition(message)[2]
+        return len(_WORD.findall(line)) > 1
+    return not line.startswith((" ", "\t")) and bool(_WORD.search(line))
 
 
 def error_text(stderr: str) -> str:
@@ -234,7 +166,7 @@ REPORTED = Promise(
 )
 ADVICE = Promise(
     "error-advice",
-    "The last line of standard error says what to do about it.",
+    "The last line of standard error is the script's own: it says what to do about it.",
     check_advice,
     practical="warning",
 )

@@ -50,6 +50,16 @@ def test_exit_codes(source: str, code: int) -> None:
     assert run(source).exit_code == code
 
 
+def test_what_comes_next_in_a_file_can_be_looked_at() -> None:
+    source = (
+        "open('/tmp/a', 'wb').write(b'bytes')\n"
+        "with open('/tmp/a', 'rb') as file:\n"
+        "    assert file.read(1) + file.peek(2)[:2] + file.read() == b'bytytes'\n"
+        "    assert file.peek() == b''\n"
+    )
+    assert run(source).exit_code == 0
+
+
 def test_a_hanging_script_is_an_outcome() -> None:
     outcome = run("import time\nwhile True: time.sleep(1)", timeout=0.3)
     assert outcome.exit_code is None

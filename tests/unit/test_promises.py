@@ -12,7 +12,7 @@ from harness.cases.expectation import Content, Expectation, Matches, Raises, Ret
 from harness.contracts import loaders
 from harness.promises import Evidence, judge
 from harness.promises.all import PROMISES
-from harness.promises.errors import error_text, is_advice
+from harness.promises.errors import error_text, is_own_line
 from harness.report import defects
 from harness.worlds.tree import Entry, Tree
 
@@ -216,40 +216,17 @@ EXCEPTION = "no model.tar.gz in /opt/ml/code"
 @pytest.mark.parametrize(
     "line",
     [
-        "Put model.tar.gz into /opt/ml/code.",
-        "2025-11-18 16:00:01 - ERROR - Provide the missing file.",
-        "ERROR: Error in step: no model.tar.gz in /opt/ml/code. Upload one.",
-        "FileNotFoundError: no model.tar.gz in /opt/ml/code; add one there",
-        "hint: the archive looks damaged, please download it once more",
-        "What to do: re-create the archive with tar -czf",
-        "You must supply a JSON object.",
-        "Fix: the archive was cut short; upload it again",
-        "ERROR:__main__:Put text.txt into the channel data, and run the step again",
-        "ERROR:dummy_training:Check the archive",
-        "ERROR:root:Hint: upload model.tar.gz again",
-        "[ERROR] dummy_training.main: please pack the model anew",
-        "CRITICAL|2024-01-01T00:00:00|step.py:31|Provide hyperparameters.json",
-        "2026-11-24 09:19:05,825 - ERROR - Remediation: the archive has to be rebuilt",
-        "  2. re-upload the model",
-        "ERROR - Hint: validate with `python -m json.tool`",
-        "ERROR - Hint: build with `tar -C model -czf model.tar.gz .`",
-        "ERROR - ACTION REQUIRED: avoid links that leave the archive",
-        "ERROR - What to do: exclude that member",
-        "ERROR - \u2192 Enlarge the volume.",
-        "CRITICAL - Next step \u2192 purge the disk",
-        "Troubleshooting: consult the runbook",
-        "Resolution: members stay inside the archive",
-        "Sanitize the archive.",
-        "Please contact the team that owns this pipeline",
-        "the archive should be called model.tar.gz",
+        "Put the model into the channel.",
+        "2025-11-18 16:00:01 - ERROR - Aborted, see the log",
         '{"level": "ERROR", "msg": "Fix: rename the model"}',
         "\x1b[31mERROR\x1b[0m | __main__:run:12 - Action: re-upload the model",
-        "Verify the S3 upload completed, then run the pipeline again.",
-        "Failed to create the archive; free some disk space.",
+        f"ERROR - {EXCEPTION}. Put it into the channel.",
+        "Sanitize.",
+        "Bitte das Modell neu hochladen.",
     ],
 )
-def test_lines_with_advice(line: str) -> None:
-    assert is_advice(line, EXCEPTION)
+def test_lines_of_the_script_itself(line: str) -> None:
+    assert is_own_line(line, EXCEPTION)
 
 
 @pytest.mark.parametrize(
@@ -258,27 +235,16 @@ def test_lines_with_advice(line: str) -> None:
         "",
         "    raise FileNotFoundError(text)",
         '  File "/opt/ml/code/dummy_training.py", line 3, in main',
-        "FileNotFoundError: no model.tar.gz in /opt/ml/code",
-        "ValueError: ERROR_CODE: INVALID_ARCHIVE: cannot read /opt/ml/use/model.tar.gz",
+        f"FileNotFoundError: {EXCEPTION}",
         "tarfile.ReadError: unexpected end of data",
-        "2025-11-18 16:00:01 - ERROR - Error: no model.tar.gz in /opt/ml/code",
-        "2025-11-18 16:00:01 - ERROR - the step has failed",
-        "  - /opt/ml/code/model.tar.gz",
-        "done",
-        "ERROR - Failed to create the archive",
-        "ERROR - Could not open the archive",
-        "ERROR - Check failed",
-        "ERROR - Processing aborted due to an error, see log.",
-        "2026-11-24 09:19:05,825 - ERROR - Exiting with code 1",
-        "2026-11-24 09:19:05,825 - ERROR - " + "=" * 60,
-        "ERROR - UNSAFE_MEMBER",
-        "ERROR - Dummy training failed.",
-        "INFO - Cleaned up.",
-        "ERROR - the archive is a folder",
+        f"2025-11-18 16:00:01 - ERROR - Error: {EXCEPTION}",
+        f"{{'level': 'ERROR', 'msg': '{EXCEPTION}'}}",
+        '{"exc_info": "Traceback (most recent call last):\\n  File"}',
+        "2026-11-24 09:19:05,825 - " + "=" * 60,
     ],
 )
-def test_lines_without_advice(line: str) -> None:
-    assert not is_advice(line, EXCEPTION)
+def test_lines_that_only_repeat_the_error(line: str) -> None:
+    assert not is_own_line(line, EXCEPTION)
 
 
 @pytest.mark.parametrize(

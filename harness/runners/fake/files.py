@@ -303,6 +303,15 @@ def enforce_name_encoding(encoding: str) -> None:
     _patch(FakeFilesystem, *map(false_if_not_encodable, predicates))
 
 
+def _peek(file: helpers.BinaryBufferIO, size: int = 0) -> bytes:
+    """The bytes that come next, which stay there: Python's files that are read have it."""
+    at = file.tell()
+    return file.getvalue()[at : at + max(size, io.DEFAULT_BUFFER_SIZE)]
+
+
+helpers.BinaryBufferIO.peek = _peek  # type: ignore[attr-defined]
+
+
 def _patch(cls: type, *functions: Callable[..., Any]) -> None:
     for function in functions:
         setattr(cls, function.__name__, function)

@@ -72,6 +72,19 @@ def gzipped(
     return buffer.getvalue()
 
 
+def with_gzip_fields(
+    data: bytes, *, extra: bytes = b"", comment: bytes = b"", checksum: bool = False
+) -> bytes:
+    """Compress `data` with optional fields in the gzip header (RFC 1952), as bgzip writes them."""
+    packed = gzipped(data)
+    flags = 2 * checksum + 4 * bool(extra) + 16 * bool(comment)
+    header = packed[:3] + bytes([flags]) + packed[4:10]
+    header += (struct.pack("<H", len(extra)) + extra) if extra else b""
+    header += (comment + b"\0") if comment else b""
+    check = struct.pack("<H", zlib.crc32(header) & 0xFFFF) if checksum else b""
+    return header + check + packed[10:]
+
+
 def stored_gzip(data: bytes) -> bytes:
     """A gzip file of stored (uncompressed) blocks."""
     header = b"\x1f\x8b\x08\x00" + bytes(4) + b"\x00\xff"

@@ -111,10 +111,15 @@ def _check_members(
     members: tuple[Member, ...],
     injected: bytes | None,
 ) -> Iterator[ArchiveDifference]:
-    wanted = {normalised(member.name): member for member in members}
+    # A name may be there more than once, as in an archive that was added to: in this order.
+    wanted: dict[str, list[Member]] = {}
+    for member in members:
+        wanted.setdefault(normalised(member.name), []).append(member)
     wanted.pop(".", None)
+    if HYPERPARAMETERS in wanted:
+        del wanted[HYPERPARAMETERS][:-1]
     if injected is not None:
-        wanted[HYPERPARAMETERS] = Member(HYPERPARAMETERS, data=injected)
+        wanted[HYPERPARAMETERS] = [Member(HYPERPARAMETERS, data=injected)]
     seen = Counter[str]()
     for info in infos:
         name = normalised(info.name)
@@ -123,21 +128,25 @@ def _check_members(
         seen[name] += 1
         if info.name.startswith(("./", "/")):
             yield ArchiveDifference("name-prefix", info.name, f"the name {name}", info.name)
-        member = wanted.get(name)
-        if member is None:
+        same = wanted.get(name, [])
+        if not same:
             yield ArchiveDifference("member-unexpected", name, "no such member", _kind_of(info))
-        elif seen[name] > 1:
-            yield ArchiveDifference("member-twice", name, "one such member", "several")
+        elif seen[name] > len(same):
+            yield ArchiveDifference("member-twice", name, f"{len(same)} such members", "more")
         else:
             yield from _check_member(
-                tar, info, member, from_input=name != HYPERPARAMETERS or injected is None
+                tar,
+                info,
+                same[seen[name] - 1],
+                from_input=name != HYPERPARAMETERS or injected is None,
             )
             if info.islnk() and not seen[normalised(info.linkname)]:
                 got = "it comes before its target, so that it cannot be extracted"
                 yield ArchiveDifference("link-before-target", name, "a link to an earlier one", got)
-    for name, member in wanted.items():
-        if not seen[name]:
-            yield ArchiveDifference("member-missing", name, f"a {member.kind}", "nothing")
+    for name, same in wanted.items():
+        if seen[name] < len(same):
+            got = f"{seen[name]} of {len(same)}" if seen[name] else "nothing"
+            yield ArchiveDifference("member-missing", name, f"a {same[0].kind}", got)
 
 
 def _check_member(

@@ -59,6 +59,16 @@ def _invalid() -> dict[str, Hostile]:
         ),
         "truncated-bzip2": Hostile(bz2.compress(plain)[:-20], INVALID, "the end is missing"),
         "truncated-xz": Hostile(lzma.compress(plain)[:-20], INVALID, "the end is missing"),
+        "bad-second-bzip2-stream": Hostile(
+            bz2.compress(plain[:5_000]) + _with_flipped_bit(bz2.compress(plain[5_000:]), 2_000),
+            INVALID,
+            "a byte of the second stream is wrong",
+        ),
+        "bad-second-xz-stream": Hostile(
+            lzma.compress(plain[:5_000]) + _with_flipped_bit(lzma.compress(plain[5_000:]), 2_000),
+            INVALID,
+            "a byte of the second stream is wrong",
+        ),
         "flipped-byte-bzip2": Hostile(
             _with_flipped_bit(bz2.compress(plain), 5_000), INVALID, "one byte is wrong"
         ),
@@ -104,6 +114,16 @@ def _unsafe_archives() -> dict[str, Hostile]:
             "a name leads out",
         ),
         "symlink-absolute": _unsafe("a link leads out", symlink("link", "/etc/passwd")),
+        # Where a job has it, but not where the archive will be extracted.
+        "symlink-absolute-into-opt-ml": _unsafe(
+            "a link leads out", symlink("link", "/opt/ml/model/model.pth")
+        ),
+        "link-over-a-folder": _unsafe(
+            "a link replaces a folder, through which another one then leads out",
+            directory("swap"),
+            symlink("swap", "code"),
+            symlink("swap/up", "../.."),
+        ),
         "symlink-parent": _unsafe("a link leads out", symlink("link", "../outside")),
         "symlink-nested-parent": _unsafe("a link leads out", symlink("code/link", "../../outside")),
         "symlink-through-inside": _unsafe("a link leads out", symlink("link", "code/../../out")),

@@ -9,10 +9,17 @@ from __future__ import annotations
 import bz2
 import lzma
 import random
+import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.worlds.archives.build import Dialect, gzipped, model_archive, tar
+from harness.worlds.archives.build import (
+    Dialect,
+    gzipped,
+    model_archive,
+    tar,
+    with_gzip_fields,
+)
 from harness.worlds.archives.member import Member, directory, file, hardlink, sparse, symlink
 
 
@@ -216,6 +223,36 @@ def _layouts() -> dict[str, Layout]:
         "bzip2-embedded": Layout(bz2.compress(tar(with_embedded)), with_embedded, _EMBEDDED),
         "bzip2": _pytorch_layout(bz2.compress(plain)),
         "xz": _pytorch_layout(lzma.compress(plain)),
+        **_unusual_layouts(plain),
+    }
+
+
+def _unusual_layouts(plain: bytes) -> dict[str, Layout]:
+    """What few programs write, and all of them read."""
+    comment = tarfile.TarInfo.create_pax_global_header({"comment": "0123456789abcdef"})
+    block = 4 << 20
+    large = (file("zeros.bin", bytes(2 * block + 1000)), *PYTORCH)
+    equal = (file("log.txt", b"first\n"), *PYTORCH, file("log.txt", b"first\nsecond\n"))
+    late = (hardlink("again.pth", "model.pth"), *PYTORCH)
+    return {
+        "global-pax-header": _pytorch_layout(gzipped(comment + plain)),
+        "gzip-extra-field": _pytorch_layout(with_gzip_fields(plain, extra=b"BC\2\0\0\0")),
+        "gzip-comment": _pytorch_layout(with_gzip_fields(plain, comment=b"said")),
+        "gzip-header-checksum": _pytorch_layout(with_gzip_fields(plain, checksum=True)),
+        "gzip-empty-first-member": _pytorch_layout(gzipped(plain, cuts=(0,))),
+        "gzip-zeros-after": _pytorch_layout(gzipped(plain) + bytes(512)),
+        "gzip-members-of-4-mb": Layout(
+            gzipped(tar(large), level=1, cuts=(block, 2 * block)), large
+        ),
+        "name-of-100-bytes": _layout((file("n" * 96 + ".bin", b"x"), *PYTORCH)),
+        "name-over-255-bytes": _layout((file("n" * 296 + ".bin", b"x"), *PYTORCH)),
+        "name-over-255-bytes-gnu": _layout((file("n" * 296 + ".bin", b"x"), *PYTORCH), "gnu"),
+        "name-not-utf8": _layout((file("caf\udce9.bin", b"x"), *PYTORCH), "gnu"),
+        "numbers-base-256": _layout((file("a.bin", b"x", uid=3_000_000_000), *PYTORCH), "gnu"),
+        "equal-names": _layout(equal),
+        "link-before-target": _layout(late),
+        "nested-archive": _layout((file("model.tar.gz", gzipped(plain)), *PYTORCH)),
+        "one-top-folder": _layout(tuple(replace(one, name=f"model/{one.name}") for one in PYTORCH)),
     }
 
 

@@ -257,7 +257,7 @@ def problem(content: bytes) -> Optional[str]:
         raise ValueError(f"{constant} is not JSON")
 
     try:
-        value = json.loads(content.decode("utf-8"), parse_constant=refuse)
+        value = json.loads(content.decode("utf-8"), parse_constant=refuse, parse_int=str)
     except (ValueError, RecursionError) as error:
         return f"not JSON in UTF-8: {error}"
     return None if isinstance(value, dict) else f"a JSON {type(value).__name__}, not an object"
@@ -414,7 +414,7 @@ def process_model_with_hyperparameters(model_path, hyperparams_path, output_dir)
             if hyperparams_path is not None:
                 LOGGER.warning(f"{hyperparams_path} is IGNORED: the model already contains some")
             if problem(own.payload.read_bytes()):
-                LOGGER.warning(f"They are {problem(own.payload.read_bytes())}; kept as they are")
+                LOGGER.warning(f"{PARAMS_FILE} is {problem(own.payload.read_bytes())}; kept as it is")
         elif hyperparams_path is not None:
             LOGGER.info(f"HYPERPARAMETERS NOT IN MODEL, injecting {hyperparams_path}")
             params = inject(Path(hyperparams_path), work)
@@ -425,6 +425,13 @@ def process_model_with_hyperparameters(model_path, hyperparams_path, output_dir)
         # Hard links follow what they link to, so the model's own hyperparameters come first.
         others = [member for member in members if member.name not in (PARAMS_FILE, ".")]
         ordered = [own] + others if own else others + [params]
+        names = set()
+        for member in list(ordered):
+            target = posixpath.normpath(member.header.linkname)
+            if member.header.islnk() and target not in names:
+                ordered.remove(member)
+                ordered.append(member)
+            names.add(member.name)
 
         def fill(tar):
             for member in ordered:
@@ -489,6 +496,18 @@ def assign(wanted: Input, usable) -> str:
     return str(folder)
 
 
+def publish(archive: Path, folder: Path):
+    """Extract the archive into a folder that others collect; nothing stays there on a failure."""
+    with tempfile.TemporaryDirectory(prefix=".publish-", dir=str(folder)) as temporary:
+        extract_tarfile(archive, Path(temporary) / "all")
+        moves = [(path, folder / path.name) for path in (Path(temporary) / "all").iterdir()]
+        with contextlib.ExitStack() as undo:
+            for source, target in moves:
+                source.rename(target)
+                undo.callback(target.rename, source)
+            undo.pop_all()
+
+
 def stop(number, _frame):
     signal.signal(number, signal.SIG_IGN)
     sys.exit(143)
@@ -505,6 +524,9 @@ if __name__ == "__main__":
             },
             {"model_output": "/opt/ml/processing/output/model"},
         )
+        job = Path("/opt/ml/input/config/resourceconfig.json").exists()
+        if job and not Path("/opt/ml/config/processingjobconfig.json").exists():
+            publish(Path("/opt/ml/processing/output/model") / MODEL_FILE, Path("/opt/ml/model"))
     except Exception as error:
         LOGGER.exception(f"Error in dummy training: {error}")
         LOGGER.error(type(error).__doc__ if type(error).__module__ == "__main__" else

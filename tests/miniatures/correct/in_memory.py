@@ -272,7 +272,7 @@ def regular(path, entry, entries, hops=20):
 def complaint(data):
     """Why the bytes are no hyperparameters; None when they are."""
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=float_trap)
+        value = json.loads(data.decode("utf-8"), parse_constant=float_trap, parse_int=str)
     except (ValueError, RecursionError) as error:
         return "is not valid UTF-8 JSON (%s)" % error
     return None if isinstance(value, dict) else "is not a JSON object"
@@ -483,6 +483,28 @@ def main(input_paths, output_paths, environ_vars, job_args=None):
         raise NotFound("%s; searched: %s" % (error, places))
 
 
+def is_training_job():
+    config = "/opt/ml/input/config/resourceconfig.json"
+    return exists(config) and not exists("/opt/ml/config/processingjobconfig.json")
+
+
+def hand_over(archive, collected="/opt/ml/model"):
+    """Leave the members where a training job is collected: all of them, or none."""
+    own = join(collected, "." + uuid4().hex)
+    moved = []
+    try:
+        extract_tarfile(archive, own)
+        for name in os.listdir(own):
+            os.replace(join(own, name), join(collected, name))
+            moved.append(name)
+    except BaseException:
+        for name in moved:
+            os.replace(join(collected, name), join(own, name))
+        raise
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
 def terminate(signum, frame):
     clean_up()
     os._exit(128 + signum)
@@ -493,7 +515,7 @@ if __name__ == "__main__":
     atexit.register(clean_up)
     signal.signal(signal.SIGTERM, terminate)
     try:
-        main(
+        result = main(
             {
                 "model_artifacts_input": choose_model_path(),
                 "hyperparameters_s3_uri": choose_hyperparams_path(),
@@ -501,6 +523,8 @@ if __name__ == "__main__":
             {"model_output": CONTAINER_PATHS["OUTPUT"]},
             dict(os.environ),
         )
+        if is_training_job():
+            hand_over(result)
     except Exception as problem:
         traceback.print_exc(file=sys.stderr)
         todo = getattr(problem, "fix", "Check the message above, free disk space, and try again.")

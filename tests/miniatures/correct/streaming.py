@@ -34,6 +34,9 @@ HYPERPARAMETERS_CHANNELS = (
 )
 HYPERPARAMETERS_SOURCES = (Path("/opt/ml/code/hyperparams"), SCRIPT_DIR / "hyperparams", SCRIPT_DIR)
 OUTPUT = Path("/opt/ml/processing/output/model")
+COLLECTED = Path("/opt/ml/model")
+TRAINING = Path("/opt/ml/input/config/resourceconfig.json")
+PROCESSING = Path("/opt/ml/config/processingjobconfig.json")
 
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
@@ -296,7 +299,8 @@ def sweep():
 
 
 def copy_members(old, new):
-    """Copy every member but the hyperparameters."""
+    """Copy every member but the hyperparameters; hard links after what they are links to."""
+    written, late = {HYPERPARAMETERS}, []
     for member in old:
         name = clean(member)
         if name == HYPERPARAMETERS:
@@ -304,7 +308,13 @@ def copy_members(old, new):
         header = renamed(member, name)
         data = None if member.issym() or member.islnk() else old.extractfile(member)
         header.size = member.size if data else 0
+        if header.islnk() and header.linkname not in written:
+            late.append(header)
+            continue
         new.addfile(header, data)
+        written.add(name)
+    for header in late:
+        new.addfile(header)
 
 
 def renamed(member, name):
@@ -330,7 +340,7 @@ def not_json(name):
 def defect(content):
     """What is wrong with hyperparameters; empty when nothing is."""
     try:
-        value = json.loads(content.decode("utf-8"), parse_constant=not_json)
+        value = json.loads(content.decode("utf-8"), parse_constant=not_json, parse_int=str)
     except (ValueError, RecursionError) as error:
         return "they are not JSON in UTF-8: {}".format(error)
     return "" if isinstance(value, dict) else "they are JSON, but not an object"
@@ -407,7 +417,7 @@ def process(model, hyperparameters, output, searched):
         if hyperparameters is not None:
             log.warning("%s is IGNORED: the model already contains its own", hyperparameters)
         if defect(content):
-            log.warning("the model's own hyperparameters are odd: %s", defect(content))
+            log.warning("the model's own hyperparameters.json is odd: %s", defect(content))
         header = renamed(header, HYPERPARAMETERS)
         header.type, header.linkname, header.size = tarfile.REGTYPE, "", len(content)
     elif hyperparameters is not None:
@@ -460,6 +470,25 @@ def main(input_paths, output_paths, environ_vars, job_args):
     return process(model, hyperparameters, Path(output_paths["model_output"]), searched)
 
 
+def collect(archive):
+    """A training job uploads nothing but /opt/ml/model: put the members there, all or none."""
+    hidden = COLLECTED / ".{}".format(os.urandom(6).hex())
+    put = []
+    try:
+        with tarfile.open(str(archive), **TEXT) as tar:
+            tar.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
+            tar.extractall(str(hidden))
+        for name in sorted(os.listdir(str(hidden))):
+            os.rename(str(hidden / name), str(COLLECTED / name))
+            put.append(name)
+    except BaseException:
+        for name in put:
+            os.rename(str(COLLECTED / name), str(hidden / name))
+        raise
+    finally:
+        shutil.rmtree(str(hidden), ignore_errors=True)
+
+
 def on_sigterm(number, frame):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     stopped.append(number)
@@ -486,7 +515,9 @@ def run():
                 *settings_inputs, lambda folder: (folder / HYPERPARAMETERS).exists()
             ),
         }
-        main(inputs, {"model_output": str(OUTPUT)}, {}, None)
+        written = main(inputs, {"model_output": str(OUTPUT)}, {}, None)
+        if TRAINING.exists() and not PROCESSING.exists():
+            collect(written)
     except Exception as error:
         log.error("the step failed", exc_info=True)
         log.error("%s", advice(error))

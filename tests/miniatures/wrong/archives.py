@@ -157,6 +157,118 @@ MINIATURES = (
         finds="output: member-unexpected",
         cases=BOTH,
     ),
+    # --- What few programs write ---
+    wrong(
+        "names-cut-at-255",
+        "What lies between two slashes of a name is cut at 255 bytes.",
+        (HEADER, HEADER.replace("= name", '= "/".join(part[:255] for part in name.split("/"))')),
+        finds="output: member-",
+        cases=("archive-name-over-255-bytes", "archive-name-over-255-bytes-gnu"),
+    ),
+    wrong(
+        "one-of-equal-names-kept",
+        "Of members with the same name only the first one is kept.",
+        (MEMBER, MEMBER.replace("HYPERPARAMETERS:", "HYPERPARAMETERS or name in written:")),
+        finds="output: member-missing",
+        cases="archive-equal-names",
+    ),
+    wrong(
+        "global-pax-headers-refused",
+        "An archive with a header for all members, as git writes it, is refused.",
+        (
+            "                members.append(member)\n",
+            "                members.append(member)\n"
+            "                if tar.pax_headers:\n"
+            '                    raise tarfile.ReadError("a global header")\n',
+        ),
+        finds="exit-code: 1-for-0",
+        cases="archive-global-pax-header",
+    ),
+    wrong(
+        "gzip-fields-refused",
+        "A gzip header with an extra field, a comment or a checksum is refused.",
+        (
+            "        start = raw.read(6)\n",
+            "        start = raw.read(6)\n"
+            '        if start[:2] == b"\\x1f\\x8b" and start[3] & 0x16:\n'
+            '            raise refusal("INVALID_ARCHIVE", "a gzip header with fields")\n',
+        ),
+        finds="exit-code: 1-for-0",
+        cases=("archive-gzip-extra-field", "archive-gzip-comment", "archive-gzip-header-checksum"),
+    ),
+    wrong(
+        "zeros-after-gzip-refused",
+        "Zeros after the gzip data, as bsdtar writes them to a pipe, are refused.",
+        (
+            "        start = raw.read(6)\n",
+            "        start = raw.read(6)\n"
+            "        raw.seek(-1, os.SEEK_END)\n"
+            '        if start[:2] == b"\\x1f\\x8b" and raw.read(1) == b"\\0":\n'
+            "            raw.seek(-9, os.SEEK_END)\n"
+            '            if raw.read() == b"\\0" * 9:\n'
+            '                raise refusal("INVALID_ARCHIVE", "bytes after the end")\n',
+        ),
+        finds="exit-code: 1-for-0",
+        cases="archive-gzip-zeros-after",
+    ),
+    wrong(
+        "links-before-targets-refused",
+        "A hard link that comes before its target is refused.",
+        (
+            "            late.append(header)\n            continue\n",
+            '            raise refusal("INVALID_ARCHIVE", "a link to nothing")\n',
+        ),
+        finds="exit-code: 1-for-0",
+        cases="archive-link-before-target",
+    ),
+    wrong(
+        "links-before-targets-kept-there",
+        "A hard link that comes before its target stays there, where nothing can extract it.",
+        (
+            "        if header.islnk() and header.linkname not in written:\n",
+            "        if False:\n",
+        ),
+        finds="output: link-before-target",
+        cases="archive-link-before-target",
+    ),
+    wrong(
+        "names-must-be-utf8",
+        "A name that is not UTF-8 ends the step.",
+        (HEADER, '    name.encode("utf-8")\n' + HEADER),
+        finds="exit-code: 1-for-0",
+        cases="archive-name-not-utf8",
+    ),
+    wrong(
+        "numbers-cut-to-21-bits",
+        "User numbers are cut to what fits in octal digits.",
+        (HEADER, HEADER + "    header.uid &= 0o7777777\n"),
+        finds="output: wrong-owner",
+        cases="archive-numbers-base-256",
+    ),
+    wrong(
+        "nested-archives-unpacked",
+        "A member that is named model.tar.gz is taken for the model, and left out.",
+        (MEMBER, MEMBER.replace("HYPERPARAMETERS:", "HYPERPARAMETERS or name == MODEL:")),
+        finds="output: member-missing",
+        cases="archive-nested-archive",
+    ),
+    wrong(
+        "top-folder-stripped",
+        "When all members lie in one folder, that is stripped.",
+        (HEADER, HEADER.replace("= name", '= name[6:] if name.startswith("model/") else name')),
+        finds="output: member-",
+        cases="archive-one-top-folder",
+    ),
+    wrong(
+        "links-into-opt-ml-allowed",
+        "An absolute link is let through when it leads into /opt/ml.",
+        (
+            '    if target.startswith("/"):\n        return True\n',
+            '    if target.startswith("/"):\n        return not target.startswith("/opt/ml/")\n',
+        ),
+        finds="exit-code: 0-for-1",
+        cases="bad-symlink-absolute-into-opt-ml",
+    ),
     # --- The gzip file ---
     wrong(
         "two-gzip-members",

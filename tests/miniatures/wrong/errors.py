@@ -145,16 +145,6 @@ MINIATURES = (
         cases="model-is-a-fifo",
     ),
     wrong(
-        "last-line-says-what-failed",
-        "The last line has a verb of advice in it, and only says what failed.",
-        (
-            '        log.error("%s", advice(error))\n',
-            '        log.error("Failed to create the archive")\n',
-        ),
-        finds="error-advice: no-advice",
-        cases="bad-text",
-    ),
-    wrong(
         "full-disk-reported-as-an-archive-error",
         "Whatever goes wrong with a file is called an invalid archive.",
         (
@@ -164,12 +154,5 @@ MINIATURES = (
         ),
         finds="error-named: no-own-fault",
         cases="full-disk",
-    ),
-    wrong(
-        "last-line-points-to-the-log",
-        "The last line of the log says that there is more in the log.",
-        ('        log.error("%s", advice(error))\n', '        log.error("Aborted, see the log")\n'),
-        finds="error-advice: no-advice",
-        cases="bad-text",
     ),
 )

@@ -160,10 +160,10 @@ MINIATURES = (
         cases="call-create",
     ),
     wrong(
-        "ratio-not-logged",
-        "create_tarfile does not log the compression ratio.",
-        ('    log.info("  Compression ratio: %.2f%%", 100 * size / max(total, 1))\n', ""),
-        finds="log: no-ratio",
+        "summary-not-logged",
+        "create_tarfile does not sum up what it has packed.",
+        ("Tar creation summary", "Done"),
+        finds="log: no-summary",
         cases="call-create",
     ),
     wrong(

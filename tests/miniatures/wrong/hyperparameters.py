@@ -146,7 +146,7 @@ MINIATURES = (
         "other-encodings-accepted",
         "json.loads guesses the encoding of what is provided.",
         (
-            'json.loads(content.decode("utf-8"), parse_constant=not_json)',
+            'json.loads(content.decode("utf-8"), parse_constant=not_json, parse_int=str)',
             "json.loads(content, parse_constant=not_json)",
         ),
         finds="exit-code: 0-for-1",
@@ -176,7 +176,7 @@ MINIATURES = (
         "embedded-are-validated",
         "Malformed hyperparameters in the archive are an error.",
         (
-            '            log.warning("the model\'s own hyperparameters are odd: %s", defect(content))\n',
+            '            log.warning("the model\'s own hyperparameters.json is odd: %s", defect(content))\n',
             '            raise refusal("INVALID_HYPERPARAMETERS", defect(content))\n',
         ),
         finds="exit-code: 1-for-0",
@@ -186,7 +186,7 @@ MINIATURES = (
         "embedded-malformed-replaced",
         "Malformed hyperparameters in the archive become an empty object.",
         (
-            '            log.warning("the model\'s own hyperparameters are odd: %s", defect(content))\n',
+            '            log.warning("the model\'s own hyperparameters.json is odd: %s", defect(content))\n',
             '            content = b"{}"\n',
         ),
         finds="output: wrong-bytes",
@@ -222,9 +222,65 @@ MINIATURES = (
     wrong(
         "malformed-kept-in-silence",
         "Malformed hyperparameters in the archive are kept without a warning.",
-        ('log.warning("the model\'s own hyperparameters are odd: %s"', 'log.debug("%s"'),
+        ('log.warning("the model\'s own hyperparameters.json is odd: %s"', 'log.debug("%s"'),
         finds="log: no-malformed",
         cases=("embedded-malformed-kept", "embedded-malformed-kept-over-provided"),
+    ),
+    wrong(
+        "the-first-of-two-counts",
+        "Of two embedded hyperparameters the first ones are kept, which an extraction replaces.",
+        (
+            "                if clean(member) == HYPERPARAMETERS:\n",
+            "                if clean(member) == HYPERPARAMETERS and embedded is None:\n",
+        ),
+        finds="output: wrong-bytes",
+        cases="embedded-twice-the-last-counts",
+    ),
+    wrong(
+        "nan-accepted",
+        "NaN and Infinity, which Python writes and JSON does not have, are let through.",
+        ("parse_constant=not_json, ", ""),
+        finds="exit-code: 0-for-1",
+        cases=("provided-nan", "provided-infinity"),
+    ),
+    wrong(
+        "byte-order-mark-accepted",
+        "A byte order mark is let through, at which strict readers fail.",
+        ('content.decode("utf-8")', 'content.decode("utf-8-sig")'),
+        finds="exit-code: 0-for-1",
+        cases="provided-byte-order-mark",
+    ),
+    wrong(
+        "control-characters-accepted",
+        "Raw control characters in texts are let through.",
+        ("parse_int=str)", "parse_int=str, strict=False)"),
+        finds="exit-code: 0-for-1",
+        cases="provided-control-character",
+    ),
+    wrong(
+        "large-numbers-refused",
+        "Numbers of more digits than Python converts are refused.",
+        (", parse_int=str)", ")"),
+        finds="exit-code: 1-for-0",
+        cases="provided-number-of-5000-digits-kept-byte-for-byte",
+    ),
+    wrong(
+        "ignored-as-information",
+        "That provided ones are ignored is told at a level that nobody looks at.",
+        ('log.warning("%s is IGNORED', 'log.info("%s is IGNORED'),
+        finds="log: no-ignored",
+        cases=product(embedded="root", hyperparameters_channel="present", **MODEL),
+    ),
+    wrong(
+        "those-of-the-training-job-taken",
+        "Without other hyperparameters, those of the training job itself are taken.",
+        (
+            '    log.warning("there is no %s", path)\n    return None\n\n\ndef remark',
+            '    own = Path("/opt/ml/input/config/hyperparameters.json")\n'
+            "    return own if own.exists() else None\n\n\ndef remark",
+        ),
+        finds="exit-code: 0-for-1",
+        cases="hyperparameters-of-the-training-job-are-no-source",
     ),
     wrong(
         "embedded-hard-link-stays-one",

@@ -201,26 +201,6 @@ MINIATURES = (
         cases=product(code_models="present", code_hyperparams="present"),
     ),
     wrong(
-        "empty-channel-not-explained",
-        "The error does not say that SOURCE folders were not consulted.",
-        (
-            '        return "; {} is an input channel, so SOURCE folders were not consulted".format(folder)\n',
-            '        return ""\n',
-        ),
-        finds="error-named: no-channel-wins",
-        cases=product(model_channel="empty", **GIVEN),
-    ),
-    wrong(
-        "empty-hyperparameters-channel-not-explained",
-        "The error does not say that the empty channel of the hyperparameters won.",
-        (
-            "    more = remark(settings, HYPERPARAMETERS_CHANNELS, HYPERPARAMETERS_SOURCES)\n",
-            '    more = ""\n',
-        ),
-        finds="error-named: no-channel-wins",
-        cases="first-hyperparameters-mount-empty-second-filled",
-    ),
-    wrong(
         "any-archive-will-do",
         "The first .tar.gz in the assigned folder is taken, whatever its name.",
         (

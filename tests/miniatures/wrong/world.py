@@ -9,7 +9,45 @@ DRAFT = '    draft = destination.parent / ".{}.{}".format(destination.name, os.u
 PLACE = "        os.replace(str(draft), str(destination))\n"
 RUN = "    signal.signal(signal.SIGTERM, on_sigterm)\n"
 
+TRAINING_JOB = product(job="training", model_channel="present", hyperparameters_channel="present")
+COLLECT = "        if TRAINING.exists() and not PROCESSING.exists():\n"
+
 MINIATURES = (
+    wrong(
+        "nothing-collected",
+        "A training job leaves nothing where it is collected.",
+        (COLLECT, "        if False:\n"),
+        finds="output: missing",
+        cases=TRAINING_JOB,
+    ),
+    wrong(
+        "collected-of-processing-jobs",
+        "A processing job writes to the folder of a training job too.",
+        (COLLECT, "        if True:\n"),
+        finds="nothing-undeclared: written",
+        cases=product(model_channel="present", hyperparameters_channel="present"),
+    ),
+    wrong(
+        "archive-collected",
+        "A training job gets the archive, and not its members.",
+        (
+            "            tar.extractall(str(hidden))\n",
+            "            hidden.mkdir()\n            shutil.copy2(str(archive), str(hidden))\n",
+        ),
+        finds="output: missing",
+        cases=TRAINING_JOB,
+    ),
+    wrong(
+        "draft-has-a-fixed-name",
+        "The draft has a fixed name, so that a file of that name is lost.",
+        (
+            '".{}.{}".format(destination.name, os.urandom(8).hex())',
+            '".{}.tmp".format(destination.name)',
+        ),
+        ("os.O_WRONLY | os.O_CREAT | os.O_EXCL", "os.O_WRONLY | os.O_CREAT | os.O_TRUNC"),
+        finds="older-output: older-output-gone",
+        cases="older-scratch-files",
+    ),
     # --- The output ---
     wrong(
         "written-in-place",
