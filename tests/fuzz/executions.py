@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ GIVEN = b'{"given": 1}'
 SECONDS = 20.0
 
 
+@cache
 def load() -> Any:
     """The script as a module."""
     spec = importlib.util.spec_from_file_location("fuzzed_step", SCRIPT)

@@ -93,6 +93,7 @@ def run(world: Path, fault: Fault = "none", at: int = 0) -> tuple[Ran, str]:
     Without a fault that is the number of operations.
     """
     log, stderr = world.parent / "hit", world.parent / "stderr"
+    load()  # Once, and not in each child.
     log.unlink(missing_ok=True)
     child = os.fork()
     if not child:

@@ -10,7 +10,7 @@ from tests.fuzz.executions import Executions
 from tests.fuzz.generator import Generator
 from tests.fuzz.readers import missing
 
-COUNT, EVERY = 150, 3
+COUNT, EVERY = 80, 4
 
 
 @pytest.mark.parametrize("seed", range(4))
