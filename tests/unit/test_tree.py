@@ -125,7 +125,7 @@ def test_a_processing_job_describes_inputs_and_outputs_and_sets_no_variable() ->
     config = json.loads(tree.entries["/opt/ml/config/processingjobconfig.json"].data)
     inputs = [one["S3Input"]["LocalPath"] for one in config["ProcessingInputs"]]
     outputs = [one["S3Output"]["LocalPath"] for one in config["ProcessingOutputConfig"]["Outputs"]]
-    assert inputs == [f"/opt/ml/processing/input/{CHANNEL}"]
+    assert inputs == [f"/opt/ml/processing/input/{CHANNEL}", "/opt/ml/processing/input/code"]
     assert outputs == [output]
     assert tree.environment == {}
     assert tree.entries[output].kind == "directory"
