@@ -189,7 +189,8 @@ def _is_required(facts: Facts, folder: str, entry: Folder) -> bool | None:
         return True
     if paths & facts.dispensable:
         return None
-    reads = [one for one in facts.paths if one.reached and is_under(one.path, folder)]
+    uses = (one for one in facts.paths if one.reached and is_under(one.path, folder))
+    reads = [one for one in uses if one.use != "test"]
     return True if any(one.certain for one in reads) else None
 
 
@@ -310,7 +311,8 @@ def _requirements(facts: Facts) -> Iterator[str]:
                 parts = one.module.split(".")
                 yield "-".join(parts[:3]) if len(parts) > 2 else "protobuf"
             else:
-                yield packages_of(name)[0]
+                package = packages_of(name)[0]
+                yield package.replace("_", "-") if package == name else package
 
 
 def _lies_in(folder: Path, name: str) -> bool:

@@ -21,6 +21,7 @@ from harness.reading.values import (
     Many,
     Member,
     Parsed,
+    Result,
     Row,
     Scope,
     Table,
@@ -127,13 +128,16 @@ class Expressions(Members):
         known = self.truth(node.test)
         if known is not None:
             return self.evaluate(node.body if known else node.orelse)
+        first = len(self.facts.paths)
         self.evaluate(node.test)
+        tested = {one.path for one in self.facts.paths[first:] if one.use == "test"}
+        self.facts.dispensable.update(tested)
         names = self.guard(self.present(node.test))
-        self.conditional += 1
+        self.branches += 1
         body = self.evaluate(node.body)
         self.guarded -= names
         other = self.evaluate(node.orelse)
-        self.conditional -= 1
+        self.branches -= 1
         if names and isinstance(body, Variable) and body.name in names:
             return self.note_default(body, other)
         return join([body, other])
@@ -226,6 +230,9 @@ class Expressions(Members):
             else:
                 self.read_hyperparameter(owner, known, node)
             return UNKNOWN
+        if isinstance(owner, Result) and owner.name == "channels":
+            channel = known_text(key)
+            return UNKNOWN if channel is None else Variable(f"SM_CHANNEL_{channel.upper()}")
         if isinstance(owner, Instance):
             method = owner.kind.find("__getitem__")
             if isinstance(method, Function):

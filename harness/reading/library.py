@@ -143,6 +143,8 @@ _VERBS: tuple[tuple[str, Use], ...] = (
 )
 # Alone they are also methods of what is open already.
 _BARE_VERBS = ("write", "dump", "read", "load", "parse", "store", "export", "open", "is", "ls")
+# They read the job's files and variables for the script.
+_TOOLKITS = ("sagemaker_training.environment", "sagemaker_containers.")
 _LEVELS = ("debug", "info", "warning", "warn", "error", "exception", "critical", "log")
 _LOGGERS = ("logging", "loguru", "structlog", "rich", "tqdm", "warnings")
 _SUFFIX = re.compile(r"\.[A-Za-z]\w{0,7}$")
@@ -185,6 +187,10 @@ class Library(Parsers):
             return self._parser(given, named, node)
         if name in ("getopt.getopt", "getopt.gnu_getopt"):
             return self.getopt(given, node)
+        if name.startswith(_TOOLKITS):
+            # Its object has the hyperparameters, and the folders of the job.
+            self.read_hyperparameter(Document("SM_HPS"), "", node)
+            return Result("toolkit")
         if name == "docopt.docopt":
             return self.docopt(node)
         if name.startswith("absl.flags.DEFINE_"):
@@ -228,7 +234,7 @@ class Library(Parsers):
             named: dict[str, Value] = (
                 {"default": default} if default is not None else {"required": Constant(True)}
             )
-            named["type"] = UNKNOWN
+            named["type"] = _annotated_type(owner, name)
             self.add_argument(parser, [text(f"--{name}")], named, node)
 
     def _same(self, last: str, given: Sequence[Value], node: ast.AST) -> Value:
@@ -529,6 +535,16 @@ class Library(Parsers):
 
 
 _URI = "file://"
+
+
+def _annotated_type(owner: Class, name: str) -> Value:
+    """The type that the annotation of a field says."""
+    for node in owner.node.body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name:
+            base = ast.unparse(node.annotation).removeprefix("Optional[").rstrip("]")
+            if base in ("int", "float", "str"):
+                return External(f"builtins.{base}")
+    return UNKNOWN
 
 
 def _at(

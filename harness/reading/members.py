@@ -84,6 +84,10 @@ class Members(Library):
             if name == "value":
                 return owner
         if isinstance(owner, Result):
+            if owner.name == "toolkit":
+                if name == "channel_input_dirs":
+                    return Result("channels")
+                return Variable(f"SM_{name.upper()}")
             if owner.name == "field" and name == "name":
                 return owner.of
             if name == "name":

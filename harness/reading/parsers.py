@@ -202,8 +202,7 @@ class Parsers(Recorder):
             return space if name == "parse_args" else Row([space, UNKNOWN])
         if name == "parse_args_into_dataclasses":
             self.facts.parses = True
-            self.facts.words_escape = True
-            return UNKNOWN
+            return Row([Namespace(parser)], whole=False)
         if name in ("error", "exit"):
             code: Value = Constant(2) if name == "error" else (given or (Constant(0),))[0]
             self.end(code, node)

@@ -419,6 +419,7 @@ class Reader(Calls):
         absent, present = self.absent(node.test), self.present(node.test)
         before = dict(self.scope.names)
         self.conditional += 1
+        self.branches += 1
         added = self.guard(present)
         body = self.block(node.body)
         self.guarded -= added
@@ -427,6 +428,7 @@ class Reader(Calls):
         other = self.block(node.orelse) if node.orelse else _FALLS
         self.guarded -= added
         self.conditional -= 1
+        self.branches -= 1
         self.scope.names = _merged(
             taken if _goes_on(body) else None, self.scope.names if _goes_on(other) else None, before
         )
@@ -572,8 +574,10 @@ class Reader(Calls):
         before = dict(self.scope.names)
         failures = self.failures
         self.conditional += 1
+        self.branches += 1
         outcomes = self.block(handler.body)
         self.conditional -= 1
+        self.branches -= 1
         may_fail = self.failures > failures
         after = self._after_loops[-1] if self._after_loops else frozenset()
         follows = "falls" in outcomes and "fails" in rest

@@ -69,7 +69,9 @@ class Recorder:
         self.scope = module.scope
         self.steps = 0
         self.depth = 0
+        # How many branches and loops this is in, that may not be taken; the branches among them.
         self.conditional = 0
+        self.branches = 0
         self.reached = True
         self.at_import = True
         self.guarded: set[str] = set()
@@ -145,7 +147,7 @@ class Recorder:
                     reached=self.reached,
                     at_import=self.at_import,
                     encoding_missing=encoding_missing,
-                    certain=not self.conditional,
+                    certain=not self.branches,
                     is_file=is_file,
                 )
             )
@@ -179,7 +181,7 @@ class Recorder:
     ) -> None:
         """Keep that a variable is read at a place."""
         known = default_text(default)
-        must = required and name not in self.guarded and not self.conditional
+        must = required and name not in self.guarded and not self.branches
         read = self._variables.get((name, place))
         if read is None:
             read = VariableRead(

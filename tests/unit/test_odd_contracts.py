@@ -340,6 +340,7 @@ def test_the_schema_has_every_key(schema: Any) -> None:
         "description": "d",
         "sink": False,
         "level": "strict",
+        "python": ">=3.8",
         "timeout": 1.5,
         "sigterm": {"exit_codes": [0, 143], "may_write": ["o"]},
     }
