@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from harness.reading.expressions import Expressions
+from harness.reading.conditions import Conditions
 from harness.reading.facts import WrongCall
 from harness.reading.recorder import Recorder
 from harness.reading.values import (
@@ -44,7 +44,7 @@ _OPTIONS = ("click.option", "click.argument", "rich_click.option", "rich_click.a
 _COMMANDS = ("click.command", "click.group", "rich_click.command")
 
 
-class Calls(Expressions):
+class Calls(Conditions):
     """Evaluates calls and definitions of functions and classes."""
 
     def __init__(self, *given: object) -> None:
@@ -56,6 +56,7 @@ class Calls(Expressions):
         self.returns: list[Value] = []
         self._given_tables: set[int] = set()
         self._commands: list[Function] = []
+        # How loops go on that end without a break.
         self._after_loops: list[frozenset[str]] = []
 
     def block(self, body: Sequence[ast.stmt]) -> frozenset[str]:
@@ -142,7 +143,7 @@ class Calls(Expressions):
         """Keep the paths that a function of the script is given, for one that does not use them."""
         if isinstance(value, Row | Table) and depth < 2:
             items = value.items if isinstance(value, Row) else list(value.items.values())
-            for one in items:
+            for one in items[:50]:
                 self._pass_paths(one, node, depth + 1)
         elif isinstance(value, Text | Variable | Parsed | Many) and any(
             one.text.startswith("/opt/ml") for one in self.alternatives(value)

@@ -33,10 +33,14 @@ from harness.reading.values import (
 )
 from harness.worlds.jobs import TRAINING, Request
 
+# Statements and elements; a script that takes more is gone through in part.
+MOST_STEPS = 12_000
 CHANNEL_VARIABLE = "SM_CHANNEL_"
 _FILE_URI = "file://"
 _OPTIONS = re.compile(r"\?\w+=.*$")
 _MOST_ALTERNATIVES = 16
+# Of a list or a dictionary that is handed on; others are not looked at.
+_MOST_ITEMS = 50
 # The variables of a training job that hold paths, and those paths.
 PLATFORM_PATHS = {
     name: value
@@ -248,17 +252,17 @@ class Recorder:
             elif isinstance(value, Table) and depth < 3:
                 self.tell(list(value.items.values()), node, depth + 1)
 
-    def escape(self, value: Value) -> None:
+    def escape(self, value: Value, depth: int = 0) -> None:
         """Keep that somebody else's function gets a value, and may do anything with it."""
         if isinstance(value, Environ):
             self.facts.environment_escapes = True
         elif isinstance(value, Table):
             value.whole = False
-            for one in value.items.values():
-                self.escape(one)
+            for one in list(value.items.values())[:_MOST_ITEMS] if depth < 2 else ():
+                self.escape(one, depth + 1)
         elif isinstance(value, Row):
-            for one in value.items:
-                self.escape(one)
+            for one in value.items[:_MOST_ITEMS] if depth < 2 else ():
+                self.escape(one, depth + 1)
         elif isinstance(value, Namespace):
             self.use_all(value.parser)
         elif isinstance(value, Parser):

@@ -1,0 +1,407 @@
+"""Runs the statements of a script, as far as that is known without running it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from harness.reading.facts import Facts
+from harness.reading.flow import (
+    FALLS,
+    goes_on,
+    has_foreign_base,
+    last_name,
+    merged,
+    own_loop,
+)
+from harness.reading.handlers import Handlers
+from harness.reading.recorder import MOST_STEPS
+from harness.reading.values import (
+    NONE,
+    UNKNOWN,
+    Class,
+    Constant,
+    Environ,
+    External,
+    Function,
+    Instance,
+    Many,
+    Module,
+    Namespace,
+    Parsed,
+    Result,
+    Row,
+    Scope,
+    Table,
+    Text,
+    Value,
+    Variable,
+    join,
+    known_text,
+    options_of,
+)
+
+
+class Statements(Handlers):
+    """Runs statements."""
+
+    def __init__(self, facts: Facts, main: Module) -> None:
+        """Begin with the main module."""
+        super().__init__(facts, main)
+        self._top = main
+        self._functions: list[Function] = []
+        # The statements after this one.
+        self._following: Sequence[ast.stmt] = ()
+
+    def bind_imports(self, node: ast.Import | ast.ImportFrom) -> None:
+        """Bind the names of an import."""
+        raise NotImplementedError
+
+    # Statements.
+
+    def block(self, body: Sequence[ast.stmt]) -> frozenset[str]:
+        """Run statements; how they may end: they fall through, return, fail, exit or loop."""
+        outcomes = set(FALLS)
+        before = set(self.guarded)
+        for number, node in enumerate(body):
+            if "falls" not in outcomes:
+                self._define_only(body[number:])
+                break
+            outcomes.discard("falls")
+            outcomes |= self._statement(node, body[number + 1 :])
+        self.guarded = before
+        return frozenset(outcomes)
+
+    def _define_only(self, body: Sequence[ast.stmt]) -> None:
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                self._define(node)
+
+    def _statement(self, node: ast.stmt, following: Sequence[ast.stmt]) -> frozenset[str]:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            self.facts.complete = False
+            return FALLS
+        method = getattr(self, f"_do_{type(node).__name__}", None)
+        if method is None:
+            return self._simple(node)
+        if isinstance(node, ast.Try) or type(node).__name__ == "TryStar":
+            outcomes: frozenset[str] = self._do_try(node, following)  # type: ignore[arg-type]
+            return outcomes
+        self._following = following
+        ended: frozenset[str] = method(node)
+        return ended
+
+    def _simple(self, node: ast.stmt) -> frozenset[str]:
+        """A statement that has expressions alone; it ends as the calls in it do."""
+        self.ended = frozenset()
+        if isinstance(node, ast.Expr):
+            self.unused.add(node.value)
+            self.evaluate(node.value)
+        elif isinstance(node, ast.Assign):
+            value = self.evaluate(node.value)
+            ended = self.ended
+            for target in node.targets:
+                self.bind(target, value)
+            self.ended = ended
+        elif isinstance(node, ast.AnnAssign):
+            if node.value is not None:
+                self.bind(node.target, self.evaluate(node.value))
+        elif isinstance(node, ast.AugAssign):
+            self._augmented(node)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            self.bind_imports(node)
+            self.ended = frozenset()
+        elif isinstance(node, ast.Delete):
+            for target in node.targets:
+                if isinstance(target, ast.Subscript):
+                    self.evaluate(target.value)
+        elif isinstance(node, ast.Assert):
+            self.evaluate(node.test)
+            self.demand(self._lacking(node.test))
+            self.guarded |= self.guard(self.present(node.test))
+            self.ended = frozenset()
+        ended = self.ended
+        self.ended = frozenset()
+        return ended or FALLS
+
+    def _lacking(self, test: ast.expr) -> list[Value]:
+        """What a test that must hold asks for."""
+        return self.absent(ast.UnaryOp(ast.Not(), test))
+
+    def _augmented(self, node: ast.AugAssign) -> None:
+        value = self.evaluate(node.value)
+        if isinstance(node.target, ast.Name):
+            old = self.scope.find(node.target.id) or UNKNOWN
+            new: Value = UNKNOWN
+            if isinstance(old, Row) and isinstance(value, Row):
+                new = Row([*old.items, *value.items], old.whole and value.whole)
+            elif isinstance(node.op, ast.Add) and isinstance(old, Text):
+                from harness.reading.values import concat
+
+                new = concat([old, value])
+            self.bind(node.target, new)
+
+    def bind(self, target: ast.expr, value: Value) -> None:
+        """Assign a value to a target."""
+        if isinstance(target, ast.Name):
+            self._scope_of(target.id).names[target.id] = value
+        elif isinstance(target, ast.Tuple | ast.List):
+            self._unpack(target.elts, value)
+        elif isinstance(target, ast.Starred):
+            self.bind(target.value, Row([UNKNOWN], whole=False))
+        elif isinstance(target, ast.Attribute):
+            owner = self.evaluate(target.value)
+            if isinstance(owner, Instance):
+                if isinstance(value, Namespace) and has_foreign_base(owner.kind):
+                    # Methods that the base calls may use any of them.
+                    self.use_all(value.parser)
+                old = owner.attributes.get(target.attr)
+                known = old is None or not self.conditional
+                owner.attributes[target.attr] = (
+                    value if known or old is None else join([old, value])
+                )
+            elif isinstance(owner, Namespace):
+                owner.added[target.attr] = value
+            elif isinstance(owner, Class | Module):
+                owner.scope.names[target.attr] = value
+        elif isinstance(target, ast.Subscript):
+            owner = self.evaluate(target.value)
+            key = self.evaluate(target.slice)
+            if isinstance(owner, Table):
+                self.set_item(owner, key, value)
+            elif isinstance(owner, Environ):
+                if (name := known_text(key)) is not None:
+                    self.facts.set_variables.add(name)
+            elif isinstance(owner, Row):
+                owner.whole = False
+
+    def _scope_of(self, name: str) -> Scope:
+        if f"global {name}" in self.scope.names:
+            return self.module.scope
+        return self.scope
+
+    def _unpack(self, targets: list[ast.expr], value: Value) -> None:
+        items: list[Value] = []
+        if isinstance(value, Row):
+            if value.whole and len(value.items) == len(targets):
+                items = value.items
+            elif len(value.items) == 1:
+                items = [value.items[0]] * len(targets)
+        elif isinstance(value, Many):
+            rows = [one for one in value.options if isinstance(one, Row)]
+            if rows and all(len(one.items) == len(targets) for one in rows):
+                items = [
+                    join([one.items[number] for one in rows]) for number in range(len(targets))
+                ]
+        elif isinstance(value, Result) and value.name.endswith("mkstemp"):
+            items = [UNKNOWN] * len(targets)
+        for number, target in enumerate(targets):
+            self.bind(target, items[number] if items else UNKNOWN)
+
+    def _do_Global(self, node: ast.Global) -> frozenset[str]:
+        for name in node.names:
+            self.scope.names[f"global {name}"] = NONE
+        return FALLS
+
+    def _Lambda(self, node: ast.Lambda) -> Value:
+        made = self.function_from(node)
+        self._functions.append(made)
+        return made
+
+    def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        made = self.function_from(node)
+        self._functions.append(made)
+        self.scope.names[node.name] = made
+
+    def _do_FunctionDef(self, node: ast.FunctionDef) -> frozenset[str]:
+        self._define(node)
+        return FALLS
+
+    def _do_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> frozenset[str]:
+        self._define(node)
+        return FALLS
+
+    def _do_ClassDef(self, node: ast.ClassDef) -> frozenset[str]:
+        self.scope.names[node.name] = self.define_class(node)
+        return FALLS
+
+    def _do_Return(self, node: ast.Return) -> frozenset[str]:
+        self.ended = frozenset()
+        value = self.evaluate(node.value)
+        ended, self.ended = self.ended, frozenset()
+        if ended and isinstance(node.value, ast.Call):
+            return ended
+        self.returns.append(value)
+        return frozenset({"returns"})
+
+    def _do_Raise(self, node: ast.Raise) -> frozenset[str]:
+        self.ended = frozenset()
+        if isinstance(node.exc, ast.Call):
+            name = last_name(node.exc.func)
+            value = self.evaluate(node.exc.args[0]) if node.exc.args else NONE
+            if name == "SystemExit":
+                self.end(value, node)
+            elif name == "Exit" and isinstance(self.evaluate(node.exc.func), External):
+                named = [one.value for one in node.exc.keywords if one.arg == "code"]
+                code = self.evaluate(named[0]) if named else value
+                self.end(Constant(0) if code == NONE else code, node)
+            else:
+                self.failures += 1
+            ended, self.ended = self.ended, frozenset()
+            return ended or frozenset({"fails"})
+        if node.exc is not None and last_name(node.exc) == "SystemExit":
+            self.end(NONE, node)
+            ended, self.ended = self.ended, frozenset()
+            return ended
+        self.failures += 1
+        return frozenset({"fails"})
+
+    def _do_Break(self, node: ast.Break) -> frozenset[str]:
+        return frozenset({"loops"})
+
+    def _do_Continue(self, node: ast.Continue) -> frozenset[str]:
+        return frozenset({"loops"})
+
+    def truth(self, test: ast.expr) -> bool | None:
+        """Whether a test holds, where that is known."""
+        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+            sides = [test.left, test.comparators[0]]
+            if any(isinstance(one, ast.Name) and one.id == "__name__" for one in sides):
+                names = {known_text(self.evaluate(one)) for one in sides}
+                return len(names) == 1 if isinstance(test.ops[0], ast.Eq) else len(names) > 1
+        if isinstance(test, ast.Constant):
+            return bool(test.value)
+        if last_name(test) == "TYPE_CHECKING":
+            return False
+        return None
+
+    def _do_If(self, node: ast.If) -> frozenset[str]:
+        known = self.truth(node.test)
+        is_main = (
+            known and self.scope is self._top.scope and not isinstance(node.test, ast.Constant)
+        )
+        if is_main:
+            self.at_import = False
+        if known is not None:
+            return self.block(node.body if known else node.orelse)
+        first = len(self.facts.paths)
+        self.evaluate(node.test)
+        tested = {one.path for one in self.facts.paths[first:] if one.use == "test"}
+        self.ended = frozenset()
+        absent, present = self.absent(node.test), self.present(node.test)
+        before = dict(self.scope.names)
+        self.conditional += 1
+        self.branches += 1
+        added = self.guard(present)
+        body = self.block(node.body)
+        self.guarded -= added
+        taken, self.scope.names = self.scope.names, dict(before)
+        added = self.guard(absent)
+        other = self.block(node.orelse) if node.orelse else FALLS
+        self.guarded -= added
+        self.conditional -= 1
+        self.branches -= 1
+        self.scope.names = merged(
+            taken if goes_on(body) else None, self.scope.names if goes_on(other) else None, before
+        )
+        given = [one for value in present for one in options_of(value)]
+        for one in given if not other <= {"fails"} else ():
+            if isinstance(one, Variable | Parsed):
+                tested |= {text.text for text in self.alternatives(one)}
+        fails = body <= {"fails"} or (bool(node.orelse) and other <= {"fails"})
+        (self.facts.demanded if fails else self.facts.dispensable).update(tested)
+        if body <= {"fails"}:
+            self.demand(absent)
+            self.guard(absent)
+        if other <= {"fails"}:
+            self.demand(present)
+            self.guard(present)
+        if body <= {"fails", "exits", "returns", "loops"}:
+            self.guard(absent)
+        self._narrow(node.test, body)
+        return body | other
+
+    def _narrow(self, test: ast.expr, body: frozenset[str]) -> None:
+        """After `if x is None: x = ...` a name is no longer None."""
+
+    def _loop(self, node: ast.For | ast.AsyncFor | ast.While, rows: list[Value]) -> frozenset[str]:
+        outcomes: set[str] = set()
+        before = dict(self.scope.names)
+        self._after_loops.append(self._end_of(node.orelse or self._following))
+        for value in rows:
+            if isinstance(node, ast.For | ast.AsyncFor):
+                self.bind(node.target, value)
+            outcomes |= self.block(node.body)
+        self._after_loops.pop()
+        if not rows or not isinstance(node, ast.While):
+            self.scope.names = merged(self.scope.names, None, before)
+        other = self.block(node.orelse) if node.orelse else FALLS
+        outcomes -= {"loops", "falls"}
+        has_break = any(isinstance(one, ast.Break) for one in own_loop(node))
+        endless = (
+            isinstance(node, ast.While)
+            and isinstance(node.test, ast.Constant)
+            and bool(node.test.value)
+        )
+        if has_break or (endless and not outcomes):
+            return frozenset(outcomes | other | {"falls"})
+        return frozenset(outcomes) if endless else frozenset(outcomes | other)
+
+    def _do_For(self, node: ast.For | ast.AsyncFor) -> frozenset[str]:
+        rows, known = self.elements(self.evaluate(node.iter))
+        self.conditional += not known
+        try:
+            return self._loop(node, rows)
+        finally:
+            self.conditional -= not known
+
+    _do_AsyncFor = _do_For
+
+    def _do_While(self, node: ast.While) -> frozenset[str]:
+        self.evaluate(node.test)
+        self.conditional += 1
+        try:
+            return self._loop(node, [UNKNOWN])
+        finally:
+            self.conditional -= 1
+
+    def _do_With(self, node: ast.With | ast.AsyncWith) -> frozenset[str]:
+        suppresses = False
+        for one in node.items:
+            value = self.evaluate(one.context_expr)
+            if isinstance(value, Result) and value.name == "contextlib.suppress":
+                suppresses = True
+            if one.optional_vars is not None:
+                entered = value
+                if isinstance(value, Instance):
+                    enter = value.kind.find("__enter__")
+                    if isinstance(enter, Function):
+                        entered = self.call(enter, [value], {}, node)
+                self.bind(one.optional_vars, entered)
+        caught = ("Exception",) if suppresses else ()
+        self._caught.append((self.depth, caught))
+        outcomes = self.block(node.body)
+        self._caught.pop()
+        return outcomes | FALLS if suppresses else outcomes
+
+    _do_AsyncWith = _do_With
+
+    def _do_Match(self, node: ast.Match) -> frozenset[str]:
+        self.evaluate(node.subject)
+        outcomes: set[str] = set(FALLS)
+        self.conditional += 1
+        for case in node.cases:
+            outcomes |= self.block(case.body)
+        self.conditional -= 1
+        return frozenset(outcomes)
+
+    def _Yield(self, node: ast.Yield | ast.YieldFrom) -> Value:
+        value = self.evaluate(node.value)
+        if isinstance(node, ast.YieldFrom) and isinstance(value, Row):
+            self.yields += value.items
+        else:
+            self.yields.append(value)
+        return UNKNOWN
+
+    _YieldFrom = _Yield
