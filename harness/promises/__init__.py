@@ -218,6 +218,8 @@ def _finding(evidence: Evidence, promise: Promise, breach: Breach, level: Level)
         cause = causes.of_message(evidence)
     elif breach.hurts or not evidence.as_expected:
         cause = causes.of_end(evidence)
+    elif promise.name == "exit-code":
+        cause = causes.of_wrong_code(evidence)
     return Finding(
         promise.name,
         breach.key,

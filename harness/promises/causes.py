@@ -35,6 +35,16 @@ def of_message(evidence: Evidence) -> str:
     return failure and f"what is said of {failure}"
 
 
+def of_wrong_code(evidence: Evidence) -> str:
+    """What ended a failure with a code that it must not have: the last exception, or the code."""
+    printed = parse(evidence.outcome.stderr)
+    if printed.ends_with_traceback and printed.tracebacks:
+        last = printed.tracebacks[-1]
+        if (frame := last.frame_in(evidence.case.script_folder)) is not None:
+            return f"{last.exception} that ends the script at line {frame.line}"
+    return f"exit code {evidence.outcome.exit_code} of a failure"
+
+
 def of_end(evidence: Evidence) -> str:
     """Why a script ended otherwise than it must; "" when that cannot be told."""
     if evidence.outcome.exit_code == 0:

@@ -48,9 +48,9 @@ def arguments(size=int, units=("m", "km")):
 """
 
 
-def found(folder: Path, script: str) -> list[Defect]:
+def found(folder: Path, script: str, contract: str = CONTRACT) -> list[Defect]:
     """The errors of a step, judged practically."""
-    ref = replace(make_step(folder, WORK + script, CONTRACT, SAMPLES), level="practical")
+    ref = replace(make_step(folder, WORK + script, contract, SAMPLES), level="practical")
     results = [prove(ref, FakeRunner(), one) for one in load(ref).matrix.ids]
     return [one for one in defects(results) if one.is_error]
 
@@ -178,3 +178,27 @@ write(read())
     usual = prove(ref, FakeRunner(), load(ref).matrix.usual)
     (defect,) = defects([usual])
     assert [one.where.rpartition("/")[2] for one in defect.findings] == ["cats.txt", "dogs.txt"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "keys"),
+    [
+        ("undefined_name()", {"handler-fails", "undeclared-1"}),
+        ("sys.exit(4)", {"undeclared-4"}),
+    ],
+)
+def test_one_handler_that_ends_wrongly_is_one_defect(
+    tmp_path: Path, ending: str, keys: set[str]
+) -> None:
+    script = f"""
+arguments()
+try:
+    write(read())
+except Exception as error:
+    print(error, file=sys.stderr)
+    {ending}
+"""
+    contract = CONTRACT.replace("1: failed", "3: failed")
+    (defect,) = found(tmp_path, script, contract)
+    assert {one.key for one in defect.findings if one.promise == "exit-code"} == keys
+    assert {"full-disk", "output-folder-read-only"} <= set(defect.other_promises)
