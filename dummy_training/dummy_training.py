@@ -766,7 +766,10 @@ class _Archive:
         if before == _LINK:
             if key == _HYPERPARAMETERS_KEY:
                 raise ValueError(f"{_shown(member.literal)} is a hard link to a link")
-            return self._link(place, self._links[key][1], member.literal)
+            # Another link to the same: some programs fail at one to a link that leads nowhere.
+            member.kind, member.linkname = _SYMLINK, self._links[key][1]
+            self._obstruct(f"the hard link {_shown(member.name)} to a link")
+            return self._link(place, member.linkname, member.literal)
         self._remember(member.name, member.linkname)
         self.hard[member.name] = self.hard.get(member.linkname, member.linkname)
         if before in (0, _WAITING):

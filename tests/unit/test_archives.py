@@ -54,7 +54,8 @@ def as_output(members: tuple[Member, ...]) -> tuple[Member, ...]:
         target = normalised(member.target) if member.kind == "hardlink" else member.target
         if name != ".":
             result.append(replace(member, name=name, target=target))
-    return tuple(result)
+    # Hard links come after what they are links to.
+    return tuple(sorted(result, key=lambda member: member.kind == "hardlink"))
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -127,7 +128,9 @@ def test_the_same_members_give_the_same_bytes() -> None:
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_no_difference_in_an_equal_archive(name: str) -> None:
     members = LAYOUTS[name].members
-    for dialect in ("gnu", "pax") if "subsecond" not in name else ("pax",):
+    # Neither dialect has everything: fractions of seconds, names that are not UTF-8.
+    dialects = {"subsecond-mtimes": ("pax",), "name-not-utf8": ("gnu",)}
+    for dialect in dialects.get(name, ("gnu", "pax")):
         assert differences(model_archive(as_output(members), dialect), members) == ()
 
 

@@ -118,6 +118,10 @@ ACCEPTED: dict[str, tuple[bytes, list[tuple[str, str, int]]]] = {
         folder(b"d") + link(b"l", b"d") + file(b"l/x"),
         [("d", "5", 0), ("l", "2", 0), ("d/x", "0", 1)],
     ),
+    "hard link to a link that leads nowhere": (
+        link(b"s", b"nowhere") + link(b"h", b"s", b"1") + A,
+        [("s", "2", 0), ("h", "2", 0), ("a", "0", 5)],
+    ),
     "equal names": (A + file(b"a", b"second"), [("a", "0", 5), ("a", "0", 6)]),
     "sparse file with a size": (
         pax(
