@@ -120,6 +120,7 @@ def _check_members(
         del wanted[HYPERPARAMETERS][:-1]
     if injected is not None:
         wanted[HYPERPARAMETERS] = [Member(HYPERPARAMETERS, data=injected)]
+    early = _links_before_targets(members)
     seen = Counter[str]()
     for info in infos:
         name = normalised(info.name)
@@ -140,13 +141,23 @@ def _check_members(
                 same[seen[name] - 1],
                 from_input=name != HYPERPARAMETERS or injected is None,
             )
-            if info.islnk() and not seen[normalised(info.linkname)]:
+            if info.islnk() and not seen[normalised(info.linkname)] and name not in early:
                 got = "it comes before its target, so that it cannot be extracted"
                 yield ArchiveDifference("link-before-target", name, "a link to an earlier one", got)
     for name, same in wanted.items():
         if seen[name] < len(same):
             got = f"{seen[name]} of {len(same)}" if seen[name] else "nothing"
             yield ArchiveDifference("member-missing", name, f"a {same[0].kind}", got)
+
+
+def _links_before_targets(members: tuple[Member, ...]) -> set[str]:
+    """The hard links that come before their targets in an input already: they may stay there."""
+    early, seen = set(), set()
+    for member in members:
+        seen.add(normalised(member.name))
+        if member.kind == "hardlink" and normalised(member.target) not in seen:
+            early.add(normalised(member.name))
+    return early
 
 
 def _check_member(

@@ -222,16 +222,6 @@ MINIATURES = (
         cases="archive-link-before-target",
     ),
     wrong(
-        "links-before-targets-kept-there",
-        "A hard link that comes before its target stays there, where nothing can extract it.",
-        (
-            "        if header.islnk() and header.linkname not in written:\n",
-            "        if False:\n",
-        ),
-        finds="output: link-before-target",
-        cases="archive-link-before-target",
-    ),
-    wrong(
         "names-must-be-utf8",
         "A name that is not UTF-8 ends the step.",
         (HEADER, '    name.encode("utf-8")\n' + HEADER),
