@@ -12,6 +12,7 @@ outside the system's folders.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -39,6 +40,12 @@ from harness.runners.inside.watch import Watch
 
 HELPER_FOLDER = "/.harness"
 _PR_SET_DUMPABLE = 4
+_E2BIG = os.strerror(errno.E2BIG).lower().encode()
+# What a watch sees of a script that does not start.
+_NOTHING_SEEN = {
+    **{"effects": "", "sent_after": None, "seconds": 0.0, "began": False},
+    **{"handles": False, "ignored": False},
+}
 # Of what a script leaves, in bytes: more than any case does.
 _MAX_SIZE = 1 << 30
 Job = Dict[str, Any]
@@ -88,7 +95,7 @@ def run_task(
     unchanged: List[str] = []
     with tarfile.open(fileobj=response, mode="w") as out:
         try:
-            for path, stamp in scan.stamps().items():
+            for path, stamp in scan.stamps(len(before) + stamps.MAX_ADDED).items():
                 shown, stands_for = stand_ins.get(path, (None, None))
                 if shown != stamp:
                     stands_for = None
@@ -234,18 +241,26 @@ def _run(
     if not user:
         system_calls.refuse(system_calls.of_container())
     started = time.perf_counter()
-    child = subprocess.Popen(
-        [script, *job["arguments"]] if job["direct"] else [python, *_OPTIONS, *command],
-        stdin=subprocess.DEVNULL,
-        stdout=streams.write_end("stdout"),
-        stderr=streams.write_end("stderr"),
-        cwd=job["cwd"],
-        env={**job["defaults"], **job["variables"]},
-        start_new_session=True,
-        pass_fds=passed,
-        # Without a preexec_fn, subprocess can use vfork, which is faster.
-        preexec_fn=(lambda: _confine(user, set_user)) if user else None,
-    )
+    try:
+        child = subprocess.Popen(
+            [script, *job["arguments"]] if job["direct"] else [python, *_OPTIONS, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=streams.write_end("stdout"),
+            stderr=streams.write_end("stderr"),
+            cwd=job["cwd"],
+            env={**job["defaults"], **job["variables"]},
+            start_new_session=True,
+            pass_fds=passed,
+            # Without a preexec_fn, subprocess can use vfork, which is faster.
+            preexec_fn=(lambda: _confine(user, set_user)) if user else None,
+        )
+    except OSError as error:
+        if error.errno != errno.E2BIG:
+            raise
+        # As where an engine cannot start a container: nothing has run.
+        streams.follow()
+        said = {"stdout": b"", "stderr": b"the script cannot be started: %s\n" % _E2BIG}
+        return {"exit_code": 126, "seconds": 0.0, "seen": _NOTHING_SEEN, "returned": None}, said
     streams.follow()
     if watch is not None:
         watch.follow(child)

@@ -16,8 +16,8 @@ from harness.runners.inside import mounts
 
 # Not scanned: the kernel's folders.
 _KERNEL_FOLDERS = ("/proc", "/sys", "/dev/pts", "/dev/mqueue")
-# More than any case leaves: then nothing is said about its tree.
-_MAX_PATHS = 300_000
+# More than any case adds: then nothing is said about its tree.
+MAX_ADDED = 300_000
 
 Stamp = Tuple[int, ...]
 
@@ -42,12 +42,12 @@ class Scan(NamedTuple):
     hidden: Sequence[str] = ()
     layer: Optional[Layer] = None
 
-    def stamps(self) -> Dict[str, Stamp]:
-        """Every scanned path with its stamp, parents first."""
+    def stamps(self, limit: Optional[int] = None) -> Dict[str, Stamp]:
+        """Every scanned path with its stamp; raises `TooMuch` at more than `limit`."""
         skipped = {*_KERNEL_FOLDERS, *self.hidden}
         found: Dict[str, Stamp] = {}
         if self.layer is None:
-            _walk(found, "", "/", skipped)
+            _walk(found, "", "/", skipped, limit)
             return found
         # Read the mount points now: a script may have renamed the folders above.
         mounted = [
@@ -55,12 +55,12 @@ class Scan(NamedTuple):
             for one in sorted(mounts.mount_points() - {"/"})
             if not any(mounts.is_under(one, other) for other in skipped)
         ]
-        _walk(found, self.layer.upper, "/", {*skipped, *mounted})
+        _walk(found, self.layer.upper, "/", {*skipped, *mounted}, limit)
         for folder in mounted:
             # It may have been unmounted since.
             with contextlib.suppress(FileNotFoundError):
                 found[folder] = stamp_of(os.lstat(folder))
-            _walk(found, "", folder, skipped)
+            _walk(found, "", folder, skipped, limit)
         return found
 
     def is_as_in_image(self, path: str, stamp: Stamp) -> bool:
@@ -78,7 +78,9 @@ class Scan(NamedTuple):
             return False
 
 
-def _walk(found: Dict[str, Stamp], base: str, top: str, skipped: Set[str]) -> None:
+def _walk(
+    found: Dict[str, Stamp], base: str, top: str, skipped: Set[str], limit: Optional[int]
+) -> None:
     """Add every path below `top` with its stamp; the files are those below `base + top`.
 
     Of what is skipped, the path itself is added: it may have been replaced. Raises `TooMuch`.
@@ -108,20 +110,21 @@ def _walk(found: Dict[str, Stamp], base: str, top: str, skipped: Set[str]) -> No
                     found[path] = stamp_of(status)
                 continue
             found[path] = stamp_of(status)
-            if len(found) > _MAX_PATHS:
-                raise TooMuch("more than %d files and folders" % _MAX_PATHS)
+            if limit is not None and len(found) > limit:
+                raise TooMuch("more than %d files and folders" % MAX_ADDED)
             if stat.S_ISDIR(status.st_mode):
                 pending.append(path)
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """Mode, owner, group, size and times.
+    """Mode, owner, group, size, and two times: of the content, and of any change of a file.
 
-    The size of a folder depends on its file system, and the times of a device on its use: 0. The
-    last time is that of any change, which nobody can set back.
+    Nobody can set back the second. The size of a folder depends on its file system, its second time
+    on that of a layer below, and the times of a device on its use: 0.
     """
-    size = 0 if stat.S_ISDIR(status.st_mode) else status.st_size
-    times = status.st_mtime_ns, status.st_ctime_ns
+    is_folder = stat.S_ISDIR(status.st_mode)
+    size = 0 if is_folder else status.st_size
+    times = status.st_mtime_ns, 0 if is_folder else status.st_ctime_ns
     if stat.S_ISCHR(status.st_mode):
         times = 0, 0
     return (status.st_mode, status.st_uid, status.st_gid, size, *times)

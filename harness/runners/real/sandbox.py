@@ -107,8 +107,8 @@ def _in_sandbox(
     exchange.helpers()
     with tempfile.TemporaryFile() as response, tempfile.TemporaryFile() as trouble:
         read_end, write_end = os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
         child = os.fork()
         if child == 0:
             try:
@@ -198,7 +198,14 @@ def _interpreter(python: str) -> Interpreter:
     if python == sys.executable:
         return _interpreter_with(python, [getattr(sys, name) for name in _PREFIXES])
     code = f"import json, sys; print(json.dumps([getattr(sys, n) for n in {_PREFIXES!r}]))"
-    return _interpreter_with(python, json.loads(_python_output(python, "-c", code)))
+    try:
+        prefixes = json.loads(_python_output(python, "-c", code))
+    except ValueError:
+        raise WrongUse(
+            f"HARNESS_PYTHON names {python!r}, which is no Python: it does not answer as one",
+            "name the path of a python3, 3.8 or newer",
+        ) from None
+    return _interpreter_with(python, prefixes)
 
 
 def _python_output(python: str, *arguments: str) -> bytes:
