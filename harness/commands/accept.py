@@ -12,6 +12,7 @@ from harness.commands.options import (
     StepOptions,
     profile_option,
     runner_options,
+    say,
     step_argument,
     step_options,
 )
@@ -55,7 +56,7 @@ def accept(
     trial = run_case_once(ref, RunnerOptions(runner, image, isolation), chosen)
     outcome = trial.outcome
     if outcome.after is None or outcome.exit_code != 0 or trial.expected.exit_code != 0:
-        click.echo(f"{chosen}: exit code {outcome.exit_code}: there is nothing to accept", err=True)
+        say(f"{chosen}: exit code {outcome.exit_code}: there is nothing to accept")
         sys.exit(Exit.FINDINGS)
     left = 0
     for pair in pairs(contract, outcome.after):
@@ -64,8 +65,8 @@ def accept(
             continue
         if pair.kept is None or pair.written is None:
             found = f"{len(pair.written)} bytes" if pair.written is not None else "is not written"
-        click.echo(f"{pair.file} ({'new' if pair.kept is None else pair.path})")
-        click.echo("".join(f"  {line}\n" for line in found.splitlines()), nl=False)
+        say(f"{pair.file} ({'new' if pair.kept is None else pair.path})", err=False)
+        say("\n".join(f"  {line}" for line in found.splitlines()), err=False)
         if not (yes or click.confirm("accept?")):
             left += 1
         elif pair.written is None:

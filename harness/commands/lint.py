@@ -13,6 +13,7 @@ from harness.commands.options import (
     StepOptions,
     exit_code,
     print_errors,
+    say,
     step_options,
     steps_argument,
 )
@@ -100,7 +101,7 @@ def lint(
         else:
             script = loaders.read_script(path)
         if is_other_program(script):
-            click.echo(f"warning: {path} is not a Python script: nothing is checked", err=True)
+            say(f"warning: {path} is not a Python script: nothing is checked")
             return []
         found = find_problems(contract, path, script, choice)
         if fixes and stdin_filename is None and mend(found):

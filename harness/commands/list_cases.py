@@ -13,11 +13,13 @@ from harness.commands.options import (
     expression_option,
     pairwise_option,
     profile_option,
+    say,
     select_cases,
     step_argument,
     step_options,
 )
 from harness.errors import RunnerUnavailable
+from harness.files.shown import shown_line
 
 
 @click.command("list", epilog=EPILOG)
@@ -41,6 +43,6 @@ def list_cases(
     try:
         choose_runner(ref, RunnerOptions())
     except RunnerUnavailable as error:
-        click.echo(f"warning: {error.what}", err=True)
+        say(f"warning: {error.what}")
     for case_id in select_cases(load(ref).matrix.ids, expression):
-        click.echo(case_id)
+        click.echo(shown_line(case_id))

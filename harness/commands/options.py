@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from harness.errors import Exit, HarnessError
+from harness.files.shown import shown
 
 if TYPE_CHECKING:
     from harness.cases.shard import Shard
@@ -52,7 +53,7 @@ class StepOptions:
         for path in paths or (DEFAULT_STEP,):
             for source in loaders.find_steps(path, self.step):
                 if source.unfit:
-                    click.echo(f"warning: {source.step} is passed over: {source.unfit}", err=True)
+                    say(f"warning: {source.step} is passed over: {source.unfit}")
                 else:
                     found.append(source)
         return found
@@ -109,7 +110,7 @@ class StepOptions:
 
         contract = read_contract(source.path, self.code, source.step, self.script)
         for warning in contract.warnings:
-            click.echo(f"warning: {warning}", err=True)
+            say(f"warning: {warning}")
         return contract
 
     def step_ref(
@@ -155,9 +156,14 @@ class StepOptions:
 def print_errors(errors: list[HarnessError]) -> None:
     """Print the errors of steps, and what to do about each."""
     for error in errors:
-        click.echo(f"harness: {error.what}", err=True)
+        say(f"harness: {error.what}")
         if error.hint:
-            click.echo(f"  {error.hint}", err=True)
+            say(f"  {error.hint}")
+
+
+def say(text: str, *, err: bool = True) -> None:
+    """Print a text that may be of others, so that nothing in it acts."""
+    click.echo(shown(text), err=err)
 
 
 def exit_code(errors: list[HarnessError], conforms: bool) -> Exit:
@@ -368,7 +374,7 @@ def choose_runner(ref: StepRef, asked: RunnerOptions) -> Choice:
 
     choice = choose(ref, asked)
     if choice.note:
-        click.echo(choice.note, err=True)
+        say(choice.note)
     return choice
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import click
-
 from harness.cases.trial import Trial
-from harness.commands.options import choose_runner
+from harness.commands.options import choose_runner, say
 from harness.errors import RunnerCannot
 from harness.runs.choice import RunnerOptions
 from harness.runs.step import StepRef, run_single_case
@@ -21,5 +19,5 @@ def run_case_once(ref: StepRef, asked: RunnerOptions, case_id: str) -> Trial:
         return run_single_case(ref, choice.runner, case_id)
     except RunnerCannot as refusal:
         choice = choice.after(refusal)
-        click.echo(choice.note, err=True)
+        say(choice.note)
         return run_single_case(ref, choice.runner, case_id)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
+from harness.files.shown import shown, shown_line
 from harness.lint.codes import CODES, describe_code
 from harness.lint.problem import Problem, url_of
 
@@ -43,7 +44,8 @@ def _uri(problem: Problem) -> str:
 
 def _text(problems: Sequence[Problem]) -> str:
     lines = [
-        f"{_printable_path(one)}:{one.line}:{one.column}: {one.code} {one.message}\n    {one.fix}\n"
+        f"{shown_line(_printable_path(one))}:{one.line}:{one.column}: {one.code} "
+        f"{shown(one.message)}\n    {shown(one.fix)}\n"
         for one in problems
     ]
     count = f"{len(problems)} problem{'s' * (len(problems) != 1)}"

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from harness.cases.trial import Difference
+from harness.files.shown import shown
 
 _MAX_LENGTH = 400
 
@@ -23,7 +24,7 @@ def show_differences(
     """Print every difference as it is found, then the totals; returns the number of such cases."""
 
     def line(text: str) -> None:
-        console.print(text, markup=False)
+        console.print(shown(text), markup=False)
 
     line(f"{len(ids)} cases, {', '.join(names[:-1])} and {names[-1]} runner")
     width = max(map(len, names))

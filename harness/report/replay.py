@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 
 from harness.cases.trial import Trial
 from harness.errors import WrongUse
-from harness.worlds.tree import Tree, changes
+from harness.files.shown import shown
+from harness.worlds.tree import Entry, Tree, changes
 
 
 def show_trial(trial: Trial, kept: Path | None) -> None:
@@ -22,7 +23,7 @@ def show_trial(trial: Trial, kept: Path | None) -> None:
     console = Console(highlight=False, soft_wrap=True)
 
     def line(text: str = "") -> None:
-        console.print(text, markup=False)
+        console.print(shown(text), markup=False)
 
     line(f"case      {case.id}")
     line(f"script    {case.script}, working directory {case.cwd}")
@@ -62,8 +63,9 @@ def keep_trial(folder: Path, trial: Trial) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise WrongUse(f"--keep {folder}: is not empty", "name a new folder")
-        (folder / "stdout").write_text(trial.outcome.stdout, encoding="utf-8")
-        (folder / "stderr").write_text(trial.outcome.stderr, encoding="utf-8")
+        for name in ("stdout", "stderr"):
+            text = getattr(trial.outcome, name)
+            (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
         _write_tree(folder / "before", trial.outcome.before)
         if trial.outcome.after is not None:
             _write_tree(folder / "after", trial.outcome.after)
@@ -74,13 +76,20 @@ def keep_trial(folder: Path, trial: Trial) -> None:
 
 
 def _write_tree(root: Path, tree: Tree) -> None:
+    """Write a tree without following its links: what is below one is not written."""
     root.mkdir()
-    entries = list(tree)
-    for path, entry in entries:
+    links: set[str] = set()
+    written: list[tuple[Path, Entry]] = []
+    for path, entry in tree:
+        if any(str(parent) in links for parent in PurePosixPath(path).parents):
+            continue
         target = root / path.lstrip("/")
+        # A tree need not hold the parents of what it holds.
+        target.parent.mkdir(parents=True, exist_ok=True)
         if entry.kind == "directory":
             target.mkdir(exist_ok=True)
         elif entry.kind == "symlink":
+            links.add(path)
             target.symlink_to(entry.target)
         elif entry.kind == "fifo":
             os.mkfifo(target)
@@ -88,8 +97,8 @@ def _write_tree(root: Path, tree: Tree) -> None:
             target.write_bytes(entry.data)
         else:
             target.with_name(target.name + ".device").write_bytes(b"")
-    for path, entry in reversed(entries):
-        target = root / path.lstrip("/")
+        written.append((target, entry))
+    for target, entry in reversed(written):
         if entry.kind in ("file", "directory"):
             # Whatever the modes in the tree, the owner can read and remove the files.
             target.chmod(entry.mode & 0o777 | (0o700 if entry.kind == "directory" else 0o600))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from harness.cases.case import Result
+from harness.files.shown import shell_join, shown, shown_line
 from harness.report import Defect, Plan, Run, Summary, defects
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -127,7 +127,7 @@ class TerminalReport:
         rows = [_counts(one) for one in summaries]
         for summary, row in zip(summaries, rows, strict=True):
             style = None if summary.conforms else "red"
-            table.add_row(summary.plan.step, *map(str, row), style=style)
+            table.add_row(_marked(summary.plan.step), *map(str, row), style=style)
         totals = [sum(column) for column in zip(*rows, strict=True)]
         table.add_row(f"{len(summaries)} steps", *map(str, totals), style="bold")
         self._console.print(table)
@@ -162,7 +162,7 @@ class TerminalReport:
         count = len(defect.cases)
         style, mark = ("bold red", "") if defect.is_error else ("bold yellow", "warning: ")
         self._console.print(
-            f"\n[{style}]{number}. {mark}{escape(finding.promise)}: {escape(finding.key)}[/]"
+            f"\n[{style}]{number}. {mark}{_marked(finding.promise)}: {_marked(finding.key)}[/]"
             f" in {count} case{'s' * (count != 1)}",
             highlight=False,
             soft_wrap=True,
@@ -176,7 +176,7 @@ class TerminalReport:
         if not finding.where or finding.where not in finding.cause:
             self._print_field("cause", finding.cause)
         self._print_field("stderr", defect.first.stderr_tail or "nothing")
-        self._print_field("replay", shlex.join([*plan.replay_command, finding.case]))
+        self._print_field("replay", shell_join([*plan.replay_command, finding.case]))
         more = defect.cases[1:]
         for case in more[:_MAX_OTHER_CASES]:
             self._print_field("also in", case)
@@ -184,11 +184,16 @@ class TerminalReport:
             self._print_field("", f"… and {len(more) - _MAX_OTHER_CASES} more")
 
     def _print_field(self, name: str, text: str) -> None:
-        for number, line in enumerate(text.splitlines()):
+        for number, line in enumerate(shown(text).split("\n")[: None if text else 0]):
             self._print_line(f"   {name if number == 0 else '':9} {line}")
 
     def _print_line(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(shown(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _marked(text: str) -> str:
+    """Text in one line that holds markup of its own."""
+    return escape(shown_line(text))
 
 
 def _count_text(number: int, what: str) -> str:
