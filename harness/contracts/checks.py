@@ -46,6 +46,13 @@ def find_errors(
         yield ("outputs",), "is empty: name an output, or say `sink: true` of a step without any"
     if contract.outputs and contract.sink:
         yield ("sink",), "is true of a step without outputs, and this one has some"
+    for name, one in contract.inputs.items():
+        for number, path in enumerate(one.mounts):
+            if not path.strip("/."):
+                yield ("inputs", name, "mounts", number), "is the root, and no folder below it"
+    for name, output in contract.outputs.items():
+        if not output.path.strip("/."):
+            yield ("outputs", name), "is the root, and no folder below it"
     for path in contract.image:
         if path == "/opt/ml" or path.startswith("/opt/ml/"):
             yield ("image", path), "is what the service mounts, not what the image has"

@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.contracts.arguments import Declared
 from harness.contracts.outputs import Output as Output
-from harness.contracts.outputs import closed, matches
+from harness.contracts.outputs import matches
+from harness.contracts.paths import AbsolutePath as AbsolutePath
+from harness.contracts.paths import FileName, FilePattern
 
-AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
-FileName = Annotated[str, Field(pattern=r"^[^/]+$")]
-# Relative, without a part that leads elsewhere: `rows.csv`, `*/part-*.csv`.
-FilePattern = Annotated[str, Field(pattern=r"^[^/]+(/[^/]+)*$"), AfterValidator(closed)]
 MayHold = Literal["empty-file", "header-only", "extra-files", "several-files"]
 # A Python file, with folders before it or without.
 EntryPoint = Annotated[str, Field(pattern=r"(^|/)[^/]*[^/.][^/]*$")]

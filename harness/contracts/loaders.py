@@ -5,7 +5,6 @@ Missing values and values of the wrong type are a `WrongContract` that names fil
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from harness.contracts.contract import Contract
 from harness.contracts.limits import empty_arguments
 from harness.contracts.reading import Loader, Options
 from harness.errors import WrongContract, WrongUse
-from harness.files import json_file
+from harness.files import json_file, regular
 from harness.files.models import Located, describe_error, dotted, wrong_contract
 
 LOADERS: Sequence[Loader] = (
@@ -26,7 +25,7 @@ LOADERS: Sequence[Loader] = (
     Loader(script_contract.matches, script_contract.read),
     Loader(pipeline.matches, pipeline.read, pipeline.steps),
 )
-# In bytes; a script that a person wrote is shorter. A FIFO would block for ever.
+# In bytes; a script that a person wrote is shorter.
 LARGEST_SCRIPT = 4_000_000
 SUITE_FILE = "conformance.py"
 _SAMPLES = "samples"
@@ -151,6 +150,11 @@ def load(
             for one in error.errors()
         ]
         raise wrong_contract(found, "mend what this is made of") from None
+    if "/" in contract.name or "\0" in contract.name:
+        raise WrongContract(
+            f"{file}: the step {contract.name!r} has a name that no file can have",
+            "rename it, without a slash",
+        )
     added = {
         "folder": file.parent / contract.folder if code is None else code,
         "origin": file,
@@ -195,14 +199,7 @@ def _loader_for(file: Path) -> Loader | None:
 def read_script(path: Path) -> bytes:
     """The source of an entry point; raises `WrongContract` when it cannot be read."""
     try:
-        status = path.stat()
-        is_special = not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode)
-        if is_special or status.st_size > LARGEST_SCRIPT:
-            raise WrongContract(
-                f"the entry point {path} is no file, or has more than {LARGEST_SCRIPT} bytes",
-                "name the script itself",
-            )
-        return path.read_bytes()
+        return regular.read_bytes(path, LARGEST_SCRIPT)
     except OSError as error:
         raise WrongContract(
             f"the entry point {path} cannot be read: {error.strerror}",

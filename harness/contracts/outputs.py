@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, core_schema
 
 from harness.contracts import schemas
+from harness.contracts.paths import AbsolutePath, closed
 
 _ROWS = re.compile(r"(?P<low>\d+)(?P<range>\.\.(?P<high>\d+)?)?|same as (?P<input>[^=,]+)")
 
@@ -35,19 +36,6 @@ def _inside(name: str) -> str:
     if not {".", ".."}.isdisjoint(name.split("/")):
         raise _wrong("should be a path below the output's, without . and ..")
     return closed(name)
-
-
-def closed(name: str) -> str:
-    """The name of a file, or a pattern whose every `[` has its `]`; raises for another."""
-    for part in name.split("/"):
-        rest = part
-        while (start := rest.find("[")) >= 0:
-            # The first character of a set may be a ].
-            end = rest.find("]", start + (3 if rest[start + 1 : start + 2] == "!" else 2))
-            if end < 0:
-                raise _wrong(f"is no pattern: {part} has a [ without ]; [[] stands for the letter")
-            rest = rest[end + 1 :]
-    return name
 
 
 def _pattern(text: str) -> str:
@@ -298,7 +286,7 @@ class Output(OutputContent):
     On success a `required` one holds something; others may stay empty.
     """
 
-    path: Annotated[str, Field(pattern=r"^/")]
+    path: AbsolutePath
     """The folder that the step writes to."""
     required: bool = True
     """Whether the folder holds something after success."""

@@ -35,7 +35,7 @@ from harness.contracts.limits import is_training, refused
 from harness.contracts.outputs import OutputContent
 from harness.contracts.reading import Options
 from harness.errors import WrongContract
-from harness.files import models
+from harness.files import models, regular
 from harness.files.models import KEY, KeyPath, Located, dotted, wrong_contract
 from harness.files.modules import execute, wrong_contract_on_error
 
@@ -224,7 +224,7 @@ def _line(path: Path, name: str, keys: Sequence[str]) -> int:
 
     Searches the assignments to `name` first, then the whole file.
     """
-    tree = ast.parse(path.read_bytes())
+    tree = ast.parse(regular.read_bytes(path))
     assigned = [
         node
         for node in ast.walk(tree)

@@ -104,6 +104,9 @@ def read(path: Path) -> JsonFile:
         ) from None
     except RecursionError:
         raise WrongContract(f"{path}:1: is nested too deeply", "mend the file") from None
+    except ValueError as error:
+        # A number of thousands of digits.
+        raise WrongContract(f"{path}:1: is no JSON of a contract: {error}", "mend it") from None
     if not isinstance(content, dict):
         raise WrongContract(f"{path}:1: holds no JSON object", "it begins with {")
     return JsonFile(path, text, content)

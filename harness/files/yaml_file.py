@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from harness.errors import WrongContract
+from harness.files import regular
 from harness.files.models import (
     KeyPath,
     Located,
@@ -25,12 +26,18 @@ from harness.files.models import (
 M = TypeVar("M", bound=BaseModel)
 
 HINT = "mend that key"
+# Of a contract or a pipeline definition, in bytes.
+_MAX_SIZE = 8 << 20
+# Of a file in YAML, which takes long to read.
+_MAX_YAML_SIZE = 1 << 20
+# Of a contract, whatever its aliases stand for.
+_MAX_VALUES = 200_000
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, max_size: int = _MAX_SIZE) -> str:
     """Read a file in UTF-8, with or without a byte order mark; raises `WrongContract`."""
     try:
-        data = path.read_bytes()
+        data = regular.read_bytes(path, max_size)
     except OSError as error:
         raise WrongContract(f"{path}: cannot be read: {error.strerror}", "name a file") from None
     try:
@@ -42,7 +49,7 @@ def read_text(path: Path) -> str:
 
 def read(path: Path) -> Any:
     """Read a file that holds a mapping; its nodes know their lines. Raises `WrongContract`."""
-    text = read_text(path)
+    text = read_text(path, _MAX_YAML_SIZE)
     try:
         document = YAML().load(text)
     except MarkedYAMLError as error:
@@ -55,6 +62,12 @@ def read(path: Path) -> Any:
         # The error about a character that YAML does not allow has a position and no mark.
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise WrongContract(f"{path}:{line}: is not YAML: {first}", "mend the file") from None
+    if expanded_size(document) > _MAX_VALUES:
+        line = text[: text.find("&") + 1].count("\n") + 1
+        raise WrongContract(
+            f"{path}:{line}: its anchors and aliases stand for more than {_MAX_VALUES} values",
+            "write less of it by aliases",
+        )
     if not isinstance(document, dict):
         kinds = {type(None): "nothing", str: "a text"}
         content = "a list" if isinstance(document, list) else kinds.get(type(document), "one value")
@@ -62,6 +75,26 @@ def read(path: Path) -> Any:
             f"{path}:1: holds {content}, and not a mapping, `key: value`", "see the README"
         )
     return document
+
+
+def expanded_size(document: Any) -> int:
+    """How many values a document stands for, each alias counted; `_MAX_VALUES` + 1 at most."""
+    sizes: dict[int, int] = {}
+    pending: list[tuple[Any, bool]] = [(document, False)]
+    while pending:
+        node, is_counted = pending.pop()
+        children = [*node, *node.values()] if isinstance(node, dict) else node
+        if not isinstance(node, (dict, list)):
+            continue
+        if is_counted:
+            total = 1 + sum(sizes.get(id(one), 1) for one in children)
+            sizes[id(node)] = min(total, _MAX_VALUES + 1)
+        elif id(node) not in sizes:
+            # An alias of what it is within stands for values without an end.
+            sizes[id(node)] = _MAX_VALUES + 1
+            pending.append((node, True))
+            pending += [(one, False) for one in children]
+    return sizes.get(id(document), 1)
 
 
 def validate(
