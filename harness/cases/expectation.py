@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 
+from harness.files import patterns
 from harness.files.validated import AbsolutePath, Pattern, Texts, Tuple, dataclass
 from harness.worlds.archives import Member
 from harness.worlds.tree import Kind
@@ -24,7 +25,7 @@ class Matches:
 
     def is_in(self, text: str) -> bool:
         """Whether the pattern occurs in a text."""
-        return re.search(self.pattern, text, re.IGNORECASE | re.MULTILINE) is not None
+        return patterns.search(self.pattern, text, re.IGNORECASE | re.MULTILINE) is not None
 
 
 @dataclass(frozen=True)

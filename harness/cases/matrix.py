@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
@@ -26,6 +27,11 @@ Edit = Callable[[Case], Case]
 Change = Callable[[Case, Expectation], tuple[Case, Expectation]]
 
 
+# Of a matrix; and of the combinations that are looked at, of which few may be possible.
+MAX_CASES = 100_000
+MAX_COMBINATIONS = 1_000_000
+# In search of the usual case, which is among the first of them.
+_MAX_TRIED = 100_000
 _NO_USUAL = "name the usual case in the suite: Suite(usual=…); none must succeed"
 
 
@@ -104,6 +110,8 @@ class Matrix:
         with self._errors_of_suite():
             for choices in _combinations(suite, pairwise):
                 self._add(choices)
+                if len(self._choices) + len(self.unproven) > MAX_CASES:
+                    raise _too_many(suite)
         for special in suite.special:
             name = f"special={special.name}"
             if name in self._special or name in self.unproven:
@@ -182,7 +190,8 @@ class Matrix:
             if self._suite.usual not in (*self._choices, *self._special):
                 self._add_named(self._suite.usual)
             return self._suite.usual
-        for choices in _all_combinations(self._suite, last_first=True):
+        tried = _all_combinations(self._suite, last_first=True)
+        for choices in itertools.islice(tried, _MAX_TRIED):
             if self._suite.unproven(choices):
                 continue
             if _is_usual(*self._product_case(choices)):
@@ -255,9 +264,21 @@ def _all_combinations(suite: Suite, *, last_first: bool = False) -> Iterator[Map
         return
     values = [list(axis.choices) for axis in suite.axes]
     names = [axis.name for axis in suite.axes]
-    for picked in itertools.product(*(one[::-1] if last_first else one for one in values)):
+    for number, picked in enumerate(
+        itertools.product(*(one[::-1] if last_first else one for one in values))
+    ):
+        if number > MAX_COMBINATIONS:
+            raise _too_many(suite)
         if suite.possible(choices := dict(zip(names, picked, strict=True))):
             yield choices
+
+
+def _too_many(suite: Suite) -> WrongContract:
+    number = math.prod(len(axis.choices) for axis in suite.axes)
+    return WrongContract(
+        f"its {len(suite.axes)} axes have {number} combinations, too many to list them all",
+        "use --pairwise: then every pair of choices is in some case",
+    )
 
 
 def unknown_case(case_id: str, ids: Sequence[str]) -> WrongUse:
@@ -277,17 +298,20 @@ def select(ids: Sequence[str], expression: str) -> tuple[str, ...]:
     algebra = boolean.BooleanAlgebra(allowed_in_token=(*"._-=/:,",))
     try:
         parsed: Any = algebra.parse(expression)
-    except (boolean.ParseError, TypeError, IndexError) as error:
+        words = sorted({str(symbol.obj) for symbol in parsed.symbols})
+    except (boolean.ParseError, TypeError, IndexError, RecursionError) as error:
         raise WrongUse(
-            f"-k {expression!r} is not an expression: {error}",
+            f"-k {expression!r:.200} is not an expression: {error}",
             "write words with and, or, not and brackets, as in: -k 'job=training and not root'",
         ) from None
-    words = sorted({str(symbol.obj) for symbol in parsed.symbols})
-    picked = tuple(one for one in ids if _is_selected(parsed, algebra, words, one))
+    try:
+        picked = tuple(one for one in ids if _is_selected(parsed, algebra, words, one))
+    except RecursionError:
+        raise WrongUse(f"-k {expression!r:.60}… is nested too deeply", "use fewer words") from None
     if not picked:
         near = {n for word in words for n in difflib.get_close_matches(word, ids, n=2, cutoff=0.0)}
         raise WrongUse(
-            f"-k {expression!r} selects none of {len(ids)} cases",
+            f"-k {expression!r:.200} selects none of {len(ids)} cases",
             "the nearest are:\n  " + "\n  ".join(sorted(near)),
         )
     return picked

@@ -16,6 +16,7 @@ from types import CodeType, ModuleType
 from pydantic import ValidationError
 
 from harness.errors import HarnessError, WrongContract
+from harness.files import own_code
 
 
 class _SourceLoader(SourceFileLoader):
@@ -71,10 +72,11 @@ def _module_name(path: Path) -> str:
 def wrong_contract_on_error(path: Path, what: str, hint: str) -> Iterator[None]:
     """Turn an exception of a user's file into a `WrongContract` that names file and line."""
     try:
-        yield
+        with own_code.contained():
+            yield
     except HarnessError:
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, own_code.TooLong) as error:
         place = _place_of(path, error)
         raise WrongContract(f"{place}: {what}: {_describe(error)}", hint) from error
 
@@ -90,7 +92,8 @@ def place_of_function(function: object) -> str:
 def _place_of(path: Path, error: BaseException) -> str:
     """The innermost line of the file, or of one beside or below it, that led to the error."""
     file, line = str(path), 1
-    trace = error.__traceback__
+    ending = error.__cause__ if isinstance(error, own_code.EndsProcess) else None
+    trace = (ending or error).__traceback__
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         if Path(name).is_relative_to(path.parent):
@@ -102,6 +105,8 @@ def _place_of(path: Path, error: BaseException) -> str:
 
 
 def _describe(error: BaseException) -> str:
+    if isinstance(error, (own_code.EndsProcess, own_code.TooLong)):
+        return str(error)
     if not isinstance(error, ValidationError):
         return f"{type(error).__name__}: {error}"
     first = error.errors()[0]

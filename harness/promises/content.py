@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.contracts import schemas
 from harness.contracts.outputs import FileContent, Output
-from harness.files import formats, tables
+from harness.files import formats, patterns, tables
 from harness.promises import Breach, Evidence, NotProven, Promise
 from harness.promises import table_content as table
 from harness.promises.form import defect
@@ -87,7 +87,7 @@ def _check_file(
 def _check_texts(path: str, data: bytes, content: FileContent) -> Iterator[Breach]:
     text = formats.plain_bytes(path, data).decode("utf-8", "replace")
     for pattern in content.contains:
-        if re.search(pattern, text, re.MULTILINE) is None:
+        if patterns.search(pattern, text, re.MULTILINE) is None:
             shown = repr(text if len(text) <= 60 else f"{text[:57]}...")
             yield Breach("no-match", path, f"a text that matches {pattern}", shown)
 
