@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict
 from ruamel.yaml import YAML
 
 from harness.cases.case import Result
-from harness.errors import WrongUse
 from harness.files import yaml_file
+from harness.files.writing import WrittenFile
 from harness.report import Summary, defects, identity
 
 _HEAD = (
@@ -145,10 +145,4 @@ def write(path: Path, baseline: Baseline) -> None:
     stream = io.StringIO()
     entries = [one.model_dump(exclude_none=True) for one in baseline.entries]
     yaml.dump({"defects": entries}, stream)
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.write_text(_HEAD + stream.getvalue(), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise WrongUse(f"{path}: {error.strerror}", "name another file") from None
+    WrittenFile(str(path), str(path)).write(_HEAD + stream.getvalue())

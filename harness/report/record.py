@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,10 @@ from harness.report import Plan, Selection, Summary
 
 # Incremented when a key is removed or changes its meaning, not when a key is added.
 SCHEMA: Literal[1] = 1
+
+
+# A run takes less than 30 years.
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
 
 class Record(BaseModel):
@@ -48,7 +52,7 @@ class CaseRecord(Record):
     id: str
     passed: bool
     exit_code: int | None
-    seconds: float
+    seconds: Seconds
     findings: tuple[FindingRecord, ...]
     stderr_tail: str
     cached: bool
@@ -73,6 +77,11 @@ class CaseRecord(Record):
         )
 
     @property
+    def is_consistent(self) -> bool:
+        """Whether it has passed exactly if its findings say so."""
+        return self.passed == self.result.passed
+
+    @property
     def result(self) -> Result:
         """The result that this is the record of."""
         findings = tuple(Finding(case=self.id, **dict(one)) for one in self.findings)
@@ -91,11 +100,11 @@ class CaseRecord(Record):
 class Totals(Record):
     """Numbers of cases: planned, run, passed, failed, and not proven."""
 
-    planned: int
-    run: int
-    passed: int
-    failed: int
-    unproven: int
+    planned: int = Field(ge=0)
+    run: int = Field(ge=0)
+    passed: int = Field(ge=0)
+    failed: int = Field(ge=0)
+    unproven: int = Field(ge=0)
 
 
 class ShardRecord(Record):
@@ -126,7 +135,7 @@ class StepRecord(Record):
     image: str | None
     script: str = ""
     entry_point: str = ""
-    seconds: float
+    seconds: Seconds
     totals: Totals
     unproven: Mapping[str, str]
     waivers: Mapping[str, str]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.cases.case import Result
 from harness.errors import WrongUse
+from harness.files.writing import WrittenFile
 from harness.report import Plan, Run, Summary
 from harness.report.forms import FORMS
 
@@ -42,10 +43,8 @@ class WrittenReport:
     def __init__(self, option: ReportOption) -> None:
         """Check, before anything is run, that the file can be written; raises `WrongUse`."""
         self._option = option
-        path = Path(option.file)
-        is_file = path.parent.is_dir() and not path.is_dir()
-        if option.file != STANDARD_OUTPUT and not is_file:
-            raise WrongUse(f"{option.words}: is not a file in an existing folder", "name a file")
+        is_printed = option.file == STANDARD_OUTPUT
+        self._file = None if is_printed else WrittenFile(option.file, option.words)
 
     def step_started(self, plan: Plan) -> None:
         """Nothing is written yet."""
@@ -63,20 +62,13 @@ class WrittenReport:
         """Nothing is written of an incomplete run."""
 
     def run_finished(self, run: Run) -> None:
-        """Write a temporary file and rename it; raises `WrongUse`."""
+        """Write or print the report; raises `WrongUse`."""
         text = FORMS[self._option.form](run)
-        if self._option.file == STANDARD_OUTPUT:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        if self._file is not None:
+            self._file.write(text)
             return
-        path = Path(self._option.file)
-        temporary = path.with_name(path.name + ".part")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise WrongUse(f"{self._option.words}: {error.strerror}", "name another file") from None
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 class StepSummaryReport(WrittenReport):
@@ -85,12 +77,12 @@ class StepSummaryReport(WrittenReport):
     def __init__(self, file: str) -> None:
         """Append to this file, if it can be written."""
         super().__init__(ReportOption("markdown", STANDARD_OUTPUT, "GITHUB_STEP_SUMMARY"))
-        self._file = Path(file)
+        self._summary = Path(file)
 
     def run_finished(self, run: Run) -> None:
         """Append the report; a file that cannot be written is GitHub's affair, and no error."""
         try:
-            with self._file.open("a", encoding="utf-8") as stream:
+            with self._summary.open("a", encoding="utf-8") as stream:
                 stream.write(FORMS["markdown"](run))
         except OSError as error:
-            sys.stderr.write(f"warning: GITHUB_STEP_SUMMARY: {error.strerror}: {self._file}\n")
+            sys.stderr.write(f"warning: GITHUB_STEP_SUMMARY: {error.strerror}: {self._summary}\n")

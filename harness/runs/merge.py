@@ -6,6 +6,7 @@ Reports that are incomplete or do not belong together are an error, never a pass
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import WrongUse
+from harness.files import regular
 from harness.files.models import describe_error
 from harness.report import Summary
 from harness.report.json_file import LINES
@@ -47,16 +49,36 @@ def merge_reports(paths: Sequence[Path]) -> tuple[Summary, ...]:
         reports = _in_shard_order(reports)
     for report in reports[1:]:
         _check_same_run(reports[0], report)
-    return tuple(
-        _join_step(steps).summary
-        for steps in zip(*(report.steps for report in reports), strict=True)
-    )
+    joined = [
+        _join_step(steps) for steps in zip(*(report.steps for report in reports), strict=True)
+    ]
+    for step in joined:
+        _check_whole(paths, step)
+    return tuple(step.summary for step in joined)
+
+
+def _check_whole(paths: Sequence[Path], step: StepRecord) -> None:
+    """Raise `WrongUse` unless the run has every case of the matrix, or those that were named."""
+    is_whole = step.selection.expression is None and not step.selection.cases
+    if is_whole and len(step.cases) != step.matrix:
+        raise WrongUse(
+            f"{', '.join(map(str, paths))}: {step.step}: {len(step.cases)} of {step.matrix} cases "
+            "are there, and no option has selected them",
+            _WRITE_AGAIN,
+        )
+    if missing := [one for one in step.selection.cases if one not in {c.id for c in step.cases}]:
+        missing = [one for one in missing if one not in step.unproven]
+        if missing:
+            raise WrongUse(
+                f"{', '.join(map(str, paths))}: {step.step}: missing: {_first_few(missing)}",
+                _WRITE_AGAIN,
+            )
 
 
 def read_report(path: Path) -> ReportFile:
     """Read and check one report; raises `WrongUse`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular.read_bytes(path).decode()
     except OSError as error:
         raise WrongUse(f"{path}: cannot be read: {error.strerror}", "name a report") from None
     except UnicodeDecodeError:
@@ -110,16 +132,37 @@ def _refuse_errors(path: Path, document: Any) -> None:
 
 def _parse(path: Path, text: str, first_line: int) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(
+            text,
+            parse_float=_finite,
+            parse_constant=_finite,
+            object_pairs_hook=_without_repeats,
+        )
     except json.JSONDecodeError as error:
         raise WrongUse(
             f"{path}:{first_line + error.lineno - 1}: is not JSON, or cut short: {error.msg}",
             _WRITE_AGAIN,
         ) from None
-    except RecursionError:
-        raise WrongUse(
-            f"{path}:{first_line}: is no report: it is nested too deeply", _WRITE_AGAIN
-        ) from None
+    except (ValueError, RecursionError) as error:
+        what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise WrongUse(f"{path}:{first_line}: is no report: {what:.200}", _WRITE_AGAIN) from None
+
+
+def _finite(text: str) -> float:
+    """A number that JSON can hold; raises `ValueError`."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.40} is no number of a report")
+    return number
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are there once; raises `ValueError`."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        repeated = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        raise ValueError(f"the key {repeated!r:.60} is there twice in an object")
+    return found
 
 
 def _record(path: Path, where: str, document: Any) -> StepRecord:
@@ -181,6 +224,11 @@ def _check_cases(path: Path, step: StepRecord) -> None:
         raise WrongUse(
             f"{path}: {step.step}: its totals are {_counts(step.totals)}, and its cases come to "
             f"{_counts(counted.totals)}",
+            _WRITE_AGAIN,
+        )
+    if contradicting := [one.id for one in step.cases if not one.is_consistent]:
+        raise WrongUse(
+            f"{path}: {step.step}: contradicts itself about {_first_few(contradicting)}",
             _WRITE_AGAIN,
         )
 

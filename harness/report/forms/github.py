@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.errors import HarnessError
+from harness.files.shown import shown
 from harness.report import Defect, Plan, Run, defects
 from harness.report.places import place_of
-from harness.report.visible import visible
 
 
 def github(run: Run) -> str:
@@ -15,7 +15,7 @@ def github(run: Run) -> str:
         lines += [_annotation(one, summary.plan) for one in defects(summary.results)]
         for reason in dict.fromkeys(summary.unproven.values()):
             lines.append(_command("notice", f"{summary.plan.step}: not proven", reason))
-    return visible("".join(f"{line}\n" for line in lines))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _error(error: HarnessError) -> str:
@@ -36,8 +36,10 @@ def _annotation(defect: Defect, plan: Plan) -> str:
 
 def _command(kind: str, title: str, text: str, at: dict[str, str] | None = None) -> str:
     properties = {**(at or {}), "title": title}
-    words = ",".join(f"{name}={escape_property(value)}" for name, value in properties.items())
-    return f"::{kind} {words}::{escape_data(text)}"
+    words = ",".join(
+        f"{name}={escape_property(shown(value))}" for name, value in properties.items()
+    )
+    return f"::{kind} {words}::{escape_data(shown(text))}"
 
 
 def escape_data(text: str) -> str:

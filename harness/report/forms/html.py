@@ -9,10 +9,10 @@ from importlib.metadata import version
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from harness.files.shown import shown
 from harness.report import Defect, Plan, Run, Summary, defects
 from harness.report.forms.grid import Grid, grids
 from harness.report.places import place_of, source_line
-from harness.report.visible import visible
 
 # More than that nobody reads, and a browser takes long to show.
 _MAX_DEFECTS = 200
@@ -73,7 +73,7 @@ def html(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = visible
+    environment.filters["shown"] = shown
     template = environment.get_template("report.html.jinja")
     return template.render(
         steps=[_step(number, one) for number, one in enumerate(run.summaries, 1)],

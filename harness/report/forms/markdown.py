@@ -6,8 +6,8 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from harness.files.shown import shown
 from harness.report import Defect, Plan, Run, Summary, defects
-from harness.report.visible import visible
 
 _MAX_DEFECTS = 20
 _MAX_TEXT = 2000
@@ -35,7 +35,7 @@ def markdown(run: Run) -> str:
     )
     for summary in run.summaries:
         lines += _step(summary)
-    return visible("\n".join(lines)) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _step(summary: Summary) -> list[str]:
@@ -86,6 +86,7 @@ def _defect(number: int, defect: Defect, plan: Plan) -> list[str]:
 
 def _block(text: str) -> list[str]:
     """A code block with a fence longer than any in the text."""
+    text = shown(text)
     if len(text) > _MAX_TEXT:
         text = f"{text[:_MAX_TEXT]}\n…"
     fence = "`" * max(3, 1 + max((len(one) for one in re.findall("`+", text)), default=0))
@@ -93,9 +94,9 @@ def _block(text: str) -> list[str]:
 
 
 def _html(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return shown(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _inline(text: str) -> str:
     """A text that is shown as it is, on one line: no markup, mention or link in it counts."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|~@$:<>&-])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]()#+!|~@$:<>&-])", r"\\\1", " ".join(shown(text).split()))
