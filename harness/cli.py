@@ -5,12 +5,14 @@ The exit codes are those of `harness.errors.Exit`.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from types import FrameType
 
 import click
 
+from harness.commands import surroundings
 from harness.commands.accept import accept
 from harness.commands.baseline import baseline
 from harness.commands.check import check
@@ -21,7 +23,7 @@ from harness.commands.lint import lint
 from harness.commands.list_cases import list_cases
 from harness.commands.merge import merge
 from harness.commands.new import new
-from harness.commands.options import EPILOG, print_errors
+from harness.commands.options import EPILOG, print_errors, say
 from harness.commands.parity import parity
 from harness.commands.replay import replay
 from harness.commands.report import report
@@ -61,23 +63,58 @@ for _command in _COMMANDS:
 
 def main() -> None:
     """The entry point: maps every error to its exit code."""
+    surroundings.put_in_order()
     for number in STOP_SIGNALS:
         signal.signal(number, _interrupt)
     try:
-        cli.main(standalone_mode=False)
-    except HarnessError as error:
-        print_errors([error])
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(Exit.WRONG_USE)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("harness: stopped; nothing is left running", err=True)
-        sys.exit(Exit.INTERRUPTED)
+        code = _run()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
     except BrokenPipeError:
         # The reader has closed the pipe, as in `harness list | head`.
-        sys.stderr.close()
-        sys.exit(Exit.CONFORMS)
+        surroundings.drop_output()
+        code = Exit.CONFORMS
+    except OSError as error:
+        surroundings.drop_output()
+        code = Exit.WRONG_USE
+        # Standard error may be where it cannot be written.
+        with contextlib.suppress(OSError):
+            say(f"harness: what it prints cannot be written: {error.strerror}")
+    surroundings.end(code)
+
+
+def _run() -> int:
+    """Run the command; its exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+        return code if isinstance(code, int) else Exit.CONFORMS
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else Exit.WRONG_USE
+    except HarnessError as error:
+        print_errors([error])
+        return error.exit_code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            click.echo(context.get_usage(), err=True)
+        say(f"Error: {error.format_message()}")
+        return Exit.WRONG_USE
+    except (click.Abort, KeyboardInterrupt):
+        say("harness: stopped; nothing is left running")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print_errors([surroundings.describe(error)])
+        return Exit.WRONG_USE
+    except MemoryError:
+        print_errors([HarnessError("there is not enough memory", "free some, or try fewer cases")])
+        return Exit.WRONG_USE
+    except Exception as error:
+        if surroundings.shows_tracebacks():
+            raise
+        print_errors([surroundings.defect(error)])
+        return Exit.WRONG_USE
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A closed terminal sends SIGHUP.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def defer_stop_signals() -> Iterator[None]:
-    """Defer SIGINT and SIGTERM to the end of the context.
+    """Defer the signals that stop the harness to the end of the context.
 
     Only the main thread handles signals; in another thread this does nothing.
     """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.context import ForkContext, ForkServerContext
 from multiprocessing.process import BaseProcess, parent_process
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from harness.errors import WorkersFailed
 from harness.runs import step
@@ -90,7 +92,7 @@ def _start_fork_server(context: ForkServerContext) -> None:
     # Starting the resource tracker ends with SIGINT unblocked; `forkserver.ensure_running` would
     # start it just before the fork server.
     resource_tracker.ensure_running()
-    with _blocked([signal.SIGINT]):
+    with _blocked([signal.SIGINT]), _address_without_a_file():
         forkserver.ensure_running()
 
 
@@ -101,6 +103,19 @@ def _blocked(signals: Collection[signal.Signals]) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _address_without_a_file() -> Iterator[None]:
+    """Let the fork server listen where nothing is left, even when all processes are killed."""
+    module: Any = connection
+    original = module.arbitrary_address
+    if sys.platform == "linux":
+        module.arbitrary_address = lambda _family: f"\0harness-{uuid.uuid4().hex}"
+    try:
+        yield
+    finally:
+        module.arbitrary_address = original
 
 
 def _initialize_worker() -> None:
