@@ -151,6 +151,9 @@ def serve(connection: int) -> NoReturn:
         _load_libc()
         _set_up_process(connection)
         _serve()
+    except ConnectionError:
+        # The client has closed the connection in the middle of a case.
+        pass
     except BaseException:
         traceback.print_exc()
     finally:
