@@ -249,8 +249,8 @@ class Recorder:
                 self.tell(parts, node, depth + 1)
             elif isinstance(value, Many) and depth < 3:
                 self.tell(value.options, node, depth + 1)
-            elif isinstance(value, Table) and depth < 3:
-                self.tell(list(value.items.values()), node, depth + 1)
+            elif isinstance(value, Table) and depth < 2:
+                self.tell(list(value.items.values())[:_MOST_ITEMS], node, depth + 1)
 
     def escape(self, value: Value, depth: int = 0) -> None:
         """Keep that somebody else's function gets a value, and may do anything with it."""
