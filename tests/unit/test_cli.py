@@ -330,7 +330,8 @@ def test_a_script_replaces_the_entry_point_of_one_step_only(tmp_path: Path) -> N
 def test_lint_checks_every_step_of_a_folder(tmp_path: Path) -> None:
     done = harness("lint", str(make_several_steps(tmp_path)), "--extend-select", "STEP4")
     assert done.returncode == 1
-    assert done.stdout.count("STEP401") == 3
+    # Two of the three steps have one script, of which each problem is told once.
+    assert done.stdout.count("STEP401") == 2
 
 
 def test_a_waived_promise_is_not_judged_and_the_report_says_so(tmp_path: Path) -> None:
