@@ -19,7 +19,7 @@ from harness.contracts import loaders
 from harness.errors import WrongContract, WrongUse
 from harness.files import own_code, patterns, regular, yaml_file
 from harness.files.shown import shell_join, shown, shown_line
-from harness.report.json_file import JsonReport
+from harness.files.writing import WrittenFile
 from harness.report.replay import keep_trial
 from harness.runs.merge import merge_reports
 from harness.worlds.tree import Tree
@@ -243,24 +243,27 @@ def test_a_report_that_only_looks_like_one_is_found(
 
 
 def test_a_report_replaces_nothing_else(tmp_path: Path) -> None:
+    def write(path: Path) -> None:
+        WrittenFile(str(path), "--json").write("{}")
+
     neighbour = tmp_path / "r.json.part"
     neighbour.write_text("mine")
-    JsonReport(tmp_path / "r.json").run_finished([])
+    write(tmp_path / "r.json")
     (tmp_path / "link.json").symlink_to("target.json")
-    JsonReport(tmp_path / "link.json").run_finished([])
+    write(tmp_path / "link.json")
     assert neighbour.read_text() == "mine"
     names = sorted(one.name for one in tmp_path.iterdir())
     assert names == ["link.json", "r.json", "r.json.part", "target.json"]
     assert (tmp_path / "link.json").is_symlink()
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(WrongUse, match="No such device"):
-        JsonReport(tmp_path / "fifo").run_finished([])
+        write(tmp_path / "fifo")
     assert (tmp_path / "fifo").is_fifo()
-    JsonReport(Path("/dev/null")).run_finished([])
+    write(Path("/dev/null"))
     assert not Path("/dev/null").is_file()
-    for name in ("-", "n" * 252 + ".json", "no/r.json"):
+    for name in ("n" * 252 + ".json", "no/r.json"):
         with pytest.raises(WrongUse, match="--json"):
-            JsonReport(Path(name) if name == "-" else tmp_path / name)
+            WrittenFile(str(tmp_path / name), "--json")
 
 
 def test_what_comes_out_of_a_world_is_laid_out_without_following_links(tmp_path: Path) -> None:
