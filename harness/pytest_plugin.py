@@ -29,6 +29,7 @@ _RUNNER_KEY = pytest.StashKey["Runner"]()
 # The runners that have been prepared, and that of each step.
 _RUNNERS_KEY: pytest.StashKey[set[Runner]] = pytest.StashKey()
 _CHOICES_KEY: pytest.StashKey[dict[StepRef, Choice]] = pytest.StashKey()
+_STARTED_KEY: pytest.StashKey[set[StepRef]] = pytest.StashKey()
 # The lines that say why a step has gone on with another runner.
 _CHANGES_KEY: pytest.StashKey[list[str]] = pytest.StashKey()
 _SHARD_KEY: pytest.StashKey[Shard] = pytest.StashKey()
@@ -50,6 +51,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--harness-isolation",
         metavar="worker|case",
         help="whether a container serves a worker for all of its cases (the default), or one case",
+    )
+    group.addoption(
+        "--harness-start",
+        choices=("auto", "warm", "cold"),
+        default="auto",
+        help="whether cases in sandboxes and containers are forked from a process that has the "
+        "script's imports loaded (warm), or start an interpreter each (cold); auto does the first "
+        "where there are many",
     )
     group.addoption(
         "--harness-level",
@@ -82,6 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_RUNNERS_KEY] = set()
     config.stash[_CHOICES_KEY] = {}
     config.stash[_CHANGES_KEY] = []
+    config.stash[_STARTED_KEY] = set()
     if (text := config.getoption("--harness-shard")) is not None:
         from harness.cases.shard import Shard
         from harness.errors import WrongUse
@@ -164,7 +174,7 @@ def _is_suite(path: Path) -> bool:
 def _runner_options(config: pytest.Config) -> RunnerOptions:
     from harness.runs.choice import RunnerOptions
 
-    options = ("runner", "image", "isolation")
+    options = ("runner", "image", "isolation", "start")
     return RunnerOptions(*(config.getoption(f"--harness-{one}") for one in options))
 
 
@@ -243,7 +253,7 @@ class CaseItem(pytest.Item):
         from harness.errors import RunnerCannot
 
         choices = self.config.stash[_CHOICES_KEY]
-        choice = choices[self._ref]
+        choice = self._started_choice()
         try:
             result = self._prove(choice)
         except RunnerCannot as refusal:
@@ -256,6 +266,19 @@ class CaseItem(pytest.Item):
             raise _CaseFailed(result)
         for finding in result.findings:
             self.warn(pytest.PytestWarning(f"{finding.promise}: {finding.key}: {finding.where}"))
+
+    def _started_choice(self) -> Choice:
+        """The choice for this step, which starts warm if that is possible."""
+        from harness.runs.warm_start import warm_start
+
+        choices = self.config.stash[_CHOICES_KEY]
+        started = self.config.stash[_STARTED_KEY]
+        if self._ref not in started:
+            started.add(self._ref)
+            cases = sum(getattr(item, "_ref", None) == self._ref for item in self.session.items)
+            choices[self._ref], note = warm_start(choices[self._ref], cases)
+            self.config.stash[_CHANGES_KEY] += [note] if note else []
+        return choices[self._ref]
 
     def _prove(self, choice: Choice) -> Result:
         from harness.runs.step import prove
@@ -287,6 +310,8 @@ class CaseItem(pytest.Item):
         words = ["harness", "replay", os.path.relpath(self.path.parent), self.name]
         runner = self.config.stash[_CHOICES_KEY][self._ref].runner.name
         words += ["--runner", runner] if runner != "fake" else []
+        start = self.config.getoption("--harness-start")
+        words += ["--start", start] if start != "auto" else []
         for option in ("image", "isolation", "level", "timeout"):
             if value := self.config.getoption(f"--harness-{option}"):
                 words += [f"--{option}", str(value)]

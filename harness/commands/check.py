@@ -28,6 +28,7 @@ from harness.commands.options import (
     runner_options,
     select_cases,
     shard_option,
+    start_option,
     step_options,
     steps_argument,
 )
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 @steps_argument
 @step_options
 @runner_options
+@start_option
 @profile_option
 @level_option
 @expression_option
@@ -81,6 +83,7 @@ def check(
     runner: str | None,
     image: str | None,
     isolation: str | None,
+    start: str,
     profile: str | None,
     level: Level | None,
     expression: str | None,
@@ -130,7 +133,7 @@ def check(
         if not selected:
             continue
         try:
-            choice = choose_runner(ref, RunnerOptions(runner, image, isolation))
+            choice = choose_runner(ref, RunnerOptions(runner, image, isolation, start))
         except RunnerUnavailable as error:
             errors.append(error)
             continue
@@ -141,7 +144,13 @@ def check(
             ids=tuple(one for one in matrix.ids if one in in_shard),
             total=len(matrix.ids),
             replay_command=_replay_command(
-                options.as_arguments(source), choice.runner.name, image, isolation, profile, level
+                options.as_arguments(source),
+                choice.runner.name,
+                image,
+                isolation,
+                start,
+                profile,
+                level,
             ),
             waivers=load(ref).contract.waivers,
             level=load(ref).level,
@@ -203,6 +212,7 @@ def _replay_command(
     runner: str,
     image: str | None,
     isolation: str | None,
+    start: str,
     profile: str | None,
     level: str | None,
 ) -> tuple[str, ...]:
@@ -219,4 +229,5 @@ def _replay_command(
         *(("--runner", runner) if runner != "fake" else ()),
         *(("--image", image) if image else ()),
         *(("--isolation", isolation) if isolation else ()),
+        *(("--start", start) if start != "auto" else ()),
     )

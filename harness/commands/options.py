@@ -267,6 +267,14 @@ isolation_option = click.option(
     metavar="worker|case",
     help="Whether a container serves a worker for all of its cases (the default), or one case.",
 )
+start_option = click.option(
+    "--start",
+    type=click.Choice(["auto", "warm", "cold"]),
+    default="auto",
+    help="Whether cases in sandboxes and containers are forked from a process that has the "
+    "script's imports loaded (warm), or start an interpreter each (cold); auto does the first "
+    "where there are many.",
+)
 level_option = click.option(
     "--level",
     type=click.Choice(["strict", "practical"]),

@@ -18,6 +18,7 @@ from harness.commands.options import (
     pool_options,
     profile_option,
     select_cases,
+    start_option,
     step_argument,
     step_options,
 )
@@ -36,6 +37,7 @@ from harness.errors import Exit
 )
 @image_option
 @isolation_option
+@start_option
 @profile_option
 @expression_option
 @cases_option
@@ -46,6 +48,7 @@ def parity(
     runners: tuple[str, ...],
     image: str | None,
     isolation: str | None,
+    start: str,
     profile: str | None,
     expression: str | None,
     cases: tuple[str, ...],
@@ -58,6 +61,7 @@ def parity(
     from harness.runners.registry import open_runner
     from harness.runs.parity import Comparison
     from harness.runs.step import load
+    from harness.runs.warm_start import WORTH, warm_runner
 
     names = runners or ("fake", "sandbox", "container")
     if len(set(names)) < 2:
@@ -65,6 +69,8 @@ def parity(
     ref = options.step_ref(options.find_step(step), profile=profile)
     ids = select_cases(load(ref).matrix.ids, expression, cases)
     opened_runners = tuple(open_runner(name, image, isolation) for name in names)
+    if start == "warm" or (start == "auto" and len(ids) >= WORTH):
+        opened_runners = tuple(warm_runner(ref, one)[0] for one in opened_runners)
     console = Console(highlight=False, soft_wrap=True)
     with pool.workers() as workers:
         comparison = Comparison(ref, opened_runners, workers)

@@ -16,6 +16,7 @@ from harness.commands.options import (
     pairwise_option,
     profile_option,
     runner_options,
+    start_option,
     step_options,
 )
 from harness.errors import Exit
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("step_and_case", nargs=-1, required=True, metavar="[STEP] CASE")
 @step_options
 @runner_options
+@start_option
 @profile_option
 @level_option
 @pairwise_option
@@ -43,6 +45,7 @@ def replay(
     runner: str | None,
     image: str | None,
     isolation: str | None,
+    start: str,
     profile: str | None,
     level: Level | None,
     pairwise: bool,
@@ -58,7 +61,7 @@ def replay(
     step = Path(step_and_case[0]) if len(step_and_case) == 2 else DEFAULT_STEP
     source = options.find_step(step)
     ref = options.step_ref(source, profile=profile, pairwise=pairwise, level=level)
-    trial = run_case_once(ref, RunnerOptions(runner, image, isolation), step_and_case[-1])
+    trial = run_case_once(ref, RunnerOptions(runner, image, isolation, start), step_and_case[-1])
     if keep is not None:
         keep_trial(keep, trial)
     show_trial(trial, keep)

@@ -7,6 +7,7 @@ from harness.commands.options import choose_runner, say
 from harness.errors import RunnerCannot
 from harness.runs.choice import RunnerOptions
 from harness.runs.step import StepRef, run_single_case
+from harness.runs.warm_start import warm_start
 
 
 def run_case_once(ref: StepRef, asked: RunnerOptions, case_id: str) -> Trial:
@@ -14,7 +15,9 @@ def run_case_once(ref: StepRef, asked: RunnerOptions, case_id: str) -> Trial:
 
     Raises as `harness.runs.choice.choose` and `harness.runs.step.run_single_case` do.
     """
-    choice = choose_runner(ref, asked)
+    choice, note = warm_start(choose_runner(ref, asked), 1)
+    if note:
+        say(note)
     try:
         return run_single_case(ref, choice.runner, case_id)
     except RunnerCannot as refusal:

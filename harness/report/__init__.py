@@ -135,7 +135,7 @@ class Report(Protocol):
         ...
 
     def runner_changed(self, note: str) -> None:
-        """The runner has refused a case: another one runs it and those that follow."""
+        """Another runner runs the cases that follow, or the same one in another way."""
         ...
 
     def step_finished(self, summary: Summary) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -28,11 +28,15 @@ _INSIST = "--runner fake insists"
 
 @dataclass(frozen=True)
 class RunnerOptions:
-    """What was asked for: the name of a runner, or None for any that can judge the script."""
+    """What was asked for: the name of a runner, or None for any that can judge the script.
+
+    `start` is how cases are started, one of `harness.runs.warm_start.STARTS`.
+    """
 
     name: str | None = None
     image: str | None = None
     isolation: str | None = None
+    start: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,10 @@ class Choice:
     def image(self) -> str | None:
         """The image of the runner's containers; None for other runners."""
         return resolve_image(self.options.image) if self.runner.name in _WITH_IMAGE else None
+
+    def with_runner(self, runner: Runner) -> Choice:
+        """The same choice with another value of the same runner."""
+        return replace(self, runner=runner)
 
     def after(self, refusal: RunnerCannot) -> Choice:
         """The choice after the runner has refused a case.

@@ -14,6 +14,7 @@ from harness.report import Plan, Report, Run, Summary
 from harness.runs.choice import Choice
 from harness.runs.session import Session
 from harness.runs.step import JudgeCase, StepRef, prove
+from harness.runs.warm_start import warm_start
 from harness.runs.workers import Workers
 
 
@@ -82,6 +83,12 @@ def _run_step(
     plan, choice = step_run.plan, step_run.choice
     done: list[Result] = []
     while True:
+        if isinstance(workers, int):
+            # Workers elsewhere may have another Python, or no sandbox.
+            choice, note = warm_start(choice, len(plan.ids) - len(done))
+            if note:
+                for report in reports:
+                    report.runner_changed(note)
         session = Session(step_run.ref, choice.runner, workers, judge_case)
         try:
             _report_results(session.run(plan.ids[len(done) :]), done, reports, max_fail)

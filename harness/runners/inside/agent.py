@@ -22,6 +22,7 @@ import stat
 import subprocess
 import tarfile
 import time
+from functools import partial
 from typing import (
     Any,
     Callable,
@@ -36,9 +37,11 @@ from typing import (
 from harness.runners.inside import mounts, stamps, system_calls
 from harness.runners.inside.stamps import Layer, Scan, Stamp, TooMuch
 from harness.runners.inside.streams import Streams
-from harness.runners.inside.watch import Watch
+from harness.runners.inside.watch import Process, Watch
 
 HELPER_FOLDER = "/.harness"
+# Where a script that is learnt from writes, at its end, which modules it has imported.
+LEARNED = HELPER_FOLDER + "/learned"
 _PR_SET_DUMPABLE = 4
 _E2BIG = os.strerror(errno.E2BIG).lower().encode()
 # What a watch sees of a script that does not start.
@@ -48,9 +51,12 @@ _NOTHING_SEEN = {
 }
 # Of what a script leaves, in bytes: more than any case does.
 _MAX_SIZE = 1 << 30
+# Of what is learnt from a script, in bytes.
+_MAX_LEARNED = 1 << 20
 Job = Dict[str, Any]
 # No bytecode files, and nothing of the output is lost: no variable says so to the script.
-_OPTIONS = ("-B", "-u")
+OPTIONS = ("-B", "-u")
+Start = Callable[[Streams], Process]
 
 
 def run_task(
@@ -62,12 +68,14 @@ def run_task(
     hidden: Sequence[str] = (),
     layer: Optional[Layer] = None,
     set_user: Optional[Callable[[int], None]] = None,
+    start: Optional[Start] = None,
 ) -> bytes:
     """Run a task in the namespaces of this process, and return the response.
 
     `helpers` are the programs that run the script: file name → source. `python` is the interpreter
     of the script. The folders `hidden` are not scanned. `layer` is the overlay at the root, or
-    None. `set_user(user)` changes the user of the calling process.
+    None. `set_user(user)` changes the user of the calling process. `start(streams)` starts the
+    script in another way than with a new interpreter.
     """
     os.umask(0o022)
     os.mkdir(HELPER_FOLDER)
@@ -90,7 +98,11 @@ def run_task(
         if job["interrupt"] is not None:
             folders = [path for path, member in sent.items() if member.isdir()]
             watch = Watch(job["script"], folders, job["interrupt"])
-        outcome, output = _run(job, python, set_user or _set_user, watch)
+        if start is None:
+            start = partial(_start, job, python, set_user or _set_user)
+        outcome, output = _run(job, start, watch)
+        if job.get("learn"):
+            outcome["learned"] = _read_learned()
     response = io.BytesIO()
     unchanged: List[str] = []
     with tarfile.open(fileobj=response, mode="w") as out:
@@ -214,21 +226,22 @@ def _protect() -> None:
         mounts.call_libc("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def own_itself() -> None:
+    """Undo `_protect` in the process of a script, whose folder in /proc would not be its own."""
+    with contextlib.suppress(ImportError, OSError):
+        mounts.call_libc("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
+
+
 def _confine(user: int, set_user: Callable[[int], None]) -> None:
     """Become the user of the script, in the process that becomes the script."""
-    with contextlib.suppress(ImportError, OSError):
-        # Otherwise its own folder in /proc would not be its own.
-        mounts.call_libc("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
+    own_itself()
     set_user(user)
     system_calls.refuse(system_calls.of_container())
 
 
-def _run(
-    job: Job, python: str, set_user: Callable[[int], None], watch: Optional[Watch]
-) -> Tuple[Dict[str, Any], Dict[str, bytes]]:
-    """Run the script of a job: its exit code, seconds and what `watch` has seen; its streams."""
+def _start(job: Job, python: str, set_user: Callable[[int], None], streams: Streams) -> Process:
+    """Start the script of a job with a new interpreter."""
     script, user = job["script"], job["user"]
-    streams = Streams(job["user"])
     command = [job["started_as"], *job["arguments"]]
     if job["module"]:
         command = ["-m", job["module"], *job["arguments"]]
@@ -236,24 +249,30 @@ def _run(
     if job["call"] is not None:
         passed = [streams.answering.fileno()]
         command = [HELPER_FOLDER + "/driver.py", script, job["call"], str(passed[0])]
+    return subprocess.Popen(
+        [script, *job["arguments"]] if job["direct"] else [python, *OPTIONS, *command],
+        stdin=subprocess.DEVNULL,
+        stdout=streams.write_end("stdout"),
+        stderr=streams.write_end("stderr"),
+        cwd=job["cwd"],
+        env={**job["defaults"], **job["variables"]},
+        start_new_session=True,
+        pass_fds=passed,
+        # Without a preexec_fn, subprocess can use vfork, which is faster.
+        preexec_fn=(lambda: _confine(user, set_user)) if user else None,
+    )
+
+
+def _run(job: Job, start: Start, watch: Optional[Watch]) -> Tuple[Dict[str, Any], Dict[str, bytes]]:
+    """Run the script of a job: its exit code, seconds and what `watch` has seen; its streams."""
+    streams = Streams(job["user"])
     os.umask(job["umask"])
     _protect()
-    if not user:
+    if not job["user"]:
         system_calls.refuse(system_calls.of_container())
     started = time.perf_counter()
     try:
-        child = subprocess.Popen(
-            [script, *job["arguments"]] if job["direct"] else [python, *_OPTIONS, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=streams.write_end("stdout"),
-            stderr=streams.write_end("stderr"),
-            cwd=job["cwd"],
-            env={**job["defaults"], **job["variables"]},
-            start_new_session=True,
-            pass_fds=passed,
-            # Without a preexec_fn, subprocess can use vfork, which is faster.
-            preexec_fn=(lambda: _confine(user, set_user)) if user else None,
-        )
+        child = start(streams)
     except OSError as error:
         if error.errno != errno.E2BIG:
             raise
@@ -288,7 +307,7 @@ def _kill_leftovers(leader: int) -> None:
             os.wait()
 
 
-def _wait(child: subprocess.Popen[bytes], timeout: float) -> Optional[int]:
+def _wait(child: Process, timeout: float) -> Optional[int]:
     """The exit code as a shell reports it; None after `timeout` seconds.
 
     An alarm ends the wait: the timeout of subprocess polls, and may be up to 50 ms late.
@@ -352,6 +371,17 @@ def _is_unchanged(info: tarfile.TarInfo, data: bytes, sent: tarfile.TarInfo, tre
         attributes[0] == attributes[1]
         and data == tree[sent.offset_data : sent.offset_data + sent.size]
     )
+
+
+def _read_learned() -> str:
+    """What the script's process has written about its modules; "" if it has not."""
+    try:
+        # It may have made anything of the file.
+        source = os.open(LEARNED, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        with open(source, encoding="utf-8") as stream:
+            return stream.read(_MAX_LEARNED)
+    except (OSError, ValueError):
+        return ""
 
 
 def _add(out: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -19,12 +19,11 @@ import sys
 import traceback
 import types
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping
 
 CallResult = Dict[str, Any]
-KEY_SIZE = 16
-# Of an answer, in bytes.
-MAX_SIZE = 1 << 20
+# Of a key, in bytes: longer than any.
+_KEY_SIZE = 64
 
 
 def encode_call(function: str, arguments: Mapping[str, object]) -> str:
@@ -54,17 +53,6 @@ def call_function(script: str, source: bytes, call: str) -> CallResult:
     except BaseException as error:
         traceback.print_exc()
         return _describe_exception(error)
-
-
-def read_answer(answer: bytes, key: bytes) -> Optional[CallResult]:
-    """The result in an answer; None when it is none with this key."""
-    if not answer.startswith(key) or len(answer) > MAX_SIZE:
-        return None
-    try:
-        result = json.loads(answer[len(key) :].decode())
-    except (ValueError, RecursionError):
-        return None
-    return result if isinstance(result, dict) else None
 
 
 def _pop_positional(arguments: Dict[str, Any]) -> List[Any]:
@@ -103,7 +91,7 @@ def main() -> None:
     # The script has neither the key nor, in its own processes, the socket.
     channel = int(descriptor)
     os.set_inheritable(channel, False)
-    key, write, encode = os.read(channel, KEY_SIZE), os.write, json.JSONEncoder().encode
+    key, write, encode = os.read(channel, _KEY_SIZE), os.write, json.JSONEncoder().encode
     sys.argv[:] = [script]
     sys.path[0] = str(PurePosixPath(script).parent)
     left = memoryview(key + encode(call_function(script, Path(script).read_bytes(), call)).encode())

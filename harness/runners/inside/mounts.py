@@ -33,6 +33,8 @@ _PR_CAPBSET_DROP = 24
 # signals, create device nodes, use low ports and raw sockets, chroot.
 CONTAINER_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31)
 _CAPABILITY_COUNT = 64
+# _LINUX_CAPABILITY_VERSION_3 of capset(2).
+_CAPABILITY_VERSION = 0x20080522
 _CHUNK_SIZE = 65536
 
 
@@ -146,6 +148,22 @@ def limit_capabilities(kept: Sequence[int] = CONTAINER_CAPABILITIES) -> None:
                 # The kernel has fewer capabilities.
                 if error.errno != errno.EINVAL:
                     raise
+
+
+def drop_capabilities() -> None:
+    """Take from this process the capabilities that no program which it executes would have."""
+    import ctypes
+
+    with open("/proc/self/status") as stream:
+        masks = {name: value for name, _, value in (line.partition(":") for line in stream)}
+    permitted = int(masks["CapPrm"], 16) & int(masks["CapBnd"], 16)
+    inheritable = int(masks["CapInh"], 16)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    words = []
+    for shift in (0, 32):
+        low = [mask >> shift & 0xFFFFFFFF for mask in (permitted, permitted, inheritable)]
+        words += low
+    call_libc("capset", header, (ctypes.c_uint32 * 6)(*words))
 
 
 def is_under(path: str, folder: str) -> bool:

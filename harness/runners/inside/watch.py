@@ -14,10 +14,9 @@ import os
 import select
 import signal
 import struct
-import subprocess
 import threading
 import time
-from typing import Any, Dict, Iterable, Optional
+from typing import Any, Dict, Iterable, Optional, Protocol
 
 from harness.runners.inside import mounts
 from harness.runners.inside.moments import CLOSED, CREATED, MOVED, REMOVED, WRITTEN, is_done
@@ -35,6 +34,17 @@ _SETTLED_SECONDS = 0.05
 _NICENESS = 5
 # Where scripts put temporary files, in addition to the folders of the tree.
 _SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
+
+
+class Process(Protocol):
+    """The process of a script, as of `subprocess.Popen`."""
+
+    pid: int
+    returncode: Any
+
+    def wait(self) -> int:
+        """Wait for its end; the exit code, negative for a signal."""
+        ...
 
 
 class Watch:
@@ -60,7 +70,7 @@ class Watch:
         self._ended = threading.Event()
         self._fd = self._start_watching([os.path.dirname(script), *_SCRATCH, *folders])
 
-    def follow(self, child: "subprocess.Popen[bytes]") -> None:
+    def follow(self, child: Process) -> None:
         """Follow a script that has just started, in a thread."""
         self._child = child
         _put_before(child.pid)

@@ -28,7 +28,6 @@ from testcontainers.core.transferable import build_transfer_tar
 from harness.runners.inside import (
     agent,
     capture,
-    driver,
     moments,
     mounts,
     serve,
@@ -41,7 +40,7 @@ from harness.runners.inside import (
 from harness.runners.real import engine, exchange
 from harness.signals import defer_stop_signals
 
-_MODULES = (agent, capture, driver, moments, mounts, stamps, streams, system_calls, watch, world)
+_MODULES = (agent, capture, moments, mounts, stamps, streams, system_calls, watch, world)
 # Of a response, in bytes: more than an agent sends.
 _MAX_SIZE = 2 << 30
 _AGENT_PATH = "/harness-agent.pyz"

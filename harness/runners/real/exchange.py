@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.cases.case import BASE_ENVIRONMENT, Case, Mount, Outcome
 from harness.errors import RunnerCannot
-from harness.runners.inside import driver
+from harness.runners.inside import agent, driver
 from harness.worlds.tree import Entry, Tree, is_under
 
 # The folders in which Python keeps bytecode.
@@ -63,6 +63,14 @@ class Task:
 def helpers() -> Mapping[str, bytes]:
     """The programs that run the script in an agent: file name → source."""
     return {"driver.py": Path(str(driver.__file__)).read_bytes()}
+
+
+def program_of(case: Case) -> tuple[str, str, bytes]:
+    """The program that Python runs, the script or what calls it: working folder, path, source."""
+    if case.call is not None:
+        return case.cwd, f"{agent.HELPER_FOLDER}/driver.py", helpers()["driver.py"]
+    source = case.tree.entries[case.script].data
+    return case.cwd, case.started_as, source
 
 
 def mount_options(case: Case, mount: Mount) -> str:

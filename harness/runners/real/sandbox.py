@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -28,9 +28,11 @@ from typing import IO, Any
 
 from harness.cases.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable, WrongUse
-from harness.runners.inside import identity, mounts
-from harness.runners.real import exchange, interrupts, sandbox_world
+from harness.runners.inside import identity, mounts, root
+from harness.runners.real import exchange, interrupts, sandbox_world, warm
 from harness.runners.real.sandbox_world import Interpreter
+from harness.runners.real.warm import WarmProcess
+from harness.runners.real.warm_sandbox import SandboxProcess
 from harness.worlds.tree import Tree
 
 # The time that a sandbox may take in addition to the script.
@@ -53,10 +55,15 @@ _KERNEL_SETTINGS = {
 
 @dataclass(frozen=True)
 class SandboxRunner:
-    """Runs cases in sandboxes, with the interpreter `python`."""
+    """Runs cases in sandboxes, with the interpreter `python`.
+
+    With `modules`, cases are forked from processes that have imported them; without, each starts
+    an interpreter of its own.
+    """
 
     python: str = sys.executable
     name: str = "sandbox"
+    modules: tuple[str, ...] | None = None
 
     def prepare(self) -> None:
         """Run an empty script in a sandbox; raises `RunnerUnavailable` if this fails."""
@@ -81,28 +88,44 @@ class SandboxRunner:
                 "is installed",
                 "name another interpreter with HARNESS_PYTHON, or use --runner container",
             )
-        outcome = interrupts.run(case, partial(_in_sandbox, case, interpreter))
+        outcome = interrupts.run(case, partial(self._send, case, interpreter))
         return replace(outcome, unproven=outcome.unproven or _unproven(case))
 
     def identity(self) -> object:
         """The interpreter, and when programs were last installed in the shared folders."""
         description = json.loads(_python_output(self.python, "-I", str(identity.__file__)))
-        return self.name, self.python, description, _privileged(), _install_times()
+        is_warm = self.modules is not None
+        return self.name, self.python, description, _privileged(), _install_times(), is_warm
 
     def for_this_process(self) -> SandboxRunner:
         """The same in every process."""
         return self
 
+    def start_warm(self, environment: Mapping[str, str]) -> WarmProcess:
+        """A new warm process in a sandbox, without any modules; raises `WarmFailed`."""
+        return SandboxProcess(_interpreter(self.python), _privileged(), environment)
+
+    def with_modules(self, modules: tuple[str, ...]) -> SandboxRunner:
+        """The same runner with these modules imported ahead."""
+        return replace(self, modules=modules)
+
     def close(self) -> None:
-        """Do nothing: every case removes its own sandbox."""
+        """End the warm processes; every case removes its own sandbox."""
+        warm.close(self)
+
+    def _send(
+        self, case: Case, interpreter: Interpreter, interrupt: dict[str, Any] | None
+    ) -> exchange.Response:
+        task = exchange.Task.of(case, interrupt)
+        response = None
+        if self.modules is not None:
+            response = warm.pool(self, self.start_warm, self.modules).respond(case, task)
+        return response or _in_sandbox(case, interpreter, task)
 
 
-def _in_sandbox(
-    case: Case, interpreter: Interpreter, interrupt: dict[str, Any] | None
-) -> exchange.Response:
+def _in_sandbox(case: Case, interpreter: Interpreter, task: exchange.Task) -> exchange.Response:
     # Load what the sandbox needs before the fork: its file system lacks these files.
-    task = exchange.Task.of(case, interrupt)
-    sandbox_world.etc_files()
+    sandbox_world.root_of(interpreter)
     mounts.libc()
     exchange.helpers()
     with tempfile.TemporaryFile() as response, tempfile.TemporaryFile() as trouble:
@@ -177,7 +200,7 @@ def _privileged() -> bool:
 def _install_times() -> list[tuple[str, int]]:
     """The shared folders of programs and libraries, with their modification times in ns."""
     parts = ("", "bin", "sbin", "lib", "local/bin", "local/lib")
-    found = (Path(shared, part) for shared in sandbox_world.SHARED for part in parts)
+    found = (Path(shared, part) for shared in root.SHARED for part in parts)
     return [(str(path), path.stat().st_mtime_ns) for path in found if path.is_dir()]
 
 
@@ -223,7 +246,7 @@ def _python_output(python: str, *arguments: str) -> bytes:
 
 def _interpreter_with(python: str, prefixes: Sequence[str]) -> Interpreter:
     folders = sandbox_world.unshared_folders(prefixes)
-    visible = (*folders, *sandbox_world.SHARED)
+    visible = (*folders, *root.SHARED)
     if not any(python.startswith(f"{folder}/") for folder in visible):
         python = os.path.realpath(python)
     return Interpreter(python, folders)
