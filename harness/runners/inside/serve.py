@@ -7,8 +7,8 @@ memory as the root, so that no task affects the next one. It ends when the conne
 Runs on Python 3.8 and newer with the standard library alone.
 
 A task is two frames, the job as JSON and the tree as a tar. A response is one frame, the tar that
-`agent.run_task` returns, or an error message. A frame is one byte for its kind, eight for the size
-of its data in bytes (big-endian), and the data.
+`agent.run_task` returns, or an error message. A worker also starts warm processes, and passes
+requests on to them; see `relay`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,15 @@ import json
 import os
 import select
 import signal
-import stat
-import struct
 import sys
 import threading
 import traceback
 import zipfile
 from functools import partial
-from typing import Dict, Mapping, NamedTuple, NoReturn, Optional, Tuple
+from typing import Mapping, NoReturn, Tuple
 
-from harness.runners.inside import agent, mounts, world
-from harness.runners.inside.mounts import MS_MOVE, MS_PRIVATE, MS_REC
-from harness.runners.inside.stamps import Layer
+from harness.runners.inside import agent, frames, mounts, overlay, relay, world
 
-HEAD = struct.Struct(">cQ")
 JOB, TREE, RESULT, NO_WORLD, ERROR = b"J", b"T", b"R", b"W", b"E"
 # Precedes the first response.
 READY = b"\0step-harness\n"
@@ -39,19 +34,7 @@ HELPERS = "helpers/"
 
 # How long to wait for the next task, or for the removal of the container.
 _IDLE_SECONDS = 120
-_SCRATCH = "/dev/.world"
-_UPPER, _WORK, _ROOT = (_SCRATCH + name for name in ("/upper", "/work", "/root"))
-_NAMESPACES = world.NEW_MOUNTS | world.NEW_IPC | world.NEW_PROCESSES
-# Every world has its own mounts there.
-_WORLD_MOUNTS = ("/proc", "/sys", "/dev")
 _BUILDING, _RUNNING = 3, 4
-
-
-class _File(NamedTuple):
-    """A file that the engine has mounted into the container."""
-
-    data: bytes
-    mode: int
 
 
 def main() -> None:
@@ -69,57 +52,37 @@ def main() -> None:
         os.dup2(null, one)
     reusable = sys.argv[1] == "worker"
     if reusable:
-        os.mkdir(_SCRATCH)
+        os.mkdir(overlay.SCRATCH)
         # If it cannot be loaded, the first task reports why.
         with contextlib.suppress(ImportError, OSError):
             mounts.libc()
-    _write(response_fd, READY)
+    frames.write(response_fd, READY)
+    with contextlib.suppress(EOFError):
+        _serve(task_fd, response_fd, reusable, helpers)
+
+
+def _serve(task_fd: int, response_fd: int, reusable: bool, helpers: Mapping[str, bytes]) -> None:
+    """Answer requests; raises `EOFError` when the client is gone."""
+    warm_processes = relay.Relay(task_fd)
     while True:
-        task = _receive(task_fd)
-        if task is None:
+        if not select.select([task_fd], [], [], _IDLE_SECONDS)[0]:
             return
+        kind, data = frames.receive(task_fd)
+        if kind != JOB:
+            frames.send(response_fd, *warm_processes.answer(kind, data))
+            continue
+        job = json.loads(data)
+        job["defaults"].update(os.environ)
+        _, tree = frames.receive(task_fd)
         if reusable:
-            kind, data = _in_own_world(task_fd, *task, helpers)
+            kind, data = _in_own_world(task_fd, job, tree, helpers)
         else:
-            kind, data = _in_container(task_fd, *task, helpers)
-        _write(response_fd, HEAD.pack(kind, len(data)) + data)
+            kind, data = _in_container(task_fd, job, tree, helpers)
+        frames.send(response_fd, kind, data)
         if not reusable:
             # Wait: the client removes the container itself, to know that it is gone.
             select.select([task_fd], [], [], _IDLE_SECONDS)
             return
-
-
-def _receive(source: int) -> Optional[Tuple[agent.Job, bytes]]:
-    """The next task; None at the end of input, or when none has arrived in time."""
-    if not select.select([source], [], [], _IDLE_SECONDS)[0]:
-        return None
-    with contextlib.suppress(EOFError):
-        job = json.loads(_frame(source))
-        job["defaults"].update(os.environ)
-        return job, _frame(source)
-    return None
-
-
-def _frame(source: int) -> bytes:
-    _, size = HEAD.unpack(_read(source, HEAD.size))
-    return _read(source, size)
-
-
-def _read(source: int, size: int) -> bytes:
-    parts = []
-    while size:
-        part = os.read(source, min(size, 1 << 20))
-        if not part:
-            raise EOFError
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _write(target: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(target, left) :]
 
 
 def _in_container(
@@ -171,72 +134,21 @@ def _run_case(
     """Build the namespaces of a task, run it, write the response and exit."""
     code = _BUILDING
     try:
-        world.enter_namespaces(partial(mounts.call_libc, "unshare", _NAMESPACES))
-        layer = _build_world(job)
+        world.enter_namespaces(partial(mounts.call_libc, "unshare", overlay.NAMESPACES))
+        layer = overlay.build(job)
         code = _RUNNING
-        _write(
+        frames.write(
             response_pipe, agent.run_task(job, tree, helpers, python=sys.executable, layer=layer)
         )
         code = 0
     except BaseException as error:
-        _write(response_pipe, _describe_error(error))
+        frames.write(response_pipe, _describe_error(error))
     os._exit(code)
 
 
 def _describe_error(error: BaseException) -> bytes:
     lines = traceback.format_exception_only(type(error), error)
     return "".join(lines).strip().encode("utf-8", "backslashreplace")
-
-
-def _build_world(job: agent.Job) -> Layer:
-    """Mount an overlay in memory, make it the root, and drop capabilities."""
-    os.umask(0o022)
-    mounts.mount("", "/", flags=MS_REC | MS_PRIVATE)
-    engine_mounts = _engine_mounts()
-    mounts.mount("tmpfs", _SCRATCH, "tmpfs", options="mode=755")
-    for folder in (_UPPER, _WORK, _ROOT):
-        os.mkdir(folder)
-    layers = "lowerdir=/,upperdir=" + _UPPER + ",workdir=" + _WORK
-    mounts.mount("overlay", _ROOT, "overlay", options=layers)
-    mounts.mount("proc", _ROOT + "/proc", "proc", world.MS_RESTRICTED)
-    mounts.bind("/sys", _ROOT + "/sys")
-    world.make_devices(_ROOT, "")
-    # These descriptors are the only access to both folders after the change of the root.
-    upper, lower = (os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in (_UPPER, "/"))
-    os.chdir(_ROOT)
-    mounts.mount(".", "/", flags=MS_MOVE)
-    os.chroot(".")
-    os.chdir("/")
-    for path, file in engine_mounts.items():
-        if file is not None:
-            with open(path, "wb") as stream:
-                stream.write(file.data)
-            os.chmod(path, file.mode)
-        # As in the container, it is a mount: it can be neither renamed nor removed.
-        mounts.bind(path, path)
-    settings = world.kernel_settings()
-    for path in settings:
-        mounts.bind(path, path)
-    mounts.remount_read_only(settings)
-    world.mount_tmpfs_folders(job["mounts"])
-    mounts.limit_capabilities()
-    return Layer("/proc/self/fd/%d" % upper, "/proc/self/fd/%d" % lower)
-
-
-def _engine_mounts() -> Dict[str, Optional[_File]]:
-    """The files that the engine has mounted into the container, like /etc/hosts; None for a volume.
-
-    A volume starts with the content of the image at its path, which the overlay shows anyway.
-    """
-    found: Dict[str, Optional[_File]] = {}
-    for path in sorted(mounts.mount_points()):
-        if path == "/" or any(mounts.is_under(path, one) for one in _WORLD_MOUNTS):
-            continue
-        found[path] = None
-        if os.path.isfile(path):
-            with open(path, "rb") as stream:
-                found[path] = _File(stream.read(), stat.S_IMODE(os.stat(path).st_mode))
-    return found
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ Python 3.8 and newer with the standard library alone, as the text of the option 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gc
 import json
 import os
@@ -22,20 +21,16 @@ import sys
 import traceback
 import warnings
 from functools import partial
-from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Tuple
 
-from harness.runners.inside import agent, frames, fresh, mounts, world
+from harness.runners.inside import agent, frames, fresh, launch, mounts, overlay, world
 from harness.runners.inside.imports import Learning, Preload
+from harness.runners.inside.launch import CONNECTION
 from harness.runners.inside.root import Root
 from harness.runners.inside.streams import Ends, Streams
 
-# The descriptors of its connection, and of the text of its program.
-CONNECTION, PROGRAM = 3, 4
-# That of a script for the answer of a function call.
+# The descriptor of a script for the answer of a function call.
 _ANSWERING = CONNECTION + 1
-_HIGH = 100
-# The folders in which modules may write while they are imported.
-WRITABLE = ("/tmp", "/var/tmp")
 # Requests: import modules (names), compile a script (path, a line break, source), tell which
 # variables count (names), run a case (job, then the tree).
 IMPORT, COMPILE, READS, JOB, TREE = b"I", b"C", b"V", b"J", b"T"
@@ -203,11 +198,13 @@ class Server:
             descriptors = [stdin, begin.ends.stdout, begin.ends.stderr, begin.started]
             if job["call"] is not None:
                 descriptors.append(begin.ends.answering)
-            keep_descriptors(descriptors)
+            launch.keep_descriptors(descriptors)
             # What the kernel refuses to the agent by now, it refuses to this process too.
             agent.own_itself()
             mounts.drop_capabilities()
-            main = self._state.restore(_command(job), self._preload.hidden())
+            environment = {**job["defaults"], **self._settings["inherited"], **job["variables"]}
+            command = _command(job, environment)
+            main = self._state.restore(command, self._preload.hidden())
             if job.get("learn"):
                 learning = Learning(self._state.started, job["learn"], job["script"])
                 _write_at_exit(learning)
@@ -230,25 +227,11 @@ class _Ready(BaseException):
         self.code, self.main = code, main
 
 
-def _command(job: agent.Job) -> fresh.Command:
-    environment = {**job["defaults"], **job["variables"]}
+def _command(job: agent.Job, environment: Mapping[str, str]) -> fresh.Command:
     if job["call"] is not None:
         arguments = [job["script"], job["call"], str(_ANSWERING)]
         return fresh.Command(agent.HELPER_FOLDER + "/driver.py", arguments, job["cwd"], environment)
     return fresh.Command(job["started_as"], job["arguments"], job["cwd"], environment)
-
-
-def keep_descriptors(kept: Sequence[int]) -> None:
-    """Give these descriptors the numbers from 0 on, and close all others."""
-    # First out of the way of the numbers that they are to have.
-    moved = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _HIGH) for one in kept]
-    for wanted, one in enumerate(moved):
-        os.dup2(one, wanted)
-    for number in map(int, os.listdir("/proc/self/fd")):
-        if number >= len(kept):
-            # That of the listing is closed.
-            with contextlib.suppress(OSError):
-                os.close(number)
 
 
 def _write_at_exit(learning: Learning) -> None:
@@ -285,6 +268,15 @@ def in_sandbox(state: fresh.State, settings: Mapping[str, Any]) -> Server:
         return {"hidden": root.hidden}
 
     return Server(state, settings, namespaces, make_world)
+
+
+def in_container(state: fresh.State, settings: Mapping[str, Any]) -> Server:
+    """The server of a warm process in a container."""
+
+    def make_world(job: agent.Job) -> Dict[str, Any]:
+        return {"layer": overlay.build(job, settings["mounted"])}
+
+    return Server(state, settings, overlay.NAMESPACES, make_world)
 
 
 def _has_connections() -> bool:

@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,8 +28,12 @@ from testcontainers.core.transferable import build_transfer_tar
 from harness.runners.inside import (
     agent,
     capture,
+    frames,
+    launch,
     moments,
     mounts,
+    overlay,
+    relay,
     serve,
     stamps,
     streams,
@@ -40,7 +44,10 @@ from harness.runners.inside import (
 from harness.runners.real import engine, exchange
 from harness.signals import defer_stop_signals
 
-_MODULES = (agent, capture, moments, mounts, stamps, streams, system_calls, watch, world)
+_MODULES = (
+    *(agent, capture, frames, launch, moments, mounts, overlay, relay, stamps, streams),
+    *(system_calls, watch, world),
+)
 # Of a response, in bytes: more than an agent sends.
 _MAX_SIZE = 2 << 30
 _AGENT_PATH = "/harness-agent.pyz"
@@ -122,12 +129,16 @@ class AttachedContainer:
 
         Raises `ContainerEnded`, and `ResponseTimeout` after `seconds`.
         """
-        deadline = time.monotonic() + seconds
         job = json.dumps(task.job).encode()
+        return self.ask([(serve.JOB, job), (serve.TREE, task.tree)], seconds)
+
+    def ask(self, requests: Sequence[tuple[bytes, bytes]], seconds: float) -> Frame:
+        """Send frames to the process of the container, and return its response; as `send` does."""
+        deadline = time.monotonic() + seconds
         try:
-            for kind, data in ((serve.JOB, job), (serve.TREE, task.tree)):
+            for kind, data in requests:
                 self._socket.settimeout(_remaining(deadline))
-                self._socket.sendall(serve.HEAD.pack(kind, len(data)) + data)
+                self._socket.sendall(frames.HEAD.pack(kind, len(data)) + data)
         except TimeoutError:
             raise ResponseTimeout from None
         except OSError:
@@ -135,7 +146,7 @@ class AttachedContainer:
             pass
         if not self._ready:
             self._skip_greeting(deadline)
-        kind, size = serve.HEAD.unpack(self._read_stdout(serve.HEAD.size, deadline))
+        kind, size = frames.HEAD.unpack(self._read_stdout(frames.HEAD.size, deadline))
         if size > _MAX_SIZE:
             raise ContainerEnded(f"it announces an answer of {size} bytes")
         return Frame(kind, self._read_stdout(size, deadline))

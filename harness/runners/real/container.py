@@ -16,6 +16,7 @@ import os
 import platform
 import threading
 import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 from harness.cases.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable
 from harness.runners.inside import serve
-from harness.runners.real import engine, exchange, interrupts
+from harness.runners.real import engine, exchange, interrupts, warm
 
 if TYPE_CHECKING:
     from harness.runners.real.attached import AttachedContainer, Frame
+    from harness.runners.real.warm import WarmProcess
 
 # The fields of a runner that identify the run, and on which no verdict depends.
 _RUN_FIELDS = ("session", "host", "process")
@@ -43,7 +45,9 @@ class ContainerRunner:
     """Runs cases in containers of `image`.
 
     `isolation` is "worker" (each worker reuses one container) or "case" (each case has its own).
-    `session` identifies the run in the labels of its containers, `host` and `process` its process.
+    With `modules`, cases are forked from processes that have imported them, where containers are
+    reused. `session` identifies the run in the labels of its containers, `host` and `process` its
+    process.
     """
 
     image: str
@@ -52,6 +56,7 @@ class ContainerRunner:
     session: str = field(default_factory=lambda: uuid.uuid4().hex)
     host: str = field(default_factory=platform.node)
     process: int = field(default_factory=os.getpid)
+    modules: tuple[str, ...] | None = None
 
     def prepare(self) -> None:
         """Find the engine, pull the image, and remove containers that dead runs have left."""
@@ -79,16 +84,40 @@ class ContainerRunner:
         session = uuid.uuid4().hex
         return replace(self, session=session, host=platform.node(), process=os.getpid())
 
+    def start_warm(self, environment: Mapping[str, str]) -> WarmProcess:
+        """A new warm process in the container of this thread, without any modules.
+
+        Raises `WarmFailed`.
+        """
+        from harness.runners.real.warm_container import ContainerProcess
+
+        if self.isolation == "case":
+            raise warm.WarmFailed("every case has a container of its own")
+        return ContainerProcess(self._ask_reusable, environment)
+
+    def with_modules(self, modules: tuple[str, ...]) -> ContainerRunner:
+        """The same runner with these modules imported ahead."""
+        return replace(self, modules=modules)
+
     def close(self) -> None:
         """Remove every container of this run."""
+        warm.close(self.session, end=False)
         self._close_reusable()
         with contextlib.suppress(RunnerUnavailable), engine.connected() as client:
             engine.remove_all(client, self.session)
 
     def _send(self, case: Case, interrupt: dict[str, Any] | None) -> exchange.Response:
-        from harness.runners.real.attached import ContainerEnded, ResponseTimeout
 
         task = exchange.Task.of(case, interrupt)
+        if self.modules is not None and self.isolation == "worker":
+            pool = warm.pool(self.session, self.start_warm, self.modules)
+            if (response := pool.respond(case, task)) is not None:
+                return response
+        return self._send_cold(case, task)
+
+    def _send_cold(self, case: Case, task: exchange.Task) -> exchange.Response:
+        from harness.runners.real.attached import ContainerEnded, ResponseTimeout
+
         seconds = case.timeout + _GRACE_SECONDS
         try:
             if self.isolation == "case":
@@ -126,22 +155,35 @@ class ContainerRunner:
 
     def _send_to_reusable(self, task: exchange.Task, seconds: float) -> Frame:
         """The response of this thread's container, which is started if there is none."""
+        return self._with_reusable(lambda attached: attached.send(task, seconds))
+
+    def _ask_reusable(self, requests: Sequence[tuple[bytes, bytes]], seconds: float) -> Frame:
+        """As `_send_to_reusable` does, with frames for a warm process; raises `WarmFailed`."""
+        from harness.runners.real.attached import ContainerEnded, ResponseTimeout
+
+        failures: tuple[type[Exception], ...] = (ContainerEnded, ResponseTimeout)
+        try:
+            return self._with_reusable(lambda attached: attached.ask(requests, seconds))
+        except (*failures, *engine.failures()) as error:
+            raise warm.WarmFailed(f"its container has failed: {error!r}") from None
+
+    def _with_reusable(self, send: Callable[[AttachedContainer], Frame]) -> Frame:
         from harness.runners.real.attached import ContainerEnded
 
         by_session = vars(_reusable)
         if (existing := by_session.pop(self.session, None)) is not None:
             with contextlib.suppress(ContainerEnded):
                 # An idle container ends by itself.
-                return self._send_and_keep(existing, task, seconds)
-        return self._send_and_keep(self._start(), task, seconds)
+                return self._send_and_keep(existing, send)
+        return self._send_and_keep(self._start(), send)
 
     def _send_and_keep(
-        self, attached: AttachedContainer, task: exchange.Task, seconds: float
+        self, attached: AttachedContainer, send: Callable[[AttachedContainer], Frame]
     ) -> Frame:
         """The response of a container, which is kept for the next case unless this raises."""
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(attached.close)
-            response = attached.send(task, seconds)
+            response = send(attached)
             on_failure.pop_all()
         vars(_reusable)[self.session] = attached
         return response

@@ -32,6 +32,8 @@ _MOST = 4
 _MOST_WORDS = 1 << 16
 _WORTH = 3
 _KILLED = 128
+# How often in sequence warm processes may fail.
+_TRIES = 3
 
 
 class WarmFailed(Exception):
@@ -125,6 +127,7 @@ class Pool:
     failure: str = ""
     _idle: list[WarmProcess] = field(default_factory=list)
     _count: int = 0
+    _failures: int = 0
     _seen: Counter[object] = field(default_factory=Counter)
 
     def respond(self, case: Case, task: exchange.Task) -> exchange.Response | None:
@@ -138,12 +141,15 @@ class Pool:
                     return None
                 response = respond(process, case, task)
         except WarmFailed as error:
-            # Never again: what has failed once would cost its time in every case.
-            self.failure = str(error)
+            # What fails again and again would cost its time in every case.
+            self._failures += 1
+            if self._failures >= _TRIES:
+                self.failure = str(error)
             return None
         if response is None:
             return None
         self.forked += 1
+        self._failures = 0
         return None if _is_doubtful(response, task) else response
 
     @contextmanager
@@ -255,9 +261,9 @@ def pool(key: object, start: Start, modules: tuple[str, ...]) -> Pool:
     return _pools.setdefault(key, Pool(start, modules))
 
 
-def close(key: object) -> None:
-    """End the processes of a pool."""
-    if found := _pools.pop(key, None):
+def close(key: object, end: bool = True) -> None:
+    """End the processes of a pool, or forget them, where they end by themselves."""
+    if (found := _pools.pop(key, None)) is not None and end:
         found.close()
 
 

@@ -14,8 +14,10 @@ from harness.runners.inside import (
     frames,
     fresh,
     imports,
+    launch,
     moments,
     mounts,
+    overlay,
     root,
     stamps,
     streams,
@@ -30,7 +32,7 @@ from harness.runners.inside import (
 OUTERMOST = f"""
 import sys
 started = frozenset(sys.modules)
-with open({warm.PROGRAM}, "rb") as begin:
+with open({launch.PROGRAM}, "rb") as begin:
     exec(begin.read())
 code, main, finish = begin(started, globals())
 del sys, started, begin
@@ -51,14 +53,15 @@ def begin(started, main):
         exec(compile(source, "<" + name + ">", "exec"), module.__dict__)
     from harness.runners.inside import fresh, warm
     state = fresh.State(started, main)
+    settings = dict({settings!r}, **main.pop("MORE", {{}}))
     with warm.told_errors():
-        server = warm.{server}(state, {settings!r})
+        server = warm.{server}(state, settings)
     return (*server.serve(), fresh.finish)
 """
 # In the order in which they import one another.
 _MODULES = (
-    *(moments, mounts, capture, streams, system_calls, stamps, watch, world, frames, agent, fresh),
-    *(imports, root, warm),
+    *(moments, mounts, capture, streams, system_calls, stamps, watch, world, frames, agent),
+    *(launch, overlay, fresh, imports, root, warm),
 )
 _PACKAGES = ("harness", "harness.runners", "harness.runners.inside")
 

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Mapping
 from typing import NoReturn
 
-from harness.runners.inside import agent, frames, mounts, warm
+from harness.runners.inside import frames, launch, mounts, warm
 from harness.runners.real import exchange, sandbox_world
 from harness.runners.real.sandbox_world import Interpreter
 from harness.runners.real.warm import WarmFailed, WarmProcess
@@ -33,6 +33,7 @@ class SandboxProcess(WarmProcess):
             "root": sandbox_world.root_of(interpreter).as_json(),
             "capabilities": sandbox_world.CAPABILITIES,
             "environment": self.environment,
+            "inherited": {},
             "helpers": {name: data.decode() for name, data in exchange.helpers().items()},
         }
         # Loaded before the fork.
@@ -89,24 +90,6 @@ def _execute(
     sandbox_world.enter(privileged)
     sandbox_world.root_of(interpreter).build(())
     mounts.limit_capabilities([*mounts.CONTAINER_CAPABILITIES, _CAP_SYS_ADMIN, _CAP_NET_ADMIN])
-    # As subprocess does.
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
-    streams = (os.open(os.devnull, os.O_RDWR), _unnamed_pipe(), _unnamed_pipe())
-    warm.keep_descriptors([*streams, connection, program_file])
-    # What modules write when they are imported is seen, and nothing of it reaches a case.
-    for folder in warm.WRITABLE:
+    for folder in launch.WRITABLE:
         mounts.bind(folder, folder)
-    mounts.remount_read_only(["/"], [*warm.WRITABLE, "/dev", "/proc", "/sys"])
-    os.execve(
-        interpreter.python, [interpreter.python, *agent.OPTIONS, "-c", OUTERMOST], dict(environment)
-    )
-
-
-def _unnamed_pipe() -> int:
-    """A pipe, as a script has it, with both ends in one: nothing waits for a reader."""
-    path = "/dev/.stream"
-    os.mkfifo(path, 0o600)
-    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    os.unlink(path)
-    return descriptor
+    launch.execute(interpreter.python, OUTERMOST, environment, connection, program_file)
