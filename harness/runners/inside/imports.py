@@ -213,6 +213,9 @@ class Learning:
         path = arguments[0]
         if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR):
             return
+        if event != "open" and path in sys.path:
+            # Looking for a package.
+            return
         if isinstance(path, bytes):
             path = os.fsdecode(path)
         if not isinstance(path, str) or os.path.dirname(path) not in self._folders:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from functools import lru_cache
-from typing import Any, BinaryIO, Sequence, Set
+from typing import Any, BinaryIO, Dict, Sequence, Set
 
 MS_RDONLY = 1
 MS_NOSUID = 2
@@ -32,7 +32,6 @@ _PR_CAPBSET_DROP = 24
 # Those that root has in a container by default: change owners and users, override permissions, send
 # signals, create device nodes, use low ports and raw sockets, chroot.
 CONTAINER_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31)
-_CAPABILITY_COUNT = 64
 # _LINUX_CAPABILITY_VERSION_3 of capset(2).
 _CAPABILITY_VERSION = 0x20080522
 _CHUNK_SIZE = 65536
@@ -140,28 +139,29 @@ def fill(folder: str) -> BinaryIO:
 
 def limit_capabilities(kept: Sequence[int] = CONTAINER_CAPABILITIES) -> None:
     """Limit all programs executed from now on to these capabilities, even as root."""
-    for one in range(_CAPABILITY_COUNT):
-        if one not in kept:
-            try:
-                call_libc("prctl", _PR_CAPBSET_DROP, one, 0, 0, 0)
-            except OSError as error:
-                # The kernel has fewer capabilities.
-                if error.errno != errno.EINVAL:
-                    raise
+    bounding = _capabilities()["CapBnd"]
+    for one in range(bounding.bit_length()):
+        if bounding >> one & 1 and one not in kept:
+            call_libc("prctl", _PR_CAPBSET_DROP, one, 0, 0, 0)
+
+
+def _capabilities() -> Dict[str, int]:
+    """The sets of capabilities of this process, as of /proc/self/status."""
+    with open("/proc/self/status") as stream:
+        lines = [line.split() for line in stream if line.startswith("Cap")]
+    return {name.rstrip(":"): int(value, 16) for name, value in lines}
 
 
 def drop_capabilities() -> None:
     """Take from this process the capabilities that no program which it executes would have."""
     import ctypes
 
-    with open("/proc/self/status") as stream:
-        masks = {name: value for name, _, value in (line.partition(":") for line in stream)}
-    permitted = int(masks["CapPrm"], 16) & int(masks["CapBnd"], 16)
-    inheritable = int(masks["CapInh"], 16)
+    masks = _capabilities()
+    permitted = masks["CapPrm"] & masks["CapBnd"]
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     words = []
     for shift in (0, 32):
-        low = [mask >> shift & 0xFFFFFFFF for mask in (permitted, permitted, inheritable)]
+        low = [mask >> shift & 0xFFFFFFFF for mask in (permitted, permitted, masks["CapInh"])]
         words += low
     call_libc("capset", header, (ctypes.c_uint32 * 6)(*words))
 

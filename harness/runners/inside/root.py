@@ -43,11 +43,16 @@ class Root(NamedTuple):
     folders: Tuple[str, ...]
     etc: Mapping[str, str]
 
-    def build(self, tmpfs_folders: Iterable[Sequence[str]], new_network: bool = True) -> None:
+    def build(
+        self,
+        tmpfs_folders: Iterable[Sequence[str]],
+        new_network: bool = True,
+        is_nested: bool = False,
+    ) -> None:
         """Make it the root of the mount namespace of this process.
 
         `tmpfs_folders` are further file systems, as (path, options). A new network gets a loopback
-        device.
+        device. A nested root is made where the root is such a one already.
         """
         os.umask(0o022)
         mounts.mount("", "/", flags=MS_REC | MS_PRIVATE)
@@ -67,7 +72,14 @@ class Root(NamedTuple):
         world.make_devices("", _OLD_ROOT)
         _isolate(new_network)
         _bind_folders(self.folders)
-        mounts.remount_read_only((*self.hidden, *world.kernel_settings()))
+        if is_nested:
+            # What is bound there is read-only, and stays that.
+            for path in world.kernel_settings():
+                mounts.bind(_OLD_ROOT + path, path)
+        else:
+            for path in world.kernel_settings():
+                mounts.bind(path, path)
+            mounts.remount_read_only((*self.hidden, *world.kernel_settings()))
         world.mount_tmpfs_folders(tmpfs_folders)
         mounts.call_libc("umount2", _OLD_ROOT, mounts.MNT_DETACH)
         os.rmdir(_OLD_ROOT)
@@ -102,7 +114,7 @@ def _bind_folders(folders: Iterable[str]) -> None:
 
 
 def _isolate(new_network: bool) -> None:
-    """Set up a loopback device alone, and protect the settings of the kernel."""
+    """Set up a loopback device alone."""
     with contextlib.suppress(OSError):
         mounts.mount("sysfs", "/sys", "sysfs", world.MS_RESTRICTED | MS_RDONLY)
     if new_network:
@@ -111,8 +123,6 @@ def _isolate(new_network: bool) -> None:
         with contextlib.suppress(OSError), open(ipv6, "w") as stream:
             stream.write("1")
         start_loopback()
-    for path in world.kernel_settings():
-        mounts.bind(path, path)
 
 
 def start_loopback() -> None:

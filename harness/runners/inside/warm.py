@@ -263,7 +263,7 @@ def in_sandbox(state: fresh.State, settings: Mapping[str, Any]) -> Server:
         new_network = _has_connections()
         if new_network:
             mounts.call_libc("unshare", world.NEW_NETWORK)
-        root.build(job["mounts"], new_network=new_network)
+        root.build(job["mounts"], new_network=new_network, is_nested=True)
         mounts.limit_capabilities(settings["capabilities"])
         return {"hidden": root.hidden}
 
