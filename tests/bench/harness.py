@@ -13,14 +13,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.table import Table
 
+from harness.cases.case import Case
 from harness.errors import RunnerUnavailable
+from harness.runners.real import interpreters
 from harness.runners.real.sandbox import SandboxRunner
+from harness.runners.real.warm_plan import warmed
+from harness.runners.registry import open_runner
+from harness.worlds.tree import Tree
 from tests.bench.measure import Cost, median, run
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +35,15 @@ IMAGE = os.environ.get("HARNESS_IMAGE", "step-base:local")
 WORKERS = (1, 2)
 FLOOR = "floor: docker run"
 PARTS = 8
+
+_FITTING = "/opt/ml/code/fit.py"
+_FIT = b"""
+import pandas
+from sklearn.linear_model import LinearRegression
+
+data = pandas.DataFrame({"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0]})
+print(round(float(LinearRegression().fit(data[["x"]], data["y"]).coef_[0]), 6))
+"""
 
 # Arguments: image, containers one after the other in each process, processes at the same time.
 _FLOOR = """
@@ -52,11 +67,21 @@ class Contender:
 
 CONTENDERS = (
     Contender("fake", ("--runner", "fake")),
-    Contender("sandbox", ("--runner", "sandbox")),
-    Contender("container", ("--runner", "container", "--image", IMAGE), needs_engine=True),
+    Contender("sandbox", ("--runner", "sandbox", "--start", "warm")),
+    Contender("sandbox, cold", ("--runner", "sandbox", "--start", "cold")),
+    Contender(
+        "container",
+        ("--runner", "container", "--image", IMAGE, "--start", "warm"),
+        needs_engine=True,
+    ),
+    Contender(
+        "container, cold",
+        ("--runner", "container", "--image", IMAGE, "--start", "cold"),
+        needs_engine=True,
+    ),
     Contender(
         "container, one for each case",
-        ("--runner", "container", "--image", IMAGE, "--isolation", "case"),
+        ("--runner", "container", "--image", IMAGE, "--isolation", "case", "--start", "cold"),
         needs_engine=True,
     ),
 )
@@ -104,7 +129,7 @@ def measure_contenders(runs: int, quick: bool, log: Callable[[str], object]) -> 
     engine = has_engine()
     contenders = [one for one in CONTENDERS if engine or not one.needs_engine]
     if no_sandbox():
-        contenders = [one for one in contenders if one.name != "sandbox"]
+        contenders = [one for one in contenders if not one.name.startswith("sandbox")]
     shard = f"1/{PARTS * (8 if quick else 1)}"
     measurements: dict[tuple[str, int], list[tuple[int, Cost]]] = {}
     for turn in range(runs):
@@ -125,6 +150,31 @@ def measure_contenders(runs: int, quick: bool, log: Callable[[str], object]) -> 
     return [
         replace(row, floor_ratio=row.rate / floors[row.workers] if floors else None) for row in rows
     ]
+
+
+def measure_imports(runs: int, log: Callable[[str], object]) -> list[Row]:
+    """Measure a script that imports pandas and scikit-learn, where HARNESS_PYTHON has them.
+
+    It is one case, run again and again by one worker; the warm process is started before.
+    """
+    runner = open_runner("sandbox")
+    assert isinstance(runner, SandboxRunner)
+    if interpreters.missing(runner.python, ("pandas", "sklearn")) != () or no_sandbox():
+        return []
+    case = Case(tree=Tree().with_file(_FITTING, _FIT), script=_FITTING, timeout=120.0)
+    log("imports of pandas and scikit-learn")
+    started, reason = warmed(runner, case)
+    assert reason == ""
+    rows = []
+    for name, one, cases in (("cold", runner, runs), ("warm", started, 10 * runs)):
+        one.run(case)
+        begin = time.perf_counter()
+        for _ in range(cases):
+            assert one.run(case).stdout == "2.0\n"
+        cost = Cost(time.perf_counter() - begin, 0, 0, 0)
+        rows.append(Row(f"pandas, scikit-learn: sandbox, {name}", 1, cases, runs, cost))
+    started.close()
+    return rows
 
 
 def growth(rows: Sequence[Row], log: Callable[[str], object]) -> dict[str, float]:

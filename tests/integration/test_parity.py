@@ -1,5 +1,8 @@
 """The fake runner, sandboxes and containers yield the same outcome in every case of a matrix.
 
+Sandboxes and containers fork the cases from processes that have the imports loaded; some cases are
+compared with what they do when each starts an interpreter.
+
 What the fake runner yields is held to the contract as well. So where these tests may not be
 skipped, `tests/conftest.py` deselects the same cases of `dummy_training/conformance.py`.
 """
@@ -22,6 +25,7 @@ from harness.runners.real.sandbox import SandboxRunner
 from harness.runs.parity import differences_between
 from harness.runs.session import run_in_order
 from harness.runs.step import StepRef, load, run_case
+from harness.runs.warm_start import warm_runner
 from harness.runs.workers import Task
 
 STEP = Path(__file__).parents[2] / "dummy_training"
@@ -41,16 +45,17 @@ def compare_case(ref: StepRef, runners: Sequence[Runner], case_id: str) -> Compa
     return Compared(differences_between(trials), trials[0].result)
 
 
-def compare(
-    ref: StepRef, image: str, ids: Sequence[str], *others: ContainerRunner
-) -> list[Compared]:
-    runners: tuple[Runner, ...] = (FakeRunner(), SandboxRunner(), ContainerRunner(image), *others)
+def compare(ref: StepRef, image: str, ids: Sequence[str], *others: Runner) -> list[Compared]:
+    started = [warm_runner(ref, one) for one in (SandboxRunner(), ContainerRunner(image))]
+    assert [reason for _, reason in started] == ["", ""]
+    warm = [runner for runner, _ in started]
+    runners: tuple[Runner, ...] = (FakeRunner(), *warm, *others)
     # Tests run side by side; of two workers one has something to do while the other waits for its
     # engine.
     return list(run_in_order(Task(compare_case, ref, runners), ids, 2))
 
 
-def assert_all_pass(ref: StepRef, image: str, ids: Sequence[str], *others: ContainerRunner) -> None:
+def assert_all_pass(ref: StepRef, image: str, ids: Sequence[str], *others: Runner) -> None:
     """Each case is proved, without a finding, in the fake runner, and the same in all others."""
     compared = compare(ref, image, ids, *others)
     assert [one.result.case for one in compared] == list(ids)
@@ -71,8 +76,9 @@ def test_all_runners_agree_in_every_case(engine: str, sandbox: SandboxRunner, sh
     assert len(product) > 100
     assert len(others) > 20
     assert_all_pass(ref, engine, product)
-    # A container for each case is slow, and locations of inputs make no difference to it.
-    assert_all_pass(ref, engine, others, ContainerRunner(engine, "case"))
+    # A container for each case is slow, as is an interpreter for each, and locations of inputs make
+    # no difference to them.
+    assert_all_pass(ref, engine, others, SandboxRunner(), ContainerRunner(engine, "case"))
 
 
 def test_a_difference_between_the_runners_is_found(
