@@ -10,8 +10,12 @@ import pytest
 from harness.runners.real import warm
 from harness.runners.real.container import ContainerRunner
 from harness.runners.real.warm_plan import warmed
+from tests.unit.attacks import ATTACKS, DONE
 from tests.unit.test_warm_start import CASES, ENDS, LOOK, facts
 from tests.unit.worlds import case_of
+
+# Changes of the root of the case alone, and a device that cannot be opened.
+CHANGES = {"interpreter", "module", "new program", "disk"}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,21 @@ def test_a_script_ends_as_it_does_when_it_is_started_cold(
         if facts(outcomes[0]) != facts(outcomes[1]):
             different[name] = [facts(one)[:3] for one in outcomes]
     assert different == {}
+
+
+def test_a_hostile_script_is_refused_the_same(
+    cold: ContainerRunner, started: ContainerRunner
+) -> None:
+    case = case_of(ATTACKS)
+    before = forked(started)
+    outcomes = cold.run(case), started.run(case)
+    assert forked(started) == before + 1
+    assert [(one.exit_code, one.stderr) for one in outcomes] == [(0, ""), (0, "")]
+    expected, got = (json.loads(one.stdout) for one in outcomes)
+    # The one that runs cannot be changed; that of a forked process is another copy.
+    assert {**got, "interpreter": ""} == {**expected, "interpreter": ""}
+    assert not {one for one, tried in got.items() if tried == "done"} - DONE - CHANGES
+    assert got["descriptors"] == got["sockets"] == []
 
 
 def test_a_new_container_gets_a_new_warm_process(started: ContainerRunner) -> None:

@@ -81,6 +81,7 @@ _NETWORK: _Numbers = {
     **{"bind": (49, 200), "listen": (50, 201)},
 }
 _UNSHARE, _CLONE, _CLONE3 = (272, 97), (56, 220), (435, 435)
+_PRLIMIT = (302, 261)
 _KILL, _TKILL, _TGKILL = (62, 129), (200, 130), (234, 131)
 _OPEN, _OPENAT, _SENDTO, _UTIMENSAT = (2, None), (257, 56), (44, 206), (280, 88)
 
@@ -90,8 +91,9 @@ _Instruction = Tuple[int, int, int, int]
 class Rule(NamedTuple):
     """What happens at one system call, by its numbers: `action`, where `test` is true.
 
-    The test compares an argument: "any" with `value` has a bit of it set, "not" is another number
-    in its lower half, "without" has no bit of it, "given" is not 0. None is always true.
+    The test compares an argument: "any" with `value` has a bit of it set, "is" and "not" are this
+    or another number in its lower half, "without" has no bit of it, "given" is not 0. None is
+    always true.
     """
 
     numbers: Tuple[Optional[int], Optional[int]]
@@ -109,6 +111,8 @@ def of_container() -> List[Rule]:
         Rule(_CLONE, _ERROR | EPERM, 0, "any", _NEW_NAMESPACES),
         # Its flags are in memory, where no filter can look; programs use clone(2) then.
         Rule(_CLONE3, _ERROR | ENOSYS),
+        # The limits of the agent, which is the first process, and has the user of the script.
+        Rule(_PRLIMIT, _ERROR | EPERM, 0, "is", 1),
     ]
 
 
@@ -181,6 +185,8 @@ def _block(rule: Rule) -> List[_Instruction]:
     refused, allowed = (_RETURN, 0, 0, rule.action), (_RETURN, 0, 0, _ALLOW)
     if rule.test == "any":
         return [(_LOAD, 0, 0, low), (_ANY_BIT, 0, 1, rule.value), refused, allowed]
+    if rule.test == "is":
+        return [(_LOAD, 0, 0, low), (_EQUAL, 0, 1, rule.value), refused, allowed]
     if rule.test == "without":
         return [(_LOAD, 0, 0, low), (_ANY_BIT, 1, 0, rule.value), refused, allowed]
     if rule.test == "not":
