@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 import textwrap
 import venv
@@ -20,6 +22,7 @@ from harness.runners.real import warm
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.real.warm_plan import warmed
 from harness.worlds.tree import FIXED_MTIME
+from tests.unit.test_cli import HARNESS, harness
 from tests.unit.worlds import SCRIPT, case_of
 
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -452,3 +455,49 @@ def test_the_path_of_a_script_is_that_of_its_traceback(sandbox: SandboxRunner) -
         "Traceback (most recent call last):",
         f'  File "{SCRIPT}", line 1, in <module>',
     ]
+
+
+def test_the_verdicts_are_those_of_a_cold_start(sandbox: SandboxRunner, tmp_path: Path) -> None:
+    copier = Path(__file__).parent / "steps" / "copier"
+    broken = tmp_path / "broken.py"
+    source = (copier / "copier.py").read_text()
+    broken.write_text(
+        source.replace("sys.exit(1)", "sys.exit(2)").replace("(text)", "(text + b'!')")
+    )
+    options = (str(copier), "--runner", "sandbox", "-k", "text= or accents")
+    right = harness("check", *options, "--start", "warm")
+    assert right.returncode == 0, right.stdout + right.stderr
+    said = {}
+    for start in ("warm", "cold"):
+        done = harness("check", *options, "--script", str(broken), "--start", start)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert f"--start {start}" in done.stdout
+        said[start] = [line for line in done.stdout.splitlines() if line[:2] in ("1.", "2.", "3.")]
+    assert said["warm"] == said["cold"] != []
+
+
+def test_a_cold_start_of_every_case_is_told_with_its_reason(
+    install: Callable[..., SandboxRunner], sandbox: SandboxRunner, tmp_path: Path
+) -> None:
+    python = install(library=TROUBLE["leaves a thread running"]).python
+    copier = Path(__file__).parent / "steps" / "copier"
+    script = tmp_path / "copier.py"
+    script.write_text("import library\n" + (copier / "copier.py").read_text())
+    command = ("check", str(copier), "--script", str(script), "--runner", "sandbox")
+    environment = {**os.environ, "HARNESS_PYTHON": python}
+    done = subprocess.run(
+        [HARNESS, *command, "-k", "accents", "--start", "warm"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (
+        "copier: every case starts an interpreter of its own: "
+        "library leaves a thread running when it is imported" in done.stdout
+    )
+    cold = subprocess.run(
+        [HARNESS, *command, "-k", "accents"], capture_output=True, text=True, env=environment
+    )
+    assert (cold.returncode, "an interpreter of its own" in cold.stdout) == (0, False)
