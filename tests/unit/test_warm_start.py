@@ -501,3 +501,34 @@ def test_a_cold_start_of_every_case_is_told_with_its_reason(
         [HARNESS, *command, "-k", "accents"], capture_output=True, text=True, env=environment
     )
     assert (cold.returncode, "an interpreter of its own" in cold.stdout) == (0, False)
+
+
+def test_a_script_cannot_reach_the_process_that_it_was_forked_from(
+    roots_sandbox: SandboxRunner,
+) -> None:
+    hostile = """
+        import ctypes, os, signal, time
+        for number in signal.valid_signals():
+            os.kill(1, number)
+        for name in ("mem", "fd/3", "root/etc/passwd", "environ", "maps"):
+            try:
+                open(f"/proc/1/{name}", "r+b")
+                print("reached", name)
+            except PermissionError:
+                pass
+        print(ctypes.CDLL(None).ptrace(16, 1, 0, 0))
+        for _ in range(3):
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                        signal.signal(number, signal.SIG_IGN)
+                    time.sleep(3600)
+                os._exit(0)
+        """
+    look = "import os; print(os.getpid(), [one for one in os.listdir('/proc') if one.isdigit()])"
+    with started_warm(roots_sandbox, case_of(look)) as runner:
+        for _ in range(2):
+            outcome = run_warm(runner, case_of(hostile))
+            assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (0, "-1\n", "")
+            assert run_warm(runner, case_of(look)).stdout == "2 ['1', '2']\n"
