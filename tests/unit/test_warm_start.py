@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from harness.cases.case import Case, Outcome
+from harness.cases.case import Call, Case, Outcome
 from harness.runners.real import warm
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.real.warm_plan import warmed
@@ -532,3 +532,40 @@ def test_a_script_cannot_reach_the_process_that_it_was_forked_from(
             outcome = run_warm(runner, case_of(hostile))
             assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (0, "-1\n", "")
             assert run_warm(runner, case_of(look)).stdout == "2 ['1', '2']\n"
+
+
+def test_a_function_call_returns_its_result(sandbox: SandboxRunner) -> None:
+    source = "import json\ndef double(number):\n    print('here')\n    return 2 * number\n"
+    with started_warm(sandbox, case_of(source)) as runner:
+        for arguments in ({"number": 21}, {"number": "a"}, {"number": None}, {}):
+            case = case_of(source, call=Call("double", arguments))
+            cold, forked = sandbox.run(case), run_warm(runner, case)
+            assert cold.returned is not None
+            assert (forked.returned, facts(forked)) == (cold.returned, facts(cold))
+
+
+def test_a_script_has_no_answer_but_that_of_the_call(sandbox: SandboxRunner) -> None:
+    source = """
+        import os
+        def double(number):
+            for descriptor in range(3, 64):
+                try:
+                    os.write(descriptor, b'{"returned": 0}')
+                except OSError:
+                    pass
+            return 2 * number
+        """
+    with started_warm(sandbox, case_of(source)) as runner:
+        case = case_of(source, call=Call("double", {"number": 21}))
+        cold, forked = sandbox.run(case), run_warm(runner, case)
+        assert cold.returned is forked.returned is None
+
+
+def test_more_than_a_program_can_be_started_with_is_refused(sandbox: SandboxRunner) -> None:
+    source = "import json, sys; print(len(sys.argv))"
+    with started_warm(sandbox, case_of(source)) as runner:
+        for size in (10, 1 << 18):
+            case = case_of(source, arguments=("x" * size,))
+            cold, outcome = sandbox.run(case), runner.run(case)
+            assert facts(outcome) == facts(cold)
+            assert (outcome.exit_code == 0) == (size == 10)
