@@ -14,6 +14,7 @@ from harness.promises.scratch import SCRATCH
 from harness.runners.inside import stamps
 from harness.runners.real import exchange
 from harness.runners.real.sandbox import SandboxRunner
+from harness.runners.real.warm import pool
 from harness.worlds.tree import Tree
 from tests.unit.test_sandbox_runner import call_as_nobody, pythons
 from tests.unit.worlds import OUTPUT, case_of
@@ -51,25 +52,36 @@ HEAD = """
 """
 
 
+# The modules that are imported ahead: every case has a new interpreter, or is forked.
+STARTS = pytest.mark.parametrize(
+    "modules", [pytest.param(None, id="cold"), pytest.param((), id="warm")]
+)
+
+
+@STARTS
 @pytest.mark.parametrize("name", DENIED)
-def test_it_is_denied(name: str) -> None:
-    outcome = SandboxRunner().run(case_of(HEAD.format(attempt=DENIED[name])))
+def test_it_is_denied(name: str, modules: tuple[str, ...] | None) -> None:
+    runner = SandboxRunner(modules=modules)
+    outcome = runner.run(case_of(HEAD.format(attempt=DENIED[name])))
+    runner.close()
     assert outcome.exit_code == 0, f"it was not denied: {outcome.stderr}"
     assert not Path("/tmp/d").exists()
 
 
 @pytest.fixture(scope="module")
-def run_as_nobody() -> Callable[[Case], Outcome]:
+def run_as_nobody() -> Callable[..., Outcome]:
     found = pythons()
     if not found:
         pytest.skip("there is no Python that the user nobody may run")
 
-    def run(case: Case) -> Outcome:
-        runner = SandboxRunner(found[0])
+    def run(case: Case, modules: tuple[str, ...] | None = None) -> Outcome:
+        runner = SandboxRunner(found[0], modules=modules)
 
         def prepared() -> Outcome:
             runner.prepare()
             outcome = runner.run(case)
+            assert modules is None or pool(runner, runner.start_warm, modules).forked
+            runner.close()
             return replace(outcome, before=Tree(outcome.before.entries))
 
         outcome = call_as_nobody(prepared)
@@ -79,22 +91,26 @@ def run_as_nobody() -> Callable[[Case], Outcome]:
     return run
 
 
+@STARTS
 @pytest.mark.parametrize("name", DENIED)
 def test_it_is_denied_to_the_user_nobody(
-    run_as_nobody: Callable[[Case], Outcome], name: str
+    run_as_nobody: Callable[..., Outcome], name: str, modules: tuple[str, ...] | None
 ) -> None:
-    outcome = run_as_nobody(case_of(HEAD.format(attempt=DENIED[name])))
+    outcome = run_as_nobody(case_of(HEAD.format(attempt=DENIED[name])), modules)
     assert outcome.exit_code == 0, f"it was not denied: {outcome.stderr}"
 
 
+@STARTS
 def test_no_user_has_more_rights_than_in_a_container(
-    run_as_nobody: Callable[[Case], Outcome],
+    run_as_nobody: Callable[..., Outcome], modules: tuple[str, ...] | None
 ) -> None:
     source = "print([l.split()[1] for l in open('/proc/self/status') if l.startswith('CapEff')][0])"
-    for run in (SandboxRunner().run, run_as_nobody):
-        rights = int(run(case_of(source)).stdout, 16)
+    runner = SandboxRunner(modules=modules)
+    for outcome in (runner.run(case_of(source)), run_as_nobody(case_of(source), modules)):
+        rights = int(outcome.stdout, 16)
         # To administer the machine, to look into processes, to make devices.
         assert not any(rights >> one & 1 for one in (12, 16, 17, 19, 21, 22, 27))
+    runner.close()
 
 
 def test_streams_are_pipes_that_any_user_may_open() -> None:
