@@ -1,6 +1,7 @@
 """The worlds of the harness against those of the real SDKs, fact by fact.
 
-What differs is in a table with the reason, and nothing else differs. harness/docs/worlds.md says more.
+What differs is in a table with the reason, and nothing else differs. More is said in
+harness/docs/worlds.md.
 """
 
 from __future__ import annotations
