@@ -59,7 +59,8 @@ HYPERPARAMETERS_CHANNELS = (
 )
 SOURCE_DIR = "/opt/ml/code"
 OUTPUT_DIR = "/opt/ml/processing/output/model"
-TRAINING_MODEL_DIR = "/opt/ml/model"  # All that a training job collects of a model.
+# All that a training job collects of a model; as a processing job, the step leaves it alone.
+TRAINING_MODEL_DIR = "/opt/ml/model"  # noqa: STEP101
 TRAINING_CONFIG = "/opt/ml/input/config/resourceconfig.json"
 PROCESSING_CONFIG = "/opt/ml/config/processingjobconfig.json"
 

@@ -159,7 +159,7 @@ STOPPED = Expectation(exit_code=143, whole=True)
         (outcome(None, 143), []),
         (outcome(b"text", 143), []),
         (outcome(b"te", 143), ["partial-output"]),
-        (outcome(b"text", 143, f"{COPY}.part"), ["nothing-undeclared/written", "partial-output"]),
+        (outcome(b"text", 143, f"{COPY}.part"), ["nothing-undeclared/written"]),
         (outcome(None, 143, "/tmp/x"), ["scratch-clean/left-behind"]),
         (outcome(b"text", 0), ["exit-code/0-for-143"]),
     ],

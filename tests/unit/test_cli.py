@@ -57,7 +57,7 @@ def test_findings_are_grouped_and_can_be_replayed(broken: str) -> None:
     assert "expected  exit code 1 (there is no text)" in done.stdout
     assert "got       exit code 2" in done.stdout
     assert "Mend what is named above" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("3 passed, 20 failed, 3 defects in ")
+    assert done.stdout.splitlines()[-1].startswith("3 passed, 21 failed, 3 defects in ")
     # A full disk and a read-only folder end the script at the same line.
     assert "also breaks output-folder-read-only" in done.stdout
     for line in done.stdout.splitlines():

@@ -103,8 +103,8 @@ def test_a_script_of_several_files_conforms(tmp_path: Path) -> None:
         "writer.py",
     ]
     ids = load(ref).matrix.ids
-    assert len(ids) == 15
-    assert [prove(ref, FakeRunner(), one).findings for one in ids] == [()] * 15
+    assert len(ids) == 16
+    assert [prove(ref, FakeRunner(), one).findings for one in ids] == [()] * 16
 
 
 def test_files_in_a_folder_without_bytecode(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_only_what_the_contract_allows_is_tried(tmp_path: Path) -> None:
         ("rows[1:]", "rows[1:] or [rows[0][0]]", {("exit-code", "1-for-0")}),
         ("count += len(rows[1:])", "count += len(rows[1:]) // (len(rows) - 1)",
          {("exit-code", "1-for-0")}),
-        ('"/*.csv"', '"/*"', set()),
+        ('"/*.csv"', '"/*"', {("exit-code", "1-for-0")}),
         ('glob.glob(folder + "/*.csv")', "[folder + '/' + one for one in __import__('os')"
          ".listdir(folder) if open(folder + '/' + one).read()]", {("exit-code", "1-for-0")}),
         ("count = 0", "count = 0\n(_,) = files", {("exit-code", "1-for-0")}),

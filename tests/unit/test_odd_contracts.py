@@ -326,6 +326,7 @@ def test_the_schema_has_every_key(schema: Any) -> None:
                 "distribution": "ShardedByS3Key",
             }
         },
+        "at_least_one": ["i"],
         "module": "x",
         "image": {"/etc/x": "image/x"},
         "instance_count": 2,

@@ -80,7 +80,7 @@ def test_a_failure_shows_the_findings_and_how_to_replay_it(
 def test_only_the_last_failures_run_again(pytester: pytest.Pytester, copier: Path) -> None:
     break_script(copier)
     pytester.runpytest_subprocess("copier/conformance.py").assert_outcomes(failed=13, passed=11)
-    pytester.runpytest_subprocess("copier/conformance.py", "--lf").assert_outcomes(failed=12)
+    pytester.runpytest_subprocess("copier/conformance.py", "--lf").assert_outcomes(failed=13)
 
 
 def test_cases_are_distributed_to_workers(pytester: pytest.Pytester, copier: Path) -> None:

@@ -6,6 +6,7 @@ Remote addresses are unreachable, host names are not resolved, local connections
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -44,6 +45,17 @@ def patch_sockets() -> None:
 
     for function in (connect, connect_ex, sendto):
         setattr(socket.socket, function.__name__, function)
+    # The file with the address of this machine's name is hidden, as all of this machine's files.
+    for name in ("getaddrinfo", "gethostbyname"):
+        setattr(socket, name, _with_local_address(getattr(socket, name)))
+
+
+def _with_local_address(resolve: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(resolve)
+    def resolve_local(host: Any, *rest: Any, **names: Any) -> Any:
+        return resolve("127.0.0.1" if host == "localhost" else host, *rest, **names)
+
+    return resolve_local
 
 
 def _check_address(args: tuple[Any, ...]) -> None:

@@ -161,7 +161,7 @@ MINIATURES = (
             "        self.raw.write(self.compressor.compress(data))\n",
             "        self.raw.write(self.compressor.compress(data))\n        self.raw.flush()\n",
         ),
-        finds="sigterm: partial-output",
+        finds="sigterm: nothing-undeclared/written",
         cases="circumstance=sigterm-at-50-percent",
     ),
     wrong(
@@ -171,7 +171,7 @@ MINIATURES = (
             "        if path.exists():\n            path.unlink()\n",
             "        if path.exists() and getattr(sys.exc_info()[1], 'errno', 0) != 28:\n            path.unlink()\n",
         ),
-        finds="full-disk: partial-output",
+        finds="full-disk: nothing-undeclared/written",
         cases="circumstance=full-disk",
     ),
     wrong(
