@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 # The fields of a runner that identify the run, and on which no verdict depends.
 _RUN_FIELDS = ("session", "host", "process")
+# Where inputs are mounted; in memory, folders list their entries in the order of their creation.
+_INPUT_FOLDERS = ("/opt/ml/input/data", "/opt/ml/processing/input")
+_IN_MEMORY = "mode=755,exec"
 # The agent mounts file systems: the roots of cases, and read-only folders. The script may not.
 _MAY_MOUNT = {"cap_add": ["SYS_ADMIN"], "security_opt": ["apparmor=unconfined"]}
 # The time that a container may take in addition to the script.
@@ -195,7 +198,8 @@ class ContainerRunner:
         labels = engine.labels(self.session, self.host, self.process)
         if case is None:
             return AttachedContainer(self.image, "worker", labels, _MAY_MOUNT)
-        tmpfs = {mount.path: exchange.mount_options(case, mount) for mount in case.mounts}
+        tmpfs = {one: _IN_MEMORY for one in _INPUT_FOLDERS if one in case.tree}
+        tmpfs |= {mount.path: exchange.mount_options(case, mount) for mount in case.mounts}
         rights = _MAY_MOUNT if case.read_only else {}
         return AttachedContainer(self.image, "case", labels, {"tmpfs": tmpfs, **rights})
 
