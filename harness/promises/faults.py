@@ -17,6 +17,7 @@ from harness.promises.usual_outputs import changed, outputs
 from harness.promises.whole import what_is_lacking
 from harness.worlds.tree import is_under
 
+_KILLED = 128 + signal.SIGKILL
 _SIGTERM_MOMENTS = (0.25, 0.5, 0.75)
 
 
@@ -64,12 +65,23 @@ def _written_on_sigterm(evidence: Evidence) -> list[str]:
 
 
 def _stopped(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
-    """An end with one of the exit codes that SIGTERM has in the contract."""
+    """An end with one of the exit codes that SIGTERM has in the contract.
+
+    Where it says nothing of SIGTERM, a derived suite asks for no handler: without one the script is
+    killed when its grace period is over.
+    """
+    codes = contract.sigterm.exit_codes
+    if not usual.explained and not _says_sigterm(contract):
+        codes = (*codes, _KILLED)
     expected = None
-    for code in reversed(contract.sigterm.exit_codes):
+    for code in reversed(codes):
         expected = Expectation(code, explained=usual.explained, whole=True, otherwise=expected)
     assert expected is not None
     return expected
+
+
+def _says_sigterm(contract: Contract) -> bool:
+    return "sigterm" in contract.model_fields_set or 128 + signal.SIGTERM in contract.exit_codes
 
 
 def _stop(contract: Contract, moment: float) -> Interrupt:

@@ -127,6 +127,7 @@ def stop(*_):
 signal.signal(signal.SIGTERM, stop)
 """
 _IGNORES = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+_MUST_STOP = _CONTRACT + "sigterm: {exit_codes: [143]}\n"
 _MAY_GO_ON = _CONTRACT + "sigterm: {exit_codes: [0, 143]}\n"
 _MAY_BE_KILLED = _CONTRACT + "sigterm: {exit_codes: [137, 143], may_write: [copied]}\n"
 
@@ -137,7 +138,10 @@ _MAY_BE_KILLED = _CONTRACT + "sigterm: {exit_codes: [137, 143], may_write: [copi
     [
         (_CLEANS_UP, _CONTRACT, None),
         # Linux gives no default to the first process: the job is killed when the time is over.
-        ("", _CONTRACT, "137-for-143"),
+        ("", _MUST_STOP, "137-for-143"),
+        (_CLEANS_UP, _MUST_STOP, None),
+        # A contract that says nothing of SIGTERM asks for no handler.
+        ("", _CONTRACT, None),
         (_IGNORES, _CONTRACT, "0-for-143"),
         # In that time it may come to its end.
         ("", _MAY_GO_ON, None),

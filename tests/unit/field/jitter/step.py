@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import time
 
 logging.basicConfig(format="%(levelname)s: %(message)s")
@@ -30,12 +29,6 @@ def main():
         raise
 
 
-def stop(number, _frame):
-    """The first process of a container ends by a signal only if it handles it."""
-    raise SystemExit(128 + number)
-
-
-signal.signal(signal.SIGTERM, stop)
 try:
     main()
 except Exception as error:
