@@ -82,7 +82,10 @@ class LocalModeRunner:
             with engine.connected() as client:
                 containers = [
                     one
-                    for one in client.containers.list(all=True, filters={"label": _WORKING_FOLDER})
+                    # Other workers remove theirs meanwhile.
+                    for one in client.containers.list(
+                        all=True, filters={"label": _WORKING_FOLDER}, ignore_removed=True
+                    )
                     if one.labels[_WORKING_FOLDER].startswith(f"{top}/")
                 ]
                 if not containers:
@@ -195,10 +198,14 @@ def _read(folder: Path, at: str, before: Tree) -> Iterator[tuple[str, Entry]]:
 def _unpacked(data: bytes, at: str) -> Iterator[tuple[str, Entry]]:
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         for member in archive:
+            place = f"{at}/{member.name}"
+            attributes = member.mode, member.uid, member.gid, member.mtime
             if member.isdir():
-                yield f"{at}/{member.name}", Entry("directory", mode=member.mode)
+                yield place, Entry("directory", b"", *attributes)
+            elif member.issym():
+                yield place, Entry("symlink", b"", *attributes, member.linkname)
             elif (stream := archive.extractfile(member)) is not None:
-                yield f"{at}/{member.name}", Entry("file", stream.read(), member.mode)
+                yield place, Entry("file", stream.read(), *attributes)
 
 
 def _entry_in(container: Container, path: str) -> Entry:
