@@ -121,6 +121,9 @@ def archives(draw: st.DrawFn) -> tuple[list[Entry], int, int]:
             "uname": draw(st.sampled_from(["", "root", "josé"])),
         }
         kind = draw(st.sampled_from(["file", "file", "folder", "symlink", "hardlink"]))
+        if any(other != parts and other[: len(parts)] == parts for other in paths):
+            # What others lie in is a folder: no program extracts a file that is one too.
+            kind = "folder"
         if kind == "folder":
             entries.append(folder(name, **values))
         elif kind == "symlink":
