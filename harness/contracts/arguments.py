@@ -33,7 +33,7 @@ class Argument(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+        defer_build=True, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
 
     description: str = ""

@@ -41,7 +41,7 @@ class Strict(BaseModel):
     """A frozen model that refuses unknown keys and values of other types."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+        defer_build=True, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
 
 

@@ -20,7 +20,7 @@ Defaults = Mapping[str, "str | None"]
 class Part(BaseModel):
     """A part of a definition; keys without a field here are ignored."""
 
-    model_config = ConfigDict(frozen=True, strict=True, alias_generator=to_pascal)
+    model_config = ConfigDict(defer_build=True, frozen=True, strict=True, alias_generator=to_pascal)
 
 
 class _S3Location(Part):

@@ -18,7 +18,7 @@ _PARAMETERS = "Parameters."
 
 
 class _Parameter(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, alias_generator=to_pascal)
+    model_config = ConfigDict(defer_build=True, frozen=True, strict=True, alias_generator=to_pascal)
 
     name: str
     default_value: Scalar = None

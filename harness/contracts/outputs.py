@@ -71,7 +71,7 @@ _SCHEMA_FORM = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "object"}
 
 class _Part(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+        defer_build=True, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
 
 

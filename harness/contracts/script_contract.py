@@ -45,7 +45,7 @@ _EXIT_CODES = {0: "the step did its work"}
 
 
 class _Attributes(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, strict=True)
 
     entry_point: EntryPoint
     expected_input_paths: dict[str, AbsolutePath]

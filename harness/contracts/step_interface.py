@@ -46,7 +46,7 @@ _TRAINING_CHANNELS = "/opt/ml/input/data"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(defer_build=True, extra="allow", frozen=True, strict=True)
 
 
 class _Input(_Part):

@@ -26,6 +26,7 @@ _Codes = Annotated[tuple[str, ...], Field(strict=False)]
 
 class _Table(BaseModel):
     model_config = ConfigDict(
+        defer_build=True,
         extra="forbid",
         frozen=True,
         strict=True,

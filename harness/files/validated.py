@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 else:
     from pydantic.dataclasses import dataclass as _pydantic_dataclass
 
-    _CONFIG = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+    _CONFIG = ConfigDict(
+        defer_build=True, strict=True, extra="forbid", arbitrary_types_allowed=True
+    )
 
     def dataclass(**options: Any) -> Any:
         """A dataclass that is checked by pydantic."""

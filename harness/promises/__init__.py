@@ -192,6 +192,9 @@ def _without_contents(
 ) -> Iterator[Breach | NotProven]:
     """What was found, but of a whole folder that has come or gone only the folder itself."""
     told = list(found)
+    if len(told) < 2:
+        yield from told
+        return
     whole = {
         (one.key, one.where)
         for one in told

@@ -33,7 +33,7 @@ class Entry(BaseModel):
     defect. After the date `until` it fails again.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     step: str
     promise: str
@@ -62,7 +62,7 @@ class Entry(BaseModel):
 class _File(BaseModel):
     """What the file of a baseline holds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     defects: tuple[Entry, ...] = ()
 

@@ -41,6 +41,9 @@ _SOCKET_FD = 3
 _STREAMS = (1, 2)
 _CHUNK_SIZE = 1 << 20
 _SIZE = struct.Struct("<Q")
+# How long the streams of a child are left to their pipes: to be woken at every line that it writes
+# costs more than many a script, and only one that writes more than a pipe holds has to wait.
+_QUIET_SECONDS = 0.1
 # The time that a fork server may take in addition to the script.
 _GRACE_SECONDS = 60.0
 
@@ -268,14 +271,20 @@ def _read_report(source: int, streams: list[Capture], deadline: float) -> tuple[
     chunks: list[bytes] = []
     size = 0
     open_streams = {one.source: one for one in streams}
+    quiet = True
     poll = select.poll()
-    for descriptor in (source, _SOCKET_FD, *open_streams):
+    for descriptor in (source, _SOCKET_FD):
         poll.register(descriptor, select.POLLIN)
     while True:
         left = deadline - time.perf_counter()
-        ready = dict(poll.poll(left * 1000)) if left > 0 else {}
-        if not ready:
+        wait = min(left, _QUIET_SECONDS) if quiet else left
+        ready = dict(poll.poll(wait * 1000)) if left > 0 else {}
+        if not ready and (left <= 0 or not quiet):
             return b"", True
+        if not ready:
+            quiet = False
+            for descriptor in open_streams:
+                poll.register(descriptor, select.POLLIN)
         if _SOCKET_FD in ready:
             # The client has closed the connection.
             return b"", True

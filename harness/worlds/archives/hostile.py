@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from harness.worlds.archives.build import gzipped, model_archive, stored_gzip, tar
 from harness.worlds.archives.layouts import PYTORCH, TENSORFLOW
 from harness.worlds.archives.member import Member, directory, file, hardlink, special, symlink
+from harness.worlds.archives.when_used import MadeWhenUsed
 
 INVALID = "INVALID_ARCHIVE"
 UNSAFE = "UNSAFE_MEMBER"
@@ -160,4 +161,4 @@ def _zip() -> bytes:
     return buffer.getvalue()
 
 
-HOSTILE: Mapping[str, Hostile] = {**_invalid(), **_unsafe_archives()}
+HOSTILE: Mapping[str, Hostile] = MadeWhenUsed(lambda: {**_invalid(), **_unsafe_archives()})

@@ -21,6 +21,7 @@ from harness.worlds.archives.build import (
     with_gzip_fields,
 )
 from harness.worlds.archives.member import Member, directory, file, hardlink, sparse, symlink
+from harness.worlds.archives.when_used import MadeWhenUsed
 
 
 @dataclass(frozen=True)
@@ -256,4 +257,4 @@ def _unusual_layouts(plain: bytes) -> dict[str, Layout]:
     }
 
 
-LAYOUTS: Mapping[str, Layout] = _layouts()
+LAYOUTS: Mapping[str, Layout] = MadeWhenUsed(_layouts)
