@@ -7,6 +7,7 @@ data. Runs on Python 3.8 and newer with the standard library alone.
 from __future__ import annotations
 
 import os
+import select
 import struct
 from typing import Tuple
 
@@ -41,3 +42,22 @@ def _read(source: int, size: int) -> bytes:
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
+
+
+def wait_for_response(child: int, response_pipe: int, connection: int) -> Tuple[int, bytes]:
+    """What a child process writes to its pipe, which is closed, and its exit code as in a shell.
+
+    Ends this process when the harness disconnects: it sends nothing during a case.
+    """
+    parts = []
+    while True:
+        if connection in select.select([response_pipe, connection], [], [])[0]:
+            os._exit(0)
+        part = os.read(response_pipe, 1 << 20)
+        if not part:
+            break
+        parts.append(part)
+    os.close(response_pipe)
+    _, status = os.waitpid(child, 0)
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    return code, b"".join(parts)

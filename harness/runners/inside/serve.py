@@ -112,20 +112,9 @@ def _in_own_world(
     if child == 0:
         _run_case(job, tree, helpers, write_end)
     os.close(write_end)
-    parts = []
-    while True:
-        if task_fd in select.select([read_end, task_fd], [], [])[0]:
-            # The client sends nothing during a task: it has disconnected.
-            os._exit(0)
-        part = os.read(read_end, 1 << 20)
-        if not part:
-            break
-        parts.append(part)
-    os.close(read_end)
-    _, status = os.waitpid(child, 0)
-    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    code, data = frames.wait_for_response(child, read_end, task_fd)
     kind = {0: RESULT, _BUILDING: NO_WORLD}.get(code, ERROR)
-    return kind, b"".join(parts) or b"it ended with the exit code %d" % code
+    return kind, data or b"it ended with the exit code %d" % code
 
 
 def _run_case(

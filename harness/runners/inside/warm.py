@@ -16,7 +16,6 @@ import contextlib
 import gc
 import json
 import os
-import select
 import sys
 import traceback
 import warnings
@@ -145,18 +144,8 @@ class Server:
             os.close(read_end)
             self._run_case(job, tree, write_end)
         os.close(write_end)
-        parts = []
-        while True:
-            if CONNECTION in select.select([read_end, CONNECTION], [], [])[0]:
-                # The harness sends nothing during a case: it has gone.
-                os._exit(0)
-            part = os.read(read_end, 1 << 20)
-            if not part:
-                break
-            parts.append(part)
-        os.close(read_end)
-        _, status = os.waitpid(child, 0)
-        return (RESULT if status == 0 else ERROR), b"".join(parts) or b"status %d" % status
+        code, data = frames.wait_for_response(child, read_end, CONNECTION)
+        return (ERROR if code else RESULT), data or b"it ended with the exit code %d" % code
 
     def _run_case(self, job: agent.Job, tree: bytes, response_pipe: int) -> NoReturn:
         """Make the world of a case, run it, write the response and exit."""
