@@ -16,6 +16,7 @@ from harness.commands import surroundings
 from harness.commands.accept import accept
 from harness.commands.baseline import baseline
 from harness.commands.check import check
+from harness.commands.defaults import default_map
 from harness.commands.diff import diff
 from harness.commands.explain import explain
 from harness.commands.infer import infer
@@ -53,8 +54,11 @@ _COMMANDS = (
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="step-harness")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Proves that a SageMaker step script keeps its contract."""
+    command = context.invoked_subcommand or ""
+    context.default_map = {command: default_map(command)}
 
 
 for _command in _COMMANDS:

@@ -27,7 +27,7 @@ from harness.errors import Exit, WrongUse
 @click.option("--case", "case_id", metavar="ID", help="This case instead of the usual one.")
 @click.option("--yes", is_flag=True, help="Write the files without asking.")
 def accept(
-    step: Path,
+    step: Path | None,
     options: StepOptions,
     runner: str | None,
     image: str | None,

@@ -99,7 +99,8 @@ def check(
 ) -> None:
     """Run every case of each STEP and judge it.
 
-    A STEP is a contract, the folder of one, or a folder of steps; without any, dummy_training.
+    A STEP is a contract, the folder of one, or a folder of steps. Without any they are those of
+    the settings (harness docs settings), else all below the working directory.
     """
     from rich.console import Console
 
@@ -216,6 +217,7 @@ def _replay_command(
     profile: str | None,
     level: str | None,
 ) -> tuple[str, ...]:
+    from harness.files.settings import settings
     from harness.runners.real import interpreters
 
     python = os.environ.get(interpreters.VARIABLE)
@@ -226,7 +228,7 @@ def _replay_command(
         *step,
         *(("--profile", profile) if profile else ()),
         *(("--level", level) if level else ()),
-        *(("--runner", runner) if runner != "fake" else ()),
+        *(("--runner", runner) if runner != "fake" or settings(Path.cwd()).runner else ()),
         *(("--image", image) if image else ()),
         *(("--isolation", isolation) if isolation else ()),
         *(("--start", start) if start != "auto" else ()),

@@ -29,7 +29,7 @@ from harness.files.shown import shown_line
 @expression_option
 @pairwise_option
 def list_cases(
-    step: Path,
+    step: Path | None,
     options: StepOptions,
     profile: str | None,
     expression: str | None,

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from harness.commands.defaults import default_step, default_steps
 from harness.errors import Exit, HarnessError
 from harness.files.shown import shown
 
@@ -28,7 +30,6 @@ EPILOG = (
     "Exit codes: 0 the step conforms, 1 findings, 2 wrong use or wrong contract, "
     "3 the runner or the workers are not available."
 )
-DEFAULT_STEP = Path("dummy_training")
 Command = Callable[..., Any]
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ class StepOptions:
         from harness.contracts import loaders
 
         found = []
-        for path in paths or (DEFAULT_STEP,):
+        for path in paths or default_steps():
             for source in loaders.find_steps(path, self.step):
                 if source.unfit:
                     say(f"warning: {source.step} is passed over: {source.unfit}")
@@ -74,7 +75,7 @@ class StepOptions:
         done: list[tuple[Source, T]] = []
         errors: list[HarnessError] = []
         sources: list[Source] = []
-        for path in paths or (DEFAULT_STEP,):
+        for path in paths or default_steps():
             try:
                 sources += self.find_steps((path,))
             except HarnessError as error:
@@ -91,8 +92,12 @@ class StepOptions:
             raise errors[0]
         return done, errors
 
-    def find_step(self, path: Path) -> Source:
-        """The only step at a path; raises as `find_steps` does, and `UsageError` for several."""
+    def find_step(self, path: Path | None) -> Source:
+        """The only step at a path, or of all; raises as `find_steps`, and `UsageError` for several.
+
+        Without a path it is that of `default_step`.
+        """
+        path = path or default_step()
         found = self.find_steps((path,))
         self._refuse_script_for_several(found)
         if len(found) > 1:
@@ -230,12 +235,10 @@ def step_options(command: Command) -> Command:
 
 
 def step_argument(command: Command) -> Command:
-    """Add the argument for one step; the default is `dummy_training`."""
+    """Add the argument for one step, which may be left out."""
     return decorate(
         command,
-        click.argument(
-            "step", type=click.Path(path_type=Path), default=DEFAULT_STEP, metavar="[STEP]"
-        ),
+        click.argument("step", type=click.Path(path_type=Path), required=False, metavar="[STEP]"),
     )
 
 
@@ -346,6 +349,10 @@ def pool_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_pool_options(*, jobs: int | None, executor: str | None, **others: Any) -> Any:
+        source = click.get_current_context().get_parameter_source("jobs")
+        if executor is not None and source is ParameterSource.DEFAULT_MAP:
+            # The project's jobs are for this machine.
+            jobs = None
         return command(pool=PoolOptions(jobs, executor), **others)
 
     return decorate(with_pool_options, *_POOL_OPTIONS)

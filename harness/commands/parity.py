@@ -43,7 +43,7 @@ from harness.errors import Exit
 @cases_option
 @pool_options
 def parity(
-    step: Path,
+    step: Path | None,
     options: StepOptions,
     runners: tuple[str, ...],
     image: str | None,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.commands.options import (
-    DEFAULT_STEP,
     EPILOG,
     StepOptions,
     level_option,
@@ -58,7 +57,7 @@ def replay(
 
     if len(step_and_case) > 2 or Path(step_and_case[-1]).is_dir():
         raise click.UsageError("name one case: harness replay [STEP] CASE")
-    step = Path(step_and_case[0]) if len(step_and_case) == 2 else DEFAULT_STEP
+    step = Path(step_and_case[0]) if len(step_and_case) == 2 else None
     source = options.find_step(step)
     ref = options.step_ref(source, profile=profile, pairwise=pairwise, level=level)
     trial = run_case_once(ref, RunnerOptions(runner, image, isolation, start), step_and_case[-1])

@@ -5,6 +5,7 @@ Missing values and values of the wrong type are a `WrongContract` that names fil
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,27 @@ def _find_in_folder(folder: Path, step: str | None) -> list[Source]:
         names = ", ".join(name for name, _ in sources)
         raise WrongUse(f"{folder} has no step {step!r}", f"it has: {names}")
     return picked
+
+
+def find_below(folder: Path) -> list[Path]:
+    """The steps in a folder and below it, sorted, as `find_steps` takes them.
+
+    Hidden folders and virtual environments are passed over, and so is what lies in a step's folder.
+    """
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        if contract_yaml.FILE_NAME in files:
+            found.append(Path(place))
+            folders.clear()
+            continue
+        suffixes = (step_interface.SUFFIX, f".pipeline{pipeline.SUFFIX}")
+        found += [Path(place, one) for one in files if one.endswith(suffixes)]
+        folders[:] = [
+            one
+            for one in folders
+            if not one.startswith(".") and not Path(place, one, "pyvenv.cfg").exists()
+        ]
+    return sorted(found)
 
 
 def load(
