@@ -26,6 +26,7 @@ from harness.commands.options import (
     profile_option,
     program_name,
     runner_options,
+    say,
     select_cases,
     shard_option,
     start_option,
@@ -56,6 +57,10 @@ if TYPE_CHECKING:
 @shard_option
 @pool_options
 @click.option("--max-fail", type=click.IntRange(min=1), metavar="N", help="Stop after N failures.")
+@click.option("-x", "max_fail", flag_value=1, help="Stop after the first failure.")
+@click.option("--lf", "only_last_failed", is_flag=True, help="Only cases that failed last time.")
+@click.option("-q", "--quiet", "verbosity", flag_value=-1, help="A line for each defect and step.")
+@click.option("-v", "--verbose", "verbosity", flag_value=1, help="A line for each case too.")
 @report_options
 @click.option(
     "--cache",
@@ -96,6 +101,8 @@ def check(
     use_cache: bool,
     cache_dir: Path | None,
     baseline_file: Path | None,
+    only_last_failed: bool,
+    verbosity: int | None,
 ) -> None:
     """Run every case of each STEP and judge it.
 
@@ -106,6 +113,7 @@ def check(
 
     from harness.contracts.edges import broken_edges
     from harness.report import Plan, Selection
+    from harness.report.last_failed import LastFailedReport, last_failed
     from harness.report.terminal import TerminalReport
     from harness.runs.baseline import JudgeWithBaseline
     from harness.runs.cache import DEFAULT_FOLDER
@@ -168,9 +176,16 @@ def check(
     if not plans:
         print_errors(errors)
         sys.exit(exit_code([*errors, *broken], conforms=True))
+    if only_last_failed:
+        failed = [(ref, replace(one, ids=last_failed(one)), choice) for ref, one, choice in plans]
+        if any(plan.ids for _, plan, _ in failed):
+            plans = [one for one in failed if one[1].ids]
+        else:
+            say("no case failed the last time: all are run")
     names = tuple(plan.step for _, plan, _ in plans)
     step_runs = [StepRun(ref, replace(plan, steps=names), one) for ref, plan, one in plans]
-    reports: list[Report] = [TerminalReport(Console(highlight=False)), *files]
+    terminal = TerminalReport(Console(highlight=False), verbosity or 0)
+    reports: list[Report] = [terminal, LastFailedReport(), *files]
     judge_case = _judge_with_cache(cache_dir or DEFAULT_FOLDER) if use_cache or cache_dir else prove
     baseline = _read_baseline(baseline_file)
     if baseline is not None:

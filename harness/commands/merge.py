@@ -33,7 +33,7 @@ def merge(paths: tuple[Path, ...], files: tuple[Report, ...]) -> None:
     from harness.report.terminal import TerminalReport
     from harness.runs.merge import merge_reports
 
-    reports: list[Report] = [TerminalReport(Console(highlight=False)), *files]
+    reports: list[Report] = [TerminalReport(Console(highlight=False), live=False), *files]
     summaries = merge_reports(paths)
     replay_to(summaries, reports)
     sys.exit(Exit.CONFORMS if all(one.conforms for one in summaries) else Exit.FINDINGS)

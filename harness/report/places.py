@@ -54,10 +54,35 @@ def place_of(defect: Defect, plan: Plan) -> Place | None:
     return Place(file, int(raised["line"])) if file.is_file() else Place(script, 1)
 
 
+def excerpt_of(defect: Defect, plan: Plan) -> list[str]:
+    """The line of a file that raised a defect's exception, between those before and after it.
+
+    Empty where nothing was raised, or where the file cannot be read.
+    """
+    place = place_of(defect, plan)
+    raised = _RAISED_AT.search(defect.head.cause)
+    if place is None or raised is None or int(raised["line"]) != place.line:
+        return []
+    lines = _lines(place)
+    numbers = range(max(place.line - 1, 1), min(place.line + 1, len(lines)) + 1)
+    if place.line not in numbers:
+        return []
+    width = len(str(numbers[-1]))
+    found = [
+        f"{'>' if one == place.line else ' '} {one:{width}} | {lines[one - 1]}".rstrip()
+        for one in numbers
+    ]
+    return [f"{place.shown}:{place.line}", *found]
+
+
 def source_line(place: Place) -> str:
     """The text of a line, without indentation; "" if it cannot be read."""
-    try:
-        lines = place.file.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
+    lines = _lines(place)
     return lines[place.line - 1].strip() if place.line <= len(lines) else ""
+
+
+def _lines(place: Place) -> list[str]:
+    try:
+        return place.file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

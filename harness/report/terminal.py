@@ -1,4 +1,4 @@
-"""The report for people: a progress bar on a terminal, or plain lines, then the defects."""
+"""The report for people: failures as they come, a progress bar or plain lines, then the defects."""
 
 from __future__ import annotations
 
@@ -14,24 +14,37 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.table import Table
 
 from harness.cases.case import Result
-from harness.files.shown import shell_join, shown, shown_line
-from harness.report import Defect, Plan, Run, Summary, defects
+from harness.files.shown import shown, shown_line
+from harness.report import Defect, Plan, Run, Summary, defects, identity
+from harness.report.places import excerpt_of
+from harness.report.wrapped import wrap, wrap_command
 
 _SECONDS_BETWEEN_LINES = 5.0
 _MAX_OTHER_CASES = 3
 _MAX_DEFECTS = 20
+# Where the text of a field begins.
+_MARGIN = " " * 13
 
 
 class TerminalReport:
-    """Prints the progress and the defects of a run on a console."""
+    """Prints the progress and the defects of a run on a console.
 
-    def __init__(self, console: Console) -> None:
+    `verbosity` is 0, -1 for a line for each defect and the totals, or 1 for a line for each case
+    too. A report that is not `live` is of a run that is over.
+    """
+
+    def __init__(self, console: Console, verbosity: int = 0, *, live: bool = True) -> None:
         """Print nothing yet."""
         self._console = console
+        self._verbosity = verbosity
+        self._live = live
+        self._named: set[tuple[str, ...]] = set()
+        self._started = 0.0
         self._progress: Progress | None = None
         self._failed = 0
         self._done = 0
@@ -41,6 +54,9 @@ class TerminalReport:
     def step_started(self, plan: Plan) -> None:
         """Print what is run, and start the progress bar."""
         self._total, self._done, self._failed = len(plan.ids), 0, 0
+        self._named, self._started = set(), time.monotonic()
+        if self._verbosity < 0:
+            return
         part = "" if self._total == plan.total else f" of {plan.total}"
         shard = f", shard {plan.shard}" if plan.shard else ""
         self._print_line(f"{plan.step}: {self._total}{part} cases, {plan.runner} runner{shard}")
@@ -48,12 +64,15 @@ class TerminalReport:
             self._print_line(f"  waived: {promise}: {reason}")
         for reason, count in Counter(plan.unproven.values()).items():
             self._print_line(f"  not proven: {count} case{'s' * (count != 1)} more; {reason}")
-        if self._console.is_terminal:
+        if self._console.is_terminal and self._live:
             self._progress = Progress(
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.description}"),
                 TimeElapsedColumn(),
+                TextColumn("elapsed,"),
+                TimeRemainingColumn(),
+                TextColumn("left"),
                 console=self._console,
                 transient=True,
             )
@@ -63,14 +82,35 @@ class TerminalReport:
     def case_finished(self, result: Result) -> None:
         """Count one case, and show the progress."""
         self._done += 1
-        if result.failed:
-            self._failed += 1
+        self._failed += result.failed
+        if self._verbosity > 0:
+            self._print_case(result)
+        elif self._verbosity == 0 and self._live and result.failed:
+            self._print_new(result)
         if self._progress is not None:
             text = f"{self._failed} failed" if self._failed else ""
             self._progress.update(self._progress.task_ids[0], advance=1, description=text)
-        elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
+        elif self._verbosity == 0 and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            self._print_line(f"  {self._done}/{self._total} cases, {self._failed} failed")
+            each = (self._last_line - self._started) / self._done
+            left = _duration(each * (self._total - self._done))
+            self._print_line(
+                f"  {self._done}/{self._total} cases, {self._failed} failed, {left} left"
+            )
+
+    def _print_case(self, result: Result) -> None:
+        """Print a case and its verdict."""
+        verdict = "failed" if result.failed else "not proven" if result.unproven else "passed"
+        self._print_colored(verdict, f"  {verdict:10} {result.case} ({result.seconds:.2f} s)")
+
+    def _print_new(self, result: Result) -> None:
+        """Print a failed case, if it shows what no case before has shown."""
+        for finding in result.findings:
+            is_new = finding.severity == "error" and identity(finding) not in self._named
+            if is_new and len(self._named) < _MAX_DEFECTS:
+                self._named.add(identity(finding))
+                name = f"{finding.promise}: {finding.key}"
+                self._print_colored("failed", f"  failed: {result.case}: {name}")
 
     def runner_changed(self, note: str) -> None:
         """Print why."""
@@ -91,7 +131,9 @@ class TerminalReport:
         folds = summary.plan.level == "practical"
         shown = errors if folds else found
         for number, defect in enumerate(shown[:_MAX_DEFECTS], 1):
-            self._print_defect(number, defect, summary.plan)
+            self._print_head(number, defect)
+            if self._verbosity >= 0:
+                self._print_body(defect, summary.plan)
         if len(shown) > _MAX_DEFECTS:
             self._print_line(f"\n… and {len(shown) - _MAX_DEFECTS} more: see --json FILE")
         run = len(summary.results)
@@ -104,12 +146,13 @@ class TerminalReport:
             self._print_line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
         if cached := sum(one.cached for one in summary.results):
             self._print_line(f"{cached} of {run} cases were not run again: nothing has changed")
-        color = "green" if summary.conforms else "red"
-        unproven = f", {len(summary.unproven)} not proven" if summary.unproven else ""
+        passed, failed = len(summary.passed), len(summary.failed)
+        unproven = f", [yellow]{len(summary.unproven)} not proven[/]" if summary.unproven else ""
+        name = f"{_marked(summary.plan.step)}: " if self._verbosity < 0 else ""
         counts = _count_text(len(errors), "defect") + _count_text(len(warnings), "warning")
         self._console.print(
-            f"[{color}]{len(summary.passed)} passed, {len(summary.failed)} failed{unproven}[/]"
-            f"{counts}"
+            f"{name}[{'green' if passed else 'default'}]{passed} passed[/], "
+            f"[{'red' if failed else 'default'}]{failed} failed[/]{unproven}{counts}"
             f" in {summary.seconds:.1f} s",
             highlight=False,
             soft_wrap=True,
@@ -121,7 +164,8 @@ class TerminalReport:
         if len(summaries) < 2:
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("\nstep")
+        # Names stay whole, however narrow the terminal.
+        table.add_column("\nstep", min_width=max(len(one.plan.step) for one in summaries))
         for name in ("passed", "failed", "not proven", "defects"):
             table.add_column(f"\n{name}", justify="right")
         rows = [_counts(one) for one in summaries]
@@ -130,7 +174,7 @@ class TerminalReport:
             table.add_row(_marked(summary.plan.step), *map(str, row), style=style)
         totals = [sum(column) for column in zip(*rows, strict=True)]
         table.add_row(f"{len(summaries)} steps", *map(str, totals), style="bold")
-        self._console.print(table)
+        self._console.print(table, crop=False)
 
     def _print_warnings(self, warnings: Sequence[Defect]) -> None:
         """Print a line for each, and how to see more of them."""
@@ -157,16 +201,22 @@ class TerminalReport:
             more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
             self._print_line(f"not proven: {cases[0]}{more}: {reason}")
 
-    def _print_defect(self, number: int, defect: Defect, plan: Plan) -> None:
+    def _print_head(self, number: int, defect: Defect) -> None:
+        """Print what is broken, in how many cases, and with `-q` the first of them."""
         finding = defect.head
         count = len(defect.cases)
         style, mark = ("bold red", "") if defect.is_error else ("bold yellow", "warning: ")
+        before, after = ("", f": {_marked(finding.case)}") if self._verbosity < 0 else ("\n", "")
         self._console.print(
-            f"\n[{style}]{number}. {mark}{_marked(finding.promise)}: {_marked(finding.key)}[/]"
-            f" in {count} case{'s' * (count != 1)}",
+            f"{before}[{style}]{number}. {mark}{_marked(finding.promise)}: {_marked(finding.key)}"
+            f"[/] in {count} case{'s' * (count != 1)}{after}",
             highlight=False,
             soft_wrap=True,
         )
+
+    def _print_body(self, defect: Defect, plan: Plan) -> None:
+        """Print the case, what was expected and found, where, and how to see it again."""
+        finding = defect.head
         if others := defect.other_promises:
             self._print_line(f"   also breaks {', '.join(others)}")
         self._print_field("case", finding.case)
@@ -175,20 +225,36 @@ class TerminalReport:
         self._print_field("got", finding.got)
         if not finding.where or finding.where not in finding.cause:
             self._print_field("cause", finding.cause)
+        self._print_field("script", "\n".join(excerpt_of(defect, plan)))
         self._print_field("stderr", defect.first.stderr_tail or "nothing")
-        self._print_field("replay", shell_join([*plan.replay_command, finding.case]))
+        command = wrap_command([*plan.replay_command, finding.case], self._console, len(_MARGIN))
+        self._print_field("replay", "\n".join(command))
         more = defect.cases[1:]
-        for case in more[:_MAX_OTHER_CASES]:
+        most = len(more) if self._verbosity > 0 else _MAX_OTHER_CASES
+        for case in more[:most]:
             self._print_field("also in", case)
-        if len(more) > _MAX_OTHER_CASES:
-            self._print_field("", f"… and {len(more) - _MAX_OTHER_CASES} more")
+        if len(more) > most:
+            self._print_field("", f"… and {len(more) - most} more")
 
     def _print_field(self, name: str, text: str) -> None:
         for number, line in enumerate(shown(text).split("\n")[: None if text else 0]):
-            self._print_line(f"   {name if number == 0 else '':9} {line}")
+            self._print_line(f"   {name if number == 0 else '':9} {line}", _MARGIN)
 
-    def _print_line(self, text: str) -> None:
-        self._console.print(shown(text), markup=False, highlight=False, soft_wrap=True)
+    def _print_line(self, text: str, indent: str = "") -> None:
+        for line in shown(text).split("\n"):
+            for part in wrap(line, self._console, indent):
+                self._console.print(part, markup=False, highlight=False, soft_wrap=True)
+
+    def _print_colored(self, verdict: str, text: str) -> None:
+        style = {"failed": "red", "passed": "green"}.get(verdict, "yellow")
+        self._console.print(
+            shown_line(text), style=style, markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def _duration(seconds: float) -> str:
+    """A time that is left: `12 s`, `3 min`."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _marked(text: str) -> str:

@@ -91,6 +91,15 @@ def test_max_fail_stops(broken: str) -> None:
     assert done.returncode == 1
 
 
+def test_x_stops_and_lf_goes_on_from_there(broken: str, tmp_path: Path) -> None:
+    first = harness("check", COPIER, "--script", broken, "-x", "--jobs", "1", cwd=tmp_path)
+    assert "stopped after 1 of 24 cases" in first.stdout
+    again = harness("check", COPIER, "--script", broken, "--lf", "-q", cwd=tmp_path)
+    case = "text=absent,older_copy=absent"
+    assert again.stdout.splitlines()[0] == f"1. exit-code: 2-for-1 in 1 case: {case}"
+    assert "copier: 0 passed, 1 failed" in again.stdout
+
+
 def test_list_names_every_case() -> None:
     done = harness("list", COPIER)
     assert done.stdout.splitlines()[0] == "text=absent,older_copy=absent"
