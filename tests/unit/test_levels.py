@@ -92,13 +92,13 @@ def test_the_level_is_that_of_the_option_then_the_contract_then_the_project(
 ) -> None:
     folder = step(tmp_path, PLAIN, contract)
     (folder / "pyproject.toml").write_text(project)
-    done = check(folder, *option)
+    done = check(folder, *option, "-k", "full-disk")
     assert done.returncode == code, done.stdout
     assert ("1. " in done.stdout) is bool(code)
 
 
 def test_a_replay_is_judged_at_the_same_level(tmp_path: Path) -> None:
-    done = check(step(tmp_path, PLAIN), "--level", "strict")
+    done = check(step(tmp_path, PLAIN), "--level", "strict", "-k", "full-disk")
     assert " --level strict " in done.stdout
 
 
@@ -110,7 +110,7 @@ def test_a_wrong_level_is_wrong_use(tmp_path: Path) -> None:
 
 def test_an_exception_at_one_line_is_one_defect(tmp_path: Path) -> None:
     contract = "waivers: {nothing-undeclared: elsewhere, inputs-unchanged: elsewhere}\n"
-    done = check(step(tmp_path, CACHING, contract), "--level", "strict")
+    done = check(step(tmp_path, CACHING, contract), "--level", "strict", "-k", "root or inputs")
     caching = [one for one in done.stdout.split("\n\n") if "OSError at step.py:1" in one]
     assert len(caching) == 1, done.stdout
     assert "also breaks read-only-inputs, read-only-root" in caching[0]
