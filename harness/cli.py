@@ -16,8 +16,10 @@ from harness.commands import surroundings
 from harness.commands.accept import accept
 from harness.commands.baseline import baseline
 from harness.commands.check import check
+from harness.commands.ci import ci
 from harness.commands.defaults import default_map
 from harness.commands.diff import diff
+from harness.commands.docs import docs
 from harness.commands.explain import explain
 from harness.commands.infer import infer
 from harness.commands.lint import lint
@@ -39,6 +41,7 @@ _COMMANDS = (
     report,
     diff,
     baseline,
+    ci,
     list_cases,
     replay,
     accept,
@@ -46,6 +49,7 @@ _COMMANDS = (
     lint,
     infer,
     explain,
+    docs,
     new,
     schema,
     sdk,
@@ -123,3 +127,7 @@ def _run() -> int:
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

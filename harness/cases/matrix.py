@@ -178,7 +178,7 @@ class Matrix:
         """Within it, an error of a user's suite names its file and line."""
         if self._origin is None:
             return nullcontext()
-        hint = "mend it; the README says what a suite is made of"
+        hint = "mend it; `harness docs suite` says what a suite is made of"
         return wrong_contract_on_error(self._origin, "the suite fails", hint)
 
     def _find_usual(self) -> str:

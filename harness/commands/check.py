@@ -24,7 +24,7 @@ from harness.commands.options import (
     pool_options,
     print_errors,
     profile_option,
-    program_name,
+    program_words,
     runner_options,
     say,
     select_cases,
@@ -238,7 +238,7 @@ def _replay_command(
     python = os.environ.get(interpreters.VARIABLE)
     return (
         *(("env", f"{interpreters.VARIABLE}={python}") if python else ()),
-        program_name(),
+        *program_words(),
         "replay",
         *step,
         *(("--profile", profile) if profile else ()),

@@ -406,9 +406,11 @@ def select_cases(
     return select(named, expression) if expression is not None else named
 
 
-def program_name() -> str:
-    """The first word of a command line that runs this program: its name, or else its path."""
+def program_words() -> tuple[str, ...]:
+    """The first words of a command line that runs this program: its name, or else its path."""
     path = sys.argv[0]
+    if Path(path).name == "__main__.py":
+        return sys.executable, "-m", "harness"
     on_path = shutil.which(Path(path).name)
     is_on_path = on_path and Path(on_path).resolve() == Path(path).resolve()
-    return Path(path).name if is_on_path else path
+    return (Path(path).name if is_on_path else path,)

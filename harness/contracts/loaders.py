@@ -19,6 +19,7 @@ from harness.contracts.reading import Loader, Options
 from harness.errors import WrongContract, WrongUse
 from harness.files import json_file, regular
 from harness.files.models import Located, describe_error, dotted, wrong_contract
+from harness.files.plugins import added
 
 LOADERS: Sequence[Loader] = (
     Loader(contract_yaml.matches, contract_yaml.read),
@@ -215,7 +216,8 @@ def _suite_name(file: Path, step: str, is_one_of_several: bool) -> str:
 
 
 def _loader_for(file: Path) -> Loader | None:
-    return next((one for one in LOADERS if one.matches(file)), None)
+    loaders = (*added("contracts", Loader).values(), *LOADERS)
+    return next((one for one in loaders if one.matches(file)), None)
 
 
 def read_script(path: Path) -> bytes:

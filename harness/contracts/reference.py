@@ -28,6 +28,12 @@ def markdown() -> str:
     return "\n".join(f"{title}\n\n{_HEAD}\n{rows}\n" for title, rows in tables)
 
 
+def table(model: type[BaseModel]) -> str:
+    """A table of the keys of any model."""
+    rows = [_row(key, field) for key, field in fields_of(model).items()]
+    return "\n".join((_HEAD, *rows))
+
+
 def _tables(
     model: type[BaseModel], where: str, shown: set[type[BaseModel]]
 ) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.files.plugins import added
 from harness.promises import (
     Promise,
     collected,
@@ -31,7 +32,7 @@ from harness.promises import (
     undeclared,
 )
 
-PROMISES: tuple[Promise, ...] = (
+_OWN: tuple[Promise, ...] = (
     exit_code.PROMISE,
     network.PROMISE,
     functions.PROMISE,
@@ -70,5 +71,9 @@ PROMISES: tuple[Promise, ...] = (
     faults.FULL_DISK,
     faults.MISSING,
     faults.READ_ONLY,
+)
+PROMISES: tuple[Promise, ...] = (
+    *_OWN,
+    *added("promises", Promise, tuple(one.name for one in _OWN)).values(),
 )
 PROMISE_NAMES = tuple(promise.name for promise in PROMISES)

@@ -137,9 +137,9 @@ class TerminalReport:
         if len(shown) > _MAX_DEFECTS:
             self._print_line(f"\n… and {len(shown) - _MAX_DEFECTS} more: see --json FILE")
         run = len(summary.results)
-        if found:
+        if found and self._verbosity >= 0:
             self._print_line("")
-        if folds and warnings:
+        if folds and warnings and self._verbosity >= 0:
             self._print_warnings(warnings)
         self._print_unproven(summary)
         if not summary.complete:
@@ -161,13 +161,14 @@ class TerminalReport:
     def run_finished(self, run: Run) -> None:
         """Print a table of the steps if there were several."""
         summaries = run.summaries
-        if len(summaries) < 2:
+        if len(summaries) < 2 or self._verbosity < 0:
             return
+        self._print_line("")
         table = Table(box=None, pad_edge=False, header_style="bold")
         # Names stay whole, however narrow the terminal.
-        table.add_column("\nstep", min_width=max(len(one.plan.step) for one in summaries))
+        table.add_column("step", min_width=max(len(one.plan.step) for one in summaries))
         for name in ("passed", "failed", "not proven", "defects"):
-            table.add_column(f"\n{name}", justify="right")
+            table.add_column(name, justify="right")
         rows = [_counts(one) for one in summaries]
         for summary, row in zip(summaries, rows, strict=True):
             style = None if summary.conforms else "red"

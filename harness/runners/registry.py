@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from harness.errors import WrongUse
+from harness.files.plugins import added
 from harness.runners import Runner
 
 DEFAULT_IMAGE = "python:3.12-slim"
@@ -52,13 +53,17 @@ def open_runner(name: str, image: str | None = None, isolation: str | None = Non
     `image` and `isolation` are for the container runner; see `resolve_image` and `ISOLATIONS`,
     whose first value is the default.
     """
+    others: Mapping[str, Callable[[str, str], Runner]] = {}
     if name not in RUNNERS:
-        raise WrongUse(f"there is no runner {name!r}", f"the runners are: {', '.join(RUNNERS)}")
+        others = added("runners", Callable, tuple(RUNNERS))
+    runners = {**RUNNERS, **others}
+    if name not in runners:
+        raise WrongUse(f"there is no runner {name!r}", f"the runners are: {', '.join(runners)}")
     if isolation not in (None, *ISOLATIONS):
         raise WrongUse(
             f"there is no isolation {isolation!r}", f"it is one of: {', '.join(ISOLATIONS)}"
         )
-    return RUNNERS[name](resolve_image(image), isolation or ISOLATIONS[0])
+    return runners[name](resolve_image(image), isolation or ISOLATIONS[0])
 
 
 def resolve_image(image: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Shows the figures that `--json` has written as Markdown tables, as they stand in the README."""
+"""Shows the figures that `--json` has written as Markdown tables, as on the page of benchmarks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""The reference of contract.yaml says what the model says, and the README holds it."""
+"""The reference of contract.yaml says what the model says."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from click.testing import CliRunner
 from pydantic import BaseModel
@@ -10,9 +8,6 @@ from pydantic import BaseModel
 from harness.cli import cli
 from harness.contracts.contract import LOADER_FIELDS, Contract
 from harness.files.models import fields_of, models_in
-from tests.reference import in_readme
-
-README = Path(__file__).parents[2] / "README.md"
 
 
 def test_every_key_is_explained() -> None:
@@ -34,8 +29,3 @@ def test_the_reference_has_every_key_and_its_meaning() -> None:
     assert "| `exit_codes` | mapping of whole number to text, required |" in printed
     assert "| `files` | list of text |" in printed
     assert not any(f"| `{name}` |" in printed for name in LOADER_FIELDS)
-
-
-def test_the_readme_holds_the_reference() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert in_readme(text) == text, "run: python -m tests.reference"

@@ -1,10 +1,7 @@
-"""New steps: they conform before they are edited, as the README's tutorial says."""
+"""New steps: they conform before they are edited."""
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +10,6 @@ from harness.commands.scaffold import scaffold
 from harness.errors import WrongUse
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.step import StepRef, load, prove
-
-TOP = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
 
 
 def test_a_new_step_has_contract_script_suite_and_samples(tmp_path: Path) -> None:
@@ -63,23 +57,3 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="is there already"):
         scaffold(tmp_path / "word_count")
     assert list((tmp_path / "word_count").iterdir()) == []
-
-
-def test_the_tutorial_runs_as_written(tmp_path: Path) -> None:
-    section = (TOP / "README.md").read_text().partition("## Add a step\n")[2].partition("\n## ")[0]
-    block = section.partition("```console\n")[2].partition("```")[0]
-    commands = re.findall(r"^\$ (.*)$", block, re.MULTILINE)
-    assert len(commands) >= 4
-    for command in commands:
-        done = subprocess.run(
-            command.replace(".venv/bin/", f"{BIN}/"),
-            shell=True,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    output = [line for line in block.splitlines() if line and not line.startswith("$ ")]
-    assert "word_count: 18 cases, fake runner" in output
-    assert "no problems" in output

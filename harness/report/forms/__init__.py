@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from harness.files.plugins import added
 from harness.report import Run
 from harness.report.forms.badge import badge_json, badge_svg
 from harness.report.forms.ctrf import ctrf
@@ -20,7 +21,7 @@ from harness.report.json_file import json_document, json_lines
 
 Render = Callable[[Run], str]
 
-FORMS: Mapping[str, Render] = {
+_OWN: Mapping[str, Render] = {
     "badge": badge_json,
     "badge-svg": badge_svg,
     "ctrf": ctrf,
@@ -31,4 +32,8 @@ FORMS: Mapping[str, Render] = {
     "junit": junit,
     "markdown": markdown,
     "sarif": sarif,
+}
+FORMS: Mapping[str, Render] = {
+    **_OWN,
+    **added("reports", Callable, tuple(_OWN)),
 }
