@@ -1,9 +1,10 @@
 """The pytest plugin: one test per case of a step, and fixtures for tests written by hand.
 
-`pytest STEP/conformance.py` collects every case of the step under its stable id, so that `-k`,
-`-x`, `--lf`, `-n auto` and JUnit work as usual. Since pytest's `-k` does not accept `=`, a choice
-is written `axis:choice` there. The harness is imported only when a suite is collected, so that the
-plugin costs nothing in other projects.
+A step is collected from its suite (`pytest STEP/conformance.py`), or from its contract where the
+suite is derived. Each case is a test under its stable id, so that `-k`, `-x`, `--lf`, `-n auto` and
+JUnit work as usual. Since pytest's `-k` does not accept `=`, a choice is written `axis:choice`
+there. The harness is imported only when a step is collected, so that the plugin costs nothing in
+other projects.
 """
 
 from __future__ import annotations
@@ -16,10 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest._code.code import (
+    ReprEntryNative,
+    ReprExceptionInfo,
+    ReprFileLocation,
+    ReprTraceback,
+)
 
 if TYPE_CHECKING:
     from harness.cases.case import Case, Outcome, Result
     from harness.cases.shard import Shard
+    from harness.contracts.loaders import Source
     from harness.runners import Runner
     from harness.runs.choice import Choice, RunnerOptions
     from harness.runs.step import StepRef
@@ -87,7 +95,12 @@ def _seconds(text: str) -> float:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Parse `--harness-shard`; raises `UsageError`."""
+    """Check the options, and register the marker; raises `UsageError`."""
+    config.addinivalue_line(
+        "markers",
+        "harness(step, level, job, circumstance): a case of a step; with what it is tried",
+    )
+    _check_runner(config)
     config.stash[_RUNNERS_KEY] = set()
     config.stash[_CHOICES_KEY] = {}
     config.stash[_CHANGES_KEY] = []
@@ -102,6 +115,20 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--harness-shard: {error.what}; {error.hint}") from None
 
 
+def _check_runner(config: pytest.Config) -> None:
+    """Raise `UsageError` where the options name a runner or an isolation that there is not."""
+    name, isolation = (config.getoption(f"--harness-{one}") for one in ("runner", "isolation"))
+    if name is None and isolation is None:
+        return
+    from harness.errors import WrongUse
+    from harness.runners.registry import open_runner
+
+    try:
+        open_runner(name or "fake", config.getoption("--harness-image"), isolation).close()
+    except WrongUse as error:
+        raise pytest.UsageError(f"{error.what}; {error.hint}") from None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the cases of other shards, after all other selection."""
@@ -109,7 +136,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         selected: list[pytest.Item] = []
         deselected: list[pytest.Item] = []
         for item in items:
-            is_other = isinstance(item, CaseItem) and not shard.contains(item.name)
+            is_other = isinstance(item, CaseItem) and not shard.contains(item.case_id)
             (deselected if is_other else selected).append(item)
         items[:] = selected
         config.hook.pytest_deselected(items=deselected)
@@ -125,15 +152,16 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect the cases of a suite, a `conformance.py` beside a `contract.yaml`."""
-    if not _is_suite(file_path):
+    """Collect the cases of a suite, or of a contract whose suite is derived."""
+    if _contract_of(file_path) is None:
         return None
     return StepFile.from_parent(parent, path=file_path)
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> Any:
     """Prevent pytest from importing a suite as a test module as well."""
-    return _EmptyModule.from_parent(parent, path=module_path) if _is_suite(module_path) else None
+    is_step = _contract_of(module_path) is not None
+    return _EmptyModule.from_parent(parent, path=module_path) if is_step else None
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
@@ -167,15 +195,32 @@ def pytest_terminal_summary(
         terminalreporter.write_line(line)
 
 
-def _is_suite(path: Path) -> bool:
-    return path.name == "conformance.py" and path.with_name("contract.yaml").is_file()
+_CONTRACT, _SUITE = "contract.yaml", "conformance.py"
+_FORMS = (".step.yaml", ".pipeline.json")
+
+
+def _contract_of(path: Path) -> Path | None:
+    """The contract whose cases a file stands for: its suite, else the contract itself.
+
+    None for any other file. This is asked for each file that pytest sees, and reads none.
+    """
+    if path.name == _SUITE:
+        contract = path.with_name(_CONTRACT)
+        return contract if contract.is_file() else None
+    if path.name == _CONTRACT:
+        return None if path.with_name(_SUITE).is_file() else path
+    return path if path.name.endswith(_FORMS) else None
 
 
 def _runner_options(config: pytest.Config) -> RunnerOptions:
+    from harness.files.settings import settings
     from harness.runs.choice import RunnerOptions
 
-    options = ("runner", "image", "isolation", "start")
-    return RunnerOptions(*(config.getoption(f"--harness-{one}") for one in options))
+    project = settings(config.rootpath)
+    name, image, isolation, start = (
+        config.getoption(f"--harness-{one}") for one in ("runner", "image", "isolation", "start")
+    )
+    return RunnerOptions(name or project.runner, image or project.image, isolation, start)
 
 
 def _prepared(config: pytest.Config, runner: Runner) -> Runner:
@@ -203,32 +248,83 @@ class _EmptyModule(pytest.Module):
 
 
 class StepFile(pytest.File):
-    """A step's suite, which collects its cases."""
+    """A step's suite or contract, which collects its cases."""
 
     def collect(self) -> Iterator[CaseItem]:
-        """One item per case in the order of the matrix, then a skipped one per unproven case."""
+        """One item per case in the order of the matrix, then a skipped one per unproven case.
+
+        Of a file with several steps the name of each item begins with that of its step.
+        """
+        from harness.contracts import loaders
         from harness.errors import HarnessError
+
+        contract = _contract_of(self.path)
+        assert contract is not None
+        try:
+            sources = [one for one in loaders.find_steps(contract) if not one.unfit]
+            for source in sources:
+                if source.error is not None:
+                    raise source.error
+                yield from self._items(source, f"{source.step}:" if len(sources) > 1 else "")
+        except HarnessError as error:
+            raise self.CollectError(str(error)) from None
+        except ImportError as error:
+            raise self.CollectError(
+                f"{error}\na file of yours may hide a package of that name: "
+                "rename it, or run `pytest` in place of `python -m pytest`"
+            ) from None
+
+    def _items(self, source: Source, prefix: str) -> Iterator[CaseItem]:
         from harness.files.settings import settings
         from harness.runs.choice import choose
         from harness.runs.step import StepRef, load
 
-        try:
-            ref = StepRef(
-                self.path.parent,
-                level=self.config.getoption("--harness-level"),
-                default_level=settings(self.config.rootpath).level,
-                timeout=self.config.getoption("--harness-timeout"),
+        ref = StepRef(
+            self.path.parent if self.path.name == _SUITE else source.path,
+            step=source.step,
+            level=self.config.getoption("--harness-level"),
+            default_level=settings(self.config.rootpath).level,
+            timeout=self.config.getoption("--harness-timeout"),
+        )
+        step = load(ref)
+        self.config.stash[_CHOICES_KEY][ref] = choose(ref, _runner_options(self.config))
+        job = step.matrix.start.tree.job
+        lines = _lines_of_cases(self.path)
+        for case_id in (*step.matrix.ids, *step.matrix.unproven):
+            item = CaseItem.from_parent(
+                self, name=f"{prefix}{case_id}", ref=ref, case_id=case_id, line=lines(case_id)
             )
-            matrix = load(ref).matrix
-            self.config.stash[_CHOICES_KEY][ref] = choose(ref, _runner_options(self.config))
-        except HarnessError as error:
-            raise self.CollectError(str(error)) from None
-        for case_id in matrix.ids:
-            yield CaseItem.from_parent(self, name=case_id, ref=ref)
-        for case_id, reason in matrix.unproven.items():
-            item = CaseItem.from_parent(self, name=case_id, ref=ref)
-            item.add_marker(pytest.mark.skip(reason=f"not proven: {reason}"))
+            choices = dict(one.partition("=")[::2] for one in case_id.split(","))
+            item.add_marker(
+                pytest.mark.harness(
+                    step=step.contract.name,
+                    level=step.level,
+                    job=choices.get("job", job.name if job else None),
+                    circumstance=choices.get("circumstance"),
+                )
+            )
+            if reason := step.matrix.unproven.get(case_id):
+                item.add_marker(pytest.mark.skip(reason=f"not proven: {reason}"))
             yield item
+
+
+def _lines_of_cases(path: Path) -> Callable[[str], int]:
+    """The line of a file, from 0, that says most of a case, by the case's id.
+
+    In a suite it is that of a special case's name, else that of what cases must do.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+
+    def first(*texts: str) -> int:
+        return next((at for at, line in enumerate(lines) if any(one in line for one in texts)), 0)
+
+    usual = first("def expect(", "def suite(") if path.suffix == ".py" else 0
+
+    def line_of(case_id: str) -> int:
+        axis, _, name = case_id.partition("=")
+        return first(f'"{name}"', f"'{name}'") or usual if axis == "special" else usual
+
+    return line_of
 
 
 class _CaseFailed(AssertionError):
@@ -242,11 +338,13 @@ class _CaseFailed(AssertionError):
 class CaseItem(pytest.Item):
     """One case of a step."""
 
-    def __init__(self, *, ref: StepRef, **names: Any) -> None:
-        """Store the step, and add `axis:choice` keywords for `-k`."""
+    def __init__(self, *, ref: StepRef, case_id: str, line: int = 0, **names: Any) -> None:
+        """Store the step, the case and its line, and add `axis:choice` keywords for `-k`."""
         super().__init__(**names)
+        self.case_id = case_id
         self._ref = ref
-        self.extra_keyword_matches.update(self.name.replace("=", ":").split(","))
+        self._line = line
+        self.extra_keyword_matches.update(case_id.replace("=", ":").split(","))
 
     def runtest(self) -> None:
         """Run the case and judge it."""
@@ -283,7 +381,7 @@ class CaseItem(pytest.Item):
     def _prove(self, choice: Choice) -> Result:
         from harness.runs.step import prove
 
-        return prove(self._ref, _prepared(self.config, choice.runner), self.name)
+        return prove(self._ref, _prepared(self.config, choice.runner), self.case_id)
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
@@ -295,10 +393,18 @@ class CaseItem(pytest.Item):
             return str(excinfo.value)
         if not isinstance(excinfo.value, _CaseFailed):
             return super().repr_failure(excinfo, style)
-        return self._describe_failure(excinfo.value.result)
+        result = excinfo.value.result
+        text = self._describe_failure(result)
+        # The summary line of pytest shows the message, and editors jump to the place.
+        first = next(one for one in result.findings if one.severity == "error")
+        message = f"{first.promise}: {first.key}" + f": {first.where}" * bool(first.where)
+        return ReprExceptionInfo(
+            ReprTraceback([ReprEntryNative([f"{text}\n"])], None, "native"),
+            ReprFileLocation(str(self.path), self._line + 1, message),
+        )
 
     def _describe_failure(self, result: Result) -> str:
-        lines = [f"case {self.name}"]
+        lines = [f"case {self.case_id}"]
         for finding in result.findings:
             lines += [
                 f"{finding.severity}: {finding.promise}: {finding.key}"
@@ -307,7 +413,9 @@ class CaseItem(pytest.Item):
                 f"  got      {finding.got}",
             ]
         lines += ["standard error:", *(f"  {line}" for line in result.stderr_tail.splitlines())]
-        words = ["harness", "replay", os.path.relpath(self.path.parent), self.name]
+        words = ["harness", "replay", os.path.relpath(self._ref.path)]
+        words += ["--step", self._ref.step] if self._ref.step else []
+        words += [self.case_id]
         runner = self.config.stash[_CHOICES_KEY][self._ref].runner.name
         words += ["--runner", runner] if runner != "fake" else []
         start = self.config.getoption("--harness-start")
@@ -319,15 +427,26 @@ class CaseItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """The location and the name that pytest shows."""
-        return self.path, None, self.name
+        return self.path, self._line, self.name
+
+
+def _refuse_fs(request: pytest.FixtureRequest) -> None:
+    """Fail where another fake file system hides the files that a fixture of ours reads."""
+    if "fs" in request.fixturenames:
+        pytest.fail(
+            f"{request.fixturename} and the fixture fs of pyfakefs cannot serve one test: with fs "
+            "there are no real files. run_step has a fake file system of its own; leave fs out",
+            pytrace=False,
+        )
 
 
 @pytest.fixture
-def opt_ml() -> Tree:
+def opt_ml(request: pytest.FixtureRequest) -> Tree:
     """The tree of a processing job without channels; extend it with `.with_channel(...)`.
 
     For another type of job there is `Tree.for_job`.
     """
+    _refuse_fs(request)
     from harness.worlds.jobs import PROCESSING
     from harness.worlds.tree import Tree
 
@@ -342,6 +461,7 @@ def run_step(request: pytest.FixtureRequest) -> Callable[..., Outcome]:
     are fields of `harness.cases.case.Case`, such as `arguments`, `variables`, `cwd`, `timeout`. The
     hyperparameters of a training job's tree are arguments, unless there are others.
     """
+    _refuse_fs(request)
 
     def run(script: str | Path, tree: Tree, **fields: Any) -> Outcome:
         source = Path(script)

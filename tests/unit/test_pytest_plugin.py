@@ -61,6 +61,7 @@ def test_a_failure_shows_the_findings_and_how_to_replay_it(
             "*output: wrong-bytes: /opt/ml/processing/output/copy/text.txt*",
             "*expected b'ab' (2 bytes)*",
             "*got      b'a' (1 bytes)*",
+            "FAILED copier/conformance.py::text=long,older_copy=absent - output: wrong-byt*",
         ]
     )
     (command,) = {line for line in done.outlines if line.startswith("harness replay")}
@@ -75,6 +76,60 @@ def test_a_failure_shows_the_findings_and_how_to_replay_it(
     )
     assert replayed.returncode == 1
     assert "--- findings: 1" in replayed.stdout
+
+
+def test_every_form_of_contract_is_collected(pytester: pytest.Pytester, copier: Path) -> None:
+    (copier / "conformance.py").unlink()
+    interface = "contract: {entry_point: copier.py, sink: true}\n"
+    (copier / "other.step.yaml").write_text(interface)
+    (pytester.path / "wrong.pipeline.json").write_text("{}")
+    done = pytester.runpytest("--collect-only", "-q", "copier", "wrong.pipeline.json")
+    done.stdout.fnmatch_lines(
+        [
+            "copier/contract.yaml::text=absent",
+            "copier/other.step.yaml::*",
+            "ERROR wrong.pipeline.json",
+        ]
+    )
+
+
+def test_items_carry_lines_and_marks(pytester: pytest.Pytester, copier: Path) -> None:
+    suite = (copier / "conformance.py").read_text().splitlines()
+    items, _ = pytester.inline_genitems("copier/conformance.py")
+    lines = {one.name: suite[one.reportinfo()[1] or 0] for one in items}
+    assert lines["text=long,older_copy=absent"].startswith("def expect(")
+    assert 'Special("accents"' in lines["special=accents"]
+    marks = {one.name: mark.kwargs for one in items for mark in one.iter_markers("harness")}
+    assert marks["circumstance=full-disk"] == {
+        "step": "copier",
+        "level": "strict",
+        "job": "processing",
+        "circumstance": "full-disk",
+    }
+    assert marks["special=accents"]["circumstance"] is None
+
+
+def test_another_fake_file_system_is_refused(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_x(fs, opt_ml): pass\ndef test_y(run_step, fs): pass")
+    done = pytester.runpytest()
+    done.assert_outcomes(errors=2)
+    done.stdout.fnmatch_lines(["opt_ml and the fixture fs*leave fs out*"])
+
+
+def test_a_file_that_hides_the_harness_is_named(pytester: pytest.Pytester, copier: Path) -> None:
+    pytester.makepyfile(harness="raise SystemExit", test_x="def test_x(): pass")
+    done = pytester.run(sys.executable, "-m", "pytest", "test_x.py")
+    done.stdout.fnmatch_lines(["harness: *harness.py hides the package harness*", "*1 passed*"])
+
+
+def test_other_projects_pay_nothing() -> None:
+    code = (
+        "import sys, pytest; before = set(sys.modules); import harness.pytest_plugin; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = {name.partition(".")[0] for name in done.stdout.split()}
+    assert names <= {"harness", "importlib", "shlex", "warnings"}, names
 
 
 def test_only_the_last_failures_run_again(pytester: pytest.Pytester, copier: Path) -> None:
@@ -160,10 +215,16 @@ def test_a_python_that_lacks_modules_is_one_error(
     done.stdout.fnmatch_lines(["*a_package_of_no_environment*HARNESS_PYTHON*"])
 
 
-def test_an_unknown_runner_is_an_error(pytester: pytest.Pytester, copier: Path) -> None:
-    done = pytester.runpytest_subprocess("copier/conformance.py", "--harness-runner", "moon", "-x")
-    done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*there is no runner 'moon'*"])
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [("runner", "moon", "there is no runner 'moon'"), ("isolation", "moon", "no isolation 'moon'")],
+)
+def test_a_wrong_option_is_one_usage_error(
+    pytester: pytest.Pytester, option: str, value: str, message: str
+) -> None:
+    done = pytester.runpytest(f"--harness-{option}", value)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"*ERROR: *{message}*"])
 
 
 def test_a_conformance_file_without_a_contract_is_a_test_module(pytester: pytest.Pytester) -> None:
