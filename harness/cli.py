@@ -32,11 +32,13 @@ from harness.commands.replay import replay
 from harness.commands.report import report
 from harness.commands.schema import schema
 from harness.commands.sdk import sdk
+from harness.commands.watch import watch
 from harness.errors import Exit, HarnessError
 from harness.signals import STOP_SIGNALS
 
 _COMMANDS = (
     check,
+    watch,
     merge,
     report,
     diff,
