@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from harness.commands.scaffold import scaffold
 from harness.errors import WrongUse
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.step import StepRef, load, prove
+
+TOP = Path(__file__).parents[2]
 
 
 def test_a_new_step_has_contract_script_suite_and_samples(tmp_path: Path) -> None:
@@ -57,3 +61,17 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="is there already"):
         scaffold(tmp_path / "word_count")
     assert list((tmp_path / "word_count").iterdir()) == []
+
+
+def test_new_steps_pass_strict_types(tmp_path: Path) -> None:
+    paths = [path for name in ("one", "two") for path in scaffold(tmp_path / name)]
+    files = [str(path) for path in paths if path.suffix == ".py"]
+    options = ["--strict", "--explicit-package-bases", "--cache-dir", str(TOP / ".mypy_cache")]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *files],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
