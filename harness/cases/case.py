@@ -169,7 +169,7 @@ class Finding:
 
     `cause` is what else has the same origin: `EXCEPTION at FILE:LINE` of the script, or what was
     done to a path. Findings with the same cause are one defect; without one, those with the same
-    promise and key.
+    promise and key. A `minor` warning is counted, and not told, at the level practical.
     """
 
     promise: str
@@ -180,6 +180,7 @@ class Finding:
     got: str
     severity: Severity = "error"
     cause: str = ""
+    minor: bool = False
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ class Contract(Strict):
     description: str = ""
     """What the step does, for people."""
     entry_point: FileName
-    """The script, a file beside the contract or in the folder of `--code`."""
+    """The script: a file beside the contract, in a folder there, or in the folder of `--code`."""
     module: ModuleName = ""
     """The module that is run as `python -m MODULE`, in place of a script."""
     image: Mapping[AbsolutePath, RelativePath] = {}

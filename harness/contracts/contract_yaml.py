@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "exit_codes": {0: ""},
 }
 _HINT = "mend that key; `harness schema --markdown` lists all keys"
+_IN_FOLDER = re.compile(r"([^/\0]*[^/.\0][^/\0]*/)+[^/\0]*[^/.\0][^/\0]*")
 _EXIT_CODE = r"^(0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])$"
 
 
@@ -35,7 +37,13 @@ def read(path: Path, options: Options) -> Contract:
     if isinstance(module, str) and module and "entry_point" not in document:
         folder = path.parent if options.code is None else options.code
         document["entry_point"] = module_file(folder, module)
-    return yaml_file.validate(
+    # The script may lie in a folder beside the contract, from which its modules are imported.
+    entry_point = document.get("entry_point")
+    folder_of_script = Path()
+    if isinstance(entry_point, str) and _IN_FOLDER.fullmatch(entry_point) and not module:
+        folder_of_script = Path(entry_point).parent
+        document["entry_point"] = Path(entry_point).name
+    contract = yaml_file.validate(
         Contract,
         path,
         document,
@@ -44,6 +52,7 @@ def read(path: Path, options: Options) -> Contract:
         unknown=LOADER_FIELDS,
         hint=_HINT,
     )
+    return contract.model_copy(update={"folder": folder_of_script})
 
 
 def schema(promises: Sequence[str]) -> dict[str, Any]:
@@ -57,6 +66,10 @@ def schema(promises: Sequence[str]) -> dict[str, Any]:
         del document["properties"][name]
     for model in (JobSettings, Unresolved):
         del document["$defs"][model.__name__]
+    name = document["properties"]["entry_point"]
+    document["properties"]["entry_point"] = {
+        "anyOf": [name, {"type": "string", "pattern": f"^{_IN_FOLDER.pattern}$"}]
+    }
     document["properties"]["exit_codes"]["propertyNames"] = {"pattern": _EXIT_CODE}
     document["properties"]["waivers"]["propertyNames"] = {
         "anyOf": [{"enum": list(promises)}, {"pattern": f"^{LINT_CODE.pattern}$"}]

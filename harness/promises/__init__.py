@@ -9,7 +9,7 @@ the usual case of the suite with a change.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -57,7 +57,8 @@ class Evidence:
 class Breach:
     """A violation: a short key for grouping, the location, what was expected, what was found.
 
-    One that `hurts` is an error at every level, whatever its promise is there.
+    One that `hurts` is an error at every level, whatever its promise is there. A `minor` one is
+    counted only at the level practical.
     """
 
     key: str
@@ -65,6 +66,7 @@ class Breach:
     expected: str
     got: str
     hurts: bool = False
+    minor: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,15 @@ class NotProven:
 
     reason: str
 
+
+# The promise about how a script ends, which no fault is an excuse for.
+_ENDS = "exit-code"
+
+# Promise → keys of breaches that are about an output which is not there.
+_LACKING: Mapping[str, tuple[str, ...]] = {
+    "output": ("empty", "missing"),
+    "content": ("missing",),
+}
 
 Check = Callable[[Evidence], Iterator[Breach | NotProven]]
 
@@ -101,6 +112,10 @@ class Promise:
     at the level `strict`, `practical` at the level of that name. A promise with
     `circumstances` is checked in their cases only; breaches of other promises there, which the
     usual case does not have, are findings of this promise.
+
+    Warnings of a `minor` promise are about what jobs of the service have no use for: at the level
+    practical they are counted, and not told. So is all that a `fault` brings about beside what its
+    own promise and `exit-code` are about: files that a killed script had no time to remove.
     """
 
     name: str
@@ -111,6 +126,8 @@ class Promise:
     # Whether a breach is about the exception that the script fails with, or about a path.
     names_failure: bool = False
     by_path: bool = False
+    minor: bool = False
+    fault: bool = False
     circumstances: tuple[Circumstance, ...] = field(default=())
     # Whether the circumstances are those of output folders, which not every step has.
     needs_outputs: bool = False
@@ -219,6 +236,8 @@ def _finding(evidence: Evidence, promise: Promise, breach: Breach, level: Level)
         cause = causes.of_path(evidence, breach)
     elif promise.names_failure:
         cause = causes.of_message(evidence)
+    elif breach.key in _LACKING.get(promise.name, ()):
+        cause = causes.of_missing(evidence, breach)
     elif breach.hurts or not evidence.as_expected:
         cause = causes.of_end(evidence)
     elif promise.name == "exit-code":
@@ -232,6 +251,7 @@ def _finding(evidence: Evidence, promise: Promise, breach: Breach, level: Level)
         breach.got,
         "error" if breach.hurts else promise.severity_at(level),
         cause,
+        minor=level == "practical" and (promise.minor or breach.minor),
     )
 
 
@@ -244,6 +264,8 @@ def _attribute(finding: Finding, tried: Promise, breach: Breach, level: Level) -
         promise=tried.name,
         key=f"{finding.promise}/{finding.key}",
         severity="error" if breach.hurts else tried.severity_at(level),
+        minor=finding.minor
+        or (level == "practical" and (tried.minor or (tried.fault and finding.promise != _ENDS))),
     )
 
 

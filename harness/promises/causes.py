@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import posixpath
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 from harness.promises import Breach, Evidence
 from harness.promises.failures import messages
@@ -22,11 +25,52 @@ _SYSTEM_ERROR = re.compile(r"\[Errno \d+\] [^:]*: '(?P<path>[^']*)'")
 def of_path(evidence: Evidence, breach: Breach) -> str:
     """What was done to a path, whose parts that differ by chance are left out.
 
-    What was done to several files of one input was done by the same line.
+    What was done to several files of one input was done by the same line. A name that the usual
+    case writes elsewhere is written to the working folder, or beside it, by the same one.
     """
+    if cause := _of_usual_name(evidence, breach):
+        return cause
     mounts = [mount for one in evidence.contract.inputs.values() for mount in one.mounts]
     where = next((one for one in mounts if is_under(breach.where, one)), breach.where)
     return f"{breach.key} {_RANDOM.sub('…', where)}"
+
+
+def _of_usual_name(evidence: Evidence, breach: Breach) -> str:
+    """The cause of a file of this name in the usual case, which this one has not at that path."""
+    after = evidence.outcome.after
+    if evidence.usual is None or after is None:
+        return ""
+    name = PurePosixPath(breach.where).name
+    same = [
+        one.cause
+        for one in evidence.usual.findings
+        if one.key == breach.key and one.where not in after and one.where.endswith(f"/{name}")
+    ]
+    return same[0] if same else ""
+
+
+def of_missing(evidence: Evidence, breach: Breach) -> str:
+    """What was written in place of an output, else that nothing is in its folder."""
+    before, after, contract = evidence.outcome.before, evidence.outcome.after, evidence.contract
+    output = next(
+        (one for one in contract.outputs.values() if is_under(breach.where, one.path)), None
+    )
+    if after is None or output is None:
+        return ""
+    others = [
+        path
+        for path, entry in after
+        if entry.kind == "file" and path not in before and not contract.may_write(path)
+    ]
+    names = [PurePosixPath(breach.where).name]
+    if breach.where == output.path:
+        names = [PurePosixPath(one).name for one in output.files]
+    beside = [path for path in others if is_under(path, output.path)]
+    elsewhere = [path for path in others if PurePosixPath(path).name in names]
+    if taken := elsewhere or beside:
+        return of_path(evidence, replace(breach, key="written", where=taken[0]))
+    is_empty = not any(entry.kind == "file" for _, entry in after.under(output.path))
+    return f"nothing in {output.path}" if is_empty else ""
 
 
 def of_message(evidence: Evidence) -> str:
@@ -49,10 +93,23 @@ def of_end(evidence: Evidence) -> str:
     """Why a script ended otherwise than it must; "" when that cannot be told."""
     if evidence.outcome.exit_code == 0:
         return _of_success(evidence)
+    if path := _refused_path(evidence):
+        return path
     if failure := last_failure(evidence.outcome.stderr, evidence.case.script_folder):
         return failure
     told = [match["path"] for line in messages(evidence) for match in _SYSTEM_ERROR.finditer(line)]
     return f"OSError of {told[-1]}" if told else ""
+
+
+def _refused_path(evidence: Evidence) -> str:
+    """The cause of what the usual case writes, where the system does not let it be written."""
+    found = {one.where: one.cause for one in evidence.usual.findings} if evidence.usual else {}
+    refused = [
+        posixpath.normpath(posixpath.join(evidence.case.cwd, match["path"]))
+        for line in messages(evidence)
+        for match in _SYSTEM_ERROR.finditer(line)
+    ]
+    return next((found[path] for path in reversed(refused) if path in found), "")
 
 
 def _of_success(evidence: Evidence) -> str:
@@ -87,7 +144,8 @@ def _code(evidence: Evidence) -> dict[str, ast.Module]:
     folder = evidence.case.script_folder
     found = {}
     for path, entry in evidence.outcome.before:
-        if entry.kind == "file" and path.endswith(".py") and is_under(path, folder):
+        is_code = path.endswith(".py") or path == evidence.case.script
+        if entry.kind == "file" and is_code and is_under(path, folder):
             try:
                 found[path[len(folder) :].lstrip("/")] = ast.parse(entry.data)
             except (SyntaxError, ValueError):

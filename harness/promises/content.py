@@ -31,6 +31,8 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
         return
     # The files that hold the rows of an input together may lie in several outputs.
     splits: dict[str, dict[str, tables.Table]] = {}
+    # Those of which a part is missing, or has not its form, which is told already.
+    incomplete: set[str] = set()
     for output in evidence.contract.outputs.values():
         files = written(evidence, output)
         for keys, content in output.contents:
@@ -50,10 +52,16 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
             }
             for path, data in readable.items():
                 yield from _check_file(evidence, path, data, content)
-            counted = yield from table.check(evidence, content, table.tables_in(readable, pattern))
+            of_rows = table.tables_in(readable, pattern)
+            counted = yield from table.check(evidence, content, of_rows)
             if content.rows is not None and content.rows.split:
                 splits.setdefault(content.rows.split, {}).update(counted)
+                unread = table.tables_in(of_it, pattern).keys() - of_rows.keys()
+                if unread or (output.required and not of_it):
+                    incomplete.add(content.rows.split)
     for name, parts in splits.items():
+        if name in incomplete:
+            continue
         yield from table.check_split(evidence, name, parts)
 
 

@@ -158,6 +158,7 @@ SIGTERM = Promise(
     "SIGTERM in mid-run ends the script with exit code 143, and leaves nothing behind.",
     check,
     practical="warning",
+    fault=True,
     circumstances=tuple(_sigterm_at(moment) for moment in _SIGTERM_MOMENTS),
 )
 FULL_DISK = Promise(
@@ -165,6 +166,8 @@ FULL_DISK = Promise(
     "A full disk under the outputs gives a clear error and no partial output.",
     check,
     practical="warning",
+    minor=True,
+    fault=True,
     circumstances=(Circumstance("full-disk", _full_disk, _no_space),),
     needs_outputs=True,
 )
@@ -173,6 +176,8 @@ MISSING = Promise(
     "An output folder that is not there is made, or named in a clear error.",
     check,
     practical="warning",
+    minor=True,
+    fault=True,
     circumstances=(
         Circumstance("output-folder-missing", _without_output_folders, _created_or_named),
     ),
@@ -183,6 +188,8 @@ READ_ONLY = Promise(
     "An output folder that cannot be written to is named in a clear error.",
     check,
     practical="warning",
+    minor=True,
+    fault=True,
     circumstances=(Circumstance("output-folder-read-only", _read_only_outputs, _not_writable),),
     needs_outputs=True,
 )

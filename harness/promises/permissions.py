@@ -49,6 +49,7 @@ USER = Promise(
     "The script works as another user than root, who owns nothing but the output folders.",
     check_same,
     practical="warning",
+    minor=True,
     circumstances=(Circumstance("non-root", _as_user),),
 )
 INPUTS = Promise(
@@ -63,5 +64,6 @@ ROOT = Promise(
     "The script works on a read-only root file system: outputs and temporary folders aside.",
     check_same,
     practical="warning",
+    minor=True,
     circumstances=(Circumstance("read-only-root", _root_read_only),),
 )

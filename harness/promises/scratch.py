@@ -51,4 +51,5 @@ PROMISE = Promise(
     check,
     by_path=True,
     practical="warning",
+    minor=True,
 )

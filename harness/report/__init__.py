@@ -168,6 +168,8 @@ def replay_to(summaries: Sequence[Summary], reports: Sequence[Report]) -> None:
 _LINE = re.compile(r":\d+$")
 # The promise about how a script ends: what else is wrong follows from that.
 _ENDS = "exit-code"
+# The promises about what a failing script says.
+_MESSAGES = "error-"
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,11 @@ class Defect:
     def is_error(self) -> bool:
         """Whether it makes its cases fail."""
         return self.head.severity == "error"
+
+    @property
+    def is_minor(self) -> bool:
+        """Whether it is counted, and not told."""
+        return all(one.minor and one.severity == "warning" for one in self.findings)
 
     @property
     def cases(self) -> tuple[str, ...]:
@@ -223,9 +230,38 @@ def defects(results: Sequence[Result]) -> list[Defect]:
             same = (finding.cause,) if finding.cause else (finding.promise, finding.key)
             groups.setdefault(same, []).append(finding)
     groups = _with_names_of_chance_together(groups)
+    groups = _without_what_is_said_in_any_case(groups, by_case)
     found = [Defect(tuple(findings), by_case[findings[0].case]) for findings in groups.values()]
     found = [replace(one, first=by_case[one.head.case]) for one in found]
     return sorted(found, key=lambda one: (not one.is_error, -len(one.cases)))
+
+
+def _without_what_is_said_in_any_case(
+    groups: Mapping[tuple[str, ...], list[Finding]], by_case: Mapping[str, Result]
+) -> dict[tuple[str, ...], list[Finding]]:
+    """The groups, of which those about a message are joined to the failure that it is the same of.
+
+    A script that fails in the same way where it must succeed does not fail for want of what it
+    ought to name.
+    """
+    ends = {
+        _last_line(by_case[one.case]): same
+        for same, findings in groups.items()
+        for one in findings
+        if one.promise == _ENDS and one.key.endswith("-for-0")
+    }
+    joined: dict[tuple[str, ...], list[Finding]] = {}
+    for same, findings in groups.items():
+        lines = {_last_line(by_case[one.case]) for one in findings}
+        if all(one.promise.startswith(_MESSAGES) for one in findings):
+            found = {ends.get(one) for one in lines if one}
+            same = (found.pop() if len(found) == 1 else None) or same
+        joined.setdefault(same, []).extend(findings)
+    return joined
+
+
+def _last_line(result: Result) -> str:
+    return result.stderr_tail.rstrip().rpartition("\n")[2]
 
 
 def _with_names_of_chance_together(

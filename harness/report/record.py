@@ -40,6 +40,7 @@ class FindingRecord(Record):
     got: str
     severity: Severity
     cause: str = ""
+    minor: bool = False
 
 
 class CaseRecord(Record):

@@ -178,13 +178,15 @@ class TerminalReport:
         self._console.print(table, crop=False)
 
     def _print_warnings(self, warnings: Sequence[Defect]) -> None:
-        """Print a line for each, and how to see more of them."""
+        """Print a line for each that jobs have to do with, and how to see all of them."""
         for one in warnings:
+            if one.is_minor:
+                continue
             count = len(one.cases)
             also = "".join(f", {name}" for name in one.other_promises)
             self._print_line(
                 f"warning: {one.head.promise}: {one.head.key} in {count} "
-                f"case{'s' * (count != 1)}{also}"
+                f"case{'s' * (count != 1)}{also}{one.head.where and f': {one.head.where}'}"
             )
         count = len(warnings)
         self._print_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,10 +49,13 @@ def arguments(size=int, units=("m", "km")):
 """
 
 
-def found(folder: Path, script: str, contract: str = CONTRACT) -> list[Defect]:
-    """The errors of a step, judged practically."""
+def found(
+    folder: Path, script: str, contract: str = CONTRACT, cases: Sequence[str] = ("",)
+) -> list[Defect]:
+    """The errors of a step, judged practically, in the cases whose ids have one of these words."""
     ref = replace(make_step(folder, WORK + script, contract, SAMPLES), level="practical")
-    results = [prove(ref, FakeRunner(), one) for one in load(ref).matrix.ids]
+    ids = [one for one in load(ref).matrix.ids if any(word in one for word in cases)]
+    results = [prove(ref, FakeRunner(), one) for one in ids]
     return [one for one in defects(results) if one.is_error]
 
 
@@ -202,3 +206,57 @@ except Exception as error:
     (defect,) = found(tmp_path, script, contract)
     assert {one.key for one in defect.findings if one.promise == "exit-code"} == keys
     assert {"full-disk", "output-folder-read-only"} <= set(defect.other_promises)
+
+
+@pytest.mark.parametrize(
+    "other",
+    # Another name in the output folder, the right name elsewhere, nothing that is kept.
+    ['COPY.replace("data", "Data")', '"data.json"', '"/tmp/data"'],
+)
+def test_an_output_that_is_written_elsewhere_is_one_defect(tmp_path: Path, other: str) -> None:
+    script = f"arguments()\nrows = read()\nCOPY = {other}\nopen(COPY, 'w').write('{{}}')\n"
+    contract = CONTRACT.replace("[data.json]", "{data.json: {schema: {type: object}}}")
+    (defect,) = found(tmp_path, script, contract, ["names=present,size=omitted,unit=omitted"])
+    assert "missing" in {one.key for one in defect.findings}
+    assert ("nothing-undeclared" in defect.other_promises) is (other != '"/tmp/data"')
+
+
+def test_one_output_that_is_missing_and_a_file_beside_another_are_two_defects(
+    tmp_path: Path,
+) -> None:
+    contract = CONTRACT.replace("outputs:\n", "outputs:\n  log: {path: /opt/ml/processing/log}\n")
+    script = "arguments()\nwrite(read())\nopen(COPY + '.old', 'w').write('{}')\n"
+    errors = found(tmp_path, script, contract, ["names=present,size=omitted,unit=omitted"])
+    assert sorted(one.head.key for one in errors) == ["empty", "written"]
+
+
+def test_what_is_written_to_the_working_folder_is_one_defect(tmp_path: Path) -> None:
+    script = "arguments()\nwrite(read())\nopen('notes.txt', 'w').close()\n"
+    usual, refused = "data=present,names=present,size=omitted,unit=omitted", "read-only-root"
+    (defect,) = found(tmp_path, script, cases=[f"{usual}", "other-folder", refused])
+    assert defect.cases == (usual, "circumstance=other-folder", f"circumstance={refused}")
+    assert defect.other_promises == (refused,)
+
+
+@pytest.mark.parametrize("fails", ["raise SystemExit('no luck')", "f'{'", "None + 1"])
+def test_a_script_that_fails_in_any_case_has_one_defect(tmp_path: Path, fails: str) -> None:
+    cases = ["data=absent,names=present,size=omitted", "names=present,size=omitted,unit=omitted"]
+    (defect,) = found(tmp_path, f"{fails}\nwrite(read())\n", cases=cases)
+    assert defect.head.key == "1-for-0"
+    assert defect.other_promises[0] == "error-named"
+
+
+def test_a_failure_that_names_nothing_stays_beside_another(tmp_path: Path) -> None:
+    script = """
+a = arguments()
+try:
+    rows = read()
+except OSError:
+    raise SystemExit("no luck")
+write(rows)
+if a.size == 1:
+    raise SystemExit("another matter")
+"""
+    cases = ["data=absent,names=present,size=omitted", "names=present,size=omitted,unit=omitted"]
+    keys = sorted(one.head.key for one in found(tmp_path, script, cases=cases))
+    assert keys == ["1-for-0", "no-missing-part"]

@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from harness.cases.case import Case, Finding, Outcome, Result
 from harness.promises import levels
 from harness.promises.all import PROMISES
 from harness.report import Plan, Summary, defects
+from harness.report.terminal import TerminalReport
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.step import StepRef, run_case
 from tests.unit.derived import make_step
@@ -72,8 +74,9 @@ def check(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 def test_a_derived_suite_is_judged_practically(tmp_path: Path) -> None:
     done = check(step(tmp_path, PLAIN))
     assert done.returncode == 0, done.stdout
-    assert "warning: " in done.stdout
-    assert "harness check --level strict shows" in done.stdout
+    # Full disks and output folders that are missing are counted, and not told.
+    assert "warning: " not in done.stdout
+    assert "2 warnings: harness check --level strict shows them" in done.stdout
     assert "replay" not in done.stdout
 
 
@@ -160,6 +163,27 @@ def test_every_promise_is_in_each_level_once() -> None:
         lines = levels.explain(level).splitlines()
         named = [line.split()[0] for line in lines if line.startswith("  ")]
         assert sorted(named) == sorted(one.name for one in PROMISES)
+
+
+def test_what_jobs_have_nothing_to_do_with_is_counted_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = PLAIN + "open('/tmp/notes', 'w').close()\nprint('a:', __import__('time').tzname)\n"
+    local = (
+        "open('/opt/ml/processing/output/copy/data.csv', 'a').write(f'{time.timezone},0\\\\n')\n"
+    )
+    ref = StepRef(step(tmp_path, source + "import time\n" + local), level="practical")
+    cases = ("data=present", "circumstance=other-time-zone", "circumstance=full-disk")
+    results = [run_case(ref, FakeRunner(), one).result for one in cases]
+    minor = {one.head.promise: one.is_minor for one in defects(results)}
+    assert minor == {"scratch-clean": True, "full-disk": True, "any-time-zone": False}
+    plan = Plan("step", "fake", cases, len(cases), ("harness", "replay"), level="practical")
+    TerminalReport(Console(width=200)).step_finished(Summary(plan, tuple(results), 1.0))
+    told = [one for one in capsys.readouterr().out.splitlines() if one.startswith("warning: ")]
+    where = "/opt/ml/processing/output/copy/data.csv"
+    assert told == [f"warning: any-time-zone: other-output in 1 case: {where}"]
+    strict = run_case(replace(ref, level="strict"), FakeRunner(), "data=present").findings
+    assert [(one.severity, one.minor) for one in strict] == [("error", False)]
 
 
 def test_a_case_that_cannot_be_made_is_not_proven(

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from harness.cli import cli
 from harness.contracts import loaders
 from harness.contracts.contract import LOADER_FIELDS, Contract, Input
 from harness.errors import WrongContract
+from harness.files import yaml_file
 
 COPIER = Path(__file__).parent / "steps" / "copier"
 
@@ -259,3 +261,25 @@ def test_a_script_contract_is_read_as_it_is_now(
     assert len(changed) == len(SCRIPT_CONTRACT)
     assert loaders.load(path).inputs != first.inputs
     assert [one.name for one in tmp_path.iterdir()] == ["x_contract.py"]
+
+
+def test_the_script_of_a_contract_may_lie_in_a_folder(tmp_path: Path) -> None:
+    text = (COPIER / "contract.yaml").read_text()
+    schema = json.loads(CliRunner().invoke(cli, ["schema"]).output)
+
+    def accepts(entry_point: str) -> bool:
+        terms = {**yaml_file.read(COPIER / "contract.yaml"), "entry_point": entry_point}
+        return bool(Draft202012Validator(schema).is_valid(json.loads(json.dumps(terms))))
+
+    def load(entry_point: str, code: Path | None = None) -> Contract:
+        wanted = text.replace("entry_point: copier.py", f"entry_point: {entry_point}")
+        return loaders.load(put(tmp_path / "contract.yaml", wanted), code=code)
+
+    name = "src/run/copier.py"
+    assert (load(name).entry_point, load(name).script) == ("copier.py", tmp_path / name)
+    assert load(name, COPIER).script == COPIER / "copier.py"
+    assert accepts(name)
+    for wrong in ("../copier.py", "src/../copier.py", "/src/copier.py", "src//copier.py", "src/"):
+        with pytest.raises(WrongContract, match="entry_point"):
+            load(wrong)
+        assert not accepts(wrong)

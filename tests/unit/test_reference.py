@@ -24,7 +24,7 @@ def test_the_reference_has_every_key_and_its_meaning() -> None:
     printed = CliRunner().invoke(cli, ["schema", "--markdown"]).output
     for title in ("`contract.yaml`", "`inputs.NAME`", "`outputs.NAME`", "`environment`"):
         assert f"Keys of {title}:" in printed
-    assert "| `entry_point` | text, required | The script, " in printed
+    assert "| `entry_point` | text, required | The script: " in printed
     assert "| `required` | `true` or `false`, default `true` | Whether the folder " in printed
     assert "| `exit_codes` | mapping of whole number to text, required |" in printed
     assert "| `files` | list of text |" in printed

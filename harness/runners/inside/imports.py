@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Dict, FrozenSet, Iterable, Iterator, List, Opt
 
 # A library that says what becomes of its threads in a fork calls this function.
 _FORK_HANDLER = b"atfork"
-_SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
+SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
 # The mark for whatever reads all variables.
 _ALL = ""
 _Environ: Any = type(os.environ)
@@ -46,7 +46,7 @@ class Preload:
         self._standard = set(standard)
         self._known: Dict[str, bool] = {}
         self._unloaded: Set[str] = set()
-        self._scratch = {one: os.listdir(one) for one in _SCRATCH if os.path.isdir(one)}
+        self._scratch = {one: os.listdir(one) for one in SCRATCH if os.path.isdir(one)}
         self.trouble = ""
 
     def hidden(self) -> FrozenSet[str]:
