@@ -83,6 +83,8 @@ class Expectation:
     `same_as` is the id of a case that must leave the same outputs: it passes the default of what
     this case leaves out, or the other way round; `default` says which value of what that is.
 
+    `other_host` is set where the case is the usual one, as another host of the same job.
+
     With `whole`, complete outputs of the usual case may remain after a fault. `otherwise` is what
     the case may do instead, where the contract leaves a choice.
     """
@@ -102,6 +104,7 @@ class Expectation:
     own_value: bool = False
     same_as: str = ""
     default: str = ""
+    other_host: bool = False
     otherwise: Expectation | None = None
 
     def for_exit_code(self, exit_code: int | None) -> Expectation:

@@ -68,13 +68,17 @@ def _expected(
 
     A host may also fail for want of a required input of which no file has come to it.
     """
-    success = Expectation(explained=False)
+    success = Expectation(explained=False, other_host=True)
     lacking = list(_lacking(contract, host, files))
     if not lacking:
         return success
     pattern = "|".join(re.escape(one) for one in lacking)
     error = Matches("missing-part", pattern, f"names what is missing: {' or '.join(lacking)}")
-    return replace(success, otherwise=Expectation(exit_code=None, error=(error,), explained=False))
+    return replace(success, otherwise=_failure(error))
+
+
+def _failure(error: Matches) -> Expectation:
+    return Expectation(exit_code=None, error=(error,), explained=False)
 
 
 def _lacking(

@@ -214,7 +214,7 @@ def _usual_outcome(
 ) -> Outcome | None:
     """What the usual case did, if it ended as expected, for a case that is compared with it."""
     step = load(ref)
-    is_other = expected.lacks or expected.varies or expected.damaged
+    is_other = expected.lacks or expected.varies or expected.damaged or expected.other_host
     is_compared = not expected.explained and bool(is_other)
     if not is_compared or step.matrix.usual in ("", case.id):
         return None

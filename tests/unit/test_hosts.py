@@ -199,3 +199,27 @@ def test_a_pipeline_definition_says_how_many_hosts(tmp_path: Path) -> None:
         assert len(found.host_names) == hosts
         is_sharded = [one.distribution == "ShardedByS3Key" for one in found.inputs.values()]
         assert is_sharded == [hosts > 1]
+
+
+# Both hosts write, each its own part of the counts.
+BOTH_WRITE = SCRIPT.replace('if config["current_host"] == config["hosts"][0]:', "if True:")
+
+
+@pytest.mark.parametrize(
+    ("places", "script", "found"),
+    [
+        (PROCESSING, BOTH_WRITE, ["overwritten"]),
+        (PROCESSING, BOTH_WRITE.replace('"count.txt"', "(config['current_host'] + '.txt')"), []),
+        # Alike on both, as with the same data.
+        (PROCESSING, BOTH_WRITE.replace("str(lines)", "'counted'"), []),
+        (PROCESSING, SCRIPT, []),
+        # What a training job keeps of several hosts is not known.
+        (TRAINING, BOTH_WRITE, []),
+    ],
+)
+def test_hosts_of_a_processing_job_write_files_of_their_own(
+    tmp_path: Path, places: dict[str, str], script: str, found: list[str]
+) -> None:
+    ref = put(tmp_path, places, script=script, distribution="ShardedByS3Key")
+    result = prove(ref, FakeRunner(), "special=host-algo-2")
+    assert [one.key for one in result.findings] == found
