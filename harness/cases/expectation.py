@@ -83,6 +83,7 @@ class Expectation:
     `same_as` is the id of a case that must leave the same outputs: it passes the default of what
     this case leaves out, or the other way round; `default` says which value of what that is.
 
+    A case is `partial` that has not all files of an input: what its outputs hold is not known.
     `other_host` is set where the case is the usual one, as another host of the same job.
 
     With `whole`, complete outputs of the usual case may remain after a fault. `otherwise` is what
@@ -105,6 +106,7 @@ class Expectation:
     same_as: str = ""
     default: str = ""
     other_host: bool = False
+    partial: bool = False
     otherwise: Expectation | None = None
 
     def for_exit_code(self, exit_code: int | None) -> Expectation:

@@ -25,6 +25,8 @@ Files = Mapping[str, bytes]
 
 _MODEL = "model.tar.gz"
 _NAMES_A_MODEL = re.compile(r"model(_artifacts?)?(_input)?")
+# Choices of an input of which several files match one pattern.
+ONE_FILE_LESS = ("without-first-file", "without-last-file")
 _NOT_SAMPLES = ("__pycache__", ".gitkeep", ".DS_Store")
 _TABLES = (".csv", ".tsv")
 _CUT_SHORT = (".gz", ".tgz", ".zip", ".parquet")
@@ -91,12 +93,30 @@ class InputSamples:
             for kind in self._input.may_hold
             for choice, files in self._held(kind)
         }
+        allowed.update(
+            {choice: self._holding(files) for choice, files in self._with_one_file_less()}
+        )
         choices = {
             "absent": as_it_is,
             "empty": self._holding({}),
             "present": self._holding(self._files),
         }
         return Axis(self.name, choices, allowed)
+
+    def _with_one_file_less(self) -> Iterator[tuple[str, Files]]:
+        """The files without the first, and without the last, of several of one kind.
+
+        A script that reads one file of them alone does the same without another.
+        """
+        for pattern in self._input.file_patterns:
+            kind = PurePosixPath(pattern).suffix
+            names = sorted(one for one in self._files if self._files[one])
+            names = [one for one in names if fnmatch.fnmatch(one, pattern)]
+            if "*" in pattern and kind and len(names) > 1:
+                for choice, left_out in zip(ONE_FILE_LESS, (names[0], names[-1]), strict=True):
+                    rest = {name: data for name, data in self._files.items() if name != left_out}
+                    yield choice, rest
+                return
 
     def _held(self, kind: str) -> Iterator[tuple[str, Files]]:
         """The choices of one kind, and what the input holds then."""

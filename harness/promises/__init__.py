@@ -47,10 +47,12 @@ class Evidence:
     def succeeded(self) -> bool:
         """Whether the step succeeded as it must, and whole inputs let its outputs hold something.
 
-        What it makes of a damaged input is left to the promise `damaged-input`.
+        What it makes of a damaged input is left to the promise `damaged-input`, and what it makes
+        of a part of an input's files to `effect`.
         """
-        ended = self.as_expected and self.outcome.exit_code == 0 and not self.expected.damaged
-        return self.outcome.after is not None and ended
+        ended = self.as_expected and self.outcome.exit_code == 0
+        is_whole = not self.expected.damaged and not self.expected.partial
+        return self.outcome.after is not None and ended and is_whole
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from harness.promises.whole import what_is_lacking
 from harness.worlds.tree import is_under
 
 _KILLED = 128 + signal.SIGKILL
+# What a training job that is stopped has made so far is kept.
+_KEPT = ("/opt/ml/model", "/opt/ml/checkpoints", "/opt/ml/output")
 _SIGTERM_MOMENTS = (0.25, 0.5, 0.75)
 
 
@@ -43,17 +45,18 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     runs = [outputs(evidence, one, with_volatile=True) for one in usual.outcomes]
     now = outputs(evidence, evidence.outcome, with_volatile=True)
     for path, old, new in changed(before, now):
+        minor = not any(is_under(path, one) for one in _KEPT)
         if any(is_under(path, folder) for folder in free):
             continue
         if new is not None and tells_undeclared and not evidence.contract.may_write(path):
             continue
         if new is None:
             if any(path in run for run in runs):
-                yield Breach("older-output-gone", path, "as it was before", "nothing")
+                yield Breach("older-output-gone", path, "as it was before", "nothing", minor=minor)
         elif lacking := what_is_lacking(evidence, path, new, runs):
             wanted = "as it was before" if old is not None else "nothing, or the whole output"
             got = f"a {new.kind} of {len(new.data)} bytes: {lacking}"
-            yield Breach("partial-output", path, wanted, got)
+            yield Breach("partial-output", path, wanted, got, minor=minor)
 
 
 def _written_on_sigterm(evidence: Evidence) -> list[str]:

@@ -17,6 +17,10 @@ _SENTENCES: Mapping[Level, str] = {
 LEVELS = tuple(_SENTENCES)
 
 
+def _minor() -> list[str]:
+    return [one.name for one in PROMISES if one.minor]
+
+
 def explain(level: Level) -> str:
     """What a level is for, and which promises are errors and which are warnings there."""
     lines = [level, "", _SENTENCES[level]]
@@ -28,6 +32,8 @@ def explain(level: Level) -> str:
             "",
             "A failure that ends with exit code 0, and a script that does not end, are errors in "
             "every circumstance but SIGTERM.",
+            "",
+            f"Counted, and not told one by one: {', '.join(_minor())}.",
         ]
     return "\n".join(
         [

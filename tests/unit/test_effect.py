@@ -149,3 +149,52 @@ def test_an_argument_that_is_not_read_is_found_without_a_sample(
     ids = load(ref).matrix.ids
     assert "rows=present,ratio=other,n-jobs=omitted" in ids
     assert effects(ref) == ({(without, "warning")} if without else set())
+
+
+SEVERAL = """
+name: join
+entry_point: step.py
+inputs:
+  rows: {required: true, files: ["*.txt"], mounts: [/opt/ml/processing/input/rows]}
+outputs:
+  joined: {path: /opt/ml/processing/output/joined, files: {joined.txt: {contains: ["a[^b]*b"]}}}
+exit_codes: {0: joined, 1: failed}
+"""
+JOIN = """
+import glob, sys
+names = sorted(glob.glob("/opt/ml/processing/input/rows/*.txt"))
+if not names:
+    sys.exit("no .txt file in /opt/ml/processing/input/rows")
+texts = [open(one).read() for one in names]
+with open("/opt/ml/processing/output/joined/joined.txt", "w") as stream:
+    stream.write(str(texts[0] + texts[-1] if len(texts) == 2 else texts[0]) + "ab")
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("", "", set()),
+        # What needs both files may fail without one.
+        ("if not names:", "if len(names) == 1:\n    raise ValueError\nif not names:", set()),
+        ("texts[0] + texts[-1]", "texts[0]", {("rows (one file less)", "warning")}),
+        ("str(texts[0] + texts[-1] if len(texts) == 2 else texts[0])", "texts[-1]",
+         {("rows (one file less)", "warning")}),
+    ],
+)  # fmt: skip
+def test_each_of_several_files_has_an_effect(
+    tmp_path: Path, old: str, new: str, wanted: set[tuple[str, str]]
+) -> None:
+    samples = {"rows/1.txt": "a", "rows/2.txt": "b"}
+    ref = make_step(tmp_path, JOIN.replace(old, new), SEVERAL, samples)
+    assert effects(ref) == wanted
+
+
+def test_markers_and_files_of_any_kind_need_no_effect(tmp_path: Path) -> None:
+    samples = {"rows/1.txt": "a", "rows/2.txt": ""}
+    ref = make_step(tmp_path, JOIN, SEVERAL, samples)
+    other = SEVERAL.replace("*.txt", "*")
+    assert not any("file" in one for one in load(ref).matrix.ids)
+    (tmp_path / "other").mkdir()
+    ref = make_step(tmp_path / "other", JOIN, other, {**samples, "rows/2.txt": "b"})
+    assert not any("file" in one for one in load(ref).matrix.ids)
