@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.fuzz.executions import Executions
 from tests.fuzz.generator import Generator
-from tests.fuzz.readers import missing
+from tests.fuzz.readers import IN_PROCESS, NAMES, missing
 
 
 def _say(text: str) -> None:
@@ -24,7 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.fuzz", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--seconds", type=float, default=float("inf"))
-    parser.add_argument("--programs", type=int, default=8, metavar="N", help="every Nth accepted")
+    parser.add_argument("--programs", type=int, default=8, metavar="N", help="every Nth by all")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--go-on", action="store_true", help="do not stop at a fault")
     options = parser.parse_args()
@@ -38,7 +38,8 @@ def main() -> int:
         for number in itertools.count(1):
             archive = generator.archive()
             try:
-                executions.run(archive, programs=number % options.programs == 0)
+                every = number % options.programs == 0
+                executions.run(archive, NAMES if every else (IN_PROCESS[number % 3],))
             except Exception as error:
                 kept = options.keep / f"fault-{options.seed}-{number}.tar.gz"
                 kept.write_bytes(archive)

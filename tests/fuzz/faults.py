@@ -17,7 +17,9 @@ from typing import Any, Literal
 from tests.fuzz.executions import load
 
 Fault = Literal["none", "ENOSPC", "EIO", "EACCES", "EINTR", "short", "kill", "SIGTERM", "SIGINT"]
-FAULTS: tuple[Fault, ...] = ("ENOSPC", "EIO", "EACCES", "short", "kill", "SIGTERM", "SIGINT")
+FAULTS: tuple[Fault, ...] = (
+    *("ENOSPC", "EIO", "EACCES", "EINTR", "short", "kill", "SIGTERM", "SIGINT"),
+)
 
 _FUNCTIONS = (
     *("stat", "lstat", "open", "unlink", "replace", "rename", "mkdir", "rmdir", "fsync", "link"),

@@ -135,9 +135,9 @@ class Generator:
         if way == "plain":
             return plain
         if way == "bzip2":
-            return self._streams(plain, bz2.compress)
+            return self._streams(plain, lambda data: bz2.compress(data, 1))
         if way == "xz":
-            return self._streams(plain, lzma.compress)
+            return self._streams(plain, lambda data: lzma.compress(data, preset=0))
         if way == "members":
             return self._streams(plain, lambda data: gzip.compress(data, 1, mtime=0))
         packed = gzip.compress(plain, self._random.randrange(10), mtime=0)

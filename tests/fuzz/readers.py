@@ -8,7 +8,7 @@ import shutil
 import stat
 import subprocess
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
@@ -56,24 +56,27 @@ def _by_program(*command: str) -> Callable[[Path, Path], None]:
     return extract
 
 
-IN_PROCESS: Mapping[str, Callable[[Path, Path], None]] = {
+READERS: Mapping[str, Callable[[Path, Path], None]] = {
     "r:gz": _by_tarfile("r:gz", "fully_trusted"),
     "r|gz": _by_tarfile("r|gz", "fully_trusted"),
     "data": _by_tarfile("r:gz", "data"),
-}
-PROGRAMS: Mapping[str, Callable[[Path, Path], None]] = {
     "GNU tar": _by_program("tar", "-pxzf"),
     "bsdtar": _by_program("bsdtar", "-p", "--no-xattrs", "-xzf"),
 }
+FIRST, STEP = "r:gz", "extract_tarfile"
+"""The reader that the others are held against, and the step's own."""
+NAMES = (*READERS, STEP)
+IN_PROCESS = ("r|gz", "data", STEP)
 
 
-def trees(archive: Path, scratch: Path, *, programs: bool) -> dict[str, Tree]:
-    """What each reader extracts; raises `Misread`."""
+def trees(archive: Path, scratch: Path, by: Collection[str]) -> dict[str, Tree]:
+    """What each reader of `by` extracts; raises `Misread`."""
     found = {}
-    readers = {**IN_PROCESS, **(PROGRAMS if programs else {})}
     outside = scratch / "outside"
-    for name, extract in readers.items():
-        folder = scratch / "readers" / name.replace(" ", "-")
+    for name, extract in READERS.items():
+        if name not in by:
+            continue
+        folder = scratch / name.replace(" ", "-")
         # So deep that a way out shows beside it.
         target = folder / "a" / "b"
         target.mkdir(parents=True)
@@ -82,16 +85,16 @@ def trees(archive: Path, scratch: Path, *, programs: bool) -> dict[str, Tree]:
         strangers = [*folder.iterdir(), *(folder / "a").iterdir()]
         if sorted(strangers) != [folder / "a", target] or outside.exists():
             raise Misread(f"{name} writes out of its folder: {strangers}")
-        _remove(folder)
     return found
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
+    """Remove a folder, whatever the modes of those in it."""
     for top, folders, _ in os.walk(folder):
         for name in folders:
-            path = Path(top, name)
-            if not path.is_symlink():
-                path.chmod(0o700)
+            path = os.path.join(top, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)
     shutil.rmtree(folder)
 
 
