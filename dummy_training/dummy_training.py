@@ -853,7 +853,9 @@ class _Archive:
                 chain.append(target)
                 target = self.hard[target]
             self.hard.update(dict.fromkeys(chain, target))
-            kind = self._kinds.get(self._follow(_Place(), target).keys[-1])
+            # Of a link that comes later, programs make as many different things as there are.
+            folder, _, last = target.rpartition("/")
+            kind = self._kinds.get(self._follow(_Place(), folder).below(last).keys[-1])
             if kind not in (_ALONE, _LINKED) and name != HYPERPARAMETERS_FILE:
                 raise ValueError(f"{_shown(name)} is a hard link to nothing")
         chunk, follows = stream.piece(_CHUNK), False

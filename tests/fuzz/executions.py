@@ -76,7 +76,7 @@ class Executions:
         assert time.monotonic() - begun < SECONDS, "it takes too long"
         assert (model.read_bytes(), model.stat().st_mtime) == (archive, 1), "the input has changed"
         assert given.read_bytes() == GIVEN
-        left = os.listdir(out)
+        left = [path.name for path in out.iterdir()]
         assert left == (["model.tar.gz"] if ended == "accepted" else []), left
         if ended == "accepted":
             self._check(out / "model.tar.gz", by)

@@ -92,9 +92,9 @@ def remove(folder: Path) -> None:
     """Remove a folder, whatever the modes of those in it."""
     for top, folders, _ in os.walk(folder):
         for name in folders:
-            path = os.path.join(top, name)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
+            path = Path(top, name)
+            if not path.is_symlink():
+                path.chmod(0o700)
     shutil.rmtree(folder)
 
 

@@ -49,6 +49,9 @@ INVALID = {
     "file below a file": A + file(b"a/b") + END,
     "file in the place of a folder": folder(b"a") + A + END,
     "hard link to nothing": link(b"l", b"nowhere", b"1") + END,
+    "hard link to a link that comes later": (
+        link(b"d/h", b"l", b"1") + file(b"a") + link(b"l", b"a") + END
+    ),
     "hard links in a ring": link(b"k", b"l", b"1") + link(b"l", b"k", b"1") + END,
     "hard link in the place of a file": A + Z + link(b"a", b"z.txt", b"1") + END,
     "hard link whose target is replaced": A + link(b"l", b"a", b"1") + A + END,
