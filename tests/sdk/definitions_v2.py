@@ -1,12 +1,14 @@
-"""Writes a pipeline definition with the SageMaker Python SDK 2; needs no account, no network."""
+"""A pipeline definition of the SageMaker Python SDK 2; needs no account, no network.
+
+Imported by `local_runs.py`, in the environment of the SDK.
+"""
 
 from __future__ import annotations
 
-import sys
-import tempfile
 from pathlib import Path
 from unittest.mock import MagicMock
 
+from local_runs import REGION, ROLE
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput
 from sagemaker.processing import (
@@ -25,8 +27,6 @@ from sagemaker.workflow.pipeline import Pipeline
 from sagemaker.workflow.pipeline_context import PipelineSession
 from sagemaker.workflow.steps import ProcessingStep, TrainingStep
 
-REGION = "eu-west-1"
-ROLE = "arn:aws:iam::123456789012:role/step"
 IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/step:latest"
 INSTANCE = "ml.m5.xlarge"
 
@@ -131,10 +131,3 @@ def definition(code: Path) -> str:
         steps=[prepare, train, condition],
         sagemaker_session=shared["sagemaker_session"],
     ).definition()
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("prepare.py", "train.py", "evaluate.py"):
-            (Path(folder) / name).touch()
-        Path(sys.argv[1]).write_text(definition(Path(folder)))

@@ -1,37 +1,34 @@
-"""Writes a pipeline definition with the SageMaker Python SDK 3; needs no account, no network."""
+"""A pipeline definition of the SageMaker Python SDK 3; needs no account, no network.
+
+Imported by `local_runs.py`, in the environment of the SDK.
+"""
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
 from pathlib import Path
 from unittest.mock import MagicMock
 
-REGION = "eu-west-1"
-ROLE = "arn:aws:iam::123456789012:role/step"
-IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/step:latest"
-INSTANCE = "ml.m5.xlarge"
-# The SDK asks for a region when it is imported, and would ask the account about the role.
-os.environ.update(AWS_DEFAULT_REGION=REGION, SAGEMAKER_VALIDATE_ROLE="false")
-
-from sagemaker.core.processing import FrameworkProcessor, ScriptProcessor  # noqa: E402
-from sagemaker.core.shapes import (  # noqa: E402
+from local_runs import REGION, ROLE
+from sagemaker.core.processing import FrameworkProcessor, ScriptProcessor
+from sagemaker.core.shapes import (
     ProcessingInput,
     ProcessingOutput,
     ProcessingS3Input,
     ProcessingS3Output,
 )
-from sagemaker.core.workflow.conditions import ConditionGreaterThan  # noqa: E402
-from sagemaker.core.workflow.execution_variables import ExecutionVariables  # noqa: E402
-from sagemaker.core.workflow.functions import Join  # noqa: E402
-from sagemaker.core.workflow.parameters import ParameterInteger, ParameterString  # noqa: E402
-from sagemaker.core.workflow.pipeline_context import PipelineSession  # noqa: E402
-from sagemaker.mlops.workflow.condition_step import ConditionStep  # noqa: E402
-from sagemaker.mlops.workflow.pipeline import Pipeline  # noqa: E402
-from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep  # noqa: E402
-from sagemaker.train import ModelTrainer  # noqa: E402
-from sagemaker.train.configs import Compute, InputData, OutputDataConfig, SourceCode  # noqa: E402
+from sagemaker.core.workflow.conditions import ConditionGreaterThan
+from sagemaker.core.workflow.execution_variables import ExecutionVariables
+from sagemaker.core.workflow.functions import Join
+from sagemaker.core.workflow.parameters import ParameterInteger, ParameterString
+from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.mlops.workflow.condition_step import ConditionStep
+from sagemaker.mlops.workflow.pipeline import Pipeline
+from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
+from sagemaker.train import ModelTrainer
+from sagemaker.train.configs import Compute, InputData, OutputDataConfig, SourceCode
+
+IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/step:latest"
+INSTANCE = "ml.m5.xlarge"
 
 
 def session() -> PipelineSession:
@@ -144,10 +141,3 @@ def definition(code: Path) -> str:
         steps=[prepare, train, condition],
         sagemaker_session=pipeline_session,
     ).definition()
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("prepare.py", "train.py", "evaluate.py"):
-            (Path(folder) / name).touch()
-        Path(sys.argv[1]).write_text(definition(Path(folder)))

@@ -26,13 +26,16 @@ def python_of(version: str) -> Path:
 
 def need_engine() -> None:
     """Skip the test where no engine has the image, or fail it where SDKs are required."""
+    if not _has_image():
+        _missing(f"no Docker engine has the image {IMAGE}; run: make base-image")
+
+
+def _has_image() -> bool:
     command = ["docker", "image", "inspect", IMAGE]
     try:
-        known = subprocess.run(command, capture_output=True, check=False).returncode == 0
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:
-        known = False
-    if not known:
-        _missing(f"no Docker engine has the image {IMAGE}; run: make base-image")
+        return False
 
 
 def _missing(reason: str) -> None:
@@ -64,26 +67,26 @@ def run_with_sdk(python: Path, script: str, *arguments: str, folder: Path) -> st
     return done.stdout
 
 
-def local_runs(version: str, temporary: pytest.TempPathFactory) -> Path:
-    """The folder of what one SDK has run in local mode, once for all tests: `local_pipeline.py`.
+def sdk_runs(version: str, temporary: pytest.TempPathFactory) -> Path:
+    """The folder of all that one SDK has made, in one process for all tests: `local_runs.py`.
 
-    `results.json` holds its lines.
+    What runs in containers is there where an engine has the image.
     """
     python = python_of(version)
-    need_engine()
     shared = temporary.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
     folder = shared / f"sdk-{version}"
+    done = folder / "done"
     with (shared / f"sdk-{version}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "results.json").is_file():
+        if not done.is_file():
             folder.mkdir()
             script = str(ROOT / "dummy_training" / "dummy_training.py")
-            said = run_with_sdk(
-                python, "local_pipeline.py", str(folder), IMAGE, script, folder=folder
+            image = IMAGE if _has_image() else ""
+            done.write_text(
+                run_with_sdk(python, "local_runs.py", str(folder), image, script, folder=folder)
             )
-            (folder / "results.json").write_text(said)
     return folder
 
 

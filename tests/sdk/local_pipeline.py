@@ -1,49 +1,21 @@
 """Runs the step, a packaging and a payload step as a pipeline in the local mode of an SDK.
 
-    python local_pipeline.py FOLDER IMAGE SCRIPT_FOLDER
-
-S3 and all else of AWS are those of moto, in this process; containers need none of it. Prints a
-JSON line for each run, SOURCE and INTERNAL. Writes the definitions of the pipelines to FOLDER, and
-what scripts see of their jobs to `worlds.json` there.
+Imported by `local_runs.py`, in the environment of an SDK. S3 and all else of AWS are those of moto,
+in this process; containers need none of it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import logging
-import os
-import sys
 import tarfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-REGION = "eu-west-1"
-ROLE = "arn:aws:iam::123456789012:role/step"
-BUCKET = "bucket"
-VERSION = int(version("sagemaker").partition(".")[0])
-
-os.environ.update(
-    AWS_ACCESS_KEY_ID="none",
-    AWS_SECRET_ACCESS_KEY="none",
-    AWS_DEFAULT_REGION=REGION,
-    AWS_EC2_METADATA_DISABLED="true",
-    SAGEMAKER_VALIDATE_ROLE="false",
-    SAGEMAKER_SUPPRESS_V2_WARNING="1",
-)
-for name in ("SAGEMAKER_USER_CONFIG_OVERRIDE", "SAGEMAKER_ADMIN_CONFIG_OVERRIDE"):
-    os.environ[name] = str(Path(__file__).with_name("no_telemetry.yaml"))
-
-import boto3  # noqa: E402
-from moto import mock_aws  # noqa: E402
-
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "dummy_training"))
-
-from pipeline import DummyTrainingConfig, DummyTrainingStepBuilder  # noqa: E402
+import boto3
+from local_runs import BUCKET, HERE, REGION, ROLE, VERSION
+from pipeline import DummyTrainingConfig, DummyTrainingStepBuilder
 
 if VERSION == 2:
     from sagemaker.processing import ProcessingInput, ProcessingOutput, ScriptProcessor
@@ -175,8 +147,8 @@ def run(kind: str, folder: Path, source: Path, image: str) -> dict[str, Any]:
     }
 
 
-def main(folder: Path, image: str, script: Path) -> None:
-    logging.disable(logging.WARNING)
+def runs_of(folder: Path, image: str, script: Path) -> list[dict[str, Any]]:
+    """The runs of both pipelines, whose definitions are written to the folder; AWS is moto's."""
     sources = {"SOURCE": folder / "source", "INTERNAL": folder / "internal"}
     for source in sources.values():
         source.mkdir(parents=True)
@@ -185,22 +157,6 @@ def main(folder: Path, image: str, script: Path) -> None:
     (sources["SOURCE"] / "models" / "model.tar.gz").write_bytes(model())
     (sources["SOURCE"] / "hyperparams").mkdir()
     (sources["SOURCE"] / "hyperparams" / "hyperparameters.json").write_text('{"from": "SOURCE"}')
-    results = []
-    with mock_aws():
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        s3.put_object(Bucket=BUCKET, Key="given/hyperparameters.json", Body=b'{"from": "INTERNAL"}')
-        for kind, source in sources.items():
-            # What containers say is not a result.
-            with contextlib.redirect_stdout(sys.stderr):
-                results.append(run(kind, folder, source, image))
-        # Here, since the import of an SDK takes longer than its jobs.
-        from local_worlds import worlds_of
-
-        (folder / "worlds.json").write_text(json.dumps(worlds_of(folder, image)))
-    for result in results:
-        sys.stdout.write(json.dumps(result) + "\n")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="given/hyperparameters.json", Body=b'{"from": "INTERNAL"}')
+    return [run(kind, folder, source, image) for kind, source in sources.items()]

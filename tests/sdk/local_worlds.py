@@ -1,6 +1,6 @@
 """What a script sees as a ScriptProcessor's and a FrameworkProcessor's job, in local mode.
 
-Imported by `local_pipeline.py`, in the environment of an SDK.
+Imported by `local_runs.py`, in the environment of an SDK.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from local_pipeline import BUCKET, HERE, REGION, ROLE, VERSION, given, made
+from local_pipeline import given, made
+from local_runs import BUCKET, HERE, REGION, ROLE, VERSION
 
 if VERSION == 2:
     from sagemaker.local import LocalSession

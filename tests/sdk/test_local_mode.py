@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -57,34 +57,32 @@ def step(folder: Path, places: tuple[str, str], extra: str) -> StepRef:
     return make_step(folder, filled(SCRIPT), filled(CONTRACT), {"rows/rows.csv": "a\n1\n"})
 
 
-@pytest.mark.parametrize(
-    ("places", "extra", "promises"),
-    [
-        (PROCESSING, FIRST, set()),
-        (TRAINING, "assert os.environ['SM_CHANNEL_ROWS']", set()),
-        (PROCESSING, "import tempfile; os.rename(tempfile.mkdtemp(), 'OUTPUT/x')", {"exit-code"}),
-        (PROCESSING, "open('/srv/left', 'w').close()", {"nothing-undeclared"}),
-        (PROCESSING, "open('MOUNT/left', 'w').close()", {"inputs-unchanged"}),
-    ],
-)
-def test_a_job_is_judged_as_a_case(
-    tmp_path: Path,
-    runner: LocalModeRunner,
-    places: tuple[str, str],
-    extra: str,
-    promises: set[str],
-) -> None:
-    trial = prove(step(tmp_path, places, extra), runner, "rows=present")
-    found = {one.promise for one in trial.findings if one.severity == "error"}
-    assert trial.unproven == ""
-    assert found >= promises
-    assert bool(found) == bool(promises), trial.findings
+# Name → places, what the script does besides, and the promises that it breaks.
+JOBS: Mapping[str, tuple[tuple[str, str], str, set[str]]] = {
+    "processing": (PROCESSING, FIRST, set()),
+    "training": (TRAINING, "assert os.environ['SM_CHANNEL_ROWS']", set()),
+    "a move across mounts": (
+        PROCESSING,
+        "import tempfile; os.rename(tempfile.mkdtemp(), 'OUTPUT/x')",
+        {"exit-code"},
+    ),
+    "something left": (PROCESSING, "open('/srv/left', 'w').close()", {"nothing-undeclared"}),
+    "an input changed": (PROCESSING, "open('MOUNT/left', 'w').close()", {"inputs-unchanged"}),
+}
 
 
-def test_what_no_job_can_express_is_told_and_fails_nothing(
-    tmp_path: Path, runner: LocalModeRunner
-) -> None:
-    ref = step(tmp_path, PROCESSING, "")
+def test_jobs_are_judged_as_cases(tmp_path: Path, runner: LocalModeRunner) -> None:
+    """All of them in one process of the SDK, which takes longer to start than its jobs.
+
+    What no job can express is told, and fails nothing.
+    """
+    for name, (places, extra, promises) in JOBS.items():
+        trial = prove(step(tmp_path / name, places, extra), runner, "rows=present")
+        found = {one.promise for one in trial.findings if one.severity == "error"}
+        assert trial.unproven == "", name
+        assert found >= promises, (name, trial.findings)
+        assert bool(found) == bool(promises), (name, trial.findings)
+    ref = step(tmp_path / "circumstances", PROCESSING, "")
     result = prove(ref, runner, "circumstance=umask-077")
     assert result.unproven == "no job: it has another user or umask"
     assert result.unproven_severity == "warning"

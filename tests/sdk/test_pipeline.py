@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.contracts.edges import broken_edges
-from tests.sdk.environments import ROOT, local_runs
+from tests.sdk.environments import ROOT, need_engine, sdk_runs
 from tests.sdk.expected import STEPS, VERSIONS
 
 STEP = ROOT / "dummy_training"
@@ -24,16 +24,12 @@ KINDS = ("SOURCE", "INTERNAL")
 @pytest.fixture(scope="module", params=VERSIONS)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of both pipelines with one SDK: results and definitions."""
-    return local_runs(request.param, tmp_path_factory)
-
-
-def results(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "results.json").read_text().splitlines()
-    return [json.loads(line) for line in lines if line.startswith("{")]
+    need_engine()
+    return sdk_runs(request.param, tmp_path_factory)
 
 
 def test_the_pipeline_runs_to_its_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = results(folder)
+    found: list[dict[str, Any]] = json.loads((folder / "results.json").read_text())
     with capsys.disabled():
         for one in found:
             print(f"\nSDK {one['sdk']} {one['kind']}: {one['status']} in {one['seconds']} s")  # noqa: T201

@@ -15,7 +15,7 @@ import pytest
 
 from harness.runners.real.container import ContainerRunner
 from harness.runs.step import StepRef, load
-from tests.sdk.environments import IMAGE, local_runs, need_engine
+from tests.sdk.environments import IMAGE, need_engine, sdk_runs
 from tests.sdk.expected import STEPS, VERSIONS
 from tests.unit.derived import make_step
 
@@ -64,7 +64,8 @@ EXPLAINED = (
 @pytest.fixture(scope="module", params=VERSIONS)
 def worlds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What a script tells of its job of each type, with one SDK."""
-    folder = local_runs(request.param, tmp_path_factory)
+    need_engine()
+    folder = sdk_runs(request.param, tmp_path_factory)
     return json.loads((folder / "worlds.json").read_text())
 
 
@@ -127,6 +128,16 @@ def differences(theirs: Any, ours: Any) -> dict[str, tuple[object, object]]:
         for place in sorted({*one, *other})
         if one.get(place) != other.get(place)
     }
+
+
+def test_every_row_explains_something(ours: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A row that explains nothing any more would hide what comes next."""
+    found: set[str] = set()
+    for version in VERSIONS:
+        told = json.loads((sdk_runs(version, tmp_path_factory) / "worlds.json").read_text())
+        found |= {place for one in PROFILES for place in differences(told[one], ours[one])}
+    unused = [row for row, _ in EXPLAINED if not any(re.fullmatch(row, one) for one in found)]
+    assert unused == []
 
 
 @pytest.mark.parametrize("profile", PROFILES)
