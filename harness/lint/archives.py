@@ -27,7 +27,12 @@ def unsafe_extraction(subject: Subject) -> Iterator[Problem]:
         if any(node.attr == "extraction_filter" for node in attributes):
             return
     for facts in subject.syntaxes():
-        for node, message, fix in _unsafe(facts):
+        tars = {
+            one.place.line
+            for one in subject.facts.paths
+            if one.place.file == facts.script and one.path.endswith(_TAR_SUFFIXES)
+        }
+        for node, message, fix in _unsafe(facts, tars):
             problem = subject.at_node(facts, "STEP501", message, fix, node)
             yield replace(problem, edit=_edit(facts, node))
 
@@ -42,11 +47,13 @@ def _edit(facts: Syntax, node: ast.Call) -> Edit | None:
     return Edit(facts.script, node.lineno, source, f'{source[:-1].rstrip(", ")}, filter="data")')
 
 
-def _unsafe(facts: Syntax) -> Iterator[tuple[ast.Call, str, str]]:
+def _unsafe(facts: Syntax, tars: set[int]) -> Iterator[tuple[ast.Call, str, str]]:
+    """The calls that extract without a look; `tars` are the lines that use a tar by its name."""
     modules = {name.partition(".")[0] for name in facts.imports.values()}
     for node in facts.calls():
         if facts.called_name(node) == "shutil.unpack_archive":
-            if _is_tar(facts, node) and not _has_filter(facts, node):
+            is_tar = _is_tar(facts, node) or (len(node.args) < 3 and node.lineno in tars)
+            if is_tar and not _has_filter(facts, node):
                 yield (
                     node,
                     "unpack_archive() writes wherever the archive says",

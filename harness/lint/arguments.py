@@ -12,6 +12,14 @@ from harness.reading.platform import is_of_platform, normalised
 from harness.reading.values import Argument
 
 _VARIABLE_PREFIX = "SM_HP_"
+# Types of which `type=` makes something else than their name says.
+_MISREAD = {
+    "bool": 'every text but "" for True',
+    "?bool": 'every text but "" for True',
+    "?list": "a text apart into its characters",
+    "?tuple": "a text apart into its characters",
+    "?dict": "no text at all",
+}
 # What a plain description of an argument says of it: `default 3`, `training or testing`.
 _SAYS_DEFAULT = re.compile(r"default:?\s+(?P<value>[^\s,;]+)", re.I)
 _SAYS_CHOICES = re.compile(r"[\w.-]+((, | or |, or | \| |\|)[\w.-]+)+")
@@ -21,13 +29,18 @@ _SAYS_REQUIRED = re.compile(r"required\b(?! (unless|if))", re.I)
 def undeclared_arguments(subject: Subject) -> Iterator[Problem]:
     """Each argument of a parser that the contract does not declare.
 
-    Those whose default is a variable of the platform, or a path of it, need no word of it.
+    Those whose default is a variable of the platform, or a path of it, need no word of it; nor do
+    those that a declared variable gives.
     """
     declared = {normalised(name) for name in subject.contract.arguments}
+    environment = subject.contract.environment
+    variables = {*environment.required, *environment.optional, *environment.always}
     seen: set[tuple[str, ...]] = set()
     for one in subject.facts.arguments:
         names = {normalised(name) for name in (*one.names, one.dest)}
         if declared & names or one.names in seen or is_of_platform(one):
+            continue
+        if one.source in ("click", "typer") and variables & set(one.variables):
             continue
         if not subject.counts(one.place, one.reached):
             continue
@@ -58,7 +71,9 @@ def missing_arguments(subject: Subject) -> Iterator[Problem]:
         return
     if any(not one.name for one in facts.hyperparameters):
         return
-    known = {normalised(name) for one in facts.arguments for name in (*one.names, one.dest)}
+    # With flags, the name of the attribute is not one that can be passed.
+    known = {normalised(name) for one in facts.arguments for name in one.names}
+    known |= {normalised(one.dest) for one in facts.arguments if one.positional}
     known |= {normalised(one.name) for one in facts.hyperparameters}
     known |= {
         normalised(one.name.removeprefix(_VARIABLE_PREFIX).lower())
@@ -154,6 +169,19 @@ def _is_same(text: str, value: object) -> bool:
         return float(text) == float(str(value))
     except ValueError:
         return False
+
+
+def misread_arguments(subject: Subject) -> Iterator[Problem]:
+    """Each argument whose type takes any text for something else than it says."""
+    for one in subject.facts.arguments:
+        what = _MISREAD.get(one.type or "")
+        if what is None or one.source != "argparse" or is_of_platform(one):
+            continue
+        if subject.counts(one.place, one.reached):
+            kind = (one.type or "").lstrip("?")
+            message = f"the argument {one.names[0]} is of type={kind}, which takes {what}"
+            fix = 'action="store_true", choices, or a function that reads the text'
+            yield subject.problem("STEP306", message, fix, one.place)
 
 
 def unparsed_arguments(subject: Subject) -> Iterator[Problem]:

@@ -93,6 +93,11 @@ CODES: Mapping[str, Code] = {
         "A training job keeps /opt/ml/model and /opt/ml/output alone; all else is lost.",
         "outputs:\n  model: {path: /opt/ml/model}",
     ),
+    "STEP112": Code(
+        "an optional input that the script fails without",
+        "The contract says that the job may go without it; the job that does ends with an error.",
+        "if RULES.exists():\n    rules = json.loads(RULES.read_text())",
+    ),
     "STEP201": Code(
         "an environment variable that is read and not declared",
         "Whoever makes the job reads the contract; a variable that is not in it is never set.",
@@ -139,6 +144,11 @@ CODES: Mapping[str, Code] = {
         "model = fit(depth=args.depth)",
         "warning",
         "strict",
+    ),
+    "STEP306": Code(
+        "an argument whose type does not read what is passed",
+        'bool("False") is True, and list("ab") two texts: the value is none that was passed.',
+        'parser.add_argument("--shuffle", action="store_true")',
     ),
     "STEP401": Code(
         "no main(input_paths, output_paths, environ_vars, job_args)",

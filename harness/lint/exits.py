@@ -28,7 +28,15 @@ def unused_exit_codes(subject: Subject) -> Iterator[Problem]:
         can.add(_WRONG_ARGUMENTS)
     for code in subject.contract.exit_codes:
         if code == _STOPPED:
-            if _has_handler(subject) or code in codes:
+            if code in codes or (_has_handler(subject) and not _never_stops(subject, codes)):
+                continue
+            if _has_handler(subject):
+                yield subject.in_contract(
+                    "STEP504",
+                    f"the exit code {code} is declared, and no handler of SIGTERM ends with it",
+                    "sys.exit(143) in the handler, or after it",
+                    *("exit_codes", str(code)),
+                )
                 continue
             yield subject.in_contract(
                 "STEP504",
@@ -43,6 +51,12 @@ def unused_exit_codes(subject: Subject) -> Iterator[Problem]:
                 "take it out of the contract, or end with it",
                 *("exit_codes", str(code)),
             )
+
+
+def _never_stops(subject: Subject, codes: set[int | None]) -> bool:
+    """Whether the handler of SIGTERM is known, and nothing ends with the code of the signal."""
+    is_known = subject.facts.signals.get(int(signal.SIGTERM)) is not None
+    return is_known and None not in codes and not subject.facts.runs_programs
 
 
 def _has_handler(subject: Subject) -> bool:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from harness.lint.problem import Problem
 from harness.lint.subject import Subject
 from harness.lint.syntax import Function, Syntax, walk_scope
+from harness.worlds.tree import is_under
 
 _BROAD = ("BaseException", "Exception")
 _EXITS = ("sys.exit", "os._exit", "exit", "quit", "SystemExit")
@@ -24,6 +25,10 @@ _ERROR_LEVELS = ("error", "exception", "critical", "fatal")
 # Methods of executors that keep an exception for whoever asks for the result.
 _HANDED = ("submit", "apply_async", "map_async", "starmap_async")
 _FIX = "raise again, or end with sys.exit(1)"
+# They give an exit code, and raise nothing.
+_PROGRAMS = ("subprocess.run", "subprocess.call", "os.system")
+_UNCHECKED = ast.Constant(False)
+_ROOT = "/opt/ml"
 
 
 def hidden_failure(subject: Subject) -> Iterator[Problem]:
@@ -36,6 +41,36 @@ def hidden_failure(subject: Subject) -> Iterator[Problem]:
     """
     for node, message, fix in _hidden(subject.script, subject.facts.failing):
         yield subject.at_node(subject.script, "STEP502", message, fix, node)
+    required = [
+        path for one in subject.contract.inputs.values() if one.required for path in one.mounts
+    ]
+    for path, place in subject.facts.excused.items():
+        if any(is_under(path, one) for one in required):
+            message = f"without {path}, of an input that is required, the script ends with 0"
+            yield subject.problem("STEP502", message, "end with sys.exit(1)", place)
+
+
+def unchecked_programs(subject: Subject) -> Iterator[Problem]:
+    """Each program that is given a folder of the job, and whose exit code nobody looks at."""
+    given = {one.place for one in subject.facts.paths if one.path.startswith(_ROOT)}
+    given |= {place for _, place in subject.facts.texts}
+    lines = {(one.file, one.line, one.column) for one in given}
+    for facts in subject.syntaxes():
+        for node in facts.calls():
+            name = facts.called_name(node)
+            if name not in _PROGRAMS or not facts.is_value_unused(node):
+                continue
+            words = {one.arg: one.value for one in node.keywords}
+            is_checked = None in words or not isinstance(
+                words.get("check", _UNCHECKED), ast.Constant
+            )
+            check = words.get("check")
+            is_checked = is_checked or (isinstance(check, ast.Constant) and check.value is True)
+            problem = subject.at_node(facts, "STEP502", "", "", node)
+            if not is_checked and (problem.file, problem.line, problem.column) in lines:
+                message = f"{name}() may fail, and nobody looks at its exit code"
+                fix = "subprocess.run(..., check=True)"
+                yield subject.at_node(facts, "STEP502", message, fix, node)
 
 
 def _hidden(facts: Syntax, failing: set[ast.AST]) -> Iterator[tuple[ast.AST, str, str]]:
@@ -72,7 +107,21 @@ def _hidden(facts: Syntax, failing: set[ast.AST]) -> Iterator[tuple[ast.AST, str
                 if isinstance(part, ast.Return) or _exits_with_success(facts, part):
                     message = f"`{ast.unparse(part)}` in finally swallows every failure"
                     yield part, message, "move it out of the finally"
-    yield from _success_after_error(facts)
+    yield from _success_after_error(facts, exit_code_scope)
+    yield from _unused_codes(facts, exit_code_scope)
+
+
+def _unused_codes(facts: Syntax, scope: _ExitCodeScope) -> Iterator[tuple[ast.AST, str, str]]:
+    """Each exit code that main returns, where nobody ends with it."""
+    for node in facts.nodes:
+        if not isinstance(node, ast.Return) or node not in scope.unused_results:
+            continue
+        value = node.value
+        is_code = isinstance(value, ast.Constant) and type(value.value) is int and value.value
+        handlers = [one for one in facts.ancestors(node) if isinstance(one, ast.ExceptHandler)]
+        if is_code and not any(_is_broad(facts, exception_types(one), True) for one in handlers):
+            message = f"`{ast.unparse(node)}` is no exit code: nobody ends with it"
+            yield node, message, "call it as sys.exit(main(...))"
 
 
 def _only_logs(facts: Syntax, handler: ast.ExceptHandler) -> bool:
@@ -100,11 +149,17 @@ def _is_followed(facts: Syntax, handler: ast.ExceptHandler) -> bool:
     return attempt in body and body.index(attempt) < len(body) - 1
 
 
-def _success_after_error(facts: Syntax) -> Iterator[tuple[ast.AST, str, str]]:
-    """Each exit with 0 whose statement before logs an error."""
+def _success_after_error(
+    facts: Syntax, scope: _ExitCodeScope
+) -> Iterator[tuple[ast.AST, str, str]]:
+    """Each exit with 0, or return of 0 from main, whose statement before logs an error."""
     for node in facts.nodes:
         for body in (getattr(node, "body", None), getattr(node, "orelse", None)):
-            if not isinstance(body, list) or isinstance(node, ast.ExceptHandler):
+            if not isinstance(body, list):
+                continue
+            if isinstance(node, ast.ExceptHandler) and _is_broad(
+                facts, exception_types(node), node in scope.nodes
+            ):
                 continue
             for first, second in pairwise(body):
                 if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Call)):
@@ -114,9 +169,15 @@ def _success_after_error(facts: Syntax) -> Iterator[tuple[ast.AST, str, str]]:
                 exits = second.value if isinstance(second, ast.Expr) else None
                 if isinstance(second, ast.Raise):
                     exits = second.exc
+                if isinstance(second, ast.Return) and second in scope.nodes:
+                    is_zero = isinstance(second.value, ast.Constant) and second.value.value == 0
+                    exits = second.value if is_zero and scope.uses_results else None
                 is_logged = method in _ERROR_LEVELS and "log" in owner.lower()
-                if is_logged and exits is not None and _exits_with_success(facts, exits):
-                    message = f"`{ast.unparse(exits)}` ends a failure that is logged with 0"
+                is_success = isinstance(second, ast.Return) or (
+                    exits is not None and _exits_with_success(facts, exits)
+                )
+                if is_logged and exits is not None and is_success:
+                    message = f"`{ast.unparse(second)}` ends a failure that is logged with 0"
                     yield exits, message, "end with sys.exit(1)"
 
 
@@ -163,6 +224,8 @@ class _ExitCodeScope:
     def __init__(self, facts: Syntax) -> None:
         """Collect main and its direct and indirect callers."""
         names = {"main"}
+        if "main" not in facts.functions:
+            names |= _only_call(facts)
         calls = {
             name: {
                 facts.called_name(part) for part in walk_scope(node) if isinstance(part, ast.Call)
@@ -176,12 +239,25 @@ class _ExitCodeScope:
         ]
         self.nodes = {part for one in statements for part in walk_scope(one)}
         self.unused_results: set[ast.AST] = set()
+        self.uses_results = False
         for name in names & facts.functions.keys():
             parts = set(walk_scope(facts.functions[name]))
             self.nodes |= parts
             uses = [node for node in facts.calls() if facts.called_name(node) == name]
             if uses and all(facts.is_value_unused(node) for node in uses):
                 self.unused_results |= parts
+            elif uses:
+                self.uses_results = True
+
+
+def _only_call(facts: Syntax) -> set[str]:
+    """The function that does the work of a script without main: the only one that it calls."""
+    own = {
+        facts.called_name(node.value)
+        for node in facts.top_level
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    } & facts.functions.keys()
+    return own if len(own) == 1 else set()
 
 
 def propagates(facts: Syntax, node: ast.ExceptHandler) -> bool:

@@ -144,11 +144,17 @@ def unused_paths(subject: Subject) -> Iterator[Problem]:
     for path, (part, name, key) in subject.declared_paths.items():
         if path in optional or (reads_anything if part == "inputs" else writes_anything):
             continue
-        if any(is_under(folder, path) or _covers(folder, path, one) for folder, one in used):
+        uses = [one for folder, one in used if is_under(folder, path) or _covers(folder, path, one)]
+        is_tested = any(one.use == "test" for one in uses)
+        if part == "inputs" and is_tested and all(one.use == "test" or one.passed for one in uses):
+            what = "is only looked for, and never read"
+        elif uses or any(path in one for one, _ in facts.texts):
             continue
+        else:
+            what = "is never used"
         yield subject.in_contract(
             "STEP102",
-            f"{path}, which the contract declares for {name}, is never used",
+            f"{path}, which the contract declares for {name}, {what}",
             "use it, or take it out of the contract",
             *(part, name, key, path),
         )
@@ -233,6 +239,69 @@ def _unnamed_output(contract: Contract, path: str) -> str | None:
                 return None
             found = name
     return found
+
+
+def unwritten_files(subject: Subject) -> Iterator[Problem]:
+    """Each file that an output must have, where all that is written there is known without it."""
+    facts = subject.facts
+    if not facts.complete or facts.runs_programs or _has_unknown(subject)[1]:
+        return
+    for name, output in subject.contract.outputs.items():
+        uses = [
+            one
+            for one in facts.paths
+            if one.begins and (is_under(one.path, output.path) or is_under(output.path, one.path))
+        ]
+        changing = [
+            one for one in uses if one.use in ("write", "extract", "name") and not one.passed
+        ]
+        in_text = any(output.path in one for one, _ in facts.texts)
+        if not output.required or in_text or not any(one.reached for one in uses):
+            continue
+        if any(not one.exact or not is_under(one.path, output.path) for one in changing):
+            continue
+        written = {one.path for one in changing}
+        if output.path in written:
+            continue
+        for file in output.files:
+            path = posixpath.join(output.path, file)
+            if path not in written and not set(file) & set("*?[{"):
+                message = f"the output {name} must have {file}, and the script never writes it"
+                yield subject.in_contract(
+                    "STEP103",
+                    message,
+                    f"write {path}, or take it out of the contract",
+                    *("outputs", name, "files"),
+                )
+
+
+def demanded_inputs(subject: Subject) -> Iterator[Problem]:
+    """Each optional input that the script reads without a look whether it is there."""
+    facts = subject.facts
+    if subject.contract.job is not None or not facts.complete:
+        return
+    for name, one in subject.contract.inputs.items():
+        if one.required or len(one.mounts) != 1 or one.source:
+            continue
+        mount = one.mounts[0]
+        variable = f"{CHANNEL_VARIABLE}{posixpath.basename(mount).upper()}"
+        known = [read for read in facts.variables if read.name == variable and read.reached]
+        is_channel = posixpath.dirname(mount) == "/opt/ml/input/data"
+        if is_channel and known and all(read.required for read in known):
+            message = f"the channel {name} is optional, and the script fails without {variable}"
+            fix = f"os.environ.get({variable!r}), or declare it as required"
+            yield subject.problem("STEP112", message, fix, known[0].place)
+            continue
+        own = [use for use in facts.paths if use.begins and is_under(use.path, mount)]
+        paths = {mount, *(use.path for use in own)}
+        if paths & facts.dispensable or any(use.use in ("test", "list") for use in own):
+            continue
+        reads = [use for use in own if use.use == "read" and use.certain and use.reached]
+        reads = [use for use in reads if not use.caught and not use.variable]
+        if reads:
+            message = f"the input {name} is optional, and the script fails without it"
+            fix = "ask whether it is there, or declare it as required"
+            yield subject.problem("STEP112", message, fix, reads[0].place)
 
 
 def misplaced_writes(subject: Subject) -> Iterator[Problem]:

@@ -108,7 +108,7 @@ def relative_paths(subject: Subject) -> Iterator[Problem]:
 
 
 def unsorted_listings(subject: Subject) -> Iterator[Problem]:
-    """Each loop through a folder in the order of the file system."""
+    """Each loop through a folder in the order of the file system, or through a set."""
     for facts in subject.syntaxes():
         for node in facts.calls():
             name = facts.called_name(node)
@@ -131,6 +131,19 @@ def unsorted_listings(subject: Subject) -> Iterator[Problem]:
             if is_iterated and not set(around) & set(_ORDERED):
                 message = f"{ast.unparse(node)} has no order of its own"
                 yield subject.at_node(facts, "STEP109", message, "put sorted() around it", node)
+        for loop in facts.nodes:
+            if isinstance(loop, ast.For) and _is_set(facts, loop.iter):
+                message = f"{ast.unparse(loop.iter)} has another order in each run"
+                yield subject.at_node(
+                    facts, "STEP109", message, "put sorted() around it", loop.iter
+                )
+
+
+def _is_set(facts: Syntax, node: ast.expr) -> bool:
+    """Whether a loop goes through a set, which has no order."""
+    if isinstance(node, ast.Call):
+        return facts.called_name(node) in ("set", "frozenset")
+    return isinstance(node, ast.Set | ast.SetComp)
 
 
 def scratch_left(subject: Subject) -> Iterator[Problem]:

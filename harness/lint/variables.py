@@ -140,6 +140,16 @@ def different_variables(subject: Subject) -> Iterator[Problem]:
                 yield subject.problem("STEP203", message, "make them the same", others[0].place)
 
 
+def overwritten_variables(subject: Subject) -> Iterator[Problem]:
+    """Each declared variable that the script sets itself before anything has read it."""
+    environment = subject.contract.environment
+    for name, place in subject.facts.overwritten.items():
+        if name in environment.required or name in environment.optional:
+            message = f"the script sets {name} itself, whatever the job says"
+            fix = f"os.environ.setdefault({name!r}, ...), or take it out of the contract"
+            yield subject.problem("STEP203", message, fix, place)
+
+
 def _is_same(one: str, other: str) -> bool:
     if one.strip().lower() == other.strip().lower():
         return True

@@ -55,6 +55,8 @@ class Calls(Conditions):
         self.yields: list[Value] = []
         self.returns: list[Value] = []
         self._given_tables: set[int] = set()
+        # Dictionaries of modules that nothing changes.
+        self.fixed_tables: list[Table] = []
         self._commands: list[Function] = []
         # How loops go on that end without a break.
         self._after_loops: list[frozenset[str]] = []
@@ -148,7 +150,7 @@ class Calls(Conditions):
         elif isinstance(value, Text | Variable | Parsed | Many) and any(
             one.text.startswith("/opt/ml") for one in self.alternatives(value)
         ):
-            self.use_path(value, "name", node)
+            self.use_path(value, "name", node, passed=True)
 
     def _conclude(self, outcomes: frozenset[str], fails: bool) -> None:
         self.failures += fails
@@ -186,8 +188,8 @@ class Calls(Conditions):
             self._after_loops = loops
 
     def is_given(self, table: Table) -> bool:
-        """Whether a dictionary is one that this function was called with."""
-        return id(table) in self._given_tables
+        """Whether a dictionary is one that this function was called with, or never changes."""
+        return id(table) in self._given_tables or any(one is table for one in self.fixed_tables)
 
     def _bound(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from typing import Literal
 
 from harness.reading.members import Members
 from harness.reading.recorder import MOST_STEPS
@@ -257,9 +258,11 @@ class Expressions(Members):
             ]
             return join(found or [*owner.items.values(), UNKNOWN])
         is_safe = owner.whole and isinstance(known, str) and known not in self.guarded
-        if is_safe and self.reached and self.is_given(owner) and not self.catches("KeyError"):
+        is_fixed = owner.of_parser or self.is_given(owner)
+        if is_safe and self.reached and is_fixed and not self.catches("KeyError"):
             keys = tuple(str(one) for one in owner.items)
-            self.facts.missing.append(MissingKey(str(known), keys, self.place(node)))
+            what: Literal["key", "argument"] = "argument" if owner.of_parser else "key"
+            self.facts.missing.append(MissingKey(str(known), keys, self.place(node), what))
         return UNKNOWN
 
     def is_given(self, table: Table) -> bool:
@@ -356,6 +359,8 @@ class Expressions(Members):
             ]
             return keys if keys and value.whole else [UNKNOWN], value.whole
         if isinstance(value, Class):
+            if value.is_enumeration:
+                return value.members, True
             members = [one for one in value.scope.names.values() if isinstance(one, Text)]
             return list(members) or [UNKNOWN], False
         if isinstance(value, Arguments):

@@ -40,6 +40,10 @@ class PathUse:
     certain: bool = True
     # Whether it is a file for sure, and no folder.
     is_file: bool = True
+    # Whether the script handles that it is not there.
+    caught: bool = False
+    # Whether a function of the script's own is given it, and no more.
+    passed: bool = False
 
 
 @dataclass(eq=False)
@@ -120,9 +124,15 @@ class Facts:
     # Variables that the script sets, and those that it sets where they are not set.
     set_variables: set[str] = field(default_factory=set)
     kept_variables: set[str] = field(default_factory=set)
+    # Variables that the script sets in every run, and has not read before.
+    overwritten: dict[str, Place] = field(default_factory=dict)
+    # Paths without which the script ends with 0.
+    excused: dict[str, Place] = field(default_factory=dict)
     # Paths whose absence the script fails for, and those that it goes on without.
     demanded: set[str] = field(default_factory=set)
     dispensable: set[str] = field(default_factory=set)
+    # Texts with paths in them that somebody else's function is given, such as queries.
+    texts: set[tuple[str, Place]] = field(default_factory=set)
     modules: Mapping[str, Module] = field(default_factory=dict)
     reached: set[ast.AST] = field(default_factory=set)
     # Whether the environment, or the words of the command line, are also used in unknown ways.

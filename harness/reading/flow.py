@@ -12,6 +12,7 @@ from harness.reading.values import (
 
 # A block that ends with its last statement.
 FALLS = frozenset({"falls"})
+_CHANGING = ("update", "setdefault", "pop", "popitem", "clear", "__setitem__")
 
 
 def merged(
@@ -27,6 +28,22 @@ def merged(
         first = one.get(name)
         merged[name] = value if first is None else first if first is value else join([first, value])
     return merged
+
+
+def changed_names(tree: ast.AST) -> set[str]:
+    """The names of values that are changed somewhere: items are set, or a method changes them."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        owner: ast.AST | None = None
+        if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            owner = node.value
+        elif isinstance(node, ast.AugAssign):
+            owner = node.target
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value if node.func.attr in _CHANGING else None
+        if isinstance(owner, ast.Name):
+            found.add(owner.id)
+    return found
 
 
 def breaks(handler: ast.ExceptHandler) -> bool:

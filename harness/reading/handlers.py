@@ -15,12 +15,20 @@ from harness.reading.flow import (
     merged,
 )
 from harness.reading.values import (
+    UNKNOWN,
+    Class,
     External,
+    Instance,
     Module,
     Unknown,
+    Value,
+    join,
 )
 
 _BROAD = ("Exception", "BaseException")
+# What a handler of another name catches too.
+_ALSO = {"KeyError": ("LookupError",)}
+_ABSENCES = ("FileNotFoundError", "OSError", "IOError", "EnvironmentError")
 _KEY_ERRORS = ("KeyError", "LookupError")
 
 
@@ -41,7 +49,11 @@ class Handlers(Calls):
             for one in caught
             if one != "*" or depth == self.depth
         }
-        return bool(names & {exception, "LookupError", "*"})
+        return bool(names & {exception, *_ALSO.get(exception, ()), "*"})
+
+    def catches_absence(self) -> bool:
+        """Whether the script handles here that a file is not there, and may do without it."""
+        return any(self.catches(one) for one in _ABSENCES)
 
     def _do_Try(self, node: ast.Try) -> frozenset[str]:
         return self._do_try(node, ())
@@ -80,7 +92,7 @@ class Handlers(Calls):
         small: bool,
     ) -> frozenset[str]:
         if handler.name:
-            self.scope.names[handler.name] = Unknown("exception")
+            self.scope.names[handler.name] = self._caught_value(handler)
         before = dict(self.scope.names)
         failures = self.failures
         self.conditional += 1
@@ -102,6 +114,20 @@ class Handlers(Calls):
             for read in self.facts.variables[first:]:
                 read.required = None if read.required else read.required
         return outcomes
+
+    def _caught_value(self, handler: ast.ExceptHandler) -> Value:
+        """What a handler binds: an object of one of the script's classes, or what is not known."""
+        caught = self.evaluate(handler.type) if handler.type is not None else UNKNOWN
+        known = [
+            one
+            for module in self.facts.modules.values()
+            for one in module.scope.names.values()
+            if isinstance(one, Class) and isinstance(caught, Class) and one.derives_from(caught)
+        ]
+        # What __init__ keeps depends on where it was raised.
+        if not known or any(one.find("__init__") is not None for one in known):
+            return Unknown("exception")
+        return join([Instance(one) for one in known])
 
     def _end_of(self, following: Sequence[ast.stmt]) -> frozenset[str]:
         """How the statements after a `try` end, as far as that is plain."""

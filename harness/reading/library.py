@@ -148,6 +148,8 @@ _TOOLKITS = ("sagemaker_training.environment", "sagemaker_containers.")
 _LEVELS = ("debug", "info", "warning", "warn", "error", "exception", "critical", "log")
 _LOGGERS = ("logging", "loguru", "structlog", "rich", "tqdm", "warnings")
 _SUFFIX = re.compile(r"\.[A-Za-z]\w{0,7}$")
+# Libraries whose objects hold data, and no paths.
+_DATA = ("pandas.", "numpy.", "polars.")
 _TEMPORARY = ("mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "mkstemp", "gettempdir")
 
 
@@ -184,7 +186,9 @@ class Library(Parsers):
             self._signal(given[0], given[1], node)
             return UNKNOWN
         if last in PARSERS:
-            return self._parser(given, named, node)
+            # Others take the name of the program.
+            classes = given if last == "HfArgumentParser" else ()
+            return self._parser(classes, named, node)
         if name in ("getopt.getopt", "getopt.gnu_getopt"):
             return self.getopt(given, node)
         if name.startswith(_TOOLKITS):
@@ -253,6 +257,8 @@ class Library(Parsers):
         if last in ("list", "tuple", "set", "frozenset", "sorted", "reversed", "iter"):
             if isinstance(value, Table):
                 return Row([_as_value(key) for key in value.items], value.whole)
+            if isinstance(value, Class) and value.is_enumeration:
+                return Row(value.members)
             return value if isinstance(value, Row) else Row([UNKNOWN], whole=False)
         return value
 
@@ -288,7 +294,7 @@ class Library(Parsers):
                 one.dest: self.attribute_of_namespace(first, one.dest, node)
                 for one in first.parser.arguments
             }
-            return Table(items, first.parser.whole)
+            return Table(items, first.parser.whole, of_parser=True)
         if name == "builtins.enumerate" and isinstance(first, Row):
             pairs: list[Value] = [Row([UNKNOWN, one]) for one in first.items]
             return Row(pairs, first.whole)
@@ -495,6 +501,8 @@ class Library(Parsers):
             return known is None or "/" in known or _SUFFIX.search(known) is not None
         if isinstance(value, Many):
             return any(self._may_be_path(one) for one in value.options)
+        if isinstance(value, Member) and _is_data(value):
+            return False
         return not isinstance(value, Constant | Row | Table | Result | External | Unknown)
 
     def name_paths(self, value: Value, node: ast.AST, depth: int = 0) -> None:
@@ -506,6 +514,10 @@ class Library(Parsers):
         elif isinstance(value, Text):
             if value.beginning.startswith(("/", _URI)) or not value.beginning:
                 self.use_path(value, "name", node)
+            elif self.reached:
+                place = self.place(node)
+                found = (one.text for one in self.alternatives(value))
+                self.facts.texts.update((one, place) for one in found if "/opt/ml" in one)
         elif isinstance(value, Many | Variable | Parsed) and any(
             one.text.startswith("/") or not one.exact for one in self.alternatives(value)
         ):
@@ -545,6 +557,15 @@ def _annotated_type(owner: Class, name: str) -> Value:
             if base in ("int", "float", "str"):
                 return External(f"builtins.{base}")
     return UNKNOWN
+
+
+def _is_data(value: Value) -> bool:
+    """Whether a value is a part of a table or an array that a library has read."""
+    while isinstance(value, Member):
+        value = value.owner
+    if isinstance(value, Result) and value.name.startswith("?."):
+        return _is_data(value.of)
+    return isinstance(value, Result) and value.name.startswith(_DATA)
 
 
 def _at(

@@ -69,6 +69,8 @@ def _choices(value: Value | None) -> tuple[object, ...] | None:
         return tuple(items) if known else None
     if isinstance(value, Table) and value.whole:
         return tuple(value.items)
+    if isinstance(value, Class) and value.is_enumeration:
+        return _choices(Row(value.members))
     return None
 
 
@@ -305,10 +307,12 @@ class Parsers(Recorder):
     ) -> Argument:
         annotated = note.startswith(("Annotated[", "typing.Annotated["))
         info = default if isinstance(default, Result) else None
+        kind = one.annotation
         if annotated and isinstance(one.annotation, ast.Subscript):
             parts = one.annotation.slice
             pieces = parts.elts if isinstance(parts, ast.Tuple) else [parts]
-            note = ast.unparse(pieces[0])
+            kind = pieces[0]
+            note = ast.unparse(kind)
             for piece in pieces[1:]:
                 value = self.evaluate(piece)
                 info = value if isinstance(value, Result) else info
@@ -332,6 +336,7 @@ class Parsers(Recorder):
             type=base if base in ("int", "float", "str", "bool") else "?",
             positional=is_argument,
             is_switch=base == "bool" and not is_argument,
+            choices=_choices(self.evaluate(kind) if isinstance(kind, ast.Name) else None),
             source="typer",
         )
         is_ellipsis = default == Constant(Ellipsis)

@@ -107,6 +107,10 @@ class Recorder:
         """A module beside the script."""
         raise NotImplementedError
 
+    def catches_absence(self) -> bool:
+        """Whether the script handles here that a file is not there."""
+        raise NotImplementedError
+
     def placed(self, value: Value, node: ast.AST) -> Value:
         """A text that an expression puts together: it stands where the expression does."""
         if isinstance(value, Text):
@@ -127,6 +131,7 @@ class Recorder:
         *,
         encoding_missing: bool = False,
         is_file: bool = True,
+        passed: bool = False,
     ) -> None:
         """Keep what is done with a path."""
         place = self.place(node)
@@ -153,6 +158,8 @@ class Recorder:
                     encoding_missing=encoding_missing,
                     certain=not self.branches,
                     is_file=is_file,
+                    caught=self.catches_absence(),
+                    passed=passed,
                 )
             )
 

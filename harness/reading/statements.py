@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from harness.reading.facts import Facts
 from harness.reading.flow import (
     FALLS,
+    changed_names,
     goes_on,
     has_foreign_base,
     last_name,
@@ -100,6 +101,8 @@ class Statements(Handlers):
             self.evaluate(node.value)
         elif isinstance(node, ast.Assign):
             value = self.evaluate(node.value)
+            if isinstance(value, Table) and self.scope is self.module.scope:
+                self._note_fixed(node, value)
             ended = self.ended
             for target in node.targets:
                 self.bind(target, value)
@@ -124,6 +127,15 @@ class Statements(Handlers):
         ended = self.ended
         self.ended = frozenset()
         return ended or FALLS
+
+    def _note_fixed(self, node: ast.Assign, value: Table) -> None:
+        """Keep that a dictionary of the module has the keys that are written there, if it has."""
+        target = node.targets[0]
+        shown = node.value
+        if isinstance(target, ast.Name) and isinstance(shown, ast.Dict) and shown.keys:
+            is_plain = all(isinstance(one, ast.Constant) for one in shown.keys)
+            if is_plain and target.id not in changed_names(self.module.tree):
+                self.fixed_tables.append(value)
 
     def _lacking(self, test: ast.expr) -> list[Value]:
         """What a test that must hold asks for."""
@@ -172,9 +184,16 @@ class Statements(Handlers):
                 self.set_item(owner, key, value)
             elif isinstance(owner, Environ):
                 if (name := known_text(key)) is not None:
-                    self.facts.set_variables.add(name)
+                    self._set_variable(name, value, target)
             elif isinstance(owner, Row):
                 owner.whole = False
+
+    def _set_variable(self, name: str, value: Value, node: ast.AST) -> None:
+        self.facts.set_variables.add(name)
+        was_read = any(one.name == name for one in self.facts.variables)
+        is_plain = isinstance(value, Text | Constant) and known_text(value) is not None
+        if is_plain and self.reached and not self.conditional and not was_read:
+            self.facts.overwritten.setdefault(name, self.place(node))
 
     def _scope_of(self, name: str) -> Scope:
         if f"global {name}" in self.scope.names:
@@ -248,6 +267,7 @@ class Statements(Handlers):
                 self.end(Constant(0) if code == NONE else code, node)
             else:
                 self.failures += 1
+                self._end_click(self.evaluate(node.exc.func), node)
             ended, self.ended = self.ended, frozenset()
             return ended or frozenset({"fails"})
         if node.exc is not None and last_name(node.exc) == "SystemExit":
@@ -256,6 +276,15 @@ class Statements(Handlers):
             return ended
         self.failures += 1
         return frozenset({"fails"})
+
+    def _end_click(self, kind: Value, node: ast.Raise) -> None:
+        """Keep the exit code of an exception of the script's own that click makes one of."""
+        if isinstance(kind, Class) and any(
+            name.startswith(("click.", "typer.", "rich_click.")) for name in kind.foreign_bases
+        ):
+            code = kind.find("exit_code")
+            if isinstance(code, Constant):
+                self.end(code, node)
 
     def _do_Break(self, node: ast.Break) -> frozenset[str]:
         return frozenset({"loops"})
@@ -289,6 +318,7 @@ class Statements(Handlers):
         self.evaluate(node.test)
         tested = {one.path for one in self.facts.paths[first:] if one.use == "test"}
         self.ended = frozenset()
+        exits = len(self.facts.exits)
         absent, present = self.absent(node.test), self.present(node.test)
         before = dict(self.scope.names)
         self.conditional += 1
@@ -311,6 +341,10 @@ class Statements(Handlers):
                 tested |= {text.text for text in self.alternatives(one)}
         fails = body <= {"fails"} or (bool(node.orelse) and other <= {"fails"})
         (self.facts.demanded if fails else self.facts.dispensable).update(tested)
+        is_negative = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
+        if body == {"exits"} and is_negative and self.reached:
+            place = self.facts.exits[exits].place if len(self.facts.exits) > exits else None
+            self.facts.excused.update({path: place or self.place(node) for path in tested})
         if body <= {"fails"}:
             self.demand(absent)
             self.guard(absent)

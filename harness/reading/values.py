@@ -145,6 +145,8 @@ class Table(Value):
     items: dict[object, Value] = field(default_factory=dict)
     whole: bool = True
     rest: Value = UNKNOWN
+    # Whether its items are the arguments that a parser gave.
+    of_parser: bool = False
 
     @classmethod
     def of(cls, named: Mapping[str, Value], whole: bool = True) -> Table:
@@ -241,6 +243,34 @@ class Class(Value):
     scope: Scope
     bases: tuple[Value, ...] = ()
     fields: tuple[str, ...] = ()
+
+    def derives_from(self, other: Class) -> bool:
+        """Whether this is the other class, or one of its bases is."""
+        return self is other or any(
+            isinstance(one, Class) and one.derives_from(other) for one in self.bases
+        )
+
+    @property
+    def foreign_bases(self) -> tuple[str, ...]:
+        """The names of somebody else's classes that this one derives from."""
+        found: list[str] = []
+        for one in self.bases:
+            if isinstance(one, External):
+                found.append(one.name)
+            elif isinstance(one, Class):
+                found += one.foreign_bases
+        return tuple(found)
+
+    @property
+    def is_enumeration(self) -> bool:
+        """Whether its members are the values of an enumeration."""
+        return any("enum" in name.lower() for name in self.foreign_bases)
+
+    @property
+    def members(self) -> list[Value]:
+        """The values of an enumeration."""
+        named = ((key, one) for key, one in self.scope.names.items() if not key.startswith("_"))
+        return [one for _, one in named if isinstance(one, Text | Constant)]
 
     def find(self, name: str) -> Value | None:
         """A member of the class or of a base."""

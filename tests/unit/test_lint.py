@@ -15,6 +15,7 @@ from harness.lint.choice import Choice
 from harness.lint.codes import CODES
 from harness.lint.problem import Problem
 from tests.unit.lint_cases import CASES
+from tests.unit.lint_drift_cases import DRIFT
 
 TOP = Path(__file__).parents[2]
 SCRIPT = Path("step.py")
@@ -209,7 +210,7 @@ WRONG_AND_CORRECT = {
 
 def test_every_code_has_an_example() -> None:
     # The contract alone decides about STEP111: tests/unit/test_collected.py.
-    tried = WRONG_AND_CORRECT.keys() | {code for code, _, _ in CASES}
+    tried = WRONG_AND_CORRECT.keys() | {code for code, _, _ in [*CASES, *DRIFT]}
     assert tried == CODES.keys() - {"STEP111"}
 
 

@@ -10,6 +10,9 @@ import pytest
 from harness.lint import lint
 from harness.runs.step import read_contract
 from tests.unit.lint_cases import CASES, CONTRACT, NOT_FOUND, RIGHT, SCRIPT, Change
+from tests.unit.lint_drift_cases import AGREED, DRIFT
+
+WRONG = [*CASES, *DRIFT]
 
 
 def found(folder: Path, changes: Sequence[Change]) -> list[str]:
@@ -27,7 +30,7 @@ def found(folder: Path, changes: Sequence[Change]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("code", "name", "changes"), CASES, ids=[f"{code}-{name}" for code, name, _ in CASES]
+    ("code", "name", "changes"), WRONG, ids=[f"{code}-{name}" for code, name, _ in WRONG]
 )
 def test_what_is_wrong_is_found(
     code: str, name: str, changes: list[Change], tmp_path: Path
@@ -35,7 +38,9 @@ def test_what_is_wrong_is_found(
     assert code in [one.partition(" ")[0] for one in found(tmp_path, changes)]
 
 
-@pytest.mark.parametrize(("name", "changes"), RIGHT, ids=[name for name, _ in RIGHT])
+@pytest.mark.parametrize(
+    ("name", "changes"), [*RIGHT, *AGREED], ids=[name for name, _ in [*RIGHT, *AGREED]]
+)
 def test_what_is_right_has_no_problem(name: str, changes: list[Change], tmp_path: Path) -> None:
     assert found(tmp_path, changes) == []
 
