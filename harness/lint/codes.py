@@ -10,6 +10,7 @@ PREFIX = "STEP"
 # The prefix of earlier releases; comments that silence their codes still do.
 OLD_PREFIX = "H"
 Severity = Literal["error", "warning"]
+_ARTICLES = {"error": "An", "warning": "A"}
 # "always" is looked at unless it is ignored, "strict" at steps of that level, "asked" if selected.
 When = Literal["always", "strict", "asked"]
 
@@ -248,6 +249,27 @@ def current(code: str) -> str:
     code = code.upper()
     is_old = code.startswith(OLD_PREFIX) and code[len(OLD_PREFIX) :].isdigit()
     return f"{PREFIX}{code[len(OLD_PREFIX) :]}" if is_old else code
+
+
+def page() -> str:
+    """A page in Markdown that describes every code, each below a heading of its name."""
+    parts = [
+        "# The codes of `harness lint`\n\n"
+        "`harness explain CODE` says the same on a terminal. Written by "
+        "`python -m tests.reference`.\n"
+    ]
+    for name, one in CODES.items():
+        when = {
+            "always": "",
+            "strict": " Looked at in steps of the level `strict`.",
+            "asked": " Looked at where it is selected.",
+        }[one.when]
+        meaning = f"{one.meaning[0].upper()}{one.meaning[1:]}."
+        parts.append(
+            f"## {name}\n\n{meaning} {one.why}\n\n{_ARTICLES[one.severity]} {one.severity}.{when}"
+            f"\n\n```\n{one.right}\n```\n"
+        )
+    return "\n".join(parts)
 
 
 def describe_code(code: str) -> str | None:

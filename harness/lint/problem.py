@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.files.shown import shown_line
 from harness.lint.codes import CODES, Severity
 
+PAGE = Path(__file__).absolute().parents[1] / "docs" / "codes.md"
 _MAX_LENGTH = 300
 
 
@@ -50,8 +52,8 @@ class Problem:
 
 
 def url_of(code: str) -> str:
-    """The name of a code that is the same everywhere; `harness explain CODE` describes it."""
-    return f"urn:step-harness:{code}"
+    """Where the page of the codes, which comes with the package, describes a code."""
+    return f"{PAGE.as_uri()}#{code.lower()}"
 
 
 def problem_of(code: str, message: str, fix: str, file: Path, line: int, column: int) -> Problem:
@@ -61,8 +63,6 @@ def problem_of(code: str, message: str, fix: str, file: Path, line: int, column:
 
 
 def printable(text: str) -> str:
-    """The text with control characters escaped, cut off after 300 characters."""
-    shown = "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
-    )
+    """The text on one line as `shown_line` escapes it, cut off after 300 characters."""
+    shown = shown_line(text)
     return shown if len(shown) <= _MAX_LENGTH else f"{shown[:_MAX_LENGTH]}…"

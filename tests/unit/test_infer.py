@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import cli
+from harness.commands import trial_run
 from harness.contracts import loaders
 from harness.contracts.arguments import Argument
 
@@ -155,3 +156,46 @@ def test_dummy_training_is_drafted(tmp_path: Path) -> None:
 def test_what_is_no_python_is_refused(tmp_path: Path, source: str) -> None:
     (tmp_path / "x.py").write_text(source)
     assert "cannot be parsed" in str(infer(tmp_path / "x.py").exception)
+
+
+OBSERVED = """\
+\"\"\"Copies rows.\"\"\"
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+rows = Path("/opt/ml/processing/input/rows/rows.csv").read_text(encoding="utf-8")
+if "MODE" in os.environ or os.getenv("LEVEL") == "high":
+    sys.exit(9)
+copy = Path("/opt/ml/processing/output/copy/rows.csv")
+copy.parent.mkdir(parents=True, exist_ok=True)
+copy.write_text(rows + str(__doc__), encoding="utf-8")
+sys.exit(3)
+"""
+
+
+def test_a_run_tells_what_it_showed(tmp_path: Path, sandbox: object) -> None:
+    (tmp_path / "step.py").write_text(OBSERVED)
+    rows = tmp_path / "samples" / "rows" / "rows.csv"
+    rows.parent.mkdir(parents=True)
+    rows.write_text("a\n")
+    said = infer(tmp_path / "step.py", "--run").output
+    seen = [line for line in said.splitlines() if line.startswith("run: ")]
+    assert seen == [
+        "run: rows=present,MODE=unset,LEVEL=unset ended with exit code 3",
+        "run: /opt/ml/processing/input/rows/rows.csv was read",
+        "run: the variable LEVEL was asked for",
+        "run: the variable MODE was asked for",
+        "run: /opt/ml/processing/output/copy/rows.csv was written",
+    ]
+    text = (tmp_path / "contract.yaml").read_text()
+    assert all(f"# {line}\n" in text for line in seen)
+    loaders.load(tmp_path)
+
+
+@pytest.mark.parametrize("told", [b"", b"[1]", b'{"read": [1, {}], "variables": "x"}'])
+def test_what_a_run_wrote_down_may_be_anything(told: bytes) -> None:
+    assert not any(trial_run.asked(told).values())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from click.testing import CliRunner
 
 from harness.cli import cli
-from harness.lint.codes import CODES, describe_code
+from harness.lint.codes import CODES, describe_code, page
 from harness.lint.problem import Problem
 from harness.report.lint import FORMATS, render
 
@@ -48,7 +49,12 @@ def test_sarif() -> None:
     assert result["level"] == "error"
     assert len(result["partialFingerprints"]["harnessLint/v1"]) == 32
     rules = run["tool"]["driver"]["rules"]
-    assert all(one["helpUri"].startswith("urn:step-harness:STEP") for one in rules)
+    # Each leads to a heading of the page, which lies in the package.
+    for one in rules:
+        link = urlsplit(one["helpUri"])
+        text = Path(unquote(link.path)).read_text(encoding="utf-8")
+        assert f"\n## {link.fragment.upper()}\n" in text
+    assert text == page()
 
 
 def test_github() -> None:
