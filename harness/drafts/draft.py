@@ -38,6 +38,7 @@ _OTHERS = (
 # An argument of such a name holds a path.
 _NAMES_PATH = re.compile(r"path|file|dir|folder|input|data", re.I)
 _WRITES = ("write", "extract")
+_PATH_IN_TEXT = re.compile(r"/opt/ml/[\w./*-]+")
 
 
 @dataclass
@@ -157,6 +158,12 @@ def _inputs(
             rest = rest if "*" in rest else ""
         if rest or one.use in READING:
             entry.add(rest, is_exact=one.exact)
+    for text, _ in facts.texts:
+        # Such as a query of a database.
+        for path in _PATH_IN_TEXT.findall(text):
+            parts = _split(path.rstrip("."), (_CHANNELS, _INPUTS))
+            if parts is not None:
+                by_path.setdefault(parts[0], Folder(parts[0])).add(parts[1], is_exact=True)
     for folder, entry in by_path.items():
         entry.any_file = entry.any_file or not entry.files
         entry.required = _is_required(facts, folder, entry)
@@ -190,7 +197,7 @@ def _is_required(facts: Facts, folder: str, entry: Folder) -> bool | None:
     if paths & facts.dispensable:
         return None
     uses = (one for one in facts.paths if one.reached and is_under(one.path, folder))
-    reads = [one for one in uses if one.use != "test"]
+    reads = [one for one in uses if one.use != "test" and not one.passed]
     return True if any(one.certain for one in reads) else None
 
 

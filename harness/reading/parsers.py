@@ -329,6 +329,9 @@ class Parsers(Recorder):
         name = one.arg.replace("_", "-")
         names = (one.arg,) if is_argument else tuple(flags) or (f"--{name}",)
         base = note.removeprefix("Optional[").rstrip("]").partition(" |")[0]
+        if not note and isinstance(default, Constant) and type(default.value) in (int, float):
+            # They read the value as what the default is.
+            base = type(default.value).__name__
         argument = Argument(
             names,
             one.arg,

@@ -199,3 +199,43 @@ def test_a_run_tells_what_it_showed(tmp_path: Path, sandbox: object) -> None:
 @pytest.mark.parametrize("told", [b"", b"[1]", b'{"read": [1, {}], "variables": "x"}'])
 def test_what_a_run_wrote_down_may_be_anything(told: bytes) -> None:
     assert not any(trial_run.asked(told).values())
+
+
+OTHER = """
+import os
+import duckdb
+import fire
+
+RULES = "/opt/ml/processing/input/rules"
+
+
+def rules(folder, kind):
+    if kind == "own":
+        with open(f"{folder}/rules.json", encoding="utf-8") as stream:
+            return stream.read()
+    return ""
+
+
+def run(parts=4, kind="all"):
+    rows = duckdb.sql("SELECT * FROM '/opt/ml/processing/input/sales/*.csv'")
+    rows.write_csv("/opt/ml/processing/output/rows/rows.csv")
+    print(rules(RULES, kind), parts)
+
+
+if __name__ == "__main__":
+    fire.Fire(run)
+"""
+
+
+def test_what_is_said_in_other_ways_is_drafted_too(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(OTHER)
+    infer(tmp_path / "step.py")
+    drafted = loaders.load(tmp_path)
+    assert {one.mounts[0]: tuple(one.file_patterns) for one in drafted.inputs.values()} == {
+        "/opt/ml/processing/input/rules": ("rules.json",),
+        "/opt/ml/processing/input/sales": ("*.csv",),
+    }
+    text = (tmp_path / "contract.yaml").read_text()
+    # The rules are read in one branch alone: the script does not tell that they are required.
+    assert text.count("required: true  # check:") == 2
+    assert drafted.arguments["parts"] == Argument(type="int", default=4)
