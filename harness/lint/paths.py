@@ -312,7 +312,7 @@ def misplaced_writes(subject: Subject) -> Iterator[Problem]:
         if one.use not in _CHANGES or not one.path.startswith("/"):
             continue
         path = folder_of(one)
-        if path in seen or any(is_under(path, known) for known in allowed):
+        if any(is_under(path, known) for known in (*allowed, *seen)):
             continue
         inputs = [
             name

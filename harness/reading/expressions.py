@@ -87,6 +87,9 @@ class Expressions(Members):
     def _BinOp(self, node: ast.BinOp) -> Value:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         if isinstance(node.op, ast.Div) and not isinstance(left, Constant):
+            if isinstance(left, Unknown | Result) and not isinstance(right, Text):
+                # A number, as far as anybody knows.
+                return UNKNOWN
             made = [joined_path([one, right]) for one in options_of(left)]
             return join([self.placed(one, node) for one in made])
         if isinstance(node.op, ast.Add):
@@ -179,8 +182,14 @@ class Expressions(Members):
                 table.whole = table.whole and inner.whole
             else:
                 self.escape(inner)
-                table.whole = False
+                self.overlay(table)
         return table
+
+    def overlay(self, table: Table) -> None:
+        """Somebody else's keys come on top: each value may be another."""
+        table.whole = False
+        for key, value in table.items.items():
+            table.items[key] = join([value, UNKNOWN])
 
     def _List(self, node: ast.List | ast.Tuple | ast.Set) -> Value:
         row = Row()

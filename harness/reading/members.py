@@ -223,7 +223,7 @@ class Members(Library):
                     owner.items.update(value.items)
                     owner.whole = owner.whole and value.whole
                 else:
-                    owner.whole = False
+                    self.overlay(owner)
             owner.items.update(named)
             return NONE
         owner.whole = False
@@ -394,6 +394,10 @@ class Members(Library):
 
     def item(self, owner: Value, key: Value, node: ast.AST) -> Value:
         """The item of a container."""
+        raise NotImplementedError
+
+    def overlay(self, table: Table) -> None:
+        """Somebody else's keys come on top: each value may be another."""
         raise NotImplementedError
 
 

@@ -39,12 +39,10 @@ EXPLAINED = (
         r"environment\.(HOSTNAME|TERM|PWD|OLDPWD|SHLVL|_|LANG|HOME|PATH)",
         "the image's and the shell's",
     ),
-    (r"environment\.AWS_ENDPOINT_URL\w*", "of the machine that runs the SDK"),
     (r"first process", "SDK: a signal is delivered as to the first process, see own-mounts"),
     (r"tree\./opt/ml/shared.*", "local mode alone"),
     (r"tree\.\S+ mode", "unknown: local mode downloads into folders of mode 0700"),
     (r"tree\./opt/ml/processing/input/code/(runproc\.sh|install_requirements\.py)", "SDK 3 alone"),
-    (r"tree\./opt/ml/output.*", "service: a job may leave a message there"),
     (
         r"mounts\./opt/ml/(config|shared|output|processing/input/entrypoint)",
         "what no step writes to",

@@ -77,6 +77,19 @@ DRIFT: list[tuple[str, str, list[Change]]] = [
         [top("NAMES = {'events': 'e'}"), body("log.info(NAMES['event'])")],
     ),
     (
+        "STEP403",
+        "in a loop through what is not known",
+        [
+            top("GIVEN = {'words': []}", "def more(): return {**GIVEN, **json.loads(input())}"),
+            body("for one in more()['words']: log.info(settings['town'])"),
+        ],
+    ),
+    (
+        "STEP102",
+        "where numbers are divided",
+        [OPTIONAL, body("share = totals.sum / totals.count", "log.info(json.dumps(share / 2))")],
+    ),
+    (
         "STEP501",
         "unpacked by its name",
         [
