@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
+from harness.cases.observed import Observations
 from harness.contracts.contract import MAIN_FILE
 from harness.files import validated
 from harness.files.programs import is_other_program
@@ -149,7 +150,8 @@ class Outcome:
     a case with a call; `harness.runners.inside.driver` defines its form. `unproven` says why the
     case could not be made as it is (a right that is missing, a signal that was not delivered); then
     the rest is not judged. One that need not be proven fails nothing then: its moment was missed,
-    as on a busy machine, or it is beyond this runner.
+    as on a busy machine, or it is beyond this runner. `observed` is what the run looked at, None
+    when that is not known. An outcome that `follows` from the case of this id was not run itself.
     """
 
     exit_code: int | None
@@ -161,6 +163,8 @@ class Outcome:
     returned: Mapping[str, object] | None = None
     unproven: str = ""
     must_be_proven: bool = True
+    observed: Observations | None = None
+    follows: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,8 @@ class Result:
     """The verdict on a case: its findings, and the last lines of standard error.
 
     `unproven` says why it could not be decided; it makes the run fail only where a breach would
-    have been an error (`unproven_severity`). A `cached` result is that of an earlier run.
+    have been an error (`unproven_severity`). A `cached` result is that of an earlier run. One that
+    `follows` from the case of this id is judged by what that one's run did.
     """
 
     case: str
@@ -199,6 +204,7 @@ class Result:
     cached: bool = False
     unproven: str = ""
     unproven_severity: Severity = "error"
+    follows: str = ""
 
     @property
     def failed(self) -> bool:

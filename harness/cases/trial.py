@@ -65,6 +65,7 @@ class Trial:
             "\n".join(lines[-_TAIL_LINES:]),
             unproven=self.verdict.unproven,
             unproven_severity=self.verdict.unproven_severity,
+            follows=self.outcome.follows,
         )
 
 

@@ -82,6 +82,11 @@ if TYPE_CHECKING:
     help="Defects that this file knows do not fail; harness baseline writes it.",
 )
 @pairwise_option
+@click.option(
+    "--exhaustive",
+    is_flag=True,
+    help="Run every case, also those that follow from others, in which the script sees the same.",
+)
 def check(
     steps: tuple[Path, ...],
     options: StepOptions,
@@ -103,6 +108,7 @@ def check(
     baseline_file: Path | None,
     only_last_failed: bool,
     verbosity: int | None,
+    exhaustive: bool,
 ) -> None:
     """Run every case of each STEP and judge it.
 
@@ -191,7 +197,9 @@ def check(
     if baseline is not None:
         judge_case = JudgeWithBaseline(judge_case, baseline)
     with pool.workers() as workers:
-        summaries = run_steps(step_runs, workers, reports, max_fail, judge_case, errors)
+        summaries = run_steps(
+            step_runs, workers, reports, max_fail, judge_case, errors, exhaustive=exhaustive
+        )
     if baseline is not None:
         _print_baseline(baseline, summaries)
     print_errors(errors)

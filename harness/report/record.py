@@ -47,7 +47,7 @@ class CaseRecord(Record):
     """The verdict on one case; `cached` if it is that of an earlier run.
 
     `unproven` says why it was not decided, "" if it was; it fails the run if `unproven_severity` is
-    `error`.
+    `error`. `follows` is the id of the case whose run it is judged by, "" if it was run itself.
     """
 
     id: str
@@ -59,6 +59,7 @@ class CaseRecord(Record):
     cached: bool
     unproven: str = ""
     unproven_severity: Severity = "error"
+    follows: str = ""
 
     @classmethod
     def from_result(cls, result: Result) -> CaseRecord:
@@ -75,6 +76,7 @@ class CaseRecord(Record):
             cached=result.cached,
             unproven=result.unproven,
             unproven_severity=result.unproven_severity,
+            follows=result.follows,
         )
 
     @property
@@ -95,6 +97,7 @@ class CaseRecord(Record):
             self.cached,
             self.unproven,
             self.unproven_severity,
+            self.follows,
         )
 
 

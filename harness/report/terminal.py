@@ -146,6 +146,11 @@ class TerminalReport:
             self._print_line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
         if cached := sum(one.cached for one in summary.results):
             self._print_line(f"{cached} of {run} cases were not run again: nothing has changed")
+        if follow := sum(bool(one.follows) for one in summary.results):
+            self._print_line(
+                f"{run:,} cases: {run - follow:,} run, {follow:,} follow from them"
+                " (--exhaustive runs all)"
+            )
         passed, failed = len(summary.passed), len(summary.failed)
         unproven = f", [yellow]{len(summary.unproven)} not proven[/]" if summary.unproven else ""
         name = f"{_marked(summary.plan.step)}: " if self._verbosity < 0 else ""

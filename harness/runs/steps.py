@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.cases.case import Result
 from harness.errors import HarnessError, RunnerCannot, RunnerUnavailable
 from harness.report import Plan, Report, Run, Summary
 from harness.runs.choice import Choice
+from harness.runs.covering import can_cover, check_sample, covering, reason_against
 from harness.runs.session import Session
-from harness.runs.step import JudgeCase, StepRef, prove
+from harness.runs.step import JudgeCase, StepRef, load, prove
 from harness.runs.warm_start import warm_start
 from harness.runs.workers import Workers
 
@@ -34,12 +35,15 @@ def run_steps(
     max_fail: int | None = None,
     judge_case: JudgeCase = prove,
     errors: list[HarnessError] | None = None,
+    *,
+    exhaustive: bool = True,
 ) -> tuple[Summary, ...]:
     """Run the steps in order, until all are done or `max_fail` cases have failed.
 
-    `workers` and `judge_case` are those of a `Session`. Raises what `Session.run` raises; reports
-    get `run_stopped` even then. That no runner can judge one of several steps is added to `errors`
-    instead, and the others are run.
+    `workers` and `judge_case` are those of a `Session`. Unless it is to be `exhaustive`, the cases
+    that follow from others are not run, where nothing speaks against it. Raises what `Session.run`
+    raises; reports get `run_stopped` even then. That no runner can judge one of several steps is
+    added to `errors` instead, and the others are run.
     """
     summaries: list[Summary] = []
     try:
@@ -51,7 +55,14 @@ def run_steps(
             for report in reports:
                 report.step_started(step_run.plan)
             try:
-                plan, results = _run_step(step_run, workers, reports, allowed, judge_case)
+                plan, results = _run_step(
+                    step_run,
+                    workers,
+                    reports,
+                    allowed,
+                    judge_case,
+                    exhaustive=exhaustive or max_fail is not None,
+                )
             except (RunnerCannot, RunnerUnavailable) as error:
                 if errors is None or len(step_runs) == 1:
                     raise
@@ -78,6 +89,8 @@ def _run_step(
     reports: Sequence[Report],
     max_fail: int | None,
     judge_case: JudgeCase,
+    *,
+    exhaustive: bool,
 ) -> tuple[Plan, tuple[Result, ...]]:
     """The results, and the plan, which has another runner if the first one has refused a case."""
     plan, choice = step_run.plan, step_run.choice
@@ -90,8 +103,13 @@ def _run_step(
                 for report in reports:
                     report.runner_changed(note)
         session = Session(step_run.ref, choice.runner, workers, judge_case)
+        ids = plan.ids[len(done) :]
         try:
-            _report_results(session.run(plan.ids[len(done) :]), done, reports, max_fail)
+            if not exhaustive and can_cover(choice.runner, len(ids)):
+                found = _covered(session, ids, reports)
+            else:
+                found = session.run(ids)
+            _report_results(found, done, reports, max_fail)
         except RunnerCannot as refusal:
             choice = choice.after(refusal)
             plan = plan.with_runner(choice.runner.name, choice.image)
@@ -99,6 +117,29 @@ def _run_step(
                 report.runner_changed(choice.note)
         else:
             return plan, tuple(done)
+
+
+def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) -> Iterator[Result]:
+    """The results, of cases that follow from others without a run, as far as nothing forbids it."""
+    name = load(session.ref).contract.name
+    if reason := reason_against(session.ref, session.runner, session.workers):
+        for report in reports:
+            report.runner_changed(f"{name}: every case is run: {reason}")
+        yield from session.run(ids)
+        return
+    with covering(session.runner) as runner:
+        results = list(replace(session, runner=runner).run(ids))
+    sample = check_sample(results, session)
+    if sample.other:
+        for report in reports:
+            report.runner_changed(
+                f"{name}: every case is run: it is irreproducible: {len(sample.other)} of "
+                f"{len(sample.ids)} cases that follow from others end otherwise when they are run, "
+                f"such as {sample.other[0]}"
+            )
+        yield from session.run(ids)
+        return
+    yield from results
 
 
 def _report_results(

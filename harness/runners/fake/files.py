@@ -382,7 +382,12 @@ def _new_node(fs: FakeFilesystem, name: str, entry: Entry) -> FakeFile:
 
 def collect_tree(fs: FakeFilesystem) -> Mapping[str, Entry]:
     """The whole tree: path → entry."""
-    return {path: _entry(node) for path, node in _descendants(fs.root_dir, "")}
+    return {path: _entry(node) for path, node in nodes_of(fs)}
+
+
+def nodes_of(fs: FakeFilesystem) -> Iterator[tuple[str, FakeFile]]:
+    """Every path, and what is there."""
+    return _descendants(fs.root_dir, "")
 
 
 def flush(fs: Any) -> None:

@@ -90,15 +90,17 @@ class ForkServer:
             serve(server_end.fileno())
         server_end.close()
 
-    def run_forked(self, case: Case, trip_point: TripPoint | None) -> ForkResult:
-        """Run a case in a forked child.
+    def run_forked(
+        self, case: Case, trip_point: TripPoint | None, *, observed: bool = False
+    ) -> ForkResult:
+        """Run a case in a forked child, and record what it looks at if it is to be `observed`.
 
         After any exception the fork server must be closed. Raises `HarnessError` when it has died,
         or does not answer.
         """
         key = os.urandom(report.KEY_SIZE)
         self._socket.setblocking(True)
-        _send(self._socket.fileno(), pickle.dumps((world.minimal(case), trip_point, key)))
+        _send(self._socket.fileno(), pickle.dumps((world.minimal(case), trip_point, key, observed)))
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         answers = poll.poll((case.timeout + _GRACE_SECONDS) * 1000)
@@ -217,20 +219,23 @@ def _set_up_process(connection: int) -> None:
 
 def _serve() -> None:
     while (message := _receive(_SOCKET_FD)) is not None:
-        case, trip_point, key = pickle.loads(message)
+        case, trip_point, key, observed = pickle.loads(message)
         compile_cache.compile_ahead(world.source_of(case), case.script)
         Encodings.for_environment(case.environment)
-        result = _run_forked(case, trip_point, key)
+        result = _run_forked(case, trip_point, key, observed)
         head = json.dumps([result.status, result.timed_out, result.seconds]).encode()
         _send(_SOCKET_FD, head, result.report, result.stdout, result.stderr)
 
 
-def _run_forked(case: Case, trip_point: TripPoint | None, key: bytes) -> _ChildResult:
+def _run_forked(
+    case: Case, trip_point: TripPoint | None, key: bytes, observed: bool
+) -> _ChildResult:
     pipes = {one: posix.pipe() for one in (_REPORT_FD, *_STREAMS)}
     started = time.perf_counter()
     child = posix.fork()
     if child == 0:
-        _run_case(case, trip_point, key, {one: pipe[1] for one, pipe in pipes.items()})
+        ends = {one: pipe[1] for one, pipe in pipes.items()}
+        _run_case(case, trip_point, key, ends, observed)
     for _, write_end in pipes.values():
         posix.close(write_end)
     streams = [Capture(pipes[one][0]) for one in _STREAMS]
@@ -247,7 +252,11 @@ def _run_forked(case: Case, trip_point: TripPoint | None, key: bytes) -> _ChildR
 
 
 def _run_case(
-    case: Case, trip_point: TripPoint | None, key: bytes, pipes: dict[int, int]
+    case: Case,
+    trip_point: TripPoint | None,
+    key: bytes,
+    pipes: dict[int, int],
+    observed: bool,
 ) -> NoReturn:
     real: dict[str, Any] = {"exit": posix._exit, "report": traceback.print_exception}
     try:
@@ -257,7 +266,7 @@ def _run_case(
         # The script must not reach any other descriptor.
         posix.closerange(_SOCKET_FD, _REPORT_FD)
         posix.closerange(_REPORT_FD + 1, posix.sysconf("SC_OPEN_MAX"))
-        world.run_case(case, _REPORT_FD, key, trip_point)
+        world.run_case(case, _REPORT_FD, key, trip_point, observed=observed)
     except BaseException:
         # Only a defect of the harness raises here; `run_case` never returns.
         real["report"](*sys.exc_info())

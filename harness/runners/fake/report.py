@@ -12,9 +12,10 @@ import struct
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from harness.cases.case import Case
+from harness.cases.observed import Kind, Observations, Query
 from harness.worlds.tree import Entry, Tree
 
 KEY_SIZE = 16
@@ -39,7 +40,7 @@ class Report:
     `changed` holds the entries that the run has added or changed, `unchanged` the paths of those
     that are as before. `refused` is what the fake file system cannot contain, "" for nothing.
     `effects`, `sent_after` and `handles` are those of `Effects`, `slept` the seconds that were not
-    waited for, `returned` the result of a function call.
+    waited for, `returned` the result of a function call, `observed` what the script looked at.
     """
 
     exit_code: int
@@ -52,6 +53,7 @@ class Report:
     slept: float = 0.0
     handles: bool = False
     returned: Mapping[str, object] | None = None
+    observed: Observations | None = None
 
     def tree_of(self, case: Case) -> Tree:
         """The tree after the run."""
@@ -63,6 +65,8 @@ class Report:
         """The report of the case with this key, and the new patterns of its process."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         del values["changed"]
+        if (observed := self.observed) is not None:
+            values["observed"] = {"queries": observed.queries, "hidden": observed.hidden}
         head = _encode({**values, "patterns": patterns}).encode()
         tar = self.changed.to_tar() if self.changed.entries else b""
         return key + _SIZES.pack(len(head), len(tar)) + head + tar
@@ -87,7 +91,24 @@ class Report:
             slept=_seconds(_typed(values, "slept", float)),
             handles=_typed(values, "handles", bool),
             returned=returned if isinstance(returned, dict) else None,
+            observed=_observations(values.get("observed")),
         )
+
+
+def _observations(value: object) -> Observations | None:
+    """What the script looked at; None when that is not known."""
+    if not isinstance(value, dict):
+        return None
+    hidden, found = value.get("hidden"), value.get("queries")
+    if not isinstance(hidden, str) or not isinstance(found, list):
+        return None
+    kinds = get_args(Kind)
+    queries: list[Query] = []
+    for one in found:
+        if not isinstance(one, list) or len(one) != 2 or one[0] not in kinds:
+            return None
+        queries.append((one[0], str(one[1])))
+    return Observations(tuple(queries), hidden)
 
 
 def patterns_of(data: bytes, key: bytes) -> list[tuple[str | bytes, int]]:

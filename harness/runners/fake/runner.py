@@ -37,9 +37,10 @@ _OWN_SEEDS = (None, "0", "1")
 
 @dataclass(frozen=True)
 class FakeRunner:
-    """Runs cases in a fake file system."""
+    """Runs cases in a fake file system, and tells what they look at if it `observes`."""
 
     name: str = "fake"
+    observes: bool = False
 
     def prepare(self) -> None:
         """Check that this system can fork; raises `RunnerUnavailable`."""
@@ -59,7 +60,8 @@ class FakeRunner:
             )
         with _fork_server(case) as fork_server:
             if case.interrupt is None:
-                return _outcome(case, fork_server.run_forked(case, None))
+                run = fork_server.run_forked(case, None, observed=self.observes)
+                return _outcome(case, run)
             rehearsal = fork_server.run_forked(case, TripPoint(case.interrupt.signal))
             outcome, report = _outcome(case, rehearsal), rehearsal.report
             if report is None or outcome.exit_code is None:
@@ -84,6 +86,10 @@ class FakeRunner:
     def for_this_process(self) -> FakeRunner:
         """The same in every process."""
         return self
+
+    def observing(self) -> FakeRunner:
+        """The same, telling of each case what it looked at."""
+        return replace(self, observes=True)
 
     def close(self) -> None:
         """End the idle fork servers."""
@@ -171,6 +177,7 @@ def _outcome(case: Case, child: ForkResult) -> Outcome:
         before=case.tree,
         after=None if report is None else report.tree_of(case),
         returned=None if report is None else report.returned,
+        observed=None if report is None else report.observed,
     )
 
 

@@ -39,6 +39,7 @@ from harness.runners.fake.files import (
     create_tree,
     enforce_name_encoding,
     flush,
+    nodes_of,
 )
 from harness.runners.fake.guard import Guard
 from harness.runners.fake.imports import (
@@ -49,6 +50,7 @@ from harness.runners.fake.imports import (
     unload_extensions,
     unload_shadowed,
 )
+from harness.runners.fake.observe import Observer
 from harness.runners.fake.os_functions import OsFunctions
 from harness.runners.fake.own_files import OwnFiles
 from harness.runners.fake.paths import use_linux_paths
@@ -94,6 +96,7 @@ class _World:
     returned: Mapping[str, object] | None = None
     clock: Clock
     effects: Effects | None
+    observer: Observer | None
     inherited_patterns: int
     finished = False
 
@@ -160,16 +163,19 @@ def source_of(case: Case) -> bytes:
     return b"" if entry is None else entry.data
 
 
-def run_case(case: Case, pipe: int, key: bytes, trip_point: TripPoint | None) -> NoReturn:
+def run_case(
+    case: Case, pipe: int, key: bytes, trip_point: TripPoint | None, *, observed: bool
+) -> NoReturn:
     """Create the case's tree, run the script in it, report through `pipe`, and end the process.
 
-    The report begins with the `key`.
+    The report begins with the `key`. It tells what the script looks at if that is to be `observed`.
     """
     reset_process(case.environment, case.umask)
     fs = _world.fs
     _world.case, _world.pipe, _world.key = case, pipe, key
     _world.inherited_patterns = compile_cache.pattern_count()
     _world.effects = None if trip_point is None else _effects(trip_point)
+    _world.observer = Observer() if observed else None
     _world.clock = Clock(case.timeout, _finish_asleep)
     fs.umask = 0
     create_tree(fs, case)
@@ -193,6 +199,8 @@ def run_case(case: Case, pipe: int, key: bytes, trip_point: TripPoint | None) ->
     _world.clock.install([one.data for path, one in case.tree if path.endswith(".py")])
     if _world.effects is not None:
         _world.effects.watch()
+    if _world.observer is not None:
+        _world.observer.watch(fs)
     _finish(_run(case, source_of(case)))
 
 
@@ -308,7 +316,9 @@ def _finish(
     if _world.finished:
         _REAL["exit"](exit_code)
     _world.finished = True
-    effects = _world.effects
+    effects, observer = _world.effects, _world.observer
+    if observer is not None:
+        observer.stop()
     observed: dict[str, Any] = {}
     if effects is not None:
         observed = {
@@ -320,6 +330,8 @@ def _finish(
         flush(_world.fs)
     tree = {} if refused else collect_tree(_world.fs)
     changed, unchanged = changed_and_unchanged(_world.case.tree.entries, tree)
+    if observer is not None:
+        observed["observed"] = observer.observations(nodes_of(_world.fs), set(changed.entries))
     report = Report(
         exit_code,
         changed,

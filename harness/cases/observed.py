@@ -1,0 +1,20 @@
+"""What a run observed of its world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+# `stat`: whether something is at the path, and all that is known without opening it. `read`: its
+# content. `list`: the names in a folder. `tree`: all that is at and below the path. `variable`: the
+# value of one. `environment`: all of them.
+Kind = Literal["stat", "read", "list", "tree", "variable", "environment"]
+Query = tuple[Kind, str]
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What a run looked at, in order; `hidden` is what else it depends on, "" for nothing."""
+
+    queries: tuple[Query, ...] = ()
+    hidden: str = ""

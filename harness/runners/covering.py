@@ -1,0 +1,137 @@
+"""The covering runner: it runs a case only when none that was run before answers for it.
+
+What a case looks at is recorded in the fake file system. The outcome of every other case in which
+all of that is the same follows, whichever runner has made it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import uuid
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.cases.case import Case, Outcome
+from harness.cases.following import Contradiction, Decisions, Run, World, start_of
+from harness.cases.observed import Observations
+from harness.errors import RunnerCannot
+from harness.runners import Runner
+from harness.runners.fake.runner import FakeRunner
+
+_SUFFIX = ".run"
+
+
+@dataclass(frozen=True)
+class CoveringRunner:
+    """Runs cases through another runner, and shares what was run in a folder of this session.
+
+    Each process knows the runs in the folder; where there is no such folder, as on another machine,
+    its own.
+    """
+
+    runner: Runner
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """That of the other runner."""
+        return self.runner.name
+
+    def prepare(self) -> None:
+        """Prepare the other runner."""
+        self.runner.prepare()
+
+    def run(self, case: Case) -> Outcome:
+        """The outcome that follows from an earlier run, else that of a run; as the other raises."""
+        start = start_of(case)
+        if start is None:
+            return self.runner.run(case)
+        known = _known(self.folder)
+        if run := known.find(start, case):
+            return run.outcome_of(case)
+        outcome, observed = self._run(case)
+        if observed is not None and not observed.hidden and not outcome.unproven:
+            known.add(start, observed, Run(case, outcome))
+        return outcome
+
+    def _run(self, case: Case) -> tuple[Outcome, Observations | None]:
+        if isinstance(self.runner, FakeRunner):
+            outcome = self.runner.observing().run(case)
+            return replace(outcome, observed=None), outcome.observed
+        outcome = self.runner.run(case)
+        try:
+            seen = FakeRunner().observing().run(case)
+        except RunnerCannot:
+            return outcome, None
+        # What does not end in the same way is not the same script there.
+        return outcome, seen.observed if seen.exit_code == outcome.exit_code else None
+
+    def identity(self) -> object:
+        """That of the other runner."""
+        return self.runner.identity()
+
+    def for_this_process(self) -> CoveringRunner:
+        """The same, with a copy of the other runner."""
+        return replace(self, runner=self.runner.for_this_process())
+
+    def close(self) -> None:
+        """Close the other runner."""
+        _processes.pop(self.folder, None)
+        self.runner.close()
+
+
+class _Known:
+    """The runs that this process knows of a session."""
+
+    def __init__(self, folder: Path) -> None:
+        """None yet."""
+        self._folder = folder
+        self._read: set[str] = set()
+        self._decisions: Decisions[Run] = Decisions()
+
+    def find(self, start: Hashable, case: Case) -> Run | None:
+        """The run that answers for a case; None when there is none."""
+        world = World(case)
+        found = self._decisions.find(start, world.answer)
+        if found is None and self._read_others():
+            found = self._decisions.find(start, world.answer)
+        return found
+
+    def add(self, start: Hashable, observed: Observations, run: Run) -> None:
+        """Let a run answer for others, unless another one contradicts it, here and elsewhere."""
+        if not self._learn(start, observed, run):
+            return
+        name = f"{uuid.uuid4().hex}{_SUFFIX}"
+        self._read.add(name)
+        with contextlib.suppress(OSError):
+            hidden = self._folder / f".{name}"
+            hidden.write_bytes(pickle.dumps((start, observed, run)))
+            hidden.replace(self._folder / name)
+
+    def _learn(self, start: Hashable, observed: Observations, run: Run) -> bool:
+        try:
+            self._decisions.add(start, observed.queries, World(run.case).answer, run)
+        except Contradiction:
+            return False
+        return True
+
+    def _read_others(self) -> bool:
+        """Read what other processes have run meanwhile; whether there was any."""
+        try:
+            names = {one.name for one in self._folder.glob(f"[!.]*{_SUFFIX}")}
+        except OSError:
+            return False
+        new = names - self._read
+        for name in new:
+            self._learn(*pickle.loads((self._folder / name).read_bytes()))
+        self._read |= new
+        return bool(new)
+
+
+_processes: dict[Path, _Known] = {}
+
+
+def _known(folder: Path) -> _Known:
+    return _processes.setdefault(folder, _Known(folder))

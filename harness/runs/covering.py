@@ -1,0 +1,121 @@
+"""Covering: which steps are proved by running only cases that no other one answers for."""
+
+from __future__ import annotations
+
+import math
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.cases.case import Case, Outcome, Result
+from harness.cases.following import start_of
+from harness.errors import RunnerCannot
+from harness.files.formats import MissingLibrary
+from harness.promises import Evidence
+from harness.promises.usual_outputs import changed, outputs
+from harness.runners import Runner
+from harness.runners.covering import CoveringRunner
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.session import Session, run_in_order
+from harness.runs.step import StepRef, load
+from harness.runs.workers import Task, Workers
+
+# Each is judged with what a run in the fake file system looks at.
+_RUNNERS = ("fake", "sandbox")
+# The usual case is run some more times first, which so many cases are worth.
+WORTH = 50
+# Of the cases that follow from others, so many are run all the same.
+_SAMPLE = 20
+_SHARE = 0.01
+_SEED = 0
+
+
+def can_cover(runner: Runner, cases: int) -> bool:
+    """Whether covering is worth a try, with this runner and so many cases."""
+    return runner.name in _RUNNERS and cases >= WORTH
+
+
+def reason_against(ref: StepRef, runner: Runner, workers: Workers) -> str:
+    """Why no case of a step may answer for another; "" when nothing says so.
+
+    The usual case is run some times for it. Raises what running it raises.
+    """
+    usual = load(ref).matrix.usual
+    if not usual:
+        return "it has no usual case, which would show whether its runs are repeatable"
+    task = Task(_reason_against_usual, ref, (runner,))
+    (reason,) = run_in_order(task, [usual], workers if isinstance(workers, Executor) else 1)
+    return reason
+
+
+def _reason_against_usual(ref: StepRef, runners: Sequence[Runner], case_id: str) -> str:
+    (runner,) = runners
+    step = load(ref)
+    case, expected = step.matrix.case(case_id)
+    case = step.limit.apply(case)
+    if start_of(case) is None:
+        return "its usual case is one under circumstances"
+    try:
+        seen = FakeRunner().observing().run(case)
+    except RunnerCannot as refusal:
+        return refusal.what
+    if seen.observed is None:
+        return "what its usual case looks at is not known"
+    if seen.observed.hidden:
+        return f"its usual case {seen.observed.hidden}"
+    first, *others = (runner.run(one) for one in _again(case))
+    evidence = Evidence(step.contract, case, expected, first)
+    return "" if all(_same(evidence, first, one) for one in others) else _NOT_REPEATABLE
+
+
+_NOT_REPEATABLE = "its usual case is not repeatable"
+
+
+def _again(case: Case) -> Iterator[Case]:
+    """The case three times, as the promise `repeatable` has it."""
+    for seed in "012":
+        variables = {**case.variables, "PYTHONHASHSEED": seed}
+        yield replace(case, variables=variables, reversed_listing=seed == "2")
+
+
+def _same(evidence: Evidence, first: Outcome, second: Outcome) -> bool:
+    if first.exit_code != second.exit_code:
+        return False
+    try:
+        old, new = (outputs(evidence, one) for one in (first, second))
+        return not any(True for _ in changed(old, new))
+    except MissingLibrary:
+        return False
+
+
+@contextmanager
+def covering(runner: Runner) -> Iterator[CoveringRunner]:
+    """A runner that runs no case twice, for one session."""
+    with tempfile.TemporaryDirectory(prefix="harness-runs-") as folder:
+        yield CoveringRunner(runner, Path(folder))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The cases that follow from others and are run all the same, and those of another verdict."""
+
+    ids: tuple[str, ...]
+    other: tuple[str, ...]
+
+
+def check_sample(results: Sequence[Result], session: Session) -> Sample:
+    """Run some of the cases that follow from others, always the same ones; raises as a session."""
+    follow = {one.case: one for one in results if one.follows}
+    number = min(len(follow), max(_SAMPLE, math.ceil(len(follow) * _SHARE)))
+    ids = tuple(sorted(random.Random(_SEED).sample(sorted(follow), number)))
+    other = [one.case for one in session.run(ids) if _verdict(one) != _verdict(follow[one.case])]
+    return Sample(ids, tuple(other))
+
+
+def _verdict(result: Result) -> tuple[object, ...]:
+    found = frozenset((one.promise, one.key, one.severity) for one in result.findings)
+    return result.exit_code, result.unproven, found
