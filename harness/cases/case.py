@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
+from harness.cases.fault import Fault, Operation
 from harness.cases.observed import Observations
 from harness.contracts.contract import MAIN_FILE
 from harness.files import validated
@@ -93,6 +94,7 @@ class Case:
     read_only: Texts = ()
     writable: Texts = ()
     interrupt: Interrupt | None = None
+    fault: Fault | None = None
     reversed_listing: bool = False
     timeout: float = DEFAULT_TIMEOUT
 
@@ -152,6 +154,7 @@ class Outcome:
     the rest is not judged. One that need not be proven fails nothing then: its moment was missed,
     as on a busy machine, or it is beyond this runner. `observed` is what the run looked at, None
     when that is not known. An outcome that `follows` from the case of this id was not run itself.
+    `operations` are those that were counted, for a case whose fault has no effect.
     """
 
     exit_code: int | None
@@ -165,6 +168,7 @@ class Outcome:
     must_be_proven: bool = True
     observed: Observations | None = None
     follows: str = ""
+    operations: tuple[Operation, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -92,18 +92,21 @@ class Matrix:
         suite: Suite,
         circumstances: Mapping[str, Change] = MappingProxyType({}),
         *,
+        unlisted: Callable[[str], Change | None] = lambda _name: None,
         pairwise: bool = False,
         origin: Path | None = None,
     ) -> None:
         """List the ids of all cases; raises `WrongContract` when two have the same id.
 
-        `circumstances` maps name → change of the usual case. With `pairwise`, the product is
+        `circumstances` maps name → change of the usual case; `unlisted(name)` is the change of one
+        that is tried only where it is named. With `pairwise`, the product is
         reduced to a covering array: every pair of choices is in some case. `origin` is the file of
         a user's suite: an error in its functions names it.
         """
         self._suite = suite
         self._origin = origin
         self._circumstances: dict[str, Change] = {}
+        self._unlisted = unlisted
         self._choices: dict[str, Mapping[str, str]] = {}
         self._special: dict[str, Special] = {}
         self.unproven: dict[str, str] = {}
@@ -152,7 +155,7 @@ class Matrix:
 
     def case(self, case_id: str) -> tuple[Case, Expectation]:
         """The case with this id, and its expectation; raises `WrongUse` when there is none."""
-        if change := self._circumstances.get(case_id):
+        if change := self._circumstances.get(case_id) or self._find_unlisted(case_id):
             case, expected = change(*self.case(self.usual))
             name = case_id.partition("=")[2]
             return replace(case, id=case_id, choices={"circumstance": name}), expected
@@ -163,6 +166,14 @@ class Matrix:
             if case_id not in self._choices:
                 raise unknown_case(case_id, self.ids)
             return self._product_case(self._choices[case_id])
+
+    def has(self, case_id: str) -> bool:
+        """Whether there is a case with this id, listed or not."""
+        return case_id in self.ids or self._find_unlisted(case_id) is not None
+
+    def _find_unlisted(self, case_id: str) -> Change | None:
+        kind, _, name = case_id.partition("=")
+        return self._unlisted(name) if kind == "circumstance" and self.usual else None
 
     def _product_case(self, choices: Mapping[str, str]) -> tuple[Case, Expectation]:
         case = replace(self._suite.start, id=id_of(choices), choices=choices)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,10 @@ from harness.commands.options import (
     StepOptions,
     cases_option,
     choose_runner,
+    every_fault_option,
     exit_code,
     expression_option,
+    faults_option,
     level_option,
     pairwise_option,
     pool_options,
@@ -34,7 +36,7 @@ from harness.commands.options import (
     steps_argument,
 )
 from harness.commands.report_options import report_options
-from harness.errors import RunnerUnavailable
+from harness.errors import RunnerCannot, RunnerUnavailable
 
 if TYPE_CHECKING:
     from harness.cases.shard import Shard
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from harness.contracts.loaders import Source
     from harness.report import Report, Summary
     from harness.report.baseline import Baseline
+    from harness.runs.choice import Choice, RunnerOptions
     from harness.runs.step import JudgeCase, StepRef
 
 
@@ -87,6 +90,8 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Run every case, also those that follow from others, in which the script sees the same.",
 )
+@faults_option
+@every_fault_option
 def check(
     steps: tuple[Path, ...],
     options: StepOptions,
@@ -109,6 +114,8 @@ def check(
     only_last_failed: bool,
     verbosity: int | None,
     exhaustive: bool,
+    faults: bool,
+    every_fault: bool,
 ) -> None:
     """Run every case of each STEP and judge it.
 
@@ -123,7 +130,7 @@ def check(
     from harness.report.terminal import TerminalReport
     from harness.runs.baseline import JudgeWithBaseline
     from harness.runs.cache import DEFAULT_FOLDER
-    from harness.runs.choice import Choice, RunnerOptions
+    from harness.runs.choice import RunnerOptions
     from harness.runs.step import fingerprint, load, prove
     from harness.runs.steps import StepRun, run_steps
 
@@ -139,16 +146,22 @@ def check(
         for one in broken_edges(path, options.code)
     ]
     print_errors([*broken])
-    matrices = [load(ref).matrix for _, ref in refs]
-    all_ids = tuple(one for matrix in matrices for one in (*matrix.ids, *matrix.unproven))
-    selected_ids = set(select_cases(all_ids, expression, cases)) if refs else set()
+    asked = RunnerOptions(runner, image, isolation, start)
+    listed: list[tuple[Source, StepRef, CaseList]] = []
+    for source, ref in refs:
+        try:
+            listed.append((source, ref, _list_cases(ref, asked, cases, faults, every_fault)))
+        except (RunnerUnavailable, RunnerCannot) as error:
+            errors.append(error)
+    all_ids = tuple(one for _, _, found in listed for one in found.all)
+    selected_ids = set(select_cases(all_ids, expression, cases)) if listed else set()
     plans: list[tuple[StepRef, Plan, Choice]] = []
-    for (source, ref), matrix in zip(refs, matrices, strict=True):
-        selected = tuple(one for one in (*matrix.ids, *matrix.unproven) if one in selected_ids)
+    for source, ref, found in listed:
+        selected = tuple(one for one in found.all if one in selected_ids)
         if not selected:
             continue
         try:
-            choice = choose_runner(ref, RunnerOptions(runner, image, isolation, start))
+            choice = found.choice or choose_runner(ref, asked)
         except RunnerUnavailable as error:
             errors.append(error)
             continue
@@ -156,8 +169,8 @@ def check(
         plan = Plan(
             step=load(ref).contract.name,
             runner=choice.runner.name,
-            ids=tuple(one for one in matrix.ids if one in in_shard),
-            total=len(matrix.ids),
+            ids=tuple(one for one in found.ids if one in in_shard),
+            total=len(found.ids),
             replay_command=_replay_command(
                 options.as_arguments(source),
                 choice.runner.name,
@@ -169,12 +182,20 @@ def check(
             ),
             waivers=load(ref).contract.waivers,
             level=load(ref).level,
-            unproven={one: why for one, why in matrix.unproven.items() if one in in_shard},
+            unproven={one: why for one, why in found.unproven.items() if one in in_shard},
             image=choice.image,
             script=str(ref.script or load(ref).contract.script),
             entry_point=load(ref).contract.entry_point,
             digest=fingerprint(ref) if files else "",
-            selection=Selection(expression, tuple(dict.fromkeys(cases)), pairwise, profile, level),
+            selection=Selection(
+                expression,
+                tuple(dict.fromkeys(cases)),
+                pairwise,
+                profile,
+                level,
+                faults=faults or every_fault,
+                every_fault=every_fault,
+            ),
             shard=shard,
             selected=selected,
         )
@@ -204,6 +225,42 @@ def check(
         _print_baseline(baseline, summaries)
     print_errors(errors)
     sys.exit(exit_code([*errors, *broken], conforms=all(one.conforms for one in summaries)))
+
+
+@dataclass(frozen=True)
+class CaseList:
+    """The ids of all cases of a step; `choice` is its runner, where that is chosen already."""
+
+    ids: tuple[str, ...]
+    unproven: Mapping[str, str]
+    choice: Choice | None = None
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The ids of the cases that can be run, and of those that cannot."""
+        return (*self.ids, *self.unproven)
+
+
+def _list_cases(
+    ref: StepRef, asked: RunnerOptions, cases: Sequence[str], faults: bool, every_fault: bool
+) -> CaseList:
+    """The cases of a step: of its matrix, those that are named, and those of `faults`."""
+    from harness.runs.faults import find_faults
+    from harness.runs.step import load
+
+    matrix = load(ref).matrix
+    known = dict.fromkeys((*matrix.ids, *(one for one in cases if matrix.has(one))))
+    if not faults and not every_fault:
+        return CaseList(tuple(known), matrix.unproven)
+    choice = choose_runner(ref, asked)
+    try:
+        found = find_faults(ref, choice.runner, every=every_fault)
+    except RunnerCannot as refusal:
+        choice = choice.after(refusal)
+        say(choice.note)
+        found = find_faults(ref, choice.runner, every=every_fault)
+    ids = tuple(dict.fromkeys((*known, *found.ids)))
+    return CaseList(ids, {**matrix.unproven, **found.unproven}, choice)
 
 
 def _read_baseline(path: Path | None) -> Baseline | None:

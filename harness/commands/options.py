@@ -216,6 +216,18 @@ pairwise_option = click.option(
     help="Not every combination, but every pair of choices in some case.",
 )
 
+faults_option = click.option(
+    "--faults",
+    is_flag=True,
+    help="Also fail each file operation of the usual case once, and kill the script before each.",
+)
+
+every_fault_option = click.option(
+    "--every-fault",
+    is_flag=True,
+    help="The same, and equal operations at the same place each time, not once.",
+)
+
 
 def step_options(command: Command) -> Command:
     """Add the options of `StepOptions`, which the command gets as `options`."""

@@ -131,8 +131,17 @@ class Promise:
     minor: bool = False
     fault: bool = False
     circumstances: tuple[Circumstance, ...] = field(default=())
+    # Circumstances beside these, which are tried only where they are named.
+    unlisted: Callable[[str], Circumstance | None] | None = None
     # Whether the circumstances are those of output folders, which not every step has.
     needs_outputs: bool = False
+
+    def circumstance(self, name: str) -> Circumstance | None:
+        """Its circumstance of this name."""
+        for one in self.circumstances:
+            if one.name == name:
+                return one
+        return self.unlisted(name) if self.unlisted else None
 
     def severity_at(self, level: Level) -> Severity:
         """The severity of a breach at a level."""
@@ -148,6 +157,10 @@ class Promise:
             lines.append(
                 f"Tried in: {cases}\nWhatever else is broken there and kept in the usual case is "
                 "found as well."
+            )
+        if self.unlisted:
+            lines.append(
+                "Tried with --faults, in a case for each way in which a file operation can fail."
             )
         lines.append(
             f"To waive it for a step, say why in its contract:\n\nwaivers:\n  {self.name}: …"
@@ -170,6 +183,14 @@ def circumstances(contract: Contract) -> tuple[Circumstance, ...]:
     )
 
 
+def unlisted(contract: Contract, name: str) -> Circumstance | None:
+    """The circumstance of this name that is tried only where it is named."""
+    for promise in _all_promises():
+        if promise.unlisted and promise.name not in contract.waivers and contract.outputs:
+            return promise.unlisted(name)
+    return None
+
+
 def judge(evidence: Evidence, level: Level = "strict") -> Verdict:
     """The verdict on an outcome; findings are in the order of `harness.promises.all`.
 
@@ -190,7 +211,7 @@ def judge(evidence: Evidence, level: Level = "strict") -> Verdict:
     for promise in _all_promises():
         if promise.name in evidence.contract.waivers:
             continue
-        if promise.circumstances and promise is not tried:
+        if (promise.circumstances or promise.unlisted) and promise is not tried:
             continue
         told = promise.check(evidence)
         for found in _without_contents(evidence.outcome, told) if promise.by_path else told:
@@ -272,11 +293,8 @@ def _attribute(finding: Finding, tried: Promise, breach: Breach, level: Level) -
 
 
 def _promise_of_circumstance(case: Case) -> Promise | None:
-    name = case.choices.get("circumstance")
-    for promise in _all_promises():
-        if any(one.name == name for one in promise.circumstances):
-            return promise
-    return None
+    name = case.choices.get("circumstance", "")
+    return next((one for one in _all_promises() if name and one.circumstance(name)), None)
 
 
 def _all_promises() -> tuple[Promise, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.files.plugins import added
 from harness.promises import (
     Promise,
+    any_fault,
     collected,
     content,
     damaged,
@@ -73,6 +74,7 @@ _OWN: tuple[Promise, ...] = (
     faults.FULL_DISK,
     faults.MISSING,
     faults.READ_ONLY,
+    any_fault.PROMISE,
 )
 PROMISES: tuple[Promise, ...] = (
     *_OWN,

@@ -61,13 +61,15 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
 def _written_on_sigterm(evidence: Evidence) -> list[str]:
     """The output folders that may hold anything after the signal of this case."""
-    if evidence.case.interrupt is None:
+    case = evidence.case
+    is_stopped = case.fault is not None and case.fault.effect == "SIGTERM"
+    if case.interrupt is None and not is_stopped:
         return []
     outputs_by_name = evidence.contract.outputs
     return [outputs_by_name[name].path for name in evidence.contract.sigterm.may_write]
 
 
-def _stopped(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
+def stopped(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
     """An end with one of the exit codes that SIGTERM has in the contract.
 
     Where it says nothing of SIGTERM, a derived suite asks for no handler: without one the script is
@@ -102,7 +104,7 @@ def _sigterm_at(moment: float) -> Circumstance:
     return Circumstance(
         f"sigterm-at-{moment * 100:.0f}-percent",
         lambda contract, case: replace(case, interrupt=_stop(contract, moment)),
-        _stopped,
+        stopped,
     )
 
 
@@ -127,8 +129,8 @@ def _read_only_outputs(contract: Contract, case: Case) -> Case:
     return replace(case, tree=tree, read_only=contract.output_folders)
 
 
-def _failure(contract: Contract, usual: Expectation, error: Matches) -> Expectation:
-    """A failure; with the contract's exit code when the suite is not derived."""
+def failure(contract: Contract, usual: Expectation, error: Matches) -> Expectation:
+    """A failure with this error; with the contract's exit code when the suite is not derived."""
     codes = contract.failure_codes
     return Expectation(
         exit_code=codes[0] if usual.explained and len(codes) == 1 else None,
@@ -140,7 +142,7 @@ def _failure(contract: Contract, usual: Expectation, error: Matches) -> Expectat
 
 def _no_space(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
     error = Matches("no-space", r"space|full|ENOSPC|quota|disk", "says that there is no space")
-    return _failure(contract, usual, error)
+    return failure(contract, usual, error)
 
 
 def _names_folder(contract: Contract) -> Matches:
@@ -149,11 +151,11 @@ def _names_folder(contract: Contract) -> Matches:
 
 
 def _not_writable(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
-    return _failure(contract, usual, _names_folder(contract))
+    return failure(contract, usual, _names_folder(contract))
 
 
 def _created_or_named(contract: Contract, _case: Case, usual: Expectation) -> Expectation:
-    return replace(usual, otherwise=_failure(contract, usual, _names_folder(contract)))
+    return replace(usual, otherwise=failure(contract, usual, _names_folder(contract)))
 
 
 SIGTERM = Promise(

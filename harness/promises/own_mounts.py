@@ -15,7 +15,8 @@ from harness.promises.inputs import input_folders
 from harness.promises.usual_outputs import check_same
 
 
-def _with_mounts(contract: Contract, case: Case) -> Case:
+def with_mounts(contract: Contract, case: Case) -> Case:
+    """The case where each input and each output is a mount of its own."""
     tree = case.tree.with_directory(*contract.output_folders)
     folders = (*input_folders(contract, case), *contract.output_folders)
     mounted = {one.path for one in case.mounts}
@@ -32,6 +33,6 @@ PROMISE = Promise(
     "own-mounts",
     "The script works where each input and output is a mount of its own, as in every job.",
     check_same,
-    circumstances=(Circumstance("own-mounts", _with_mounts),),
+    circumstances=(Circumstance("own-mounts", with_mounts),),
     needs_outputs=True,
 )

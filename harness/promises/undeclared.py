@@ -36,6 +36,9 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 def _is_allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
     """Whether the script may leave `entry` at `path`."""
     expected = evidence.expected
+    if expected.dies and expected.whole:
+        # It cannot clean up.
+        return True
     if path in expected.writes or is_job_file(path, evidence.outcome.exit_code):
         return True
     if is_under(path, MODEL) and may_leave_a_model(evidence):

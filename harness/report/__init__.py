@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from harness.cases.case import Finding, Result
+from harness.cases.fault import is_fault, point_of
 from harness.cases.shard import Shard
 from harness.contracts.contract import Level
 from harness.errors import HarnessError
@@ -24,6 +25,8 @@ class Selection:
     pairwise: bool = False
     profile: str | None = None
     level: str | None = None
+    faults: bool = False
+    every_fault: bool = False
 
     @property
     def as_options(self) -> str:
@@ -34,6 +37,7 @@ class Selection:
             *(("--pairwise",) if self.pairwise else ()),
             *(("--profile", self.profile) if self.profile else ()),
             *(("--level", self.level) if self.level else ()),
+            *(("--every-fault",) if self.every_fault else ("--faults",) if self.faults else ()),
         ]
         return shlex.join(words) or "all cases"
 
@@ -97,6 +101,17 @@ class Summary:
         """The ids of the cases that were not decided, run or not, and why."""
         undecided = {one.case: one.unproven for one in self.results if one.unproven}
         return {**self.plan.unproven, **undecided}
+
+    @property
+    def faults(self) -> str:
+        """How many faults were tried at how many points, and survived; "" if none was."""
+        tried = [one for one in self.results if is_fault(one.case)]
+        if not tried:
+            return ""
+        points = {point_of(one.case) for one in tried}
+        survived = sum(one.passed for one in tried)
+        count = f"{len(tried)} fault{'s' * (len(tried) != 1)}"
+        return f"{count} at {len(points)} point{'s' * (len(points) != 1)}: {survived} survived"
 
     @property
     def conforms(self) -> bool:

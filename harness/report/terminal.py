@@ -146,6 +146,8 @@ class TerminalReport:
             self._print_line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
         if cached := sum(one.cached for one in summary.results):
             self._print_line(f"{cached} of {run} cases were not run again: nothing has changed")
+        if faults := summary.faults:
+            self._print_line(faults)
         if follow := sum(bool(one.follows) for one in summary.results):
             self._print_line(
                 f"{run:,} cases: {run - follow:,} run, {follow:,} follow from them"

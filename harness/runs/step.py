@@ -20,7 +20,7 @@ from harness.contracts.outputs import files_beside
 from harness.errors import WrongContract, WrongUse
 from harness.files.digest import digest
 from harness.files.modules import execute, sources, wrong_contract_on_error
-from harness.promises import Circumstance, Evidence, circumstances, judge
+from harness.promises import Circumstance, Evidence, circumstances, judge, unlisted
 from harness.promises.all import PROMISE_NAMES
 from harness.promises.defaults import leaves_other_outputs
 from harness.promises.network import lacks_network
@@ -88,7 +88,12 @@ def load(ref: StepRef) -> Step:
     changes = {one.name: _change(contract, one) for one in circumstances(contract)}
     limit = Limit.of(ref.timeout, contract)
     origin = contract.suite if contract.suite.is_file() else None
-    matrix = Matrix(suite, changes, pairwise=ref.pairwise, origin=origin)
+
+    def find(name: str) -> Change | None:
+        found = unlisted(contract, name)
+        return None if found is None else _change(contract, found)
+
+    matrix = Matrix(suite, changes, unlisted=find, pairwise=ref.pairwise, origin=origin)
     return Step(contract, matrix, level_of(ref, contract), limit)
 
 

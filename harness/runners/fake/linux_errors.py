@@ -26,6 +26,7 @@ _REAL: dict[str, Any] = {"fspath": os.fspath}
 
 def name_paths(fs: FakeFilesystem, fake_os: Any) -> None:
     """Have the errors of a fake file system name their paths as Linux does."""
+    _keep_what_a_rename_cannot_replace()
     places: Sequence[tuple[Any, Sequence[str], Sequence[int]]] = (
         (FakeFilesystem, _OF_FILE_SYSTEM, (1,)),
         (FakeFilesystem, ("rename", "create_link"), (1, 2)),
@@ -38,6 +39,22 @@ def name_paths(fs: FakeFilesystem, fake_os: Any) -> None:
     for place, names, positions in places:
         for name in names:
             setattr(place, name, _naming(fs, getattr(place, name), positions))
+
+
+def _keep_what_a_rename_cannot_replace() -> None:
+    """Let a rename to another file system fail before what is there is removed."""
+    original = FakeFilesystem.rename
+
+    @functools.wraps(original)
+    def rename(fs: FakeFilesystem, old: Any, new: Any, *args: Any, **names: Any) -> None:
+        folders = [fs.splitpath(fs.absnormpath(_REAL["fspath"](one)))[0] for one in (old, new)]
+        if fs.exists(old, check_link=True) and all(map(fs.exists, folders)):
+            first, second = (fs.resolve(one).st_dev for one in folders)
+            if first != second:
+                fs.raise_os_error(errno.EXDEV, old)
+        original(fs, old, new, *args, **names)
+
+    setattr(FakeFilesystem, "rename", rename)  # noqa: B010
 
 
 def _naming(

@@ -10,11 +10,12 @@ import json
 import math
 import struct
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
 from harness.cases.case import Case
+from harness.cases.fault import Operation
 from harness.cases.observed import Kind, Observations, Query
 from harness.worlds.tree import Entry, Tree
 
@@ -54,6 +55,8 @@ class Report:
     handles: bool = False
     returned: Mapping[str, object] | None = None
     observed: Observations | None = None
+    operations: Sequence[Operation] = ()
+    struck: bool = False
 
     def tree_of(self, case: Case) -> Tree:
         """The tree after the run."""
@@ -67,6 +70,9 @@ class Report:
         del values["changed"]
         if (observed := self.observed) is not None:
             values["observed"] = {"queries": observed.queries, "hidden": observed.hidden}
+        values["operations"] = [
+            [one.name, one.place, one.time, one.handles] for one in self.operations
+        ]
         head = _encode({**values, "patterns": patterns}).encode()
         tar = self.changed.to_tar() if self.changed.entries else b""
         return key + _SIZES.pack(len(head), len(tar)) + head + tar
@@ -92,6 +98,8 @@ class Report:
             handles=_typed(values, "handles", bool),
             returned=returned if isinstance(returned, dict) else None,
             observed=_observations(values.get("observed")),
+            operations=tuple(map(_operation, _typed(values, "operations", list))),
+            struck=_typed(values, "struck", bool),
         )
 
 
@@ -150,6 +158,14 @@ def _typed(values: Mapping[str, Any], name: str, kind: type[T]) -> T:
     if not isinstance(value, kind):
         raise BrokenReport(f"{name} is not of the type {kind.__name__}")
     return value
+
+
+def _operation(value: Any) -> Operation:
+    try:
+        name, place, time, handles = value
+        return Operation(str(name), str(place), int(time), bool(handles))
+    except (TypeError, ValueError):
+        raise BrokenReport("an operation is none") from None
 
 
 def _seconds(value: float) -> float:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from harness.cases.case import Case, Outcome
+from harness.cases.fault import NO_SUCH_OPERATION
 from harness.errors import RunnerCannot, RunnerUnavailable
 from harness.runners.fake.effects import BEFORE_ALL
 from harness.runners.fake.fork_server import ForkResult, ForkServer
@@ -61,7 +62,7 @@ class FakeRunner:
         with _fork_server(case) as fork_server:
             if case.interrupt is None:
                 run = fork_server.run_forked(case, None, observed=self.observes)
-                return _outcome(case, run)
+                return _with_operations(_outcome(case, run), case, run.report)
             rehearsal = fork_server.run_forked(case, TripPoint(case.interrupt.signal))
             outcome, report = _outcome(case, rehearsal), rehearsal.report
             if report is None or outcome.exit_code is None:
@@ -141,6 +142,15 @@ def _interrupted(outcome: Outcome, report: Report | None, rehearsal: Report) -> 
         report.effects[:sent_after], report.effects[sent_after:], rehearsal.effects, ignored=False
     )
     return replace(outcome, unproven=_TOO_LATE, must_be_proven=False) if late else outcome
+
+
+def _with_operations(outcome: Outcome, case: Case, report: Report | None) -> Outcome:
+    """The outcome of a run with a fault, which is not proven where its operation did not come."""
+    if case.fault is None or report is None:
+        return outcome
+    if case.fault.effect and not report.struck:
+        return replace(outcome, unproven=NO_SUCH_OPERATION, must_be_proven=False)
+    return replace(outcome, operations=tuple(report.operations))
 
 
 def _outcome(case: Case, child: ForkResult) -> Outcome:

@@ -51,6 +51,7 @@ from harness.runners.fake.imports import (
     unload_shadowed,
 )
 from harness.runners.fake.observe import Observer
+from harness.runners.fake.operations import Operations
 from harness.runners.fake.os_functions import OsFunctions
 from harness.runners.fake.own_files import OwnFiles
 from harness.runners.fake.paths import use_linux_paths
@@ -97,6 +98,7 @@ class _World:
     clock: Clock
     effects: Effects | None
     observer: Observer | None
+    operations: Operations | None
     inherited_patterns: int
     finished = False
 
@@ -176,6 +178,8 @@ def run_case(
     _world.inherited_patterns = compile_cache.pattern_count()
     _world.effects = None if trip_point is None else _effects(trip_point)
     _world.observer = Observer() if observed else None
+    has_fault = case.fault is not None
+    _world.operations = Operations(case, fs, _world.os, _send_fault) if has_fault else None
     _world.clock = Clock(case.timeout, _finish_asleep)
     fs.umask = 0
     create_tree(fs, case)
@@ -201,6 +205,8 @@ def run_case(
         _world.effects.watch()
     if _world.observer is not None:
         _world.observer.watch(fs)
+    if _world.operations is not None:
+        _world.operations.watch()
     _finish(_run(case, source_of(case)))
 
 
@@ -211,6 +217,10 @@ def _effects(trip_point: TripPoint) -> Effects:
         lambda: deliver_signal(trip_point.signal, trip_point.unhandled),
         will_handle=trip_point.will_handle,
     )
+
+
+def _send_fault(name: str) -> None:
+    deliver_signal(signal.Signals[name])
 
 
 def deliver_signal(number: signal.Signals, unhandled: str = "ends") -> None:
@@ -326,6 +336,10 @@ def _finish(
             "sent_after": effects.sent_after,
             "handles": effects.handles,
         }
+    if _world.operations is not None:
+        _world.operations.stop()
+        observed["operations"] = _world.operations.seen
+        observed["struck"] = _world.operations.struck
     if not killed:
         flush(_world.fs)
     tree = {} if refused else collect_tree(_world.fs)
