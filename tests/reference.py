@@ -8,7 +8,8 @@ from pathlib import Path
 from harness.contracts.reference import markdown as contract_keys
 from harness.contracts.reference import table
 from harness.files.settings import LintSettings, Settings
-from harness.lint.codes import CODES, page
+from harness.lint.codes import CODES
+from harness.lint.codes import page as page_of_codes
 from harness.lint.problem import PAGE
 from harness.promises.all import PROMISES
 
@@ -66,4 +67,4 @@ if __name__ == "__main__":
     for (path, name), content in SECTIONS.items():
         text = path.read_text(encoding="utf-8")
         path.write_text(with_section(text, name, content()), encoding="utf-8")
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGE.write_text(page_of_codes(), encoding="utf-8")
