@@ -15,12 +15,13 @@ from pathlib import Path
 
 from harness.cases.case import Case, Outcome
 from harness.cases.following import Contradiction, Decisions, Run, World, start_of
-from harness.cases.observed import Observations
+from harness.cases.observed import Observations, Query
 from harness.errors import RunnerCannot
 from harness.runners import Runner
 from harness.runners.fake.runner import FakeRunner
 
-_SUFFIX = ".run"
+# Of a run, and of what it looked at.
+_RUN, _SEEN = ".run", ".seen"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class CoveringRunner:
         if run := known.find(start, case):
             return run.outcome_of(case)
         outcome, observed = self._run(case)
+        known.tell(observed)
         if observed is not None and not observed.hidden and not outcome.unproven:
             known.add(start, observed, Run(case, outcome))
         return outcome
@@ -67,6 +69,16 @@ class CoveringRunner:
             return outcome, None
         # What does not end in the same way is not the same script there.
         return outcome, seen.observed if seen.exit_code == outcome.exit_code else None
+
+    def looked_at(self) -> frozenset[Query] | None:
+        """All that any run in the folder has looked at; None when that is not known of each."""
+        found: set[Query] = set()
+        for file in self.folder.glob(f"*{_SEEN}"):
+            observed = pickle.loads(file.read_bytes())
+            if observed is None:
+                return None
+            found.update(observed.queries)
+        return frozenset(found) or None
 
     def identity(self) -> object:
         """That of the other runner."""
@@ -103,12 +115,20 @@ class _Known:
         """Let a run answer for others, unless another one contradicts it, here and elsewhere."""
         if not self._learn(start, observed, run):
             return
-        name = f"{uuid.uuid4().hex}{_SUFFIX}"
-        self._read.add(name)
+        self._read.add(self._share((start, observed, run), _RUN))
+
+    def tell(self, observed: Observations | None) -> None:
+        """Share what a run has looked at, whether it answers for others or not."""
+        self._share(observed, _SEEN)
+
+    def _share(self, value: object, suffix: str) -> str:
+        """Write a value for other processes, if they can read it; the name of its file."""
+        name = f"{uuid.uuid4().hex}{suffix}"
         with contextlib.suppress(OSError):
             hidden = self._folder / f".{name}"
-            hidden.write_bytes(pickle.dumps((start, observed, run)))
+            hidden.write_bytes(pickle.dumps(value))
             hidden.replace(self._folder / name)
+        return name
 
     def _learn(self, start: Hashable, observed: Observations, run: Run) -> bool:
         try:
@@ -120,7 +140,7 @@ class _Known:
     def _read_others(self) -> bool:
         """Read what other processes have run meanwhile; whether there was any."""
         try:
-            names = {one.name for one in self._folder.glob(f"[!.]*{_SUFFIX}")}
+            names = {one.name for one in self._folder.glob(f"[!.]*{_RUN}")}
         except OSError:
             return False
         new = names - self._read

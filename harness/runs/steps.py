@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.cases.case import Result
+from harness.cases.observed import Query
 from harness.errors import HarnessError, RunnerCannot, RunnerUnavailable
 from harness.report import Plan, Report, Run, Summary
 from harness.runs.choice import Choice
 from harness.runs.covering import can_cover, check_sample, covering, reason_against
+from harness.runs.observed import never_read, undeclared
 from harness.runs.session import Session
 from harness.runs.step import JudgeCase, StepRef, load, prove
 from harness.runs.warm_start import warm_start
@@ -129,6 +131,7 @@ def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) ->
         return
     with covering(session.runner) as runner:
         results = list(replace(session, runner=runner).run(ids))
+        looked_at = runner.looked_at()
     sample = check_sample(results, session)
     if sample.other:
         for report in reports:
@@ -139,7 +142,22 @@ def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) ->
             )
         yield from session.run(ids)
         return
+    if looked_at is not None:
+        for line in _not_as_declared(session.ref, looked_at, ids):
+            for report in reports:
+                report.runner_changed(f"warning: {name}: {line}")
     yield from results
+
+
+def _not_as_declared(
+    ref: StepRef, looked_at: frozenset[Query], ids: Sequence[str]
+) -> Iterator[str]:
+    """What the script looks at without its being declared, and what is declared in vain."""
+    step = load(ref)
+    case, _ = step.matrix.case(step.matrix.usual)
+    yield from undeclared(step.contract, case, looked_at)
+    if len(ids) == len(step.matrix.ids):
+        yield from never_read(step.contract, case, looked_at)
 
 
 def _report_results(

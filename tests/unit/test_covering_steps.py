@@ -1,0 +1,169 @@
+"""Steps that are proved by few runs: the verdicts are those of running every case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.cases.case import Result
+from harness.report import Plan, Run, Summary
+from harness.runners.covering import CoveringRunner
+from harness.runners.fake.runner import FakeRunner
+from harness.runs import covering
+from harness.runs.choice import RunnerOptions, choose
+from harness.runs.observed import never_read, undeclared
+from harness.runs.step import StepRef, load, prove
+from harness.runs.steps import StepRun, run_steps
+from tests.unit.derived import make_step
+
+CONTRACT = """
+name: step
+entry_point: step.py
+inputs:
+  train: {required: true, files: [a.csv], mounts: [/opt/ml/processing/input/train]}
+  extra: {required: false, files: [a.csv], mounts: [/opt/ml/processing/input/extra]}
+environment:
+  optional: {MODE: slow, DEPTH: "3"}
+outputs:
+  model: {path: /opt/ml/processing/output/model, files: [model.csv]}
+exit_codes: {0: trained, 1: failed}
+"""
+SAMPLES = {"train/a.csv": "a\n1\n", "extra/a.csv": "a\n2\n"}
+START = """
+import os, sys
+from pathlib import Path
+INPUT, OUTPUT = Path("/opt/ml/processing/input"), Path("/opt/ml/processing/output/model")
+OUTPUT.mkdir(parents=True, exist_ok=True)
+"""
+TRAIN = 'text = (INPUT / "train/a.csv").read_text()\n'
+WRITE = '(OUTPUT / "model.csv").write_text(text)\n'
+EXTRA = 'extra = INPUT / "extra/a.csv"\ntext += extra.read_text() if extra.exists() else ""\n'
+MODE = 'text += os.environ.get("MODE", "slow") + os.environ.get("DEPTH", "3")\n'
+STEPS = {
+    "correct": START + TRAIN + EXTRA + MODE + WRITE,
+    "ignores": START + TRAIN + WRITE,
+    "other-default": START + TRAIN + MODE.replace('"slow")', '"fast")') + WRITE,
+    "wrong-with-extra": START + TRAIN + EXTRA + "if extra.exists(): sys.exit(3)\n" + WRITE,
+    "changes-inputs": START + TRAIN + WRITE + '[one.chmod(0o600) for one in INPUT.glob("e*/*")]\n',
+}
+
+
+def verdict(result: Result) -> tuple[object, ...]:
+    found = sorted((one.promise, one.key, one.where, one.got) for one in result.findings)
+    return result.case, result.exit_code, result.unproven, found
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_every_verdict_is_that_of_a_run(name: str, tmp_path: Path) -> None:
+    ref = make_step(tmp_path, STEPS[name], CONTRACT, SAMPLES)
+    (tmp_path / "runs").mkdir()
+    covered, plain = CoveringRunner(FakeRunner(), tmp_path / "runs"), FakeRunner()
+    ids = [one for one in load(ref).matrix.ids if not one.startswith("circumstance=")]
+    found = [prove(ref, covered, one) for one in ids]
+    assert sum(bool(one.follows) for one in found) >= len(ids) / 3
+    for one in found:
+        if one.follows:
+            assert verdict(one) == verdict(prove(ref, plain, one.case)), one.follows
+
+
+class Lines:
+    """A report that keeps what is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def step_started(self, plan: Plan) -> None: ...
+    def case_finished(self, result: Result) -> None: ...
+    def step_finished(self, summary: Summary) -> None: ...
+    def run_stopped(self) -> None: ...
+    def run_finished(self, run: Run) -> None: ...
+
+    def runner_changed(self, note: str) -> None:
+        self.lines.append(note)
+
+
+def checked(ref: StepRef, monkeypatch: pytest.MonkeyPatch) -> tuple[Sequence[Result], list[str]]:
+    """The results of all cases but those of circumstances, and what is told."""
+    monkeypatch.setattr(covering, "WORTH", 10)
+    monkeypatch.setattr(covering, "_SAMPLE", 4)
+    ids = tuple(one for one in load(ref).matrix.ids if not one.startswith("circumstance="))
+    plan = Plan("step", "fake", ids, len(ids), ())
+    lines = Lines()
+    run = StepRun(ref, plan, choose(ref, RunnerOptions("fake")))
+    (summary,) = run_steps([run], 1, [lines], exhaustive=False)
+    assert [one.case for one in summary.results] == list(ids)
+    return summary.results, lines.lines
+
+
+def test_cases_follow_where_nothing_speaks_against_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, lines = checked(make_step(tmp_path, STEPS["ignores"], CONTRACT, SAMPLES), monkeypatch)
+    run = {one.case for one in results if not one.follows}
+    assert 0 < len(run) < len(results) / 2
+    assert {one.follows for one in results} - {""} <= run
+    assert not lines
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("import time; text += str(time.time())[:0]\n", "reads the clock"),
+        ("import random; text += str(random.random())[:0]\n", "draws random numbers"),
+        ("text += ''.join(sorted(set('abcdefgh'), key=hash))\n", "is not repeatable"),
+    ],
+)
+def test_every_case_is_run_of_a_step_that_depends_on_more(
+    line: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = make_step(tmp_path, START + TRAIN + line + WRITE, CONTRACT, SAMPLES)
+    results, (told,) = checked(ref, monkeypatch)
+    assert not any(one.follows for one in results)
+    assert told.startswith("step: every case is run: its usual case")
+    assert reason in told
+
+
+def test_a_sample_that_does_not_agree_has_every_case_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What no recording sees: whether it is recorded.
+    code = "if sys.getprofile() is None and not (INPUT / 'train').exists(): sys.exit(5)\n"
+    ref = make_step(tmp_path, START + code + TRAIN + WRITE, CONTRACT, SAMPLES)
+    results, (told,) = checked(ref, monkeypatch)
+    assert "it is irreproducible" in told
+    assert not any(one.follows for one in results)
+    assert any(one.exit_code == 5 for one in results)
+
+
+def test_what_is_read_without_being_declared_is_told(tmp_path: Path) -> None:
+    ref = make_step(tmp_path, STEPS["ignores"], CONTRACT, SAMPLES)
+    step = load(ref)
+    case, _ = step.matrix.case(step.matrix.usual)
+    root = "/opt/ml/processing/input"
+    parameters = "/opt/ml/input/config/hyperparameters.json"
+    told = list(
+        undeclared(
+            step.contract,
+            case,
+            {
+                ("stat", root),
+                ("stat", f"{root}/train/a.csv"),
+                ("stat", f"{root}/labels/b.csv"),
+                ("list", f"{root}/labels"),
+                ("read", "/opt/ml/input/config/resourceconfig.json"),
+                ("read", parameters),
+                ("variable", "MODE"),
+            },
+        )
+    )
+    assert told == [
+        f"reads {parameters}, which the contract does not declare",
+        f"looks for {root}/labels, which the contract does not declare",
+    ]
+    unread = list(never_read(step.contract, case, {("stat", f"{root}/train/a.csv")}))
+    assert unread == ["the input extra is declared and never read, in no case"]
+    assert not list(
+        never_read(step.contract, case, {("list", root), ("stat", f"{root}/train/a.csv")})
+    )
