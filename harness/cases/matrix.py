@@ -32,6 +32,8 @@ MAX_CASES = 100_000
 MAX_COMBINATIONS = 1_000_000
 # In search of the usual case, which is among the first of them.
 _MAX_TRIED = 100_000
+# Cases that have been built.
+_KEPT = 4
 _NO_USUAL = "name the usual case in the suite: Suite(usual=…); none must succeed"
 
 
@@ -110,6 +112,9 @@ class Matrix:
         self._choices: dict[str, Mapping[str, str]] = {}
         self._special: dict[str, Special] = {}
         self.unproven: dict[str, str] = {}
+        # Those of one id are asked for several times in a row.
+        self._built: dict[str, tuple[Case, Expectation]] = {}
+        self.usual = ""
         with self._errors_of_suite():
             for choices in _combinations(suite, pairwise):
                 self._add(choices)
@@ -155,6 +160,14 @@ class Matrix:
 
     def case(self, case_id: str) -> tuple[Case, Expectation]:
         """The case with this id, and its expectation; raises `WrongUse` when there is none."""
+        if case_id not in self._built:
+            built = self._build(case_id)
+            if len(self._built) >= _KEPT:
+                self._built = {one: was for one, was in self._built.items() if one == self.usual}
+            self._built[case_id] = built
+        return self._built[case_id]
+
+    def _build(self, case_id: str) -> tuple[Case, Expectation]:
         if change := self._circumstances.get(case_id) or self._find_unlisted(case_id):
             case, expected = change(*self.case(self.usual))
             name = case_id.partition("=")[2]

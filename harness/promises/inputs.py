@@ -26,8 +26,13 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         return
     folders = input_folders(evidence.contract, evidence.case)
     shared = shared_outputs(evidence.contract, evidence.case)
+    differing = {*dict(after.added_or_changed(before)), *dict(after.removed(before))}
+    if not differing:
+        return
     held, holds = _by_folder(before), _by_folder(after)
     for path, entry in before:
+        if path not in differing:
+            continue
         if not any(is_under(path, folder) for folder in folders):
             continue
         if any(_may_change(path, entry, one) for one in shared):

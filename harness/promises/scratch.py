@@ -17,7 +17,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     if after is None or evidence.expected.dies:
         return
     declared = evidence.contract.scratch
-    for path, entry in after:
+    for path, entry in sorted(after.added_or_changed(before)):
         if not _is_temporary(path) or path in SCRATCH or path in evidence.expected.writes:
             continue
         if any(is_under(path, one) or is_under(one, path) for one in declared):
@@ -29,10 +29,10 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             yield Breach("left-behind", path, "nothing", f"a {entry.kind}")
         elif not entry.same_content(old):
             yield Breach("changed", path, "as it was before", "something else")
-    for path, _ in before:
+    for path, _ in sorted(after.removed(before)):
         if any(is_under(path, one) for one in declared):
             continue
-        if _is_temporary(path) and path not in SCRATCH and path not in after:
+        if _is_temporary(path) and path not in SCRATCH:
             yield Breach("removed", path, "as it was before", "nothing")
 
 

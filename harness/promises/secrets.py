@@ -31,9 +31,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         for name, value in secrets.items():
             if holds(text.encode("utf-8", "surrogateescape"), value):
                 yield _leak(name, where)
-    for path, entry in outcome.after or ():
-        if entry == outcome.before.get(path):
-            continue
+    written = outcome.after.added_or_changed(outcome.before) if outcome.after else ()
+    for path, entry in sorted(written):
         parts = [*unpacked_parts(entry.data), entry.target.encode("utf-8", "surrogateescape")]
         if path not in outcome.before:
             parts.append(path.encode("utf-8", "surrogateescape"))

@@ -19,7 +19,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         return
     contract = evidence.contract
     judged_by_others = (*contract.output_folders, *input_folders(contract, evidence.case))
-    for path, entry in after:
+    for path, entry in sorted(after.added_or_changed(before)):
         if is_scratch(path, contract) or _is_allowed(evidence, path, entry):
             continue
         old = before.get(path)
@@ -27,8 +27,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             yield Breach("written", path, "nothing", describe(entry))
         elif not _is_in(judged_by_others, path) and not entry.same_content(old):
             yield Breach("changed", path, describe(old), describe(entry))
-    for path, entry in before:
-        if path in after or is_scratch(path, contract) or _is_in(judged_by_others, path):
+    for path, entry in sorted(after.removed(before)):
+        if is_scratch(path, contract) or _is_in(judged_by_others, path):
             continue
         yield Breach("removed", path, describe(entry), "nothing")
 

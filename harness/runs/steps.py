@@ -20,6 +20,8 @@ from harness.runs.step import JudgeCase, StepRef, load, prove
 from harness.runs.warm_start import warm_start
 from harness.runs.workers import Workers
 
+_SECONDS_BETWEEN_LINES = 5.0
+
 
 @dataclass(frozen=True)
 class StepRun:
@@ -130,7 +132,7 @@ def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) ->
         yield from session.run(ids)
         return
     with covering(session.runner) as runner:
-        results = list(replace(session, runner=runner).run(ids))
+        results = _with_progress(replace(session, runner=runner).run(ids), len(ids), reports)
         looked_at = runner.looked_at()
     sample = check_sample(results, session)
     if sample.other:
@@ -147,6 +149,20 @@ def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) ->
             for report in reports:
                 report.runner_changed(f"warning: {name}: {line}")
     yield from results
+
+
+def _with_progress(found: Iterator[Result], total: int, reports: Sequence[Report]) -> list[Result]:
+    """The results, which are told only when the sample has agreed, with a line now and then."""
+    results: list[Result] = []
+    failed, told = 0, time.monotonic()
+    for result in found:
+        results.append(result)
+        failed += result.failed
+        if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
+            told = time.monotonic()
+            for report in reports:
+                report.runner_changed(f"  {len(results)}/{total} cases, {failed} failed")
+    return results
 
 
 def _not_as_declared(

@@ -183,6 +183,20 @@ class Tree:
         """The entry at `path`, if there is one."""
         return self.entries.get(_absolute(path))
 
+    def added_or_changed(self, before: Tree) -> Iterator[tuple[str, Entry]]:
+        """The entries that are not as they were, of a tree that was `before`."""
+        old = before.entries
+        for path, entry in self.entries.items():
+            was = old.get(path)
+            if was is not entry and was != entry:
+                yield path, entry
+
+    def removed(self, before: Tree) -> Iterator[tuple[str, Entry]]:
+        """The entries that are gone, of a tree that was `before`."""
+        yield from (
+            (path, entry) for path, entry in before.entries.items() if path not in self.entries
+        )
+
     def __contains__(self, path: object) -> bool:
         """Whether something is at `path`."""
         return isinstance(path, str) and _absolute(path) in self.entries
