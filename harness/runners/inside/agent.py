@@ -34,7 +34,7 @@ from typing import (
     Tuple,
 )
 
-from harness.runners.inside import mounts, stamps, system_calls
+from harness.runners.inside import faults, mounts, stamps, system_calls
 from harness.runners.inside.stamps import Layer, Scan, Stamp, TooMuch
 from harness.runners.inside.streams import Streams
 from harness.runners.inside.watch import Process, Watch
@@ -56,7 +56,8 @@ _MAX_LEARNED = 1 << 20
 Job = Dict[str, Any]
 # No bytecode files, and nothing of the output is lost: no variable says so to the script.
 OPTIONS = ("-B", "-u")
-Start = Callable[[Streams], Process]
+# Gets the streams of a script, and the connection of its supervisor, if it has one.
+Start = Callable[[Streams, Optional[int]], Process]
 
 
 def run_task(
@@ -74,8 +75,8 @@ def run_task(
 
     `helpers` are the programs that run the script: file name → source. `python` is the interpreter
     of the script. The folders `hidden` are not scanned. `layer` is the overlay at the root, or
-    None. `set_user(user)` changes the user of the calling process. `start(streams)` starts the
-    script in another way than with a new interpreter.
+    None. `set_user(user)` changes the user of the calling process. `start` starts the script in
+    another way than with a new interpreter.
     """
     os.umask(0o022)
     os.mkdir(HELPER_FOLDER)
@@ -98,9 +99,10 @@ def run_task(
         if job["interrupt"] is not None:
             folders = [path for path, member in sent.items() if member.isdir()]
             watch = Watch(job["script"], folders, job["interrupt"])
+        is_forked = start is not None
         if start is None:
             start = partial(_start, job, python, set_user or _set_user)
-        outcome, output = _run(job, start, watch)
+        outcome, output = _run(job, start, watch, hidden, is_forked)
         if job.get("learn"):
             outcome["learned"] = _read_learned()
     response = io.BytesIO()
@@ -232,19 +234,29 @@ def own_itself() -> None:
         mounts.call_libc("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
-def _confine(user: int, set_user: Callable[[int], None]) -> None:
+def _confine(user: int, set_user: Callable[[int], None], supervised: Optional[int] = None) -> None:
     """Become the user of the script, in the process that becomes the script."""
     own_itself()
-    set_user(user)
-    system_calls.refuse(system_calls.of_container())
+    if user:
+        set_user(user)
+        system_calls.refuse(system_calls.of_container())
+    if supervised is not None:
+        faults.hand_over(supervised)
 
 
-def _start(job: Job, python: str, set_user: Callable[[int], None], streams: Streams) -> Process:
+def _start(
+    job: Job,
+    python: str,
+    set_user: Callable[[int], None],
+    streams: Streams,
+    supervised: Optional[int],
+) -> Process:
     """Start the script of a job with a new interpreter."""
     script, user = job["script"], job["user"]
     command = [job["started_as"], *job["arguments"]]
     if job["module"]:
         command = ["-m", job["module"], *job["arguments"]]
+    becomes_other = bool(user) or supervised is not None
     passed = []
     if job["call"] is not None:
         passed = [streams.answering.fileno()]
@@ -259,20 +271,26 @@ def _start(job: Job, python: str, set_user: Callable[[int], None], streams: Stre
         start_new_session=True,
         pass_fds=passed,
         # Without a preexec_fn, subprocess can use vfork, which is faster.
-        preexec_fn=(lambda: _confine(user, set_user)) if user else None,
+        preexec_fn=partial(_confine, user, set_user, supervised) if becomes_other else None,
     )
 
 
-def _run(job: Job, start: Start, watch: Optional[Watch]) -> Tuple[Dict[str, Any], Dict[str, bytes]]:
+def _run(
+    job: Job, start: Start, watch: Optional[Watch], hidden: Sequence[str], is_forked: bool
+) -> Tuple[Dict[str, Any], Dict[str, bytes]]:
     """Run the script of a job: its exit code, seconds and what `watch` has seen; its streams."""
     streams = Streams(job["user"])
     os.umask(job["umask"])
     _protect()
     if not job["user"]:
         system_calls.refuse(system_calls.of_container())
+    supervisor = None
+    if job["fault"]:
+        awaited = "" if is_forked or job["direct"] else job["script"]
+        supervisor = faults.Supervisor(job["fault"], hidden, awaited)
     started = time.perf_counter()
     try:
-        child = start(streams)
+        child = start(streams, supervisor.connection if supervisor else None)
     except OSError as error:
         if error.errno != errno.E2BIG:
             raise
@@ -281,6 +299,8 @@ def _run(job: Job, start: Start, watch: Optional[Watch]) -> Tuple[Dict[str, Any]
         said = {"stdout": b"", "stderr": b"the script cannot be started: %s\n" % _E2BIG}
         return {"exit_code": 126, "seconds": 0.0, "seen": _NOTHING_SEEN, "returned": None}, said
     streams.follow()
+    if supervisor is not None:
+        supervisor.started()
     if watch is not None:
         watch.follow(child)
     code = _wait(child, job["timeout"])
@@ -289,6 +309,8 @@ def _run(job: Job, start: Start, watch: Optional[Watch]) -> Tuple[Dict[str, Any]
     os.umask(0o022)
     _kill_leftovers(child.pid)
     outcome = {"exit_code": code, "seconds": seconds, "seen": seen}
+    if supervisor is not None:
+        outcome["faults"] = supervisor.finish()
     output = streams.finish()
     return dict(outcome, returned=streams.returned()), output
 

@@ -22,7 +22,7 @@ import warnings
 from functools import partial
 from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Tuple
 
-from harness.runners.inside import agent, frames, fresh, launch, mounts, overlay, world
+from harness.runners.inside import agent, faults, frames, fresh, launch, mounts, overlay, world
 from harness.runners.inside.imports import Learning, Preload
 from harness.runners.inside.launch import CONNECTION
 from harness.runners.inside.root import Root
@@ -40,10 +40,10 @@ DONE, RESULT, ERROR = b"D", b"R", b"E"
 class _Begin(BaseException):
     """Raised in the process that becomes the script, to leave all frames but the outermost one."""
 
-    def __init__(self, ends: Ends, started: int) -> None:
+    def __init__(self, ends: Ends, started: int, supervised: Optional[int]) -> None:
         """Keep the descriptors that it has, and that of the pipe to close when it starts."""
         super().__init__()
-        self.ends, self.started = ends, started
+        self.ends, self.started, self.supervised = ends, started, supervised
 
 
 class _Forked:
@@ -166,12 +166,12 @@ class Server:
             frames.write(response_pipe, "".join(lines).encode("utf-8", "backslashreplace"))
         os._exit(code)
 
-    def _start(self, streams: Streams) -> _Forked:
+    def _start(self, streams: Streams, supervised: Optional[int]) -> _Forked:
         """Fork the process of a script, and wait until it starts."""
         read_end, write_end = os.pipe()
         child = os.fork()
         if child == 0:
-            raise _Begin(streams.take_ends(), write_end)
+            raise _Begin(streams.take_ends(), write_end, supervised)
         os.close(write_end)
         with open(read_end, "rb") as stream:
             trouble = stream.read()
@@ -187,6 +187,8 @@ class Server:
             descriptors = [stdin, begin.ends.stdout, begin.ends.stderr, begin.started]
             if job["call"] is not None:
                 descriptors.append(begin.ends.answering)
+            elif begin.supervised is not None:
+                descriptors.append(begin.supervised)
             launch.keep_descriptors(descriptors)
             # What the kernel refuses to the agent by now, it refuses to this process too.
             agent.own_itself()
@@ -200,6 +202,8 @@ class Server:
             # Python opens the file of a script when it starts it.
             os.close(os.open(main["__file__"], os.O_RDONLY))
             code = self._codes[job["code"]]
+            if begin.supervised is not None:
+                faults.hand_over(_ANSWERING)
             os.close(CONNECTION)
         except BaseException:
             frames.write(CONNECTION, traceback.format_exc().encode("utf-8", "backslashreplace"))

@@ -28,6 +28,7 @@ from testcontainers.core.transferable import build_transfer_tar
 from harness.runners.inside import (
     agent,
     capture,
+    faults,
     frames,
     launch,
     moments,
@@ -45,8 +46,8 @@ from harness.runners.real import engine, exchange
 from harness.signals import defer_stop_signals
 
 _MODULES = (
-    *(agent, capture, frames, launch, moments, mounts, overlay, relay, stamps, streams),
-    *(system_calls, watch, world),
+    *(agent, capture, faults, frames, launch, moments, mounts, overlay, relay, stamps),
+    *(streams, system_calls, watch, world),
 )
 # Of a response, in bytes: more than an agent sends.
 _MAX_SIZE = 2 << 30

@@ -7,12 +7,13 @@ import json
 import math
 import tarfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from harness.cases.case import BASE_ENVIRONMENT, Case, Mount, Outcome
+from harness.cases.fault import NO_SUCH_OPERATION, Fault, Operation
 from harness.errors import RunnerCannot
 from harness.runners.inside import agent, driver
 from harness.worlds.tree import Entry, Tree, is_under
@@ -47,6 +48,7 @@ class Task:
             "variables": {**case.tree.environment, **case.variables},
             "call": None if call is None else driver.encode_call(call.function, call.arguments),
             "interrupt": interrupt,
+            "fault": None if case.fault is None else _plan(case.fault, case.tree),
             "timeout": case.timeout,
             "user": case.user,
             "umask": case.umask,
@@ -57,6 +59,19 @@ class Task:
         }
         # In memory, a folder lists its entries in the order in which they were created, or back.
         return cls(job, case.tree.to_tar(reverse=case.reversed_listing))
+
+
+def _plan(fault: Fault, tree: Tree) -> dict[str, Any]:
+    """The plan of a supervisor."""
+    known = {path for path, _ in tree if any(is_under(path, one) for one in fault.folders)}
+    known |= {one for path in (*known, *fault.folders) for one in _parents(path)}
+    return {**asdict(fault), "known": sorted(known), "error": fault.error}
+
+
+def _parents(path: str) -> list[str]:
+    """A path, and the folders that it is in."""
+    parts = path.split("/")
+    return ["/".join(parts[:number]) for number in range(2, len(parts) + 1)]
 
 
 @lru_cache(maxsize=1)
@@ -132,7 +147,7 @@ def outcome_of(case: Case, response: Response) -> Outcome:
     """The outcome of a case, from the response of its agent."""
     too_much = response.outcome.get("too_much")
     unchanged = {path: case.tree.entries[path] for path in response.outcome["unchanged"]}
-    return Outcome(
+    outcome = Outcome(
         exit_code=response.outcome["exit_code"],
         stdout=response.stdout,
         stderr=response.stderr,
@@ -142,6 +157,19 @@ def outcome_of(case: Case, response: Response) -> Outcome:
         returned=response.outcome.get("returned"),
         unproven=_TOO_MUCH.format(too_much) if too_much else "",
     )
+    return _with_operations(outcome, case, response.outcome.get("faults"))
+
+
+def _with_operations(outcome: Outcome, case: Case, seen: Any) -> Outcome:
+    """The outcome of a run with a fault, which is not proven where its operation did not come."""
+    if case.fault is None or outcome.unproven or seen is None:
+        return outcome
+    if seen["lacking"]:
+        return replace(outcome, unproven=str(seen["lacking"]))
+    if case.fault.effect and not seen["struck"]:
+        return replace(outcome, unproven=NO_SUCH_OPERATION, must_be_proven=False)
+    told = (Operation(str(a), str(b), int(c), bool(d)) for a, b, c, d in seen["operations"])
+    return replace(outcome, operations=tuple(told))
 
 
 def without_bytecode(before: Tree, after: Mapping[str, Entry]) -> Mapping[str, Entry]:

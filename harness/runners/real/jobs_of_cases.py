@@ -44,6 +44,7 @@ def reason_against(case: Case) -> str:
         (job is None, "it has no type of job"),
         (case.call is not None, "it calls a function"),
         (case.interrupt is not None, "it is interrupted"),
+        (case.fault is not None, "a file operation in it fails"),
         (bool(case.user) or case.umask != _USUAL_UMASK, "it has another user or umask"),
         (bool(case.read_only), "something is read-only"),
         (any(one.size is not None for one in case.mounts), "it has a full disk"),

@@ -250,7 +250,8 @@ def _module_names(tree: Tree) -> frozenset[str]:
 def _is_doubtful(response: exchange.Response, task: exchange.Task) -> bool:
     """Whether a script was killed or did not end, for which a fork may be the reason."""
     code = response.outcome["exit_code"]
-    return not task.job["interrupt"] and (code is None or code > _KILLED)
+    is_ended = task.job["interrupt"] or task.job["fault"]
+    return not is_ended and (code is None or code > _KILLED)
 
 
 _pools: dict[object, Pool] = {}

@@ -11,6 +11,7 @@ from typing import Any
 from harness.runners.inside import (
     agent,
     capture,
+    faults,
     frames,
     fresh,
     imports,
@@ -60,7 +61,7 @@ def begin(started, main):
 """
 # In the order in which they import one another.
 _MODULES = (
-    *(moments, mounts, capture, streams, system_calls, stamps, watch, world, frames, agent),
+    *(moments, mounts, capture, streams, system_calls, stamps, watch, world, frames, faults, agent),
     *(launch, overlay, fresh, imports, root, warm),
 )
 _PACKAGES = ("harness", "harness.runners", "harness.runners.inside")

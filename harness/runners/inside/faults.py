@@ -1,0 +1,396 @@
+"""Counts what a script does to files, and lets one operation fail, in its whole process tree.
+
+The kernel asks before each such system call of the script, its threads and its children (seccomp
+user notification), and gets for an answer to go on, or the error of a fault. So it works for any
+program. What asks whether a file is there (stat) is left alone: many a program, Python's
+`os.path.exists` among them, takes any error for "no".
+
+Needs Linux 5.19, where a signal does not fail the call that waits (WAIT_KILLABLE_RECV). Runs on
+Python 3.8 and newer with the standard library alone.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import os
+import re
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from harness.runners.inside import mounts, system_calls
+from harness.runners.inside.system_calls import Rule
+
+LACKING = (
+    "the kernel cannot ask before system calls here (seccomp user notification, Linux 5.19 or "
+    "newer, on x86-64 or arm64)"
+)
+_NOTIFY = 0x7FC00000
+_IOCTL_RECEIVE, _IOCTL_SEND = 0xC0502100, 0xC0182101
+_NOTIFICATION, _ANSWER = struct.Struct("=QIIiIQ6Q"), struct.Struct("=QqiI")
+_CONTINUE = 1
+_PIDFD_OPEN, _PIDFD_GETFD = 434, 438
+_PAGE, _LONGEST_PATH = 4096, 1 << 16
+_CURRENT_FOLDER = -100
+_POLL_SECONDS = 0.05
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_O_PATH = getattr(os, "O_PATH", 0)
+_O_TMPFILE = getattr(os, "O_TMPFILE", 0)
+# What chance gives names, and what programs give names for temporary files.
+_CHANCE = (
+    re.compile(r"[0-9a-f]{12,}"),
+    re.compile(r"[A-Za-z0-9_]{8}(?=\.[^/]*$|$)"),
+    re.compile(r"\d+"),
+)
+_UNUSUAL = re.compile(r"[^\w./:+-]", re.ASCII)
+# How often the opening of one file is another place.
+_MOST_OPENINGS = 3
+_Decision = Optional[Tuple[int, int, int]]
+
+
+class _Call(NamedTuple):
+    """A system call: its operation, and which arguments are a path, its folder, or a descriptor."""
+
+    operation: str
+    path: Optional[int] = None
+    folder: Optional[int] = None
+    descriptor: Optional[int] = None
+    flags: Optional[int] = None
+
+
+# Numbers on x86-64 and arm64 → the call.
+_CALLS: Dict[Tuple[Optional[int], Optional[int]], _Call] = {
+    **{one: _Call("read", descriptor=0) for one in ((0, 63), (17, 67), (19, 65), (295, 69))},
+    (327, 286): _Call("read", descriptor=0),
+    **{one: _Call("write", descriptor=0) for one in ((1, 64), (18, 68), (20, 66), (296, 70))},
+    (328, 287): _Call("write", descriptor=0),
+    (40, 71): _Call("write", descriptor=0),
+    (326, 285): _Call("write", descriptor=2),
+    (2, None): _Call("open", path=0, flags=1),
+    (257, 56): _Call("open", path=1, folder=0, flags=2),
+    (437, 437): _Call("open", path=1, folder=0),
+    (85, None): _Call("create", path=0),
+    (3, 57): _Call("close", descriptor=0),
+    (74, 82): _Call("sync", descriptor=0),
+    (75, 83): _Call("sync", descriptor=0),
+    (76, 45): _Call("truncate", path=0),
+    (77, 46): _Call("truncate", descriptor=0),
+    (82, None): _Call("rename", path=1),
+    (264, 38): _Call("rename", path=3, folder=2),
+    (316, 276): _Call("rename", path=3, folder=2),
+    (86, None): _Call("link", path=1),
+    (265, 37): _Call("link", path=3, folder=2),
+    (88, None): _Call("link", path=1),
+    (266, 36): _Call("link", path=2, folder=1),
+    (87, None): _Call("remove", path=0),
+    (84, None): _Call("remove", path=0),
+    (263, 35): _Call("remove", path=1, folder=0),
+    (83, None): _Call("mkdir", path=0),
+    (258, 34): _Call("mkdir", path=1, folder=0),
+    (90, None): _Call("chmod", path=0),
+    (91, 52): _Call("chmod", descriptor=0),
+    (268, 53): _Call("chmod", path=1, folder=0),
+    (452, 452): _Call("chmod", path=1, folder=0),
+    (280, 88): _Call("utime", path=1, folder=0),
+}
+# The only one of which a part can be done in its place.
+_PLAIN_WRITE = (1, 64)
+_WITH_DESCRIPTOR = ("read", "write", "close", "sync", "truncate", "open", "create")
+
+
+class Supervisor:
+    """Answers the kernel for one script.
+
+    `plan` has `folders`, `known`, the paths that are there at first, and the `operation`, `place`,
+    `time`, `effect` and `error` of a fault; without an effect operations are only recorded. What is
+    in the folders `hidden`, as the interpreter, does not count, nor what is done before the file
+    `script` is opened; "" if the process that hands itself over is the script's already.
+    """
+
+    def __init__(self, plan: Dict[str, Any], hidden: Sequence[str], script: str) -> None:
+        """Wait, in a thread, for the process of the script."""
+        self._plan = plan
+        # Where Python looks for modules, when it likes to.
+        imported = [one for one in sys.path if one and one not in plan["folders"]]
+        self._hidden = (*hidden, *imported)
+        self._known: Set[str] = set(plan["known"])
+        self._seen: List[List[Any]] = []
+        self._struck = False
+        self._lacking = ""
+        self._counts: Dict[Tuple[str, str], int] = {}
+        self._openings: Dict[str, int] = {}
+        self._written: Set[str] = set()
+        self._ended = threading.Event()
+        self._process = 0
+        self._awaited = script and os.path.realpath(script)
+        column = system_calls.column()
+        self._calls = {
+            numbers[column]: call
+            for numbers, call in _CALLS.items()
+            if column is not None and numbers[column] is not None
+        }
+        self._plain_write = None if column is None else _PLAIN_WRITE[column]
+        self._own, self._script_end = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        # The alarm that ends a script which hangs is for another thread.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        self._thread.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+
+    @property
+    def connection(self) -> int:
+        """The descriptor that the process of the script hands itself over through."""
+        return self._script_end.fileno()
+
+    def started(self) -> None:
+        """The script has its own copy of the connection."""
+        self._script_end.close()
+
+    def finish(self) -> Dict[str, Any]:
+        """What was seen, after the end of the script, as JSON values."""
+        self._ended.set()
+        self._thread.join()
+        self._own.close()
+        return {"operations": self._seen, "struck": self._struck, "lacking": self._lacking}
+
+    def _run(self) -> None:
+        try:
+            message, rights, _, _ = self._own.recvmsg(8, socket.CMSG_SPACE(4))
+        except OSError:
+            return
+        if not rights:
+            self._lacking = LACKING
+            return
+        (self._process,) = struct.unpack("=q", message)
+        listener = array.array("i", rights[0][2])[0]
+        try:
+            self._answer_all(listener)
+        finally:
+            os.close(listener)
+
+    def _answer_all(self, listener: int) -> None:
+        import fcntl
+
+        poll = select.poll()
+        poll.register(listener, select.POLLIN)
+        while True:
+            ready = poll.poll(_POLL_SECONDS * 1000)
+            if not ready:
+                if self._ended.is_set():
+                    return
+                continue
+            if not ready[0][1] & select.POLLIN:
+                return
+            asked = bytearray(_NOTIFICATION.size)
+            try:
+                fcntl.ioctl(listener, _IOCTL_RECEIVE, asked)
+            except OSError as error:
+                # The process that asked has been killed.
+                if error.errno in (errno.EINTR, errno.ENOENT):
+                    continue
+                return
+            number, thread, _, call, _, _, *arguments = _NOTIFICATION.unpack(asked)
+            try:
+                answer = self._decide(thread, call, arguments)
+            except (OSError, ValueError):
+                # It has gone, or names what is not there: the kernel tells it so.
+                answer = 0, 0, _CONTINUE
+            if answer is None:
+                continue
+            value, error_number, flags = answer
+            with contextlib.suppress(OSError):
+                packed = bytearray(_ANSWER.pack(number, value, -error_number, flags))
+                fcntl.ioctl(listener, _IOCTL_SEND, packed)
+
+    def _decide(self, thread: int, number: int, arguments: List[int]) -> _Decision:
+        """The value, error and flags of the answer for one system call; None for no answer."""
+        go_on = 0, 0, _CONTINUE
+        call = self._calls[number]
+        path = self._path(thread, call, arguments)
+        if path is None or not self._is_near(path):
+            return go_on
+        name = call.operation
+        if name == "open":
+            name = _kind_of_opening(call, path, arguments)
+        if name == "" or (name == "close" and path not in self._written):
+            return go_on
+        is_due = self._count(name, path, thread)
+        if name == "write":
+            self._written.add(path)
+        elif name in ("close", "sync"):
+            self._written.discard(path)
+        if not is_due:
+            return go_on
+        answer = self._strike(thread, number, name, arguments)
+        # Not if it could not be done.
+        self._struck = True
+        return answer
+
+    def _strike(self, thread: int, number: int, name: str, arguments: List[int]) -> _Decision:
+        """Do what the fault is, or prepare it; the answer for its system call."""
+        effect = self._plan["effect"]
+        if effect == "SIGKILL":
+            # With an answer the call could come before the end.
+            os.killpg(self._process, signal.SIGKILL)
+            return None
+        if effect == "SIGTERM":
+            os.kill(self._process, signal.SIGTERM)
+        elif effect == "short":
+            if number == self._plain_write and arguments[2] > 1:
+                return self._write_in_part(thread, arguments), 0, 0
+        else:
+            if name == "close":
+                self._lose_what_was_written(thread, arguments[0])
+            return 0, int(self._plan["error"]), 0
+        return 0, 0, _CONTINUE
+
+    def _is_near(self, path: str) -> bool:
+        if self._awaited:
+            if path == self._awaited:
+                self._awaited = ""
+            return False
+        is_in = any(_is_under(path, one) for one in self._plan["folders"])
+        return is_in and not any(_is_under(path, one) for one in self._hidden)
+
+    def _count(self, name: str, path: str, thread: int) -> bool:
+        """Count an operation; whether it is that of the fault."""
+        place = self._place(name, path)
+        time = self._counts[name, place] = self._counts.get((name, place), 0) + 1
+        plan = self._plan
+        if not plan["effect"]:
+            self._seen.append([name, place, time, _handles_sigterm(thread)])
+            return False
+        wanted = plan["operation"], plan["place"], plan["time"]
+        return not self._struck and (name, place, time) == wanted
+
+    def _place(self, name: str, path: str) -> str:
+        """The path without what is chance, and which opening of the file it is."""
+        at = place = ""
+        for part in path.split("/")[1:]:
+            at += "/" + part
+            is_known = at in self._known
+            place += "/" + (part if is_known else _without_chance(part))
+        place = _UNUSUAL.sub("_", place)
+        if name in ("open", "create"):
+            self._openings[place] = self._openings.get(place, 0) + 1
+        times = min(self._openings.get(place, 0), _MOST_OPENINGS)
+        return "{}:{}".format(place, times) if name in _WITH_DESCRIPTOR and times > 1 else place
+
+    def _path(self, thread: int, call: _Call, arguments: List[int]) -> Optional[str]:
+        """The path that a system call is about; None where it has none."""
+        if call.descriptor is not None:
+            return os.readlink("/proc/%d/fd/%d" % (thread, arguments[call.descriptor] & 0xFFFFFFFF))
+        assert call.path is not None
+        folder = _CURRENT_FOLDER if call.folder is None else _signed(arguments[call.folder])
+        if not arguments[call.path]:
+            # Of a descriptor alone, as that of futimens.
+            return os.readlink("/proc/%d/fd/%d" % (thread, folder))
+        path = _text(thread, arguments[call.path])
+        if not path.startswith("/"):
+            link = "cwd" if folder == _CURRENT_FOLDER else "fd/%d" % folder
+            path = os.path.join(os.readlink("/proc/%d/%s" % (thread, link)), path)
+        parent, name = os.path.split(path.rstrip("/") or "/")
+        return os.path.normpath(os.path.join(os.path.realpath(parent), name))
+
+    def _write_in_part(self, thread: int, arguments: List[int]) -> int:
+        """Write the first half in the place of the script; how many bytes that are."""
+        own = _own_descriptor(thread, arguments[0])
+        try:
+            return os.write(own, _memory(thread, arguments[1], arguments[2] // 2))
+        finally:
+            os.close(own)
+
+    def _lose_what_was_written(self, thread: int, descriptor: int) -> None:
+        own = _own_descriptor(thread, descriptor)
+        try:
+            os.ftruncate(own, os.fstat(own).st_size // 2)
+        finally:
+            os.close(own)
+
+
+def hand_over(connection: int) -> None:
+    """Let the kernel ask about this process and all that it starts, and hand over the means.
+
+    Where the kernel cannot do that, nothing else is different.
+    """
+    listener = system_calls.listen([Rule(numbers, _NOTIFY) for numbers in _CALLS])
+    rights = [] if listener is None else [array.array("i", [listener])]
+    with socket.socket(fileno=os.dup(connection)) as sock:
+        sock.sendmsg(
+            [struct.pack("=q", os.getpid())],
+            [(socket.SOL_SOCKET, socket.SCM_RIGHTS, one) for one in rights],
+        )
+    if listener is not None:
+        os.close(listener)
+    os.close(connection)
+
+
+def _without_chance(name: str) -> str:
+    for pattern in _CHANCE:
+        name = pattern.sub("0", name)
+    return name
+
+
+def _kind_of_opening(call: _Call, path: str, arguments: List[int]) -> str:
+    """The operation that opening is; "" for none."""
+    flags = 0 if call.flags is None else arguments[call.flags]
+    if _O_TMPFILE and flags & _O_TMPFILE == _O_TMPFILE:
+        return "create"
+    if flags & _O_PATH:
+        return ""
+    if flags & _WRITING:
+        return "create"
+    return "list" if os.path.isdir(path) else "open"
+
+
+def _is_under(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _signed(value: int) -> int:
+    """An argument of the type int."""
+    low = value & 0xFFFFFFFF
+    return low - (1 << 32) if low >> 31 else low
+
+
+def _memory(thread: int, address: int, size: int) -> bytes:
+    with open("/proc/%d/mem" % thread, "rb", buffering=0) as memory:
+        memory.seek(address)
+        return memory.read(size) or b""
+
+
+def _text(thread: int, address: int) -> str:
+    data = b""
+    while b"\0" not in data and len(data) < _LONGEST_PATH:
+        # Not further than to the end of a page: the next one may not be there.
+        at = address + len(data)
+        data += _memory(thread, at, _PAGE - at % _PAGE)
+    return os.fsdecode(data.partition(b"\0")[0])
+
+
+def _status(thread: int, name: str) -> str:
+    with open("/proc/%d/status" % thread) as stream:
+        return next(line.split()[1] for line in stream if line.startswith(name))
+
+
+def _handles_sigterm(thread: int) -> bool:
+    return bool(int(_status(thread, "SigCgt"), 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def _own_descriptor(thread: int, descriptor: int) -> int:
+    """A descriptor of this process for an open file of another one."""
+    libc: Any = mounts.libc()
+    process = libc.syscall(_PIDFD_OPEN, int(_status(thread, "Tgid")), 0)
+    try:
+        own = libc.syscall(_PIDFD_GETFD, process, descriptor & 0xFFFFFFFF, 0)
+    finally:
+        os.close(process)
+    if own < 0:
+        raise OSError(errno.EPERM, "pidfd_getfd")
+    return int(own)
