@@ -24,7 +24,7 @@ import sys
 import threading
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from harness.runners.inside import mounts, system_calls
+from harness.runners.inside import system_calls
 from harness.runners.inside.system_calls import Rule
 
 LACKING = (
@@ -32,10 +32,10 @@ LACKING = (
     "newer, on x86-64 or arm64)"
 )
 _NOTIFY = 0x7FC00000
-_IOCTL_RECEIVE, _IOCTL_SEND = 0xC0502100, 0xC0182101
+_IOCTL_RECEIVE, _IOCTL_SEND, _IOCTL_ADD_DESCRIPTOR = 0xC0502100, 0xC0182101, 0x40182103
 _NOTIFICATION, _ANSWER = struct.Struct("=QIIiIQ6Q"), struct.Struct("=QqiI")
+_ADDITION, _SET_NUMBER = struct.Struct("=QIIII"), 1
 _CONTINUE = 1
-_PIDFD_OPEN, _PIDFD_GETFD = 434, 438
 _PAGE, _LONGEST_PATH = 4096, 1 << 16
 _CURRENT_FOLDER = -100
 _POLL_SECONDS = 0.05
@@ -177,6 +177,7 @@ class Supervisor:
     def _answer_all(self, listener: int) -> None:
         import fcntl
 
+        self._listener = listener
         poll = select.poll()
         poll.register(listener, select.POLLIN)
         while True:
@@ -196,6 +197,7 @@ class Supervisor:
                     continue
                 return
             number, thread, _, call, _, _, *arguments = _NOTIFICATION.unpack(asked)
+            self._asking = number
             try:
                 answer = self._decide(thread, call, arguments)
             except (OSError, ValueError):
@@ -299,15 +301,24 @@ class Supervisor:
         return os.path.normpath(os.path.join(os.path.realpath(parent), name))
 
     def _write_in_part(self, thread: int, arguments: List[int]) -> int:
-        """Write the first half in the place of the script; how many bytes that are."""
-        own = _own_descriptor(thread, arguments[0])
+        """Write the first half in the place of the script; how many bytes that are.
+
+        The script then has what has written it, where the next byte follows.
+        """
+        import fcntl
+
+        number = arguments[0] & 0xFFFFFFFF
+        own, flags = _opened_again(thread, number)
         try:
-            return os.write(own, _memory(thread, arguments[1], arguments[2] // 2))
+            written = os.write(own, _memory(thread, arguments[1], arguments[2] // 2))
+            packed = _ADDITION.pack(self._asking, _SET_NUMBER, own, number, flags & os.O_CLOEXEC)
+            fcntl.ioctl(self._listener, _IOCTL_ADD_DESCRIPTOR, bytearray(packed))
+            return written
         finally:
             os.close(own)
 
     def _lose_what_was_written(self, thread: int, descriptor: int) -> None:
-        own = _own_descriptor(thread, descriptor)
+        own, _ = _opened_again(thread, descriptor & 0xFFFFFFFF)
         try:
             os.ftruncate(own, os.fstat(own).st_size // 2)
         finally:
@@ -383,14 +394,12 @@ def _handles_sigterm(thread: int) -> bool:
     return bool(int(_status(thread, "SigCgt"), 16) >> (signal.SIGTERM - 1) & 1)
 
 
-def _own_descriptor(thread: int, descriptor: int) -> int:
-    """A descriptor of this process for an open file of another one."""
-    libc: Any = mounts.libc()
-    process = libc.syscall(_PIDFD_OPEN, int(_status(thread, "Tgid")), 0)
-    try:
-        own = libc.syscall(_PIDFD_GETFD, process, descriptor & 0xFFFFFFFF, 0)
-    finally:
-        os.close(process)
-    if own < 0:
-        raise OSError(errno.EPERM, "pidfd_getfd")
-    return int(own)
+def _opened_again(thread: int, descriptor: int) -> Tuple[int, int]:
+    """A descriptor of this process for an open file of another one, at its position; its flags."""
+    with open("/proc/%d/fdinfo/%d" % (thread, descriptor)) as stream:
+        info = dict(line.split(":", 1) for line in stream if ":" in line)
+    flags = int(info["flags"], 8)
+    kept = flags & (os.O_WRONLY | os.O_RDWR | os.O_APPEND)
+    own = os.open("/proc/%d/fd/%d" % (thread, descriptor), kept)
+    os.lseek(own, int(info["pos"]), os.SEEK_SET)
+    return own, flags
