@@ -80,6 +80,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how long a case of a step may take, whatever its contract says",
     )
     group.addoption(
+        "--harness-faults",
+        action="store_true",
+        help="also fail each file operation of the usual case of a step once, and kill the script "
+        "before each",
+    )
+    group.addoption(
         "--harness-shard",
         metavar="I/N",
         help="of the cases of steps only part I of the N that they fall into",
@@ -277,6 +283,7 @@ class StepFile(pytest.File):
     def _items(self, source: Source, prefix: str) -> Iterator[CaseItem]:
         from harness.files.settings import settings
         from harness.runs.choice import choose
+        from harness.runs.faults import Faults, find_faults_with
         from harness.runs.step import StepRef, load
 
         ref = StepRef(
@@ -287,10 +294,15 @@ class StepFile(pytest.File):
             timeout=self.config.getoption("--harness-timeout"),
         )
         step = load(ref)
-        self.config.stash[_CHOICES_KEY][ref] = choose(ref, _runner_options(self.config))
+        choice = choose(ref, _runner_options(self.config))
+        faults = Faults()
+        if self.config.getoption("--harness-faults"):
+            choice, faults = find_faults_with(choice)
+        self.config.stash[_CHOICES_KEY][ref] = choice
+        unproven = {**step.matrix.unproven, **faults.unproven}
         job = step.matrix.start.tree.job
         lines = _lines_of_cases(self.path)
-        for case_id in (*step.matrix.ids, *step.matrix.unproven):
+        for case_id in (*step.matrix.ids, *faults.ids, *unproven):
             item = CaseItem.from_parent(
                 self, name=f"{prefix}{case_id}", ref=ref, case_id=case_id, line=lines(case_id)
             )
@@ -303,7 +315,7 @@ class StepFile(pytest.File):
                     circumstance=choices.get("circumstance"),
                 )
             )
-            if reason := step.matrix.unproven.get(case_id):
+            if reason := unproven.get(case_id):
                 item.add_marker(pytest.mark.skip(reason=f"not proven: {reason}"))
             yield item
 

@@ -245,20 +245,17 @@ def _list_cases(
     ref: StepRef, asked: RunnerOptions, cases: Sequence[str], faults: bool, every_fault: bool
 ) -> CaseList:
     """The cases of a step: of its matrix, those that are named, and those of `faults`."""
-    from harness.runs.faults import find_faults
+    from harness.runs.faults import find_faults_with
     from harness.runs.step import load
 
     matrix = load(ref).matrix
     known = dict.fromkeys((*matrix.ids, *(one for one in cases if matrix.has(one))))
     if not faults and not every_fault:
         return CaseList(tuple(known), matrix.unproven)
-    choice = choose_runner(ref, asked)
-    try:
-        found = find_faults(ref, choice.runner, every=every_fault)
-    except RunnerCannot as refusal:
-        choice = choice.after(refusal)
+    first = choose_runner(ref, asked)
+    choice, found = find_faults_with(first, every=every_fault)
+    if choice is not first:
         say(choice.note)
-        found = find_faults(ref, choice.runner, every=every_fault)
     ids = tuple(dict.fromkeys((*known, *found.ids)))
     return CaseList(ids, {**matrix.unproven, **found.unproven}, choice)
 

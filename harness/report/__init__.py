@@ -109,7 +109,7 @@ class Summary:
         if not tried:
             return ""
         points = {point_of(one.case) for one in tried}
-        survived = sum(one.passed for one in tried)
+        survived = sum(one.passed and not one.findings for one in tried)
         count = f"{len(tried)} fault{'s' * (len(tried) != 1)}"
         return f"{count} at {len(points)} point{'s' * (len(points) != 1)}: {survived} survived"
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.cases.fault import FRESH, OLDER, Fault, Operation
+from harness.errors import RunnerCannot
 from harness.promises import any_fault
 from harness.runners import Runner
+from harness.runs.choice import Choice
 from harness.runs.step import StepRef, load
 
 _NOT_AS_USUAL = (
@@ -59,6 +61,18 @@ def find_faults(ref: StepRef, runner: Runner, *, every: bool = False) -> Faults:
     finally:
         runner.close()
     return Faults(tuple(dict.fromkeys(ids)))
+
+
+def find_faults_with(choice: Choice, *, every: bool = False) -> tuple[Choice, Faults]:
+    """The faults of a step in the runner that is chosen, else in one that can judge the script.
+
+    Raises as `find_faults` does, and what `Choice.after` raises.
+    """
+    try:
+        return choice, find_faults(choice.ref, choice.runner, every=every)
+    except RunnerCannot as refusal:
+        choice = choice.after(refusal)
+        return choice, find_faults(choice.ref, choice.runner, every=every)
 
 
 def _tree_of_fresh(ref: StepRef) -> object:

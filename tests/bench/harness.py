@@ -54,6 +54,7 @@ for _ in $(seq "$3"); do one "$1" "$2" & running="$running $!"; done
 for each in $running; do wait "$each" || exit 1; done
 """
 _FLOOR_RUNS = 10
+_FAULTS = ("--faults", "-k", "fault/")
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,16 @@ def measure_imports(runs: int, log: Callable[[str], object]) -> list[Row]:
         cost = Cost(time.perf_counter() - begin, 0, 0, 0)
         rows.append(Row(f"pandas, scikit-learn: sandbox, {name}", 1, cases, runs, cost))
     started.close()
+    return rows
+
+
+def measure_faults(log: Callable[[str], object]) -> list[Row]:
+    """Measure every fault of `dummy_training`, with two workers."""
+    rows = []
+    for one in CONTENDERS[: 1 if no_sandbox() else 2]:
+        log(f"faults, {one.name}")
+        cases, cost = _measure_check(replace(one, options=(*one.options, *_FAULTS)), 2, "1/1")
+        rows.append(Row(f"faults: {one.name}", 2, cases, 1, cost))
     return rows
 
 

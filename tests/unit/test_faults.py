@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from harness.cases.case import Severity
 from harness.cases.fault import Fault, Operation, is_fault, point_of
+from harness.cli import cli
 from harness.promises import any_fault
+from harness.report.record import StepRecord
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.faults import find_faults, one_of_equal
 from harness.runs.step import StepRef, load, run_case
@@ -228,3 +231,25 @@ def test_a_script_that_fails_where_each_output_is_a_mount_has_no_faults(tmp_path
     faults = find_faults(script(tmp_path, in_scratch), FakeRunner())
     assert faults.ids == ()
     assert "mount of its own" in faults.unproven["circumstance=fault"]
+
+
+def test_the_command_counts_faults_and_reports_them_as_other_cases(tmp_path: Path) -> None:
+    edits, _ = WRONG["the older output is removed before the rename"]
+    ref, report = script(tmp_path, *edits), tmp_path / "report.json"
+    command = ["check", str(COPIER), "--script", str(ref.script), "--jobs", "1"]
+    options = ["--faults", "-k", "fault/rename or fault/close", "--json", str(report)]
+    ran = CliRunner().invoke(cli, [*command, *options])
+    assert ran.exit_code == 1
+    assert "9 faults at 2 points: 3 survived" in ran.output
+    record = StepRecord.model_validate_json(report.read_text())
+    failed = [one.id for one in record.cases if not one.passed]
+    assert record.selection.faults
+    assert "circumstance=fault/rename/copier.py:20/1/SIGKILL" in failed
+    again = CliRunner().invoke(cli, [*command, "--case", failed[0]])
+    assert (again.exit_code, "1 fault at 1 point: 0 survived" in again.output) == (1, True)
+
+
+def test_a_fault_is_replayed_by_its_id() -> None:
+    case_id = "circumstance=fault/rename/copier.py:19/1/EACCES"
+    ran = CliRunner().invoke(cli, ["replay", str(COPIER), case_id])
+    assert (ran.exit_code, "Permission denied" in ran.output) == (0, True)

@@ -45,6 +45,13 @@ def test_cases_are_selected_by_keyword_and_id(pytester: pytest.Pytester, copier:
     one.assert_outcomes(passed=1)
 
 
+def test_faults_are_cases_too(pytester: pytest.Pytester, copier: Path) -> None:
+    options = ("--harness-faults", "-k", "rename and EACCES")
+    pytester.runpytest_subprocess("copier/conformance.py", *options).assert_outcomes(
+        passed=1, deselected=61
+    )
+
+
 @pytest.mark.parametrize("ci", [False, True])
 def test_a_failure_shows_the_findings_and_how_to_replay_it(
     pytester: pytest.Pytester, copier: Path, monkeypatch: pytest.MonkeyPatch, ci: bool
