@@ -27,6 +27,7 @@ ERRORS: Mapping[str, tuple[str, ...]] = {
     "create": ("ENOSPC", "EIO", "EACCES", "EMFILE"),
     "read": ("EIO",),
     "write": ("ENOSPC", "EIO", SHORT),
+    "copy": ("ENOSPC", "EIO"),
     # What was written, and not yet synchronised, is lost then.
     "close": ("EIO",),
     "sync": ("EIO", "ENOSPC"),

@@ -23,7 +23,7 @@ PLACES = {
     "the older output is removed before the rename": f"rename/{OUT}/text.txt/1/SIGKILL",
     "a chmod before the try": f"chmod/{OUT}/text.part/1/EPERM",
     "an unchecked close of a descriptor": f"close/{OUT}/text.part/1/EIO",
-    "a rename across devices that is a copy": f"write/{OUT}/text.txt/1/SIGKILL",
+    "a rename across devices that is a copy": f"copy/{OUT}/text.txt/1/SIGKILL",
     "a short write": f"write/{OUT}/text.part/1/short",
 }
 
@@ -79,17 +79,21 @@ def test_threads_of_children_are_the_script_too(sandbox: SandboxRunner) -> None:
     assert (outcome.exit_code, outcome.stdout, outcome.unproven) == (0, "28\n", "")
 
 
-def test_what_follows_a_short_write_comes_after_it(sandbox: SandboxRunner) -> None:
+@pytest.mark.parametrize(
+    "write", ["os.write(file, data)", "os.pwrite(file, data, at)", "os.writev(file, [data, b''])"]
+)
+def test_what_follows_a_short_write_comes_after_it(sandbox: SandboxRunner, write: str) -> None:
     source = f"""
         import os
         file = os.open("{OUTPUT}/file", os.O_WRONLY | os.O_CREAT)
-        data = b"some text"
+        data, at, writes = b"some text", 0, 0
         while data:
-            data = data[os.write(file, data):]
-        print(open("{OUTPUT}/file").read())
+            written = {write}
+            data, at, writes = data[written:], at + written, writes + 1
+        print(open("{OUTPUT}/file").read(), writes)
     """
     outcome = sandbox.run(with_fault(source, "write", f"{OUTPUT}/file", "short"))
-    assert (outcome.exit_code, outcome.stdout, outcome.unproven) == (0, "some text\n", "")
+    assert (outcome.exit_code, outcome.stdout, outcome.unproven) == (0, "some text 2\n", "")
 
 
 def test_a_kernel_that_cannot_ask_is_told(

@@ -70,8 +70,8 @@ _CALLS: Dict[Tuple[Optional[int], Optional[int]], _Call] = {
     (327, 286): _Call("read", descriptor=0),
     **{one: _Call("write", descriptor=0) for one in ((1, 64), (18, 68), (20, 66), (296, 70))},
     (328, 287): _Call("write", descriptor=0),
-    (40, 71): _Call("write", descriptor=0),
-    (326, 285): _Call("write", descriptor=2),
+    (40, 71): _Call("copy", descriptor=0),
+    (326, 285): _Call("copy", descriptor=2),
     (2, None): _Call("open", path=0, flags=1),
     (257, 56): _Call("open", path=1, folder=0, flags=2),
     (437, 437): _Call("open", path=1, folder=0),
@@ -99,9 +99,9 @@ _CALLS: Dict[Tuple[Optional[int], Optional[int]], _Call] = {
     (452, 452): _Call("chmod", path=1, folder=0),
     (280, 88): _Call("utime", path=1, folder=0),
 }
-# The only one of which a part can be done in its place.
-_PLAIN_WRITE = (1, 64)
-_WITH_DESCRIPTOR = ("read", "write", "close", "sync", "truncate", "open", "create")
+# Those of which a part can be done in their place.
+_WRITE, _WRITE_AT, _WRITE_SEVERAL = (1, 64), (18, 68), (20, 66)
+_WITH_DESCRIPTOR = ("read", "write", "copy", "close", "sync", "truncate", "open", "create")
 
 
 class Supervisor:
@@ -135,7 +135,7 @@ class Supervisor:
             for numbers, call in _CALLS.items()
             if column is not None and numbers[column] is not None
         }
-        self._plain_write = None if column is None else _PLAIN_WRITE[column]
+        self._column = column
         self._own, self._script_end = socket.socketpair()
         self._thread = threading.Thread(target=self._run, daemon=True)
         # The alarm that ends a script which hangs is for another thread.
@@ -223,7 +223,7 @@ class Supervisor:
         if name == "" or (name == "close" and path not in self._written):
             return go_on
         is_due = self._count(name, path, thread)
-        if name == "write":
+        if name in ("write", "copy"):
             self._written.add(path)
         elif name in ("close", "sync"):
             self._written.discard(path)
@@ -244,8 +244,8 @@ class Supervisor:
         if effect == "SIGTERM":
             os.kill(self._process, signal.SIGTERM)
         elif effect == "short":
-            if number == self._plain_write and arguments[2] > 1:
-                return self._write_in_part(thread, arguments), 0, 0
+            written = self._write_in_part(thread, number, arguments)
+            return (0, 0, _CONTINUE) if written is None else (written, 0, 0)
         else:
             if name == "close":
                 self._lose_what_was_written(thread, arguments[0])
@@ -300,17 +300,28 @@ class Supervisor:
         parent, name = os.path.split(path.rstrip("/") or "/")
         return os.path.normpath(os.path.join(os.path.realpath(parent), name))
 
-    def _write_in_part(self, thread: int, arguments: List[int]) -> int:
+    def _write_in_part(self, thread: int, call: int, arguments: List[int]) -> Optional[int]:
         """Write the first half in the place of the script; how many bytes that are.
 
-        The script then has what has written it, where the next byte follows.
+        The script then has what has written it, where the next byte follows. None for a single
+        byte, and for calls that are not known here.
         """
         import fcntl
 
-        number = arguments[0] & 0xFFFFFFFF
+        number, address, size = arguments[0] & 0xFFFFFFFF, arguments[1], arguments[2]
+        assert self._column is not None
+        if call == _WRITE_SEVERAL[self._column]:
+            address, size = struct.unpack("=QQ", _memory(thread, address, 16))
+        elif call not in (_WRITE[self._column], _WRITE_AT[self._column]):
+            return None
+        if size < 2:
+            return None
+        data = _memory(thread, address, size // 2)
         own, flags = _opened_again(thread, number)
         try:
-            written = os.write(own, _memory(thread, arguments[1], arguments[2] // 2))
+            if call == _WRITE_AT[self._column]:
+                return os.pwrite(own, data, arguments[3])
+            written = os.write(own, data)
             packed = _ADDITION.pack(self._asking, _SET_NUMBER, own, number, flags & os.O_CLOEXEC)
             fcntl.ioctl(self._listener, _IOCTL_ADD_DESCRIPTOR, bytearray(packed))
             return written
