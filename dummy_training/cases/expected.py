@@ -20,8 +20,11 @@ WRITTEN = f"{OUTPUT}/model.tar.gz"
 
 # What is collected of a training job.
 COLLECTED = "/opt/ml/model"
-# A level of WARNING or above, as logs in text, in JSON or with short names have it.
-_LEVEL = r"(?:warn|error|critical|fatal|^\W*[WECF]\d*\b|level\w*\W{1,4}[345]0\b)"
+# A level of WARNING or above, as logs in text, in JSON, with short names or numbers have it.
+_LEVEL = (
+    r"(?:warn|error|crit|fatal|⚠|\b(?:wrn|err|crt|ftl)\b|^\W*[WECF]\d*\b"
+    r"|^<\d*[0-4]>|level\w*\W{1,4}[345]0\b)"
+)
 
 
 def assigned(what: str, folder: str, *, channel: bool) -> Matches:

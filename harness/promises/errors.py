@@ -55,9 +55,13 @@ def check_advice(evidence: Evidence) -> Iterator[Breach]:
     """One breach when nothing of the script's own follows the error: what to do is for people."""
     if not _fails(evidence) or not evidence.expected.explained:
         return
-    lines = [line for line in evidence.outcome.stderr.splitlines() if line.strip()]
+    stderr = evidence.outcome.stderr
+    lines = [line for line in stderr.splitlines() if line.strip()]
     last = lines[-1] if lines else ""
-    if not is_own_line(last, _last_exception(evidence.outcome.stderr)):
+    # An indented line may end a text of several lines, but not a traceback.
+    told = without_code(without_tracebacks(stderr))
+    is_told = bool(told) and told[-1] == last
+    if not is_told or not is_own_line(last, _last_exception(stderr)):
         yield Breach(
             "no-advice",
             "the last line of standard error",
@@ -110,7 +114,7 @@ def is_own_line(line: str, message: str) -> bool:
     if len(message) >= _MIN_MESSAGE_LENGTH and message in line:
         line = line.rpartition(message)[2]
         return len(_WORD.findall(line)) > 1
-    return not line.startswith((" ", "\t")) and bool(_WORD.search(line))
+    return bool(_WORD.search(line))
 
 
 def error_text(stderr: str) -> str:

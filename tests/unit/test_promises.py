@@ -233,7 +233,6 @@ def test_lines_of_the_script_itself(line: str) -> None:
     "line",
     [
         "",
-        "    raise FileNotFoundError(text)",
         '  File "/opt/ml/code/dummy_training.py", line 3, in main',
         f"FileNotFoundError: {EXCEPTION}",
         "tarfile.ReadError: unexpected end of data",
@@ -245,6 +244,20 @@ def test_lines_of_the_script_itself(line: str) -> None:
 )
 def test_lines_that_only_repeat_the_error(line: str) -> None:
     assert not is_own_line(line, EXCEPTION)
+
+
+@pytest.mark.parametrize(
+    ("end", "is_told"),
+    [
+        ("Next steps:\n  1. Upload the model again.\n  2. Run the step again.", True),
+        ("2025-11-18 16:00:01\n  ERROR: Put the model into the channel.", True),
+        ('Traceback (most recent call last):\n  File "/a.py", line 1, in f\n    g(model)', False),
+        ('Stack (most recent call last):\n  File "/a.py", line 1, in f\n    g(model)', False),
+    ],
+)
+def test_the_last_line_may_be_indented_outside_of_tracebacks(end: str, is_told: bool) -> None:
+    promises = {one for one, _ in found(FAILS, outcome(BEFORE, 1, err=f"{STDERR}\n{end}\n"))}
+    assert ("error-advice" not in promises) is is_told
 
 
 @pytest.mark.parametrize(
