@@ -855,8 +855,9 @@ class _Archive:
             self.hard.update(dict.fromkeys(chain, target))
             # Of a link that comes later, programs make as many different things as there are.
             folder, _, last = target.rpartition("/")
-            kind = self._kinds.get(self._follow(_Place(), folder).below(last).keys[-1])
-            if kind not in (_ALONE, _LINKED) and name != HYPERPARAMETERS_FILE:
+            place = self._follow(_Place(), folder).below(last)
+            is_file = self._kinds.get(place.keys[-1]) in (_ALONE, _LINKED)
+            if not (is_file and str(place) == target) and name != HYPERPARAMETERS_FILE:
                 raise ValueError(f"{_shown(name)} is a hard link to nothing")
         chunk, follows = stream.piece(_CHUNK), False
         while chunk:

@@ -49,7 +49,9 @@ def _by_program(*command: str) -> Callable[[Path, Path], None]:
             check=False,
             timeout=60,
         )
-        said = [line for line in ran.stderr.splitlines() if not _HARMLESS.search(line)]
+        # A name in what is said may have several lines.
+        said = re.split(rb"\n(?=[\w/]*tar: )", ran.stderr.strip())
+        said = [text for text in said if text and not _HARMLESS.search(text)]
         if ran.returncode or said:
             raise Misread(f"{command[0]}: exit code {ran.returncode}, {said}")
 

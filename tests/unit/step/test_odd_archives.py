@@ -52,6 +52,9 @@ INVALID = {
     "hard link to a link that comes later": (
         link(b"d/h", b"l", b"1") + file(b"a") + link(b"l", b"a") + END
     ),
+    "hard link through a link that comes later": (
+        link(b"h", b"l/b", b"1") + link(b"l", b"d") + file(b"d/b") + END
+    ),
     "hard links in a ring": link(b"k", b"l", b"1") + link(b"l", b"k", b"1") + END,
     "hard link in the place of a file": A + Z + link(b"a", b"z.txt", b"1") + END,
     "hard link whose target is replaced": A + link(b"l", b"a", b"1") + A + END,
