@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-import signal
 from collections.abc import Mapping, Sequence
 
+from harness.reading.containers import Containers
 from harness.reading.facts import Use
-from harness.reading.parsers import PARSERS, Parsers
+from harness.reading.parsers import PARSERS
 from harness.reading.recorder import HYPERPARAMETER_DOCUMENTS
+from harness.reading.texts import concat, joined_path
+from harness.reading.uses import at
 from harness.reading.values import (
     NONE,
     UNKNOWN,
@@ -20,11 +22,7 @@ from harness.reading.values import (
     Environ,
     External,
     Function,
-    Instance,
     Many,
-    Member,
-    Namespace,
-    Parsed,
     Parser,
     Result,
     Row,
@@ -33,11 +31,8 @@ from harness.reading.values import (
     Unknown,
     Value,
     Variable,
-    concat,
-    join,
-    joined_path,
     known_text,
-    options_of,
+    of_key,
     text,
 )
 
@@ -109,47 +104,10 @@ _STANDARD: Mapping[str, tuple[Use, ...]] = {
     "os.path.getmtime": ("test",),
     "tempfile.mkdtemp": (),
 }
-_TESTS = ("exists", "isfile", "isdir", "islink", "lexists", "ismount")
-_MEMBER_USES: Mapping[str, Use] = {
-    "read_text": "read",
-    "read_bytes": "read",
-    "write_text": "write",
-    "write_bytes": "write",
-    "touch": "write",
-    "iterdir": "list",
-    "mkdir": "make",
-    "exists": "test",
-    "is_file": "test",
-    "is_dir": "test",
-    "is_symlink": "test",
-    "stat": "test",
-    "unlink": "remove",
-    "rmdir": "remove",
-    "symlink_to": "write",
-    "hardlink_to": "write",
-}
-# Parameters that hold a path, of functions that are not known.
-_PATH_KEYWORDS = re.compile(r".*(path|file|fname|filename|dir|directory|folder|buf|dst|output)s?")
-_VERBS: tuple[tuple[str, Use], ...] = (
-    (
-        r"(to|save|write|dump|export|store|plot)(_.*|[A-Z].*|z|txt|fig|z_compressed)?|imwrite",
-        "write",
-    ),
-    (r"(read|load|open|scan|parse|from)(_.*|[A-Z].*|txt)?|imread|genfromtxt|DMatrix", "read"),
-    (r"(exists|is)(_.*)?|isfile|isdir", "test"),
-    (r"(listdir|walk|glob|iterdir|list_files|ls)", "list"),
-    (r"(mkdir|makedirs|mkdirs)", "make"),
-    (r"(remove|unlink|rmtree|delete)(_.*)?", "remove"),
-)
-# Alone they are also methods of what is open already.
-_BARE_VERBS = ("write", "dump", "read", "load", "parse", "store", "export", "open", "is", "ls")
 # They read the job's files and variables for the script.
 _TOOLKITS = ("sagemaker_training.environment", "sagemaker_containers.")
 _LEVELS = ("debug", "info", "warning", "warn", "error", "exception", "critical", "log")
 _LOGGERS = ("logging", "loguru", "structlog", "rich", "tqdm", "warnings")
-_SUFFIX = re.compile(r"\.[A-Za-z]\w{0,7}$")
-# Libraries whose objects hold data, and no paths.
-_DATA = ("pandas.", "numpy.", "polars.")
 _TEMPORARY = ("mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "mkstemp", "gettempdir")
 
 
@@ -161,7 +119,7 @@ def is_standard(name: str) -> bool:
     return top == "builtins" or top in sys.stdlib_module_names
 
 
-class Library(Parsers):
+class Library(Containers):
     """Calls of functions that are not the script's own."""
 
     def call_external(
@@ -179,7 +137,7 @@ class Library(Parsers):
             return UNKNOWN
         if name == "os.getenv":
             key = given[0] if given else named.get("key", UNKNOWN)
-            return self.read_variable(key, node, _at(given, named, 1, "default"))
+            return self.read_variable(key, node, at(given, named, 1, "default"))
         if name == "os.path.expandvars" and given:
             return self._expand_variables(given[0], node)
         if name == "signal.signal" and len(given) > 1:
@@ -256,7 +214,7 @@ class Library(Parsers):
             return Table(dict(value.items), value.whole)
         if last in ("list", "tuple", "set", "frozenset", "sorted", "reversed", "iter"):
             if isinstance(value, Table):
-                return Row([_as_value(key) for key in value.items], value.whole)
+                return Row([of_key(key) for key in value.items], value.whole)
             if isinstance(value, Class) and value.is_enumeration:
                 return Row(value.members)
             return value if isinstance(value, Row) else Row([UNKNOWN], whole=False)
@@ -268,123 +226,6 @@ class Library(Parsers):
             if name.endswith(HYPERPARAMETER_DOCUMENTS) or one.variable:
                 return Document(name)
         return UNKNOWN
-
-    def _container(
-        self, name: str, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST
-    ) -> Value | None:
-        first = given[0] if given else UNKNOWN
-        if name in ("builtins.dict", "collections.OrderedDict"):
-            if isinstance(first, Environ):
-                return first
-            table = Table.of(named)
-            if isinstance(first, Table):
-                table.items = {**first.items, **table.items}
-                table.whole = first.whole
-            elif isinstance(first, Row):
-                for pair in first.items:
-                    if isinstance(pair, Row) and len(pair.items) == 2:
-                        self.set_item(table, pair.items[0], pair.items[1])
-                table.whole = table.whole and first.whole
-            elif given:
-                table.whole = False
-            return table
-        if name == "builtins.vars" and isinstance(first, Namespace):
-            self.use_all(first.parser)
-            items: dict[object, Value] = {
-                one.dest: self.attribute_of_namespace(first, one.dest, node)
-                for one in first.parser.arguments
-            }
-            return Table(items, first.parser.whole, of_parser=True)
-        if name == "builtins.enumerate" and isinstance(first, Row):
-            pairs: list[Value] = [Row([UNKNOWN, one]) for one in first.items]
-            return Row(pairs, first.whole)
-        if name == "builtins.zip" and given and all(isinstance(one, Row) for one in given):
-            rows = [one.items for one in given if isinstance(one, Row)]
-            return Row([Row(list(one)) for one in zip(*rows, strict=False)])
-        if name in ("builtins.map", "builtins.filter") and len(given) > 1:
-            made = [
-                self.call(first, [one], {}, node)
-                for one in (given[1].items if isinstance(given[1], Row) else [UNKNOWN])[:20]
-            ]
-            return Row(made, whole=False) if name.endswith("map") else given[1]
-        if name == "builtins.next" and isinstance(first, Row):
-            return join([*first.items, *given[1:]])
-        if name in ("builtins.getattr", "builtins.hasattr") and len(given) > 1:
-            return self._getattr(name, first, given, node)
-        if name == "builtins.setattr" and len(given) > 2 and isinstance(first, Namespace):
-            if (key := known_text(given[1])) is not None:
-                first.added[key] = given[2]
-            return NONE
-        if name == "functools.partial":
-            return Bound(first, tuple(given[1:]))
-        if name == "builtins.super":
-            return Unknown("super")
-        if name == "dataclasses.fields":
-            if isinstance(first, Class):
-                fields: list[Value] = [
-                    Result("field", (text(one),), {"name": text(one)}) for one in first.fields
-                ]
-                return Row(fields)
-            return Row([UNKNOWN], whole=False)
-        if name == "dataclasses.asdict" and isinstance(first, Instance):
-            return Table.of(first.attributes)
-        return None
-
-    def _getattr(self, name: str, first: Value, given: Sequence[Value], node: ast.AST) -> Value:
-        key = known_text(given[1])
-        if isinstance(first, Namespace):
-            if key is None:
-                self.use_all(first.parser)
-                return UNKNOWN
-            known = {one.dest for one in first.parser.arguments}
-            if key not in known and (len(given) > 2 or name.endswith("hasattr")):
-                return given[2] if len(given) > 2 else UNKNOWN
-            return self.attribute_of_namespace(first, key, node)
-        if isinstance(first, Instance | Class) and key is not None:
-            return join([self.attribute(first, key, node), *given[2:]])
-        return UNKNOWN
-
-    def attribute(self, owner: Value, name: str, node: ast.AST) -> Value:
-        """The member of a value."""
-        raise NotImplementedError
-
-    def set_item(self, table: Table, key: Value, value: Value) -> None:
-        """`table[key] = value`."""
-        raise NotImplementedError
-
-    def _path_function(self, last: str, given: Sequence[Value], node: ast.AST) -> Value:
-        first = given[0] if given else UNKNOWN
-        if last in _TESTS or last.startswith("get"):
-            self.use_path(first, "test", node)
-            return UNKNOWN
-        return self.path_part(first, {"dirname": "parent", "basename": "name"}.get(last, last))
-
-    def path_part(self, path: Value, part: str) -> Value:
-        """The `parent`, `name`, `stem` or `suffix` of a path."""
-        found: list[Value] = []
-        for one in options_of(path):
-            known = one.beginning if isinstance(one, Text) else ""
-            whole = known_text(one)
-            if part == "parent":
-                if isinstance(one, Text) and len(one.parts) > 1:
-                    tail = one.parts[-1]
-                    ends = isinstance(tail, str) and tail.count("/") == 1 and len(tail) > 1
-                    if ends and isinstance(tail, str) and tail.startswith("/"):
-                        found.append(Text(one.parts[:-1], one.place))
-                        continue
-                if whole is not None and "/" in whole:
-                    place = one.place if isinstance(one, Text) else None
-                    found.append(text(whole.rstrip("/").rpartition("/")[0] or "/", place))
-                else:
-                    found.append(Text((f"{known}/", UNKNOWN)) if known else UNKNOWN)
-            elif whole is not None:
-                name = whole.rstrip("/").rpartition("/")[2]
-                stem, dot, end = name.rpartition(".")
-                parts = {"name": name, "stem": stem or name, "suffix": dot + end if stem else ""}
-                found.append(text(parts[part]) if part in parts else UNKNOWN)
-            else:
-                found.append(UNKNOWN)
-        return join(found)
 
     def _expand_variables(self, value: Value, node: ast.AST) -> Value:
         known = known_text(value)
@@ -441,88 +282,6 @@ class Library(Parsers):
         self._hand_over(given, named, node, escapes=top != "builtins" and top not in _LOGGERS)
         return Result(name, tuple(given), named)
 
-    def _listed(self, name: str, given: Sequence[Value]) -> Value:
-        first = given[0] if given else UNKNOWN
-        if name in ("glob.glob", "glob.iglob"):
-            return Row([first], whole=False)
-        if name in ("os.walk", "os.fwalk"):
-            files: list[Value] = [UNKNOWN]
-            below = Many((first, joined_path([first, UNKNOWN])))
-            return Row([Row([below, Row(files, False), Row(files, False)])], whole=False)
-        if name in ("os.listdir", "os.scandir"):
-            return Row([Unknown("listed")], whole=False)
-        return Result(name, tuple(given))
-
-    def _open(
-        self, name: str, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST
-    ) -> None:
-        file = given[0] if given else named.get("file", named.get("name", UNKNOWN))
-        if isinstance(file, Result | Constant):
-            return
-        self.open_path(file, _at(given, named, 1, "mode"), name, given, named, node)
-
-    def open_path(
-        self,
-        file: Value,
-        mode: Value | None,
-        name: str,
-        given: Sequence[Value],
-        named: Mapping[str, Value],
-        node: ast.AST,
-    ) -> None:
-        """Keep that a file is opened to be read or written."""
-        known = known_text(mode) if mode is not None else "r"
-        writes = known is not None and bool(set("wax+") & set(known.partition(":")[0]))
-        is_text = name in ("builtins.open", "io.open") and "b" not in (known or "b")
-        missing = is_text and "encoding" not in named and len(given) < 4
-        self.use_path(file, "write" if writes else "read", node, encoding_missing=missing)
-
-    def use_by_name(
-        self, name: str, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST
-    ) -> None:
-        """Keep what a function does with paths, as its name says: `read_csv`, `save_model`."""
-        use: Use = next((use for verb, use in _VERBS if re.fullmatch(verb, name)), "name")
-        values = [*given, *(one for key, one in named.items() if _PATH_KEYWORDS.fullmatch(key))]
-        others = [one for key, one in named.items() if not _PATH_KEYWORDS.fullmatch(key)]
-        if use == "name":
-            values, others = [], [*values, *others]
-        paths = [one for one in values if self._may_be_path(one)]
-        if use != "name" and not paths and values and name not in _BARE_VERBS:
-            # A value that is not known, such as one of a settings file, may be the path.
-            paths = [one for one in values[:1] if isinstance(one, Unknown)]
-        for value in paths:
-            self.use_path(value, use, node, is_file=False)
-        for value in others:
-            self.name_paths(value, node)
-
-    def _may_be_path(self, value: Value) -> bool:
-        if isinstance(value, Text):
-            known = value.known
-            return known is None or "/" in known or _SUFFIX.search(known) is not None
-        if isinstance(value, Many):
-            return any(self._may_be_path(one) for one in value.options)
-        if isinstance(value, Member) and _is_data(value):
-            return False
-        return not isinstance(value, Constant | Row | Table | Result | External | Unknown)
-
-    def name_paths(self, value: Value, node: ast.AST, depth: int = 0) -> None:
-        """Keep the paths that somebody else's function is given."""
-        if isinstance(value, Row | Table) and depth < 3:
-            items = value.items if isinstance(value, Row) else list(value.items.values())
-            for one in items[: 50 if depth < 2 else 0]:
-                self.name_paths(one, node, depth + 1)
-        elif isinstance(value, Text):
-            if value.beginning.startswith(("/", _URI)) or not value.beginning:
-                self.use_path(value, "name", node)
-            elif self.reached:
-                place = self.place(node)
-                found = (one.text for one in self.alternatives(value))
-                self.facts.texts.update((one, place) for one in found if "/opt/ml" in one)
-        elif isinstance(value, Many | Variable | Parsed) and any(
-            one.text.startswith("/") or not one.exact for one in self.alternatives(value)
-        ):
-            self.use_path(value, "name", node)
-
     def _hand_over(
         self, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST, *, escapes: bool
     ) -> None:
@@ -541,13 +300,6 @@ class Library(Parsers):
                     self.run_command(function, {}, node)
                 self.ended = before
 
-    def member_use(self, name: str) -> Use | None:
-        """What a method of a path does with it."""
-        return _MEMBER_USES.get(name)
-
-
-_URI = "file://"
-
 
 def _annotated_type(owner: Class, name: str) -> Value:
     """The type that the annotation of a field says."""
@@ -559,35 +311,8 @@ def _annotated_type(owner: Class, name: str) -> Value:
     return UNKNOWN
 
 
-def _is_data(value: Value) -> bool:
-    """Whether a value is a part of a table or an array that a library has read."""
-    while isinstance(value, Member):
-        value = value.owner
-    if isinstance(value, Result) and value.name.startswith("?."):
-        return _is_data(value.of)
-    return isinstance(value, Result) and value.name.startswith(_DATA)
-
-
-def _at(
-    given: Sequence[Value], named: Mapping[str, Value], position: int, name: str
-) -> Value | None:
-    return given[position] if len(given) > position else named.get(name)
-
-
 def _is_known(name: str) -> bool:
     return name.partition(".")[0] in (
         *("builtins", "os", "pathlib", "copy", "typing", "io", "tarfile", "zipfile"),
         *("gzip", "bz2", "lzma", "codecs"),
     )
-
-
-def _as_value(key: object) -> Value:
-    return text(key) if isinstance(key, str) else Constant(key)
-
-
-def termination_number() -> int:
-    """The number of SIGTERM."""
-    return int(signal.SIGTERM)
-
-
-__all__ = ["Library", "Member", "is_standard"]

@@ -368,48 +368,6 @@ def known_text(value: Value) -> str | None:
     return value.known if isinstance(value, Text) else None
 
 
-def concat(parts: Sequence[Value]) -> Text:
-    """The text made of these, one after the other."""
-    pieces: list[str | Value] = []
-    place: Place | None = None
-    for part in parts:
-        added: Sequence[str | Value]
-        if isinstance(part, Text):
-            added = part.parts
-            place = place or (part.place if not pieces else None)
-        elif isinstance(part, Constant) and part.value is not None:
-            added = (str(part.value),)
-        else:
-            added = (part,)
-        for one in added:
-            if isinstance(one, str) and pieces and isinstance(pieces[-1], str):
-                pieces[-1] = (pieces[-1] + one)[:5000]
-            elif one != "":
-                pieces.append(one)
-    return Text(tuple(pieces[:30]), place)
-
-
-def joined_path(parts: Sequence[Value]) -> Text:
-    """The path made of these, as `os.path.join` makes it."""
-    result: list[Value] = []
-    place: Place | None = None
-    for part in parts:
-        known = part.beginning if isinstance(part, Text) else ""
-        if known.startswith("/") or (known.startswith("{script_dir}") and result):
-            result = [part]
-            place = part.place if isinstance(part, Text) else None
-            continue
-        if part == text("") or (known == "." and isinstance(part, Text) and part.known == "."):
-            continue
-        if not result:
-            place = part.place if isinstance(part, Text) else None
-        elif not _ends_with_slash(result[-1]):
-            result.append(text("/"))
-        result.append(part)
-    made = concat(result)
-    return Text(made.parts, place or made.place)
-
-
-def _ends_with_slash(value: Value) -> bool:
-    last = value.parts[-1] if isinstance(value, Text) and value.parts else ""
-    return isinstance(last, str) and last.endswith("/")
+def of_key(key: object) -> Value:
+    """The value that a key of a dictionary is."""
+    return text(key) if isinstance(key, str) else Constant(key)
