@@ -13,7 +13,6 @@ import click
 
 from harness.commands.options import (
     EPILOG,
-    PoolOptions,
     StepOptions,
     cases_option,
     choose_runner,
@@ -23,18 +22,17 @@ from harness.commands.options import (
     faults_option,
     level_option,
     pairwise_option,
-    pool_options,
     print_errors,
     profile_option,
     program_words,
     runner_options,
     say,
     select_cases,
-    shard_option,
     start_option,
     step_options,
     steps_argument,
 )
+from harness.commands.pool_options import PoolOptions, pool_options, shard_option
 from harness.commands.report_options import report_options
 from harness.errors import RunnerCannot, RunnerUnavailable
 

@@ -9,19 +9,18 @@ import click
 
 from harness.commands.options import (
     EPILOG,
-    PoolOptions,
     StepOptions,
     cases_option,
     expression_option,
     image_option,
     isolation_option,
-    pool_options,
     profile_option,
     select_cases,
     start_option,
     step_argument,
     step_options,
 )
+from harness.commands.pool_options import PoolOptions, pool_options
 from harness.errors import Exit
 
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.contracts.arguments import Declared
 from harness.contracts.outputs import Output as Output
-from harness.contracts.outputs import matches
 from harness.contracts.paths import AbsolutePath as AbsolutePath
 from harness.contracts.paths import FileName, FilePattern
+from harness.contracts.patterns import matches
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 MayHold = Literal["empty-file", "header-only", "extra-files", "several-files"]

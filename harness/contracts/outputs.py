@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +23,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from harness.contracts import schemas
 from harness.contracts.paths import AbsolutePath, closed
+from harness.contracts.patterns import leads_to, matches
 
 _ROWS = re.compile(r"(?P<low>\d+)(?P<range>\.\.(?P<high>\d+)?)?|same as (?P<input>[^=,]+)")
 
@@ -312,7 +312,7 @@ class Output(OutputContent):
         relative = self.relative(folder)
         if relative is None:
             return folder == self.path
-        return not self.files or any(_leads_to(relative, one) for one in self.files)
+        return not self.files or any(leads_to(relative, one) for one in self.files)
 
     def contents_of(self, path: str) -> Iterator[tuple[FileContent, str]]:
         """What the file at this absolute path must hold, and the pattern that says so.
@@ -333,35 +333,6 @@ class Output(OutputContent):
         yield (), self
         for pattern, content in self.files.items():
             yield ("files", pattern), content
-
-
-def matches(relative: str, pattern: str) -> bool:
-    """Whether a path matches a glob pattern, or is the same text."""
-    return relative == pattern or _match(relative.split("/"), pattern.split("/"), whole=True)
-
-
-def is_pattern(name: str) -> bool:
-    """Whether a name of a file may stand for several."""
-    return any(letter in name for letter in "*?[")
-
-
-def _leads_to(folder: str, pattern: str) -> bool:
-    return _match(folder.split("/"), pattern.split("/"), whole=False)
-
-
-def _match(parts: list[str], patterns: list[str], *, whole: bool) -> bool:
-    """Whether the patterns match all parts; without `whole`, some must be left over."""
-    if not patterns:
-        return whole and not parts
-    if patterns[0] == "**":
-        return (
-            (not whole and not parts)
-            or _match(parts, patterns[1:], whole=whole)
-            or (bool(parts) and _match(parts[1:], patterns, whole=whole))
-        )
-    if not parts:
-        return not whole
-    return fnmatchcase(parts[0], patterns[0]) and _match(parts[1:], patterns[1:], whole=whole)
 
 
 def files_beside(outputs: Mapping[str, Output], folder: Path) -> dict[str, bytes]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts.contract import Contract
-from harness.contracts.outputs import Golden, Output, is_pattern
+from harness.contracts.outputs import Golden, Output
+from harness.contracts.patterns import is_pattern
 from harness.files.difference import describe
 from harness.files.formats import MissingLibrary
 from harness.promises import Breach, Evidence, NotProven, Promise

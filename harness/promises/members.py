@@ -8,7 +8,8 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.contracts.outputs import Members, matches
+from harness.contracts.outputs import Members
+from harness.contracts.patterns import matches
 from harness.files import formats
 from harness.promises import Breach, Evidence, NotProven, Promise
 from harness.promises.content import written

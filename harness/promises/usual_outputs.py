@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.cases.case import Outcome
 from harness.cases.trial import UsualRuns
 from harness.contracts.contract import Contract
-from harness.contracts.outputs import matches
+from harness.contracts.patterns import matches
 from harness.files import volatile
 from harness.files.difference import describe
 from harness.files.formats import MissingLibrary

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.contracts import outputs as model
 from harness.contracts.contract import Contract
+from harness.contracts.patterns import matches
 from harness.promises import (
     Promise,
     damaged,
@@ -81,7 +81,7 @@ def zipped() -> bytes:
     ],
 )
 def test_patterns_stay_within_a_folder(path: str, pattern: str, fits: bool) -> None:
-    assert model.matches(path, pattern) is fits
+    assert matches(path, pattern) is fits
 
 
 def test_a_pattern_and_a_subfolder_are_declared_and_other_names_are_not() -> None:

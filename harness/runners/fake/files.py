@@ -1,4 +1,4 @@
-"""The fake file system of a case: creates its tree, enforces Linux's rules, collects the result.
+"""The rules of Linux in the fake file system of a case.
 
 pyfakefs has no read-only folders, does not block on FIFOs and does not update the times of folders.
 The rules here wrap the few functions through which every change goes. Checked against pyfakefs 6.3.
@@ -15,14 +15,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from pyfakefs import fake_file, fake_open, fake_pathlib, fake_scandir, helpers
 from pyfakefs.fake_file import FakeDirectory, FakeFile
 from pyfakefs.fake_filesystem import FakeFilesystem
 
 from harness.cases.case import Case
-from harness.worlds.tree import Entry, Kind, is_under
+from harness.worlds.tree import is_under
 
 # The kernel's files stay writable when everything else is read-only.
 _KERNEL_FILES = ("/dev/null",)
@@ -319,112 +319,3 @@ def _patch(cls: type, *functions: Callable[..., Any]) -> None:
 
 def _is_plain(node: FakeFile) -> bool:
     return stat.S_ISREG(node.st_mode) or stat.S_ISDIR(node.st_mode)
-
-
-def create_tree(fs: FakeFilesystem, case: Case) -> None:
-    """Create the case's tree and its mounts."""
-    created: list[tuple[FakeFile, Entry]] = []
-    for mount in case.mounts:
-        fs.create_dir(mount.path)
-    folders: dict[str, FakeDirectory] = {"": fs.root}
-    for path, entry in case.tree.reversed() if case.reversed_listing else case.tree:
-        parent, _, name = path.rpartition("/")
-        # A folder behind a symbolic link is not in `folders`.
-        folder = folders.get(parent) or cast(FakeDirectory, fs.resolve(parent))
-        node = folder.entries.get(name)
-        if node is None or entry.kind != "directory":
-            node = _new_node(fs, name, entry)
-            folder.add_entry(node)
-        if isinstance(node, FakeDirectory):
-            folders[path] = node
-            node.st_mode = stat.S_IFDIR | entry.mode
-        created.append((node, entry))
-    sizes = {mount.path: mount.size for mount in case.mounts}
-    # Read-only and writable folders are mounts of their own: renames across them fail.
-    for path in sorted({*sizes, *case.read_only, *case.writable} - {"/"}):
-        if fs.isdir(path):
-            _mount(fs, path, sizes.get(path))
-    # Last, since adding a file updates the time of its folder.
-    for node, entry in reversed(created):
-        node.st_uid, node.st_gid = entry.uid, entry.gid
-        node.st_mtime = entry.mtime
-
-
-def _mount(fs: FakeFilesystem, path: str, size: int | None) -> None:
-    """Make a folder its own file system of `size` bytes (None: no limit; 0: full)."""
-    point = fs.add_mount_point(path, can_exist=True)
-    device = point["idev"]
-    folder = fs.resolve(path)
-    nodes: list[FakeFile] = []
-    if isinstance(folder, FakeDirectory):
-        nodes = [node for _, node in _descendants(folder, path)]
-    for node in nodes:
-        node.st_dev = device
-    used = sum(node.size for node in nodes if stat.S_ISREG(node.st_mode))
-    point["used_size"] = used
-    point["total_size"] = used if size == 0 else size
-
-
-_TYPES: Mapping[Kind, int] = {
-    "file": stat.S_IFREG,
-    "fifo": stat.S_IFIFO,
-    "device": stat.S_IFCHR,
-    "symlink": stat.S_IFLNK,
-}
-
-
-def _new_node(fs: FakeFilesystem, name: str, entry: Entry) -> FakeFile:
-    if entry.kind == "directory":
-        return FakeDirectory(name, filesystem=fs)
-    contents: Any = entry.target if entry.kind == "symlink" else entry.data
-    return FakeFile(name, _TYPES[entry.kind] | entry.mode, contents, filesystem=fs)
-
-
-def collect_tree(fs: FakeFilesystem) -> Mapping[str, Entry]:
-    """The whole tree: path → entry."""
-    return {path: _entry(node) for path, node in nodes_of(fs)}
-
-
-def nodes_of(fs: FakeFilesystem) -> Iterator[tuple[str, FakeFile]]:
-    """Every path, and what is there."""
-    return _descendants(fs.root_dir, "")
-
-
-def flush(fs: Any) -> None:
-    """Flush all open files, as CPython does at exit."""
-    for handles in fs.open_files:
-        for handle in handles or ():
-            # As in CPython, such failures are ignored.
-            with suppress(OSError, ValueError, AttributeError):
-                handle.flush()
-
-
-def _descendants(folder: FakeDirectory, path: str) -> Iterator[tuple[str, FakeFile]]:
-    for name, node in folder.entries.items():
-        child = f"{path}/{name}"
-        yield child, node
-        if isinstance(node, FakeDirectory):
-            yield from _descendants(node, child)
-
-
-def _entry(node: FakeFile) -> Entry:
-    kind = _kind(node.st_mode)
-    return Entry(
-        kind,
-        data=(node.byte_contents or b"") if kind == "file" else b"",
-        mode=stat.S_IMODE(node.st_mode),
-        uid=node.st_uid,
-        gid=node.st_gid,
-        mtime=float(node.st_mtime),
-        target=str(node.contents) if kind == "symlink" else "",
-    )
-
-
-def _kind(mode: int) -> Kind:
-    if stat.S_ISDIR(mode):
-        return "directory"
-    if stat.S_ISLNK(mode):
-        return "symlink"
-    if stat.S_ISFIFO(mode):
-        return "fifo"
-    return "file" if stat.S_ISREG(mode) else "device"

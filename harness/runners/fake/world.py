@@ -33,14 +33,7 @@ from harness.cases.case import Case
 from harness.runners.fake import closing, compile_cache, linux_errors, network, tracebacks
 from harness.runners.fake.clock import Clock
 from harness.runners.fake.effects import Effects
-from harness.runners.fake.files import (
-    AccessRules,
-    collect_tree,
-    create_tree,
-    enforce_name_encoding,
-    flush,
-    nodes_of,
-)
+from harness.runners.fake.files import AccessRules, enforce_name_encoding
 from harness.runners.fake.guard import Guard
 from harness.runners.fake.imports import (
     NamespaceFinder,
@@ -57,6 +50,7 @@ from harness.runners.fake.own_files import OwnFiles
 from harness.runners.fake.paths import use_linux_paths
 from harness.runners.fake.process import drop_parent_state, reset_process
 from harness.runners.fake.report import Report, changed_and_unchanged
+from harness.runners.fake.trees import collect_tree, create_tree, flush, nodes_of
 from harness.runners.inside import driver, system_calls
 from harness.worlds.tree import Tree
 
