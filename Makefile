@@ -15,7 +15,7 @@ SDK_CASES := code_models=absent and model_beside=absent and code_hyperparams=abs
 PIP_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sdks check check-sdk check-container test smoke bench fuzz lint image clean
+.PHONY: help setup sdks check check-sdk check-sdk-all check-container test smoke bench fuzz lint image clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ check: setup ## Prove dummy_training in a fake file system (no Docker)
 check-sdk: setup sdks base-image ## Some of them as jobs of the SageMaker SDK's local mode
 	HARNESS_SDK_PYTHON=.venv-sdk2/bin/python $(BIN)/harness check --runner local-mode --image $(BASE_IMAGE) -k '$(SDK_CASES)' $(ARGS)
 
+check-sdk-all: setup sdks base-image ## All that a job can express, as a job; for the night
+	HARNESS_SDK_PYTHON=.venv-sdk2/bin/python $(BIN)/harness check --runner local-mode --image $(BASE_IMAGE) $(ARGS)
+
 check-container: setup base-image ## The same cases in real containers
 	$(BIN)/harness check --runner container --image $(BASE_IMAGE) $(ARGS)
 
@@ -61,7 +64,7 @@ smoke: setup image ## Run the built image under compose
 	HARNESS_IMAGE=$(BASE_IMAGE) HARNESS_REQUIRE_DOCKER=1 $(BIN)/pytest tests/smoke $(ARGS)
 
 bench: setup ## Measure the step and the harness beside what they replace
-	@HARNESS_IMAGE=$(BASE_IMAGE) $(BIN)/python -m tests.bench $(ARGS)
+	@HARNESS_IMAGE=$(BASE_IMAGE) HARNESS_SDK_PYTHON=$(wildcard .venv-sdk2/bin/python) $(BIN)/python -m tests.bench $(ARGS)
 
 fuzz: setup ## Give the step archives made by chance: make fuzz ARGS='--seconds 600'
 	@$(BIN)/python -m tests.fuzz $(ARGS)

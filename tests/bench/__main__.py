@@ -109,6 +109,8 @@ def _harness(console: Console, quick: bool, runs: int | None) -> dict[str, objec
         console.print(f"sandboxes: not measured, {reason}")
     if not harness.has_engine():
         console.print(f"containers: not measured, there is no engine that has {harness.IMAGE}")
+    elif reason := harness.no_sdk():
+        console.print(f"local mode: not measured, {reason}")
     return {"rows": [asdict(row) for row in rows], "growth": grown}
 
 

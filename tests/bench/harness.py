@@ -23,6 +23,7 @@ from rich.table import Table
 from harness.cases.case import Case
 from harness.errors import RunnerUnavailable
 from harness.runners.real import interpreters
+from harness.runners.real.local_mode import sdk_python
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.real.warm_plan import warmed
 from harness.runners.registry import open_runner
@@ -45,6 +46,11 @@ data = pandas.DataFrame({"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0]})
 print(round(float(LinearRegression().fit(data[["x"]], data["y"]).coef_[0]), 6))
 """
 
+# Those of dummy_training that a job of local mode can express.
+_JOBS = (
+    "code_models=absent and model_beside=absent and code_hyperparams=absent "
+    "and hyperparameters_beside=absent and job=processing"
+)
 # Arguments: image, containers one after the other in each process, processes at the same time.
 _FLOOR = """
 one() {
@@ -59,11 +65,12 @@ _FAULTS = ("--faults", "-k", "fault/")
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to run cases: its name, its options, and whether it needs a Docker engine."""
+    """A way to run cases: its name, its options, and what it needs."""
 
     name: str
     options: tuple[str, ...]
     needs_engine: bool = False
+    needs_sdk: bool = False
 
 
 CONTENDERS = (
@@ -84,6 +91,12 @@ CONTENDERS = (
         "container, one for each case",
         ("--runner", "container", "--image", IMAGE, "--isolation", "case", "--start", "cold"),
         needs_engine=True,
+    ),
+    Contender(
+        "local mode",
+        ("--runner", "local-mode", "--image", IMAGE, "-k", _JOBS),
+        needs_engine=True,
+        needs_sdk=True,
     ),
 )
 
@@ -113,6 +126,15 @@ def has_engine() -> bool:
     )
 
 
+def no_sdk() -> str:
+    """Why no job of local mode can be run here, or nothing."""
+    try:
+        sdk_python()
+    except RunnerUnavailable as error:
+        return str(error)
+    return ""
+
+
 def no_sandbox() -> str:
     """Why no sandbox can be made here, or nothing."""
     try:
@@ -131,6 +153,8 @@ def measure_contenders(runs: int, quick: bool, log: Callable[[str], object]) -> 
     contenders = [one for one in CONTENDERS if engine or not one.needs_engine]
     if no_sandbox():
         contenders = [one for one in contenders if not one.name.startswith("sandbox")]
+    if no_sdk():
+        contenders = [one for one in contenders if not one.needs_sdk]
     shard = f"1/{PARTS * (8 if quick else 1)}"
     measurements: dict[tuple[str, int], list[tuple[int, Cost]]] = {}
     for turn in range(runs):
@@ -196,7 +220,7 @@ def growth(rows: Sequence[Row], log: Callable[[str], object]) -> dict[str, float
     found = {}
     for one in CONTENDERS:
         small = next((row for row in rows if (row.name, row.workers) == (one.name, 2)), None)
-        if small is not None and one.name != CONTENDERS[-1].name:
+        if small is not None and not one.needs_sdk and "--isolation" not in one.options:
             log(f"{one.name}, the whole matrix")
             cases, cost = _measure_check(one, 2, "1/1")
             found[one.name] = PARTS * (cost.wall / cases) / (small.cost.wall / small.cases)
