@@ -73,6 +73,7 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
         hosts=hosts,
         host=hosts[0],
         distributions=_distributions(job, contract),
+        values=contract.job.values if contract.job else {},
         content_types={
             channel_of(job, name, one): one.content_type
             for name, one in contract.inputs.items()

@@ -126,6 +126,7 @@ class JobSettings(Strict):
 
     `profile` is the type of job, `hyperparameters` are the texts that the job stores. `code` is
     the folder of the source, None for that of the profile, `script_in` that of the script in it.
+    `values` are those of the profile that the request names: the image, the type of instances.
     """
 
     profile: str
@@ -134,6 +135,7 @@ class JobSettings(Strict):
     hyperparameters: Mapping[str, str | Unresolved] = {}
     code: AbsolutePath | None = None
     script_in: str = ""
+    values: Mapping[str, str] = {}
 
 
 # How strictly a step is judged; `harness explain LEVEL` says what each level holds.

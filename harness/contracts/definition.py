@@ -17,6 +17,10 @@ _TRAINING_INPUTS = "/opt/ml/input/data"
 Defaults = Mapping[str, "str | None"]
 
 
+# Where a training job, and a processing job, says what it runs on.
+_RESOURCES = (("ResourceConfig",), ("ProcessingResources", "ClusterConfig"))
+
+
 class Part(BaseModel):
     """A part of a definition; keys without a field here are ignored."""
 
@@ -105,18 +109,33 @@ def _distribution(location: _S3Location | _S3Data | None) -> Distribution:
 
 def instance_count(file: JsonFile, kind: str, where: KeyPath, defaults: Defaults) -> int:
     """The number of hosts; 1 where only a run of the pipeline knows it."""
-    keys: tuple[str, ...] = ("ResourceConfig", "InstanceCount")
-    if kind == "Processing":
-        keys = ("ProcessingResources", "ClusterConfig", "InstanceCount")
+    count = _known(file, where, (*_RESOURCES[kind == "Processing"], "InstanceCount"), defaults)
+    return int(count) if count.isdecimal() and int(count) else 1
+
+
+def job_values(file: JsonFile, kind: str, where: KeyPath, defaults: Defaults) -> Mapping[str, str]:
+    """The image and the type of instances that the job asks for, where they are known."""
+    is_processing = kind == "Processing"
+    image = ("AppSpecification", "ImageUri")
+    places = {
+        "image": image if is_processing else ("AlgorithmSpecification", "TrainingImage"),
+        "instance_type": (*_RESOURCES[is_processing], "InstanceType"),
+    }
+    found = {name: _known(file, where, keys, defaults) for name, keys in places.items()}
+    return {name: value for name, value in found.items() if value}
+
+
+def _known(file: JsonFile, where: KeyPath, keys: tuple[str, ...], defaults: Defaults) -> str:
+    """The text of a key of a job; "" where there is none, or where only a run knows it."""
     part: Any = file.content
     for key in where:
         part = part[key]
     for name in keys:
         part = part.get(name) if isinstance(part, dict) else None
     if part is None:
-        return 1
-    count = resolve(file, (*where, *keys), defaults, "InstanceCount")
-    return int(count) if isinstance(count, str) and count.isdecimal() and int(count) else 1
+        return ""
+    value = resolve(file, (*where, *keys), defaults, keys[-1])
+    return value if isinstance(value, str) else ""
 
 
 def _training_outputs(training: Training) -> dict[str, Output]:

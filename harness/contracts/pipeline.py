@@ -26,6 +26,7 @@ from harness.contracts.definition import (
     Training,
     inputs_and_outputs,
     instance_count,
+    job_values,
 )
 from harness.contracts.expressions import parameters, resolve
 from harness.contracts.job_limits import refused
@@ -99,6 +100,7 @@ def read(path: Path, options: Options) -> Contract:
         hyperparameters=launch.hyperparameters,
         code=launch.code,
         script_in=script_in,
+        values=job_values(file, job_step.step.type, where, defaults),
     )
     inputs = {name: one for name, one in inputs.items() if not launch.is_code(one.mounts[0])}
     inputs, outputs = described(inputs, outputs, contract_beside(folder / script))

@@ -46,7 +46,8 @@ class Request:
     framework estimators encode as JSON. `arguments` are those of the script; a training job makes
     them of its hyperparameters instead. `hosts` are all hosts of the job, of which the script runs
     on `host`; `distributions` say how the files of a channel come to them, where not all files to
-    each. `content_types` are those of the channels that have one.
+    each. `content_types` are those of the channels that have one. `values` stand in place of those
+    of the type of job that have the same name.
     """
 
     channels: Texts = ()
@@ -61,6 +62,7 @@ class Request:
     host: str = "algo-1"
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
     content_types: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def decoded(self) -> Mapping[str, Any]:
@@ -195,6 +197,7 @@ class Job(Strict):
                 "is_first_host": request.host == request.hosts[0],
                 "first_host": request.hosts[0],
                 **self.values,
+                **{name: one for name, one in request.values.items() if name in self.values},
                 **{
                     _TOOLKIT_VALUES[name]: toolkit[name]
                     for name in _TOOLKIT_VALUES.keys() & toolkit

@@ -14,6 +14,10 @@ VERSIONS = ("v2", "v3")
 
 _EXECUTION = Unresolved(name="execution", expression='{"Get": "Execution.PipelineExecutionId"}')
 _LEVEL = Unresolved(name="LEVEL", expression='{"Get": "Parameters.Level"}')
+_VALUES = {
+    "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/step:latest",
+    "instance_type": "ml.m5.xlarge",
+}
 _TRAINING: Mapping[str, JobSettings] = {
     "v2": JobSettings(
         profile="training",
@@ -26,11 +30,13 @@ _TRAINING: Mapping[str, JobSettings] = {
             "sagemaker_container_log_level": "20",
             "sagemaker_region": '"eu-west-1"',
         },
+        values=_VALUES,
     ),
     "v3": JobSettings(
         profile="model-trainer",
         environment={"SEED": "7"},
         hyperparameters={"epochs": "3", "optimizer": "adam", "batch-size": "8"},
+        values=_VALUES,
     ),
 }
 
@@ -42,9 +48,12 @@ def job_settings(version: str) -> Mapping[str, JobSettings]:
             profile="processing",
             arguments=("--unit", "words", "--execution", _EXECUTION),
             environment={"UNIT": "words", "LEVEL": _LEVEL},
+            values=_VALUES,
         ),
         "Train": _TRAINING[version],
-        "Evaluate": JobSettings(profile="framework-processing", arguments=("--threshold", "0.3")),
+        "Evaluate": JobSettings(
+            profile="framework-processing", arguments=("--threshold", "0.3"), values=_VALUES
+        ),
     }
 
 

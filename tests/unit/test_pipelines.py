@@ -118,6 +118,10 @@ def test_job_settings_are_set_in_every_case(document: Any, put: Callable[[Any], 
     assert case.environment["UNIT"] == "words"
     assert case.environment["LEVEL"] == "high"
     assert case.script == "/opt/ml/processing/input/code/prepare.py"
+    told = case.tree.get("/opt/ml/config/processingjobconfig.json")
+    assert told is not None
+    asked = document["Steps"][0]["Arguments"]["AppSpecification"]["ImageUri"]
+    assert json.loads(told.data)["AppSpecification"]["ImageUri"] == asked
     train, _ = load(StepRef(path, code=STEPS, step="Train")).matrix.case("train=present")
     assert train.arguments == ("--batch-size", "8", "--epochs", "3", "--optimizer", "adam")
     assert train.environment["SM_HP_OPTIMIZER"] == "adam"
