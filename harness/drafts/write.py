@@ -193,8 +193,12 @@ def write(draft: Draft, folder: Path) -> tuple[list[Path], list[Path]]:
 def to_fill_in(draft: Draft, folder: Path) -> Iterator[str]:
     """What a person has to add, a line each."""
     for name, one in draft.inputs.items():
-        files = ", ".join(one.files) if one.files and not one.any_file else "its files"
-        yield f"{folder / SAMPLES / name}: put {files} there, as a job gets them"
+        place = folder / SAMPLES / name
+        named = list(one.files) if one.files and not one.any_file else ["*"]
+        lacking_files = [each for each in named if not any(place.glob(each))]
+        if lacking_files:
+            files = ", ".join(lacking_files) if lacking_files != ["*"] else "its files"
+            yield f"{place}: put {files} there, as a job gets them"
     lacking = [_name(one) for one in draft.arguments if one.required and one.default is None]
     lacking = [one for one in lacking if one not in draft.inputs]
     lacking += draft.hyperparameters
