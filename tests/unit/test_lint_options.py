@@ -74,7 +74,7 @@ def test_settings(folder: Path) -> None:
     settings.write_text("[tool.harness.lint]\nselekt = []\n")
     error = str(lint(".").exception)
     assert "pyproject.toml:2: tool.harness.lint.selekt" in error
-    assert "per-file-ignores" in error
+    assert "the nearest is select" in error
 
 
 def test_a_waiver_of_the_contract(folder: Path) -> None:
