@@ -161,7 +161,8 @@ def _failure(contract: Contract, usual: Expectation, fault: Fault) -> Expectatio
     """A failure that says what has failed, with the contract's exit code unless it is derived."""
     names = [*fault.folders, *contract.output_folders]
     names += [one for input_ in contract.inputs.values() for one in input_.mounts]
-    words = [fault.effect, *map(re.escape, (fault.error_text, *names))]
+    # Libraries beneath Python tell only which call has failed.
+    words = [fault.effect, rf"\b{fault.operation}", *map(re.escape, (fault.error_text, *names))]
     error = Matches("reason", "|".join(words), "says what has failed")
     failed = faults.failure(contract, usual, error)
     # A short write is no error.

@@ -16,6 +16,7 @@ import docker
 import pytest
 
 from harness.cases.case import Call, Case, Interrupt, Mount, Outcome
+from harness.cases.fault import NO_SUCH_OPERATION, Fault
 from harness.errors import RunnerCannot, RunnerUnavailable
 from harness.runners.real.container import ContainerRunner
 from harness.runners.registry import ISOLATIONS
@@ -190,6 +191,24 @@ def test_a_mount_moves_with_its_parent_folder(runner: ContainerRunner) -> None:
     left = after(outcome)
     assert OUTPUT.replace("processing", "renamed") + "/new" in left
     assert "/opt/ml/processing" not in left
+
+
+def test_a_file_operation_fails_or_is_done_in_part(runner: ContainerRunner) -> None:
+    source = f"""
+        import os
+        file = os.open("{OUTPUT}/file", os.O_WRONLY | os.O_CREAT)
+        try:
+            print(os.write(file, b"text"))
+        except OSError as error:
+            print(error.strerror)
+    """
+    for effect, told in (("ENOSPC", "No space left on device"), ("short", "2"), ("EIO", "4")):
+        operation = "sync" if effect == "EIO" else "write"
+        fault = Fault((OUTPUT,), operation, f"{OUTPUT}/file", 1, effect)
+        outcome = runner.run(case_of(source, fault=fault))
+        assert (outcome.stdout, outcome.exit_code) == (f"{told}\n", 0)
+        # It synchronises nothing.
+        assert outcome.unproven == (NO_SUCH_OPERATION if operation == "sync" else "")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, 137)])

@@ -8,7 +8,7 @@ import pytest
 import vermin
 
 ROOT = Path(__file__).parents[2]
-SENT = ("agent", "driver", "moments", "mounts", "serve", "stamps", "watch", "world")
+SENT = ("agent", "driver", "faults", "moments", "mounts", "serve", "stamps", "watch", "world")
 FILES = (
     "dummy_training/dummy_training.py",
     *(f"harness/runners/inside/{name}.py" for name in SENT),
