@@ -102,6 +102,7 @@ def _harness(console: Console, quick: bool, runs: int | None) -> dict[str, objec
     rows = harness.measure_contenders(1 if quick else runs or 3, quick, _log)
     rows += [] if quick else harness.measure_imports(runs or 3, _log)
     rows += [] if quick else harness.measure_faults(_log)
+    rows += harness.measure_axes(quick, _log)
     console.print(harness.table(rows))
     grown = {} if quick else harness.growth(rows, _log)
     _print_growth(console, grown)

@@ -51,6 +51,20 @@ _JOBS = (
     "code_models=absent and model_beside=absent and code_hyperparams=absent "
     "and hyperparameters_beside=absent and job=processing"
 )
+_WIDE = """outputs:
+  result: {path: /opt/ml/processing/output/result, files: [a.csv]}
+exit_codes: {0: done, 1: failed}
+"""
+_WIDE_STEP = """
+from pathlib import Path
+INPUT, OUTPUT = Path("/opt/ml/processing/input"), Path("/opt/ml/processing/output/result")
+text = "".join((INPUT / f"input_{number}/a.csv").read_text() for number in (0, 1))
+third = INPUT / "input_2/a.csv"
+text += third.read_text() if third.exists() else ""
+OUTPUT.mkdir(parents=True, exist_ok=True)
+(OUTPUT / "a.csv").write_text(text)
+"""
+
 # Arguments: image, containers one after the other in each process, processes at the same time.
 _FLOOR = """
 one() {
@@ -74,9 +88,9 @@ class Contender:
 
 
 CONTENDERS = (
-    Contender("fake", ("--runner", "fake")),
-    Contender("sandbox", ("--runner", "sandbox", "--start", "warm")),
-    Contender("sandbox, cold", ("--runner", "sandbox", "--start", "cold")),
+    Contender("fake", ("--runner", "fake", "--exhaustive")),
+    Contender("sandbox", ("--runner", "sandbox", "--start", "warm", "--exhaustive")),
+    Contender("sandbox, cold", ("--runner", "sandbox", "--start", "cold", "--exhaustive")),
     Contender(
         "container",
         ("--runner", "container", "--image", IMAGE, "--start", "warm"),
@@ -210,6 +224,38 @@ def measure_faults(log: Callable[[str], object]) -> list[Row]:
         cases, cost = _measure_check(replace(one, options=(*one.options, *_FAULTS)), 2, "1/1")
         rows.append(Row(f"faults: {one.name}", 2, cases, 1, cost))
     return rows
+
+
+def measure_axes(quick: bool, log: Callable[[str], object]) -> list[Row]:
+    """Measure contracts of more and more inputs, of whose cases almost all follow from others."""
+    rows = []
+    for inputs in (4, 5) if quick else (4, 6, 8):
+        with tempfile.TemporaryDirectory() as folder:
+            scratch = Path(folder)
+            _write_wide(scratch, inputs)
+            log(f"{inputs} inputs")
+            report = scratch / "report.json"
+            options = ("--runner", "fake", "--jobs", "2", "--json", str(report))
+            cost = run((str(HARNESS), "check", folder, *options), scratch)
+            cases = json.loads(report.read_text())["totals"]["run"]
+            rows.append(Row(f"{inputs} inputs, covered", 2, cases, 1, cost))
+    return rows
+
+
+def _write_wide(folder: Path, inputs: int) -> None:
+    """A step that reads the first two of its inputs, and looks for the third."""
+    names = [f"input_{number}" for number in range(inputs)]
+    lines = [
+        f"  {name}: {{required: {str(number < 2).lower()}, files: [a.csv], "
+        f"mounts: [/opt/ml/processing/input/{name}]}}"
+        for number, name in enumerate(names)
+    ]
+    contract = ["name: wide", "entry_point: step.py", "inputs:", *lines, _WIDE]
+    (folder / "contract.yaml").write_text("\n".join(contract))
+    (folder / "step.py").write_text(_WIDE_STEP)
+    for name in names:
+        (folder / "samples" / name).mkdir(parents=True)
+        (folder / "samples" / name / "a.csv").write_text(f"a\n{len(name)}\n")
 
 
 def growth(rows: Sequence[Row], log: Callable[[str], object]) -> dict[str, float]:
