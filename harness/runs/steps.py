@@ -144,7 +144,9 @@ def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) ->
             )
         yield from session.run(ids)
         return
-    if looked_at is not None:
+    # Of a case that another machine has run, or an earlier session, it is not known.
+    is_known = isinstance(session.workers, int) and not any(one.cached for one in results)
+    if looked_at is not None and is_known:
         for line in _not_as_declared(session.ref, looked_at, ids):
             for report in reports:
                 report.runner_changed(f"warning: {name}: {line}")
