@@ -104,6 +104,10 @@ _STANDARD: Mapping[str, tuple[Use, ...]] = {
     "os.path.getmtime": ("test",),
     "tempfile.mkdtemp": (),
 }
+# What functions put behind the name of the file that they write.
+_ENDINGS = {"numpy.save": ".npy", "numpy.savez": ".npz", "numpy.savez_compressed": ".npz"}
+_ARCHIVES = {"tar": ".tar", "gztar": ".tar.gz", "bztar": ".tar.bz2", "xztar": ".tar.xz"}
+_ARCHIVES |= {"zip": ".zip"}
 # They read the job's files and variables for the script.
 _TOOLKITS = ("sagemaker_training.environment", "sagemaker_containers.")
 _LEVELS = ("debug", "info", "warning", "warn", "error", "exception", "critical", "log")
@@ -258,6 +262,7 @@ class Library(Containers):
     ) -> Value:
         """A function that is only known by its name."""
         top = name.partition(".")[0]
+        given = _with_ending(name, given, named)
         if name == "builtins.print" or (top == "logging" and last in _LEVELS):
             self.tell(given, node)
         if top in ("subprocess", "pexpect", "sh", "plumbum") or name == "os.system":
@@ -309,6 +314,20 @@ def _annotated_type(owner: Class, name: str) -> Value:
             if base in ("int", "float", "str"):
                 return External(f"builtins.{base}")
     return UNKNOWN
+
+
+def _with_ending(name: str, given: Sequence[Value], named: Mapping[str, Value]) -> Sequence[Value]:
+    """The arguments of a function that adds the ending of its form to the path that it writes."""
+    ending = _ENDINGS.get(name)
+    if name == "shutil.make_archive":
+        form = at(given, named, 1, "format")
+        ending = _ARCHIVES.get(known_text(form) or "") if form is not None else None
+    if ending is None or not given or not isinstance(given[0], Text):
+        return given
+    last = given[0].parts[-1] if given[0].parts else ""
+    if name in _ENDINGS and isinstance(last, str) and last.endswith(ending):
+        return given
+    return [concat([given[0], text(ending)]), *given[1:]]
 
 
 def _is_known(name: str) -> bool:

@@ -220,6 +220,19 @@ AGREED: list[tuple[str, list[Change]]] = [
             body("import shutil", "shutil.copy('/tmp/a.txt', paths['totals'])"),
         ],
     ),
+    (
+        "endings that a function adds",
+        [
+            (C, "[totals.json]", "[totals.json, a.npy, b.tar.gz]"),
+            (C, '{pandas: ">=2"}', "{pandas: '', numpy: ''}"),
+            body(
+                "import shutil",
+                "import numpy",
+                "numpy.save(paths['totals'] / 'a', [])",
+                "shutil.make_archive(paths['totals'] / 'b', 'gztar', '/tmp')",
+            ),
+        ],
+    ),
     ("set where it is not set", [top("os.environ.setdefault('COUNTRY', 'none')")]),
     (
         "the same choices",
