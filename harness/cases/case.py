@@ -193,11 +193,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """The verdict on a case: its findings, and the last lines of standard error.
+    """The verdict on a case: its findings, the last lines of standard error, and its world.
 
     `unproven` says why it could not be decided; it makes the run fail only where a breach would
     have been an error (`unproven_severity`). A `cached` result is that of an earlier run. One that
-    `follows` from the case of this id is judged by what that one's run did.
+    `follows` from the case of this id is judged by what that one's run did. `world` is a listing of
+    the world before and after, in the results that show a defect.
     """
 
     case: str
@@ -209,6 +210,7 @@ class Result:
     unproven: str = ""
     unproven_severity: Severity = "error"
     follows: str = ""
+    world: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from harness.cases.case import Case, Finding, Outcome, Result, Severity
 from harness.cases.expectation import Expectation
+from harness.worlds.listing import listing
 
 _TAIL_LINES = 12
 
@@ -57,6 +58,7 @@ class Trial:
     def result(self) -> Result:
         """The result, with the last lines of standard error when there are findings."""
         lines = self.outcome.stderr.splitlines() if self.findings else []
+        after = self.outcome.after if self.findings else None
         return Result(
             self.case.id,
             self.findings,
@@ -66,6 +68,7 @@ class Trial:
             unproven=self.verdict.unproven,
             unproven_severity=self.verdict.unproven_severity,
             follows=self.outcome.follows,
+            world=() if after is None else listing(self.outcome.before, after),
         )
 
 

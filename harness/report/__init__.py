@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -230,6 +230,15 @@ def identity(finding: Finding) -> tuple[str, ...]:
     """What findings of one defect have in common, in this run and in others."""
     cause = _LINE.sub("", finding.cause)
     return (cause,) if cause else (finding.promise, finding.key)
+
+
+def without_known_worlds(results: Iterable[Result]) -> Iterator[Result]:
+    """The results, each without its world where those before it have shown the same."""
+    shown: set[tuple[str, ...]] = set()
+    for result in results:
+        found = {(one.promise, one.severity, *identity(one)) for one in result.findings}
+        yield replace(result, world=()) if found <= shown and result.world else result
+        shown |= found
 
 
 def defects(results: Sequence[Result]) -> list[Defect]:

@@ -46,8 +46,9 @@ class FindingRecord(Record):
 class CaseRecord(Record):
     """The verdict on one case; `cached` if it is that of an earlier run.
 
-    `unproven` says why it was not decided, "" if it was; it fails the run if `unproven_severity` is
-    `error`. `follows` is the id of the case whose run it is judged by, "" if it was run itself.
+    `world` lists the world before and after, in the cases that show a defect. `unproven` says why
+    it was not decided, "" if it was; it fails the run if `unproven_severity` is `error`. `follows`
+    is the id of the case whose run it is judged by, "" if it was run itself.
     """
 
     id: str
@@ -60,6 +61,7 @@ class CaseRecord(Record):
     unproven: str = ""
     unproven_severity: Severity = "error"
     follows: str = ""
+    world: tuple[str, ...] = ()
 
     @classmethod
     def from_result(cls, result: Result) -> CaseRecord:
@@ -77,6 +79,7 @@ class CaseRecord(Record):
             unproven=result.unproven,
             unproven_severity=result.unproven_severity,
             follows=result.follows,
+            world=result.world,
         )
 
     @property
@@ -98,6 +101,7 @@ class CaseRecord(Record):
             self.unproven,
             self.unproven_severity,
             self.follows,
+            self.world,
         )
 
 

@@ -9,7 +9,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from harness.errors import WrongUse
 from harness.files import regular
 from harness.files.models import describe_error
-from harness.report import Summary
+from harness.report import Summary, without_known_worlds
 from harness.report.json_file import LINES
 from harness.report.record import CaseRecord, ShardRecord, StepRecord, Totals
 
@@ -54,7 +54,10 @@ def merge_reports(paths: Sequence[Path]) -> tuple[Summary, ...]:
     ]
     for step in joined:
         _check_whole(paths, step)
-    return tuple(step.summary for step in joined)
+    summaries = (step.summary for step in joined)
+    return tuple(
+        replace(one, results=tuple(without_known_worlds(one.results))) for one in summaries
+    )
 
 
 def _check_whole(paths: Sequence[Path], step: StepRecord) -> None:

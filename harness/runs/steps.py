@@ -11,7 +11,7 @@ from typing import Any
 from harness.cases.case import Result
 from harness.cases.observed import Query
 from harness.errors import HarnessError, RunnerCannot, RunnerUnavailable
-from harness.report import Plan, Report, Run, Summary
+from harness.report import Plan, Report, Run, Summary, without_known_worlds
 from harness.runs.choice import Choice
 from harness.runs.covering import can_cover, check_sample, covering, reason_against
 from harness.runs.observed import never_read, undeclared
@@ -183,7 +183,7 @@ def _report_results(
 ) -> None:
     """Add the results to those that are done, until so many have failed."""
     with closing(results):
-        for result in results:
+        for result in without_known_worlds(results):
             done.append(result)
             for report in reports:
                 report.case_finished(result)

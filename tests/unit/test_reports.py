@@ -20,6 +20,9 @@ from harness.report.compare import compare
 from harness.report.forms import FORMS
 from harness.report.forms.grid import choices, grids
 from harness.report.written import ReportOption, StepSummaryReport, WrittenReport
+from harness.worlds.jobs import PROCESSING
+from harness.worlds.listing import listing
+from harness.worlds.tree import Tree
 
 COPIER = str(Path(__file__).parent / "steps" / "copier")
 HARNESS = str(Path(sys.executable).parent / "harness")
@@ -227,6 +230,23 @@ def test_a_large_matrix_is_shown_in_cells_of_several_cases() -> None:
 )
 def test_an_id_is_split_into_choices(case_id: str, found: object) -> None:
     assert choices(case_id) == found
+
+
+def test_the_world_before_and_after_is_a_tree() -> None:
+    before = Tree.for_job(PROCESSING).with_file("/opt/ml/gone", b"1").with_file("/tmp/same", b"")
+    after = Tree.for_job(PROCESSING).with_file("/opt/ml/<b>/new", b"12").with_file("/tmp/same", b"")
+    lines = listing(before, after)
+    assert lines[:2] == ("  opt/", "    ml/")
+    assert "-     gone (1 bytes)" in lines
+    assert "+       new (2 bytes)" in lines
+    assert not any("same" in line for line in lines)
+    shown = FORMS["html"](run(summary(replace(failed("a=1"), world=lines))))
+    assert "<mark>+       new (2 bytes)</mark>" in shown
+    assert "<b>/" not in shown
+    many = after
+    for number in range(200):
+        many = many.with_file(f"/opt/ml/{number}", b"")
+    assert len(listing(before, many)) < 100
 
 
 def test_runs_are_compared_by_cause() -> None:
