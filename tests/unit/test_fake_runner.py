@@ -67,6 +67,11 @@ def test_a_hanging_script_is_an_outcome() -> None:
     assert (busy.exit_code, busy.after) == (None, None)
 
 
+def test_another_user_may_load_modules_of_python_late() -> None:
+    source = 'import cmd, sched; "a".encode("unicode_escape"); "a".encode("cp037")'
+    assert run(source, user=1234).exit_code == 0
+
+
 def test_a_fifo_blocks() -> None:
     tree = Tree.for_job(PROCESSING).with_fifo("/opt/ml/fifo")
     assert run("open('/opt/ml/fifo').read()", tree).exit_code is None

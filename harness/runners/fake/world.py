@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import builtins
 import errno
+import io
 import linecache
 import os
 import posix
@@ -55,7 +56,10 @@ from harness.runners.inside import driver, system_calls
 from harness.worlds.tree import Tree
 
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
-_REAL: dict[str, Any] = {"write": posix.write, "exit": posix._exit, "kill": posix.kill}
+_REAL: dict[str, Any] = {
+    **{"write": posix.write, "exit": posix._exit, "kill": posix.kill},
+    "open_code": io.open_code,
+}
 
 # The folder of the code that replaces system functions.
 _RUNNERS = os.path.dirname(os.path.dirname(__file__))
@@ -145,12 +149,19 @@ def prepare() -> tuple[str, ...]:
     sys.meta_path.append(NamespaceFinder(fs))
     _world.guard = Guard(own_files.readable, _refuse, lambda: _world.finished)
     _world.guard.replace_functions()
+    _read_own_modules(patcher.fake_modules["io"])
     network.patch_sockets()
     folders = (os.path.dirname(helpers.__file__) + "/", _RUNNERS + "/")
     tracebacks.hide_calls_in(folders, __file__)
     # Keep the patcher as long as its file system.
     _REAL["patcher"] = patcher
     return own_files.readable
+
+
+def _read_own_modules(fake_io: Any) -> None:
+    """Load Python's own modules whoever the user of the case is: the fake one may be nobody."""
+    fake, real = fake_io.open_code, _REAL["open_code"]
+    fake_io.open_code = lambda path: (real if _world.guard.is_readable(path) else fake)(path)
 
 
 def source_of(case: Case) -> bytes:
