@@ -615,7 +615,8 @@ class _Archive:
         member.mode = _number(block[100:108]) & 0o7777
         for field, at in (("uid", 108), ("gid", 116)):
             number = fields.get(field.encode())
-            value = _number(block[at : at + 8]) if number is None else _decimal(number)
+            value = _number(block[at : at + 8])  # Readers fail at it, even if a record has one.
+            value = value if number is None else _decimal(number)
             if not 0 <= value < (1 << 32) - 1:  # The last one means none.
                 raise ValueError(f"{field} {value} of {_shown(member.literal)}")
             setattr(member, field, value)

@@ -55,6 +55,7 @@ INVALID = {
     "hard link through a link that comes later": (
         link(b"h", b"l/b", b"1") + link(b"l", b"d") + file(b"d/b") + END
     ),
+    "owner that only its record tells": pax((b"uid", b"7")) + file(b"a", uid=b"0000_12\0") + END,
     "hard links in a ring": link(b"k", b"l", b"1") + link(b"l", b"k", b"1") + END,
     "hard link in the place of a file": A + Z + link(b"a", b"z.txt", b"1") + END,
     "hard link whose target is replaced": A + link(b"l", b"a", b"1") + A + END,
