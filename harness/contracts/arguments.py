@@ -75,8 +75,10 @@ class Argument(BaseModel):
         return self
 
     def text(self, value: JsonValue) -> str:
-        """A value as it is passed."""
-        return json.dumps(value) if self.type == "json" else str(value)
+        """A value as it is passed; a text that is JSON already stays as it is."""
+        if self.type != "json" or (isinstance(value, str) and _is_json(value)):
+            return str(value)
+        return json.dumps(value)
 
     @property
     def wrong_value(self) -> str | None:
@@ -88,6 +90,14 @@ class Argument(BaseModel):
             longest = max((self.text(one) for one in self.choices), key=len)
             return f"not-{longest}"
         return "{" if self.type == "json" else None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _wrong(what: str) -> PydanticCustomError:

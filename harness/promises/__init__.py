@@ -80,6 +80,7 @@ class NotProven:
 
 # The promise about how a script ends, which no fault is an excuse for.
 _ENDS = "exit-code"
+_SECRETS = "no-secrets"
 
 # Promise → keys of breaches that are about an output which is not there.
 _LACKING: Mapping[str, tuple[str, ...]] = {
@@ -257,6 +258,9 @@ def _finding(evidence: Evidence, promise: Promise, breach: Breach, level: Level)
     cause = ""
     if promise.by_path:
         cause = causes.of_path(evidence, breach)
+    elif promise.name == _SECRETS:
+        # Whatever was told there, one line has told it.
+        cause = f"secrets in {breach.where}"
     elif promise.names_failure:
         cause = causes.of_message(evidence)
     elif breach.key in _LACKING.get(promise.name, ()):

@@ -21,10 +21,11 @@ _VARYING = re.compile(
         "|".join(name for name in (*calendar.day_abbr, *calendar.month_abbr) if name)
     )
 )
-# As argparse reports a wrong command line: all arguments, whatever is wrong, and then the error.
-_USAGE = re.compile(r"^usage: .*\n(?:[ \t]+.*\n)*", re.MULTILINE)
+# As argparse and click report a wrong command line: arguments, whatever is wrong, then the error.
+_USAGE = re.compile(r"^usage: .*\n(?:[ \t]+.*\n)*", re.MULTILINE | re.IGNORECASE)
 _FRAME = re.compile(r'^.*File ".*", line \d+')
-_USAGE_ERROR = re.compile(r"^[^\s:].*: error: ")
+# With the program's name before it, alone, or as the title of a frame.
+_USAGE_ERROR = re.compile(r"^(?:[^\s:].*: error: |\W*error\b)", re.MULTILINE | re.IGNORECASE)
 _USAGE_EXIT_CODE = 2
 
 
@@ -46,11 +47,11 @@ def names_cause(evidence: Evidence) -> bool:
 
 
 def is_usage_error(evidence: Evidence) -> bool:
-    """Whether the script ended as argparse ends it after a wrong command line."""
+    """Whether the script ended as argparse or click end it after a wrong command line."""
     if evidence.outcome.exit_code != _USAGE_EXIT_CODE:
         return False
-    lines = [line for line in evidence.outcome.stderr.splitlines() if line.strip()]
-    return bool(lines and _USAGE.search(evidence.outcome.stderr) and _USAGE_ERROR.match(lines[-1]))
+    usage = _USAGE.search(evidence.outcome.stderr)
+    return usage is not None and bool(_USAGE_ERROR.search(evidence.outcome.stderr, usage.end()))
 
 
 def failed_handler(evidence: Evidence) -> Traceback | None:

@@ -9,7 +9,8 @@ import pytest
 
 from harness.contracts.arguments import Argument
 from harness.errors import WrongContract
-from harness.runs.step import StepRef, load, read_contract
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.step import StepRef, load, prove, read_contract
 from tests.unit.derived import findings, make_step
 
 FIELD = Path(__file__).parent / "field"
@@ -206,3 +207,35 @@ def test_all_forms_of_contract_take_arguments(tmp_path: Path) -> None:
     module.write_text(module.read_text().replace("'float'", "'double'"))
     with pytest.raises(WrongContract, match=r"x\.py:5: contract.expected_arguments.share.type: "):
         read_contract(module)
+
+
+@pytest.mark.parametrize(
+    ("default", "text"),
+    [("[0.5]", "[0.5]"), ([0.5], "[0.5]"), ({"a": 1}, '{"a": 1}'), ("a word", '"a word"')],
+)
+def test_json_is_passed_as_json_however_it_is_written(default: object, text: str) -> None:
+    one = Argument.model_validate({"type": "json", "default": default})
+    assert one.text(one.default) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("Usage: step.py [OPTIONS]\nTry '--help'.\n\nError: Invalid value for '--unit'.", []),
+        ("Usage: step.py [OPTIONS]\n\u256d\u2500 Error \u2500\u256e\n\u2502 --unit \u2502", []),
+        ("usage: step.py [--unit]\nstep.py: error: argument --unit: no", []),
+        ("Error: no such --unit", ["undeclared-2"]),
+    ],
+)
+def test_libraries_of_command_lines_end_with_2(tmp_path: Path, said: str, found: list[str]) -> None:
+    script = f"""
+import sys
+if any("not-" in one for one in sys.argv):
+    print({said!r}, file=sys.stderr)
+    sys.exit(2)
+"""
+    parts = "parts: {type: int, required: true, choices: [2, 3]}"
+    contract = CONTRACT.replace(parts, "unit: {choices: [m, km]}")
+    ref = make(tmp_path, script, contract)
+    result = prove(ref, FakeRunner(), "special=unit-not-allowed")
+    assert [one.key for one in result.findings] == found

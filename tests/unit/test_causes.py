@@ -260,3 +260,10 @@ if a.size == 1:
     cases = ["data=absent,names=present,size=omitted", "names=present,size=omitted,unit=omitted"]
     keys = sorted(one.head.key for one in found(tmp_path, script, cases=cases))
     assert keys == ["1-for-0", "no-missing-part"]
+
+
+def test_secrets_that_are_told_in_one_place_are_one_defect(tmp_path: Path) -> None:
+    script = "arguments()\nwrite(read())\nprint(os.environ)\n"
+    (defect,) = found(tmp_path, script, cases=["names=present,size=omitted,unit=omitted"])
+    assert len({one.key for one in defect.findings}) == 2
+    assert defect.other_promises == ()

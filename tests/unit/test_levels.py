@@ -11,12 +11,13 @@ import pytest
 from rich.console import Console
 
 from harness.cases.case import Case, Finding, Outcome, Result
-from harness.promises import levels
+from harness.promises import faults, levels
 from harness.promises.all import PROMISES
 from harness.report import Plan, Summary, defects
 from harness.report.terminal import TerminalReport
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.step import StepRef, run_case
+from tests.unit import small_steps
 from tests.unit.derived import make_step
 
 HARNESS = Path(sys.executable).with_name("harness")
@@ -276,3 +277,15 @@ def test_defects_are_told_by_their_cause() -> None:
         (("c",), "exit-code", ()),
     ]
     assert found[0].first.case == "b"
+
+
+@pytest.mark.parametrize(
+    ("folder", "minor"), [("/opt/ml/model", False), ("/opt/ml/processing/output/out", True)]
+)
+def test_what_sigterm_leaves_counts_where_a_stopped_job_keeps_it(folder: str, minor: bool) -> None:
+    terms = small_steps.contract(outputs={"out": {"path": folder}})
+    usual = small_steps.outcome({f"{folder}/a.bin": b"abcd"})
+    stopped = small_steps.outcome({f"{folder}/a.bin": b"ab"}, code=143)
+    given = small_steps.evidence(terms, stopped, usual=(usual, usual))
+    (breach,) = small_steps.breaches(faults.SIGTERM, given)
+    assert (breach.key, breach.minor) == ("partial-output", minor)
