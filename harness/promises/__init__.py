@@ -17,6 +17,7 @@ from harness.cases.case import Case, Finding, Outcome, Severity
 from harness.cases.expectation import Expectation
 from harness.cases.trial import UsualRuns, Verdict
 from harness.contracts.contract import Contract, Level
+from harness.worlds.tree import is_under
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class NotProven:
 # The promise about how a script ends, which no fault is an excuse for.
 _ENDS = "exit-code"
 _SECRETS = "no-secrets"
+_KEPT_WHEN_STOPPED = ("/opt/ml/model", "/opt/ml/checkpoints", "/opt/ml/output")
 
 # Promise → keys of breaches that are about an output which is not there.
 _LACKING: Mapping[str, tuple[str, ...]] = {
@@ -118,7 +120,8 @@ class Promise:
 
     Warnings of a `minor` promise are about what jobs of the service have no use for: at the level
     practical they are counted, and not told. So is all that a `fault` brings about beside what its
-    own promise and `exit-code` are about: files that a killed script had no time to remove.
+    own promise and `exit-code` are about: files that a killed script had no time to remove, but for
+    folders that a stopped training job keeps.
     """
 
     name: str
@@ -286,14 +289,19 @@ def _attribute(finding: Finding, tried: Promise, breach: Breach, level: Level) -
     """The finding as one of the promise whose circumstance it was found in."""
     if finding.promise == tried.name:
         return finding
+    is_beside = tried.fault and finding.promise != _ENDS and not is_kept_when_stopped(breach.where)
     return replace(
         finding,
         promise=tried.name,
         key=f"{finding.promise}/{finding.key}",
         severity="error" if breach.hurts else tried.severity_at(level),
-        minor=finding.minor
-        or (level == "practical" and (tried.minor or (tried.fault and finding.promise != _ENDS))),
+        minor=finding.minor or (level == "practical" and (tried.minor or is_beside)),
     )
+
+
+def is_kept_when_stopped(path: str) -> bool:
+    """Whether a training job that is stopped keeps what it has written there so far."""
+    return any(is_under(path, folder) for folder in _KEPT_WHEN_STOPPED)
 
 
 def _promise_of_circumstance(case: Case) -> Promise | None:

@@ -11,15 +11,13 @@ from typing import Literal
 from harness.cases.case import Case, Interrupt, Mount
 from harness.cases.expectation import Expectation, Matches
 from harness.contracts.contract import Contract
-from harness.promises import Breach, Circumstance, Evidence, Promise
+from harness.promises import Breach, Circumstance, Evidence, Promise, is_kept_when_stopped
 from harness.promises.inputs import input_folders
 from harness.promises.usual_outputs import changed, outputs
 from harness.promises.whole import what_is_lacking
 from harness.worlds.tree import is_under
 
 _KILLED = 128 + signal.SIGKILL
-# What a training job that is stopped has made so far is kept.
-_KEPT = ("/opt/ml/model", "/opt/ml/checkpoints", "/opt/ml/output")
 _SIGTERM_MOMENTS = (0.25, 0.5, 0.75)
 
 
@@ -45,7 +43,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     runs = [outputs(evidence, one, with_volatile=True) for one in usual.outcomes]
     now = outputs(evidence, evidence.outcome, with_volatile=True)
     for path, old, new in changed(before, now):
-        minor = not any(is_under(path, one) for one in _KEPT)
+        minor = not is_kept_when_stopped(path)
         if any(is_under(path, folder) for folder in free):
             continue
         if new is not None and tells_undeclared and not evidence.contract.may_write(path):

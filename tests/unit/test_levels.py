@@ -289,3 +289,9 @@ def test_what_sigterm_leaves_counts_where_a_stopped_job_keeps_it(folder: str, mi
     given = small_steps.evidence(terms, stopped, usual=(usual, usual))
     (breach,) = small_steps.breaches(faults.SIGTERM, given)
     assert (breach.key, breach.minor) == ("partial-output", minor)
+
+
+def test_what_sigterm_leaves_beside_a_checkpoint_is_told() -> None:
+    ref = StepRef(Path(__file__).parent / "field" / "checkpoints", level="practical")
+    found = run_case(ref, FakeRunner(), "circumstance=sigterm-at-25-percent").findings
+    assert [(one.key, one.minor) for one in found] == [("nothing-undeclared/written", False)]
