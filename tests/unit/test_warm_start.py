@@ -337,6 +337,15 @@ def test_a_library_that_does_not_survive_a_fork_is_started_cold_which_is_told(
     assert "used library" in runner.run(case).stdout
 
 
+def test_a_library_that_tidies_up_in_a_temporary_folder_is_loaded_ahead(
+    install: Callable[..., SandboxRunner], sandbox: SandboxRunner
+) -> None:
+    """As locks between processes are made: the folder has another date, and nothing in it."""
+    runner = install(library="import os\nopen('/dev/shm/x', 'w').close()\nos.unlink('/dev/shm/x')")
+    with started_warm(runner, case_of("import library")) as started:
+        assert started.modules is not None
+
+
 def test_a_usual_case_that_does_something_else_when_it_is_forked_is_told(
     install: Callable[..., SandboxRunner], sandbox: SandboxRunner
 ) -> None:
