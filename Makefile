@@ -45,7 +45,7 @@ sdks: .venv-sdk2/ready .venv-sdk3/ready ## Make the environments of the SageMake
 	@touch $@
 
 check: setup ## Prove dummy_training in a fake file system (no Docker)
-	$(BIN)/harness check $(ARGS)
+	$(BIN)/harness check --exhaustive $(ARGS)
 
 check-sdk: setup sdks base-image ## Some of them as jobs of the SageMaker SDK's local mode
 	HARNESS_SDK_PYTHON=.venv-sdk2/bin/python $(BIN)/harness check --runner local-mode --image $(BASE_IMAGE) -k '$(SDK_CASES)' $(ARGS)

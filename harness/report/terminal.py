@@ -114,6 +114,7 @@ class TerminalReport:
 
     def runner_changed(self, note: str) -> None:
         """Print why."""
+        self._last_line = time.monotonic()
         self._print_line(note)
 
     def run_stopped(self) -> None:
