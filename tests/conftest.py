@@ -6,6 +6,7 @@ With `HARNESS_REQUIRE_DOCKER=1` nothing may be skipped: a test that would be fai
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ _MANNERS = (
 )
 for _name in _MANNERS:
     os.environ.pop(_name, None)
+# A shell lets its jobs in the background ignore Ctrl-C, and these the processes that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # A busy machine makes no example a wrong one.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")

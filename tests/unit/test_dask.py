@@ -103,7 +103,7 @@ def check(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 @contextmanager
 def running_check(*words: str, timeout: str = f"{PATIENCE}s") -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [BIN / "harness", "check", *words],
+        [BIN / "harness", "check", "--exhaustive", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, TIMEOUT_VARIABLE: timeout},

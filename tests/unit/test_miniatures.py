@@ -61,7 +61,7 @@ def test_there_are_several_correct_scripts_and_many_wrong_ones() -> None:
 # the tests that are named as these promises are, or as what they judge.
 ELSEWHERE = (
     *("error-told", "damaged-input", "effect", "defaults", "leftovers", "collected"),
-    *("form", "content", "members", "golden", "any-fault"),
+    *("form", "content", "members", "golden", "any-fault", "host-files"),
 )
 
 

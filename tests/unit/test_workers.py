@@ -255,7 +255,7 @@ def test_a_child_process_that_ended_after_being_idle_is_replaced(
 @pytest.mark.parametrize("with_executor", [False, True], ids=["local", "executor"])
 def test_no_worker_outlives_a_harness_that_is_killed(tmp_path: Path, with_executor: bool) -> None:
     step = Gated.made(tmp_path / "step")
-    command = [str(HARNESS), "check", str(step.folder), "--jobs", "2"]
+    command = [str(HARNESS), "check", "--exhaustive", str(step.folder), "--jobs", "2"]
     if with_executor:
         source = (
             "import sys; from concurrent.futures import ThreadPoolExecutor; "
