@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from harness.errors import RunnerUnavailable
 from harness.pytest_plugin import CaseItem
+from harness.runners.fake.fork_server import start_template
 from harness.runners.real.container import ContainerRunner
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.registry import open_runner
@@ -38,6 +39,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # A busy machine makes no example a wrong one.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+# Before this process holds all tests.
+start_template()
 
 
 @pytest.hookimpl(trylast=True)

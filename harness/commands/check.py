@@ -126,6 +126,7 @@ def check(
     from harness.report import Plan, Selection
     from harness.report.last_failed import LastFailedReport, last_failed
     from harness.report.terminal import TerminalReport
+    from harness.runners.fake.fork_server import start_template
     from harness.runs.baseline import JudgeWithBaseline
     from harness.runs.cache import DEFAULT_FOLDER
     from harness.runs.choice import RunnerOptions
@@ -137,6 +138,8 @@ def check(
         load(ref)
         return ref
 
+    if runner in (None, "fake") and pool.executor is None:
+        start_template()
     refs, errors = options.for_each(steps, read)
     broken = [
         one

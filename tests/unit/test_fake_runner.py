@@ -533,6 +533,26 @@ def test_a_pattern_warning_is_shown_in_every_case() -> None:
     assert completed.stdout.count("FutureWarning: Possible nested set") == 2
 
 
+MANY_PATTERNS = """
+import re
+from harness.runners.fake.runner import FakeRunner
+from tests.unit.worlds import case_of
+
+for number in range(600):
+    re.compile(f"pattern {number}")
+FakeRunner().run(case_of("import re; re.compile('of the script')"))
+second = "import re; print([one[1] for one in re._cache if one[1] == 'of the script'])"
+print(FakeRunner().run(case_of(second)).stdout)
+"""
+
+
+def test_the_patterns_of_a_script_are_compiled_once_whatever_the_harness_has_compiled() -> None:
+    completed = subprocess.run(
+        [sys.executable, "-c", MANY_PATTERNS], capture_output=True, text=True, check=True
+    )
+    assert completed.stdout == "['of the script']\n\n"
+
+
 def test_changes_to_the_pattern_cache_do_not_affect_the_next_case() -> None:
     pattern = "import re\nfound = re.compile('(a)|b')\n"
     assert run(pattern + "re._cache.clear(); re._cache[str, 'c', 0] = found").exit_code == 0
@@ -571,11 +591,18 @@ except InterruptedError:
 """
 
 
+WITH_TEMPLATE = """
+from harness.runners.fake.fork_server import start_template
+start_template()
+"""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
-def test_an_interrupted_case_leaves_no_process() -> None:
+@pytest.mark.parametrize("first", ["", WITH_TEMPLATE], ids=["alone", "from the template"])
+def test_an_interrupted_case_leaves_no_process(first: str) -> None:
     """The exception is raised while a case hangs, as when the session is stopped."""
     mark = uuid.uuid4().hex
-    command = [sys.executable, "-c", f"# {mark}\n{INTERRUPTED_RUN}"]
+    command = [sys.executable, "-c", f"# {mark}\n{first}{INTERRUPTED_RUN}"]
     completed = subprocess.run(command, capture_output=True, text=True, check=True)
     assert completed.stdout == "the next\n\n"
     # Forked processes have the command line of their parent.

@@ -16,6 +16,7 @@ import json
 import os
 import pickle
 import posix
+import re
 import select
 import signal
 import socket
@@ -28,7 +29,7 @@ from typing import Any, NoReturn
 
 from harness.cases.case import Case
 from harness.errors import HarnessError
-from harness.runners.fake import compile_cache, report, world
+from harness.runners.fake import compile_cache, report, template, world
 from harness.runners.fake.process import Encodings, forget_environment
 from harness.runners.fake.report import BrokenReport, Report
 from harness.runners.fake.world import TripPoint
@@ -76,7 +77,15 @@ class ForkServer:
     """A handle on a fork server, for the process that started it."""
 
     def __init__(self, hash_seed: str | None = None) -> None:
-        """Start the fork server: a fork of this process, or a Python with another hash seed."""
+        """Start the fork server: a fork of a process of this Python, or one with another hash seed.
+
+        `start_template` makes the process that it is forked from; else it is this one.
+        """
+        self._process: int | None = None
+        connection = template.new_fork_server() if hash_seed is None else None
+        if connection is not None:
+            self._socket = connection
+            return
         self._socket, server_end = socket.socketpair()
         if hash_seed is not None:
             self._process = _start_python(server_end.fileno(), hash_seed)
@@ -120,18 +129,30 @@ class ForkServer:
 
     def close(self) -> None:
         """End the fork server and its child, if it has one."""
+        if self._process is None:
+            # It is not a child of this process; at its end the connection is closed.
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
+                self._socket.settimeout(template.END_SECONDS)
+                self._socket.recv(1)
+            self.disconnect()
+            return
         self.disconnect()
-        deadline = time.monotonic() + 1
-        # Where the kernel is told to reap children by itself, there is none to wait for.
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(self._process, os.WNOHANG) == (0, 0):
-                if time.monotonic() > deadline:
-                    os.kill(self._process, signal.SIGKILL)
-                time.sleep(0.001)
+        template.wait_for_end(self._process)
 
     def disconnect(self) -> None:
         """Close this process's connection; the server ends when no process has one."""
         self._socket.close()
+
+
+def start_template() -> None:
+    """Fork the process that this one, and those forked from it, have their fork servers from.
+
+    Called before this process has read a step, it makes each case cheaper. Whatever is changed here
+    later, a fork server does not have.
+    """
+    _load_libc()
+    template.start(_set_up_process, _serve_until_closed)
 
 
 def _load_libc() -> None:
@@ -154,7 +175,20 @@ def serve(connection: int) -> NoReturn:
     """Be the fork server: run cases until nobody is connected, and end this process."""
     try:
         _load_libc()
-        _set_up_process(connection)
+        _serve_until_closed(_set_up_process(connection))
+    finally:
+        # Only where it cannot be set up.
+        traceback.print_exc()
+        posix._exit(70)
+
+
+def _serve_until_closed(connection: int) -> NoReturn:
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if connection != _SOCKET_FD:
+            posix.setsid()
+            posix.dup2(connection, _SOCKET_FD)
+            posix.closerange(_SOCKET_FD + 1, posix.sysconf("SC_OPEN_MAX"))
         _serve()
     except ConnectionError:
         # The client has closed the connection in the middle of a case.
@@ -197,11 +231,12 @@ def _read(fd: int, size: int) -> bytes | None:
 # The functions below run in the fork server, where `os` is pyfakefs's; `posix` is real.
 
 
-def _set_up_process(connection: int) -> None:
-    """Close every descriptor of the parent, and set up the fake file system."""
+def _set_up_process(connection: int) -> int:
+    """Close every descriptor of the parent, and set up the fake file system.
+
+    Returns the new number of the connection.
+    """
     posix.setsid()
-    # What the parent ignores or blocks is not for this process.
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     posix.dup2(connection, _REPORT_FD)
     null = posix.open("/dev/null", posix.O_RDWR)
     # A defect of this process itself is told on standard error.
@@ -210,11 +245,14 @@ def _set_up_process(connection: int) -> None:
     posix.dup2(_REPORT_FD, _SOCKET_FD)
     posix.closerange(_SOCKET_FD + 1, posix.sysconf("SC_OPEN_MAX"))
     readable = world.prepare()
+    # The patterns of the harness would leave no room for those of scripts.
+    re.purge()
     forget_environment()
     system_calls.hide_files(readable)
     # The garbage collector of a child skips these objects, so that their pages are not copied.
     gc.collect()
     gc.freeze()
+    return _SOCKET_FD
 
 
 def _serve() -> None:

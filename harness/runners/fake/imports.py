@@ -28,6 +28,9 @@ from harness.runners.fake import preload
 from harness.runners.fake.unsupported import EXTENSIONS
 from harness.worlds.tree import Tree
 
+# The names of the script's modules, in the order of their imports.
+_executed: list[str] = []
+
 
 def unload_shadowed(folder: str, tree: Tree) -> None:
     """Unload the preloaded packages that a module in the script's folder shadows."""
@@ -74,10 +77,8 @@ def release_modules() -> None:
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
-    for name, module in list(sys.modules.items()):
-        if name == "__main__" or isinstance(getattr(module, "__loader__", None), _Loader):
-            del sys.modules[name]
-    del module
+    for name in ("__main__", *_executed):
+        sys.modules.pop(name, None)
     gc.collect()
 
 
@@ -171,6 +172,7 @@ class _Loader(importlib.abc.InspectLoader):
         return _Resources(self._file)
 
     def exec_module(self, module: types.ModuleType) -> None:
+        _executed.append(module.__name__)
         module.__file__ = self._file
         if self.is_package(module.__name__):
             module.__path__ = [posixpath.dirname(self._file)]
