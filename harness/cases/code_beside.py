@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.contracts.contract import Contract
 from harness.errors import WrongContract
 
-_CODE_SAMPLES = "code"
+CODE_SAMPLES = "code"
 
 
 def source_folder(contract: Contract, script: bytes) -> Mapping[str, bytes]:
@@ -27,7 +27,7 @@ def source_folder(contract: Contract, script: bytes) -> Mapping[str, bytes]:
     files = {f"{package}/{name}": data for name, data in below.items()}
     for source in (script, *(data for name, data in files.items() if name.endswith(".py"))):
         files = {**imported_modules(contract.folder, source), **files}
-    return {**files, **files_in(contract.samples / _CODE_SAMPLES), contract.code_path: script}
+    return {**files, **files_in(contract.samples / CODE_SAMPLES), contract.code_path: script}
 
 
 def image_files(contract: Contract) -> Mapping[str, tuple[bytes, int]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +39,8 @@ from harness.commands.report_options import report_options
 from harness.errors import RunnerCannot, RunnerUnavailable
 
 if TYPE_CHECKING:
+    from coverage import Coverage
+
     from harness.cases.shard import Shard
     from harness.contracts.contract import Level
     from harness.contracts.loaders import Source
@@ -88,6 +92,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Run every case, also those that follow from others, in which the script sees the same.",
 )
+@click.option(
+    "--cov",
+    "measures",
+    is_flag=True,
+    help="Run every case once more, and say which lines of the script none has run (coverage.py).",
+)
 @faults_option
 @every_fault_option
 def check(
@@ -112,6 +122,7 @@ def check(
     only_last_failed: bool,
     verbosity: int | None,
     exhaustive: bool,
+    measures: bool,
     faults: bool,
     every_fault: bool,
 ) -> None:
@@ -140,6 +151,10 @@ def check(
 
     if runner in (None, "fake") and pool.executor is None:
         start_template()
+    if measures and (pool.executor or use_cache or cache_dir):
+        raise click.UsageError(
+            "--cov needs every case to be run on this machine: leave --executor and --cache out"
+        )
     refs, errors = options.for_each(steps, read)
     broken = [
         one
@@ -218,14 +233,25 @@ def check(
     baseline = _read_baseline(baseline_file)
     if baseline is not None:
         judge_case = JudgeWithBaseline(judge_case, baseline)
-    with pool.workers() as workers:
+    with ExitStack() as resources:
+        measured = resources.enter_context(_measured(judge_case)) if measures else None
+        judge_case = measured.judge if measured else judge_case
+        workers = resources.enter_context(pool.workers())
         summaries = run_steps(
-            step_runs, workers, reports, max_fail, judge_case, errors, exhaustive=exhaustive
+            step_runs,
+            workers,
+            reports,
+            max_fail,
+            judge_case,
+            errors,
+            exhaustive=exhaustive or measures,
         )
+        is_enough = measured is None or measured.report()
     if baseline is not None:
         _print_baseline(baseline, summaries)
     print_errors(errors)
-    sys.exit(exit_code([*errors, *broken], conforms=all(one.conforms for one in summaries)))
+    conforms = is_enough and all(one.conforms for one in summaries)
+    sys.exit(exit_code([*errors, *broken], conforms=conforms))
 
 
 @dataclass(frozen=True)
@@ -259,6 +285,34 @@ def _list_cases(
         say(choice.note)
     ids = tuple(dict.fromkeys((*known, *found.ids)))
     return CaseList(ids, {**matrix.unproven, **found.unproven}, choice)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Verdicts that leave the lines that each case runs in a folder."""
+
+    judge: JudgeCase
+    coverage: Coverage
+    folder: Path
+
+    def report(self) -> bool:
+        """Say which lines no case has run; whether they are as few as coverage.py is to allow."""
+        from harness.runs.coverage import save
+
+        text, is_enough = save(self.coverage, self.folder)
+        click.echo(text.rstrip())
+        if not is_enough:
+            say("the coverage is below fail_under of coverage.py's configuration")
+        return is_enough
+
+
+@contextmanager
+def _measured(judge_case: JudgeCase) -> Iterator[_Measured]:
+    from harness.runs.coverage import JudgeWithCoverage, open_coverage
+
+    coverage = open_coverage()
+    with tempfile.TemporaryDirectory(prefix="harness-lines-") as folder:
+        yield _Measured(JudgeWithCoverage(judge_case, Path(folder)), coverage, Path(folder))
 
 
 def _read_baseline(path: Path | None) -> Baseline | None:
