@@ -20,9 +20,15 @@ _FAILURE_LIMIT = 1024
 _MESSAGE_LIMIT = 1024
 
 
-def is_job_file(path: str, exit_code: int | None) -> bool:
-    """Whether a run with this exit code may write the file without declaring it."""
-    return path == MESSAGE or (path == FAILURE and exit_code != 0)
+def is_job_file(path: str, evidence: Evidence) -> bool:
+    """Whether the run may write the file without declaring it.
+
+    One that had to fail may give the reason, even where its exit code does not say that it failed.
+    """
+    expected = evidence.expected
+    must_succeed = expected.accepts_exit_code(0) and not expected.damaged
+    succeeded = evidence.outcome.exit_code == 0 and must_succeed
+    return path == MESSAGE or (path == FAILURE and not succeeded)
 
 
 def check_failure(evidence: Evidence) -> Iterator[Breach]:

@@ -39,7 +39,7 @@ def _is_allowed(evidence: Evidence, path: str, entry: Entry) -> bool:
     if expected.dies and expected.whole:
         # It cannot clean up.
         return True
-    if path in expected.writes or is_job_file(path, evidence.outcome.exit_code):
+    if path in expected.writes or is_job_file(path, evidence):
         return True
     if is_under(path, MODEL) and may_leave_a_model(evidence):
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -297,5 +297,18 @@ def _with_names_of_chance_together(
         is_path = first.cause.startswith(f"{first.key.rpartition('/')[2]} /")
         if is_path and len({one.case for one in findings}) == 1:
             same = (first.promise, first.key, posixpath.dirname(first.where))
+        elif is_path:
+            same = _beside(first.cause, groups) or same
         together.setdefault(same, []).extend(findings)
     return together
+
+
+def _beside(cause: str, groups: Collection[tuple[str, ...]]) -> tuple[str, ...]:
+    """The group of the file to whose name that of this one only adds, as `x.db-journal` does.
+
+    () where there is no such file.
+    """
+    for end in range(cause.rindex("/") + 2, len(cause)):
+        if not cause[end].isalnum() and (cause[:end],) in groups:
+            return (cause[:end],)
+    return ()

@@ -267,3 +267,38 @@ def test_secrets_that_are_told_in_one_place_are_one_defect(tmp_path: Path) -> No
     (defect,) = found(tmp_path, script, cases=["names=present,size=omitted,unit=omitted"])
     assert len({one.key for one in defect.findings}) == 2
     assert defect.other_promises == ()
+
+
+def test_files_whose_names_only_add_to_another_one_are_one_defect(tmp_path: Path) -> None:
+    script = """
+write(read()[0])
+for name in ("state.db", "state.db-journal", "state.db.lock", "state.dbx"):
+    open("/opt/ml/processing/output/copy/" + name, "w").close()
+"""
+    (first, second) = found(tmp_path, script, cases=["present"])
+    assert {one.where for one in first.findings} == {
+        f"/opt/ml/processing/output/copy/state.db{end}" for end in ("", "-journal", ".lock")
+    }
+    assert {one.where for one in second.findings} == {"/opt/ml/processing/output/copy/state.dbx"}
+
+
+REASON = """
+try:
+    rows, _ = read()
+except Exception as error:
+    print(f"error: {error}", file=sys.stderr)
+    os.makedirs("/opt/ml/output", exist_ok=True)
+    open("/opt/ml/output/failure", "w").write(str(error))
+    sys.exit({code})
+write(rows)
+"""
+
+
+@pytest.mark.parametrize(("code", "keys"), [("0", {"0-for-failure", "accepted"}), ("1", set())])
+def test_the_reason_of_a_failure_is_no_defect_of_its_own(
+    tmp_path: Path, code: str, keys: set[str]
+) -> None:
+    script = REASON.replace("{code}", code)
+    found_ = found(tmp_path, script, cases=["data=", "damaged"])
+    assert {finding.key for one in found_ for finding in one.findings} <= keys
+    assert len(found_) == (code == "0")
