@@ -111,6 +111,13 @@ def test_who_crosses_or_removes_a_mount_is_found(tmp_path: Path, way: str, runne
     assert ("own-mounts", "exit-code/1-for-0", "error") in found(ref, runner, _CASE)
 
 
+def test_an_input_may_be_mounted_around_the_code(tmp_path: Path) -> None:
+    around = _CONTRACT.replace("input/rows]", "input]")
+    script = _SCRIPT.format(setting_up="").replace("input/rows/", "input/") + _WORKS["copied"]
+    ref = make_step(tmp_path, script, around, {"rows/rows.csv": "a\n1\n"})
+    assert found(ref, FakeRunner(), _CASE) == set()
+
+
 _STOPPED = "circumstance=sigterm-at-50-percent"
 _WRITES = """
 for number in range(3):

@@ -25,7 +25,9 @@ def create_tree(fs: FakeFilesystem, case: Case) -> None:
     """Create the case's tree and its mounts."""
     created: list[tuple[FakeFile, Entry]] = []
     for mount in case.mounts:
-        fs.create_dir(mount.path)
+        # One mount may be in another, as the code is in an input at /opt/ml/processing/input.
+        if not fs.exists(mount.path):
+            fs.create_dir(mount.path)
     folders: dict[str, FakeDirectory] = {"": fs.root}
     for path, entry in case.tree.reversed() if case.reversed_listing else case.tree:
         parent, _, name = path.rpartition("/")
