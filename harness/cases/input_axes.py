@@ -1,7 +1,7 @@
 """The inputs of a derived suite: absent, empty, present, and whatever else the contract allows.
 
 What an input `may_hold` is tried beside what it usually holds, and must do no harm. A damaged file
-must not pass for a whole one: half an archive, broken JSON, half a Parquet file, a short row.
+must not pass for a whole one: half an archive or Parquet file, broken JSON or YAML, a short row.
 """
 
 from __future__ import annotations
@@ -176,6 +176,11 @@ def damage(name: str, data: bytes) -> bytes | None:
         return data[: len(data) // 2]
     if name.endswith(".json"):
         return data[: len(data) // 2] + b"{"
+    if name.endswith(".jsonl"):
+        lines = data.rstrip().split(b"\n")
+        return b"\n".join([*lines[:-1], lines[-1][: len(lines[-1]) // 2] + b"{", b""])
+    if name.endswith((".yaml", ".yml")):
+        return data.rstrip() + b"\n]\n"
     if name.endswith(_TABLES):
         return _with_a_short_row(data)
     return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts.checks import LINT_CODE, find_errors
-from harness.contracts.contract import LOADER_FIELDS, Contract, JobSettings, Unresolved
+from harness.contracts.contract import LOADER_FIELDS, MAIN_FILE, Contract, JobSettings, Unresolved
 from harness.contracts.reading import Options, module_file
 from harness.files import yaml_file
 
@@ -37,6 +37,8 @@ def read(path: Path, options: Options) -> Contract:
     if isinstance(module, str) and module and "entry_point" not in document:
         folder = path.parent if options.code is None else options.code
         document["entry_point"] = module_file(folder, module)
+    elif isinstance(module, str) and document.get("entry_point") in _files_of(module):
+        document["entry_point"] = Path(document["entry_point"]).name
     # The script may lie in a folder beside the contract, from which its modules are imported.
     entry_point = document.get("entry_point")
     folder_of_script = Path()
@@ -53,6 +55,12 @@ def read(path: Path, options: Options) -> Contract:
         hint=_HINT,
     )
     return contract.model_copy(update={"folder": folder_of_script})
+
+
+def _files_of(module: str) -> tuple[str, str]:
+    """The paths of the file that `python -m MODULE` runs: of a package, and of a module."""
+    path = module.replace(".", "/")
+    return f"{path}/{MAIN_FILE}", f"{path}.py"
 
 
 def schema(promises: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -190,6 +190,8 @@ class FileContent(_Part):
     """A JSON Schema, inline or in a file beside the contract; of a table its columns' types."""
     header: bool | None = None
     """Whether a table must have a header; without it `schema` and `columns` ask for one."""
+    delimiter: Literal[",", ";", "\t", "|"] | None = None
+    """What delimits the fields of a `.csv` table; with `schema` or `columns` a comma by default."""
     rows: Annotated[Rows | None, BeforeValidator(_rows), WithJsonSchema(_ROWS_FORM)] = None
     """How many rows a table has: `N`, `N..M`, `N..`, `same as INPUT`, or `{split: INPUT}`."""
     columns: Columns | None = None

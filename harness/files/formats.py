@@ -20,7 +20,8 @@ csv.field_size_limit(sys.maxsize)
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 _ARCHIVE_ERRORS = (tarfile.TarError, zlib.error, OSError, EOFError, ValueError)
-_DELIMITERS = (",", ";", "\t", "|")
+# What may delimit the fields of a table of text.
+DELIMITERS = (",", ";", "\t", "|")
 
 
 class Malformed(ValueError):
@@ -126,7 +127,12 @@ def _is_literal(text: str) -> bool:
 
 
 def csv_rows(name: str, data: bytes) -> list[list[str]]:
-    """The rows of a table of delimited text, the header with them; raises `Malformed`.
+    """The rows of a table of delimited text, the header with them; raises `Malformed`."""
+    return delimited_rows(name, data)[1]
+
+
+def delimited_rows(name: str, data: bytes) -> tuple[str, list[list[str]]]:
+    """What delimits the fields of a table, and its rows; raises `Malformed`.
 
     Rows with unlike numbers of fields are refused. What delimits the fields of `.csv` is a comma,
     unless all rows are alike only with another sign.
@@ -137,7 +143,7 @@ def csv_rows(name: str, data: bytes) -> list[list[str]]:
         text = data.decode("latin-1")
     if "\0" in text:
         raise Malformed("it holds NUL characters")
-    delimiters = ("\t",) if suffix(name) == ".tsv" else _DELIMITERS
+    delimiters = ("\t",) if suffix(name) == ".tsv" else DELIMITERS
     tables: list[list[list[str]]] = []
     first_error: Malformed | None = None
     for number, delimiter in enumerate(delimiters):
@@ -147,12 +153,12 @@ def csv_rows(name: str, data: bytes) -> list[list[str]]:
             first_error = error if number == 0 else first_error
             continue
         if len(rows[0]) > 1:
-            return rows
+            return delimiter, rows
         tables.append(rows)
     # No sign delimits fields: one in each row, unless commas do so in some.
     if first_error is not None:
         raise first_error
-    return tables[0]
+    return delimiters[0], tables[0]
 
 
 def _delimited(text: str, delimiter: str) -> list[list[str]]:

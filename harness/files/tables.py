@@ -18,12 +18,15 @@ _NUMBERS = ("int", "uint", "float", "double", "halffloat", "decimal")
 class Table:
     """The rows of a table as texts, without the header; `names` is empty where there is none.
 
-    `types` are those that a Parquet file says: a column's type and whether it has missing values.
+    `types` are those that a Parquet file says, and `missing` its columns that lack values.
+    `delimiter` is what delimits the fields of delimited text.
     """
 
     names: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     types: tuple[str, ...] = ()
+    missing: frozenset[str] = frozenset()
+    delimiter: str = ""
 
     def keys(self, names: Sequence[str]) -> list[tuple[object, ...]]:
         """The rows as values that compare equal however a number is written.
@@ -49,10 +52,12 @@ def read(name: str, data: bytes, header: bool | None = None) -> Table:
     if form == ".jsonl":
         return _records(formats.parse_lines(plain))
     if form in (".csv", ".tsv"):
-        rows = [tuple(row) for row in formats.csv_rows(name, plain)]
+        delimiter, found = formats.delimited_rows(name, plain)
+        rows = tuple(tuple(row) for row in found)
         if header is None:
             header = looks_like_header(rows[0])
-        return Table(rows[0], tuple(rows[1:])) if header else Table((), tuple(rows))
+        names, rows = (rows[0], rows[1:]) if header else ((), rows)
+        return Table(names, rows, delimiter=delimiter)
     if form == ".json":
         value = formats.parse_json(plain)
         if not isinstance(value, list):
@@ -124,7 +129,8 @@ def _parquet(data: bytes) -> Table:
     table = formats.parquet(data)
     columns = [[_text(one) for one in column.to_pylist()] for column in table.columns]
     types = tuple(str(one.type) for one in table.schema)
-    return Table(tuple(table.column_names), tuple(zip(*columns, strict=True)), types)
+    missing = frozenset(name for name in table.column_names if table[name].null_count)
+    return Table(tuple(table.column_names), tuple(zip(*columns, strict=True)), types, missing)
 
 
 def _text(value: Any) -> str:

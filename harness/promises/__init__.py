@@ -209,7 +209,7 @@ def judge(evidence: Evidence, level: Level = "strict") -> Verdict:
         return Verdict((), evidence.outcome.unproven, severity)
     if tried is not None and usual is not None and not usual.as_expected:
         return Verdict(tuple(replace(one, case=evidence.case.id) for one in usual.findings))
-    usual_keys = {(one.promise, one.key) for one in usual.findings} if usual else set()
+    usual_keys = {_key_of(one) for one in usual.findings} if usual else set()
     findings: list[Finding] = []
     undecided: list[tuple[str, Severity]] = []
     for promise in _all_promises():
@@ -223,12 +223,18 @@ def judge(evidence: Evidence, level: Level = "strict") -> Verdict:
                 undecided.append((found.reason, promise.severity_at(level)))
                 continue
             finding = _finding(evidence, promise, found, level)
-            if tried is not None and (promise.name, found.key) not in usual_keys:
+            if tried is not None and _key_of(finding) not in usual_keys:
                 finding = _attribute(finding, tried, found, level)
             findings.append(finding)
     # What fails the run comes first.
     reason, severity = min(undecided, key=lambda one: one[1], default=("", "error"))
     return Verdict(tuple(findings), reason, severity)
+
+
+def _key_of(finding: Finding) -> tuple[str, str, str]:
+    """What a finding is known by in other cases; one about a path, by what was done to which."""
+    by_path = any(one.by_path and one.name == finding.promise for one in _all_promises())
+    return finding.promise, finding.key, finding.cause if by_path else ""
 
 
 def _without_contents(

@@ -13,7 +13,7 @@ _ROWS = (".csv", ".tsv")
 def check(evidence: Evidence) -> Iterator[Breach]:
     """One breach when a script accepts a damaged input that its contract does not tolerate.
 
-    Damaged are half an archive, broken JSON, half a Parquet file, and a row that is too short. A
+    Damaged are half an archive or Parquet file, broken JSON or YAML, and a row that is too short. A
     contract that has `damaged: tolerated` for an input accepts them.
     """
     path = evidence.expected.damaged

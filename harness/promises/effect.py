@@ -11,13 +11,16 @@ from harness.promises.argument_use import is_read
 from harness.promises.usual_outputs import changed, outputs
 
 _TIMES = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?|\b\d\d:\d\d:\d\d([.,]\d+)?")
+# So many lines at most tell the value that the script was given.
+_TELLS_A_VALUE = 2
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
     """One breach when an input, a variable or an argument changes nothing.
 
-    Its case has another value than the usual one in nothing else, both succeed, and every output
-    and all that is printed, but for times, is the same. Of a number that the harness has made up,
+    Its case has another value than the usual one in nothing else, both succeed, every output is the
+    same, and as much is printed. A line or two that differ, but for times, are no effect: many
+    scripts print the values that they were given. Of a number that the harness has made up,
     since neither contract nor samples have another than the default, that is told only where the
     script does not read the argument: many change nothing by intention.
     """
@@ -27,7 +30,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     same_outputs = not any(changed(outputs(evidence, usual), outputs(evidence, evidence.outcome)))
     if evidence.expected.own_value and is_read(evidence.case, varied):
         return
-    if same_outputs and _printed(usual) == _printed(evidence.outcome):
+    if same_outputs and not _prints_more(usual, evidence.outcome):
         yield Breach(
             varied,
             "",
@@ -36,13 +39,21 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         )
 
 
-def _printed(outcome: Outcome) -> tuple[str, str]:
-    return _TIMES.sub("…", outcome.stdout), _TIMES.sub("…", outcome.stderr)
+def _prints_more(usual: Outcome, other: Outcome) -> bool:
+    """Whether more or fewer lines are printed, or more of them differ than tell a value."""
+    first, second = _printed(usual), _printed(other)
+    if len(first) != len(second):
+        return True
+    return sum(old != new for old, new in zip(first, second, strict=True)) > _TELLS_A_VALUE
+
+
+def _printed(outcome: Outcome) -> list[str]:
+    return _TIMES.sub("…", f"{outcome.stdout}\n{outcome.stderr}").splitlines()
 
 
 PROMISE = Promise(
     "effect",
-    "Each optional input, variable and argument changes something in an output or in the log.",
+    "Each optional input, variable and argument changes an output, or how much is printed.",
     check,
     severity="warning",
     practical="warning",

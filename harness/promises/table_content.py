@@ -36,11 +36,12 @@ def check(
     """What is wrong with the tables that the same is said of; returns those that can be read."""
     columns = content.schema_ if schemas.is_columns(content.schema_) else None
     found: dict[str, Table] = {}
-    if not (columns or content.rows or content.columns or content.header):
+    if not (columns or content.rows or content.columns or content.header or content.delimiter):
         return found
     for path, data in files.items():
         try:
             found[path] = tables.read(path, data, content.header)
+            yield from _check_delimiter(evidence, path, found[path], content)
             if columns or content.columns or content.header:
                 yield from _check_names(evidence, path, data, content, columns)
         except formats.Malformed as error:
@@ -114,6 +115,29 @@ def _check_names(
         yield from _check_same_columns(evidence, path, found, content.columns.same_as)
 
 
+def _check_delimiter(
+    evidence: Evidence, path: str, found: Table, content: FileContent
+) -> Iterator[Breach]:
+    """Whether the fields of a table are delimited as the contract says, else as its suffix.
+
+    A table of which the contract says no columns, and one that is written as an input is, may have
+    another sign.
+    """
+    if not (content.delimiter or content.schema_ or content.columns or content.header):
+        return
+    wanted = content.delimiter or formats.DELIMITERS[0]
+    if formats.suffix(path) != ".csv" or found.delimiter == wanted:
+        return
+    given = (_input_tables(evidence, name) for name in evidence.contract.inputs)
+    if content.delimiter or not any(
+        one.delimiter == found.delimiter
+        for tables_of_it in given
+        if not isinstance(tables_of_it, NotProven)
+        for one in tables_of_it
+    ):
+        yield Breach("delimiter", path, f"fields between {wanted!r}", f"{found.delimiter!r}")
+
+
 def _shown(cell: object) -> str:
     return f"{cell:g}" if isinstance(cell, float) else str(cell)
 
@@ -138,6 +162,10 @@ def _check_types(path: str, found: Table, columns: Mapping[str, str]) -> Iterato
             if kind.endswith("?") or all(row[place] for row in found.rows):
                 continue
             if kind == "string":
+                # An empty text is a text; a Parquet file says where there is none.
+                if name in found.missing:
+                    lacks = f"row {[row[place] for row in found.rows].index('') + 1}: no value"
+                    breaches.append(Breach("type", f"{path} → column {name}", kind, lacks))
                 continue
         for number, row in enumerate(found.rows, 2):
             if tables.wrong_cell(row[place], kind):

@@ -302,3 +302,38 @@ def test_the_reason_of_a_failure_is_no_defect_of_its_own(
     found_ = found(tmp_path, script, cases=["data=", "damaged"])
     assert {finding.key for one in found_ for finding in one.findings} <= keys
     assert len(found_) == (code == "0")
+
+
+STOPPED = """
+name: step
+entry_point: step.py
+inputs:
+  data: {required: true, file: data.json, mounts: [/opt/ml/input/data/data]}
+  names: {required: true, file: names.txt, mounts: [/opt/ml/input/data/names]}
+  states: {required: false, file: state.json, mounts: [/opt/ml/checkpoints]}
+outputs:
+  model: {path: /opt/ml/model, files: [model.json]}
+  states: {path: /opt/ml/checkpoints, files: [state.json]}
+exit_codes: {0: trained, 1: failed}
+"""
+TRAIN = """
+import os
+for name in ("data/data.json", "names/names.txt"):
+    open("/opt/ml/input/data/" + name).read()
+with open("/opt/ml/checkpoints/state.json.part", "w") as stream:
+    stream.write("{}")
+os.replace("/opt/ml/checkpoints/state.json.part", "/opt/ml/checkpoints/state.json")
+with open("/opt/ml/model/model.json", "w") as stream:
+    stream.write("{}")
+"""
+
+
+def test_what_a_stopped_run_leaves_is_judged_as_such_beside_what_every_run_writes(
+    tmp_path: Path,
+) -> None:
+    script = TRAIN + "open('/opt/ml/notes.txt', 'w').write('x')\n"
+    cases = ("data=present,names=present,states=empty", "sigterm-at-25")
+    assert found(tmp_path, TRAIN, STOPPED, cases) == []
+    tmp_path.joinpath("wrong").mkdir()
+    (defect,) = found(tmp_path / "wrong", script, STOPPED, cases)
+    assert defect.head.where == "/opt/ml/notes.txt"

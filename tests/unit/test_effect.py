@@ -71,8 +71,11 @@ def effects(ref: StepRef) -> set[tuple[str, str]]:
         ("text * args.factor", "text * 2", "factor"),
         ("args.upper, ", "", "upper"),
         ("ending]", "]", "ENDING"),
-        # What is printed is an effect too.
-        ("args.upper, ", "print(args.upper), ", ""),
+        # What is printed is an effect too, but for the value itself.
+        ("args.upper, ", "[print(one) for one in range(3 * args.upper)], ", ""),
+        ("args.upper, ", "print(args.upper), ", "upper"),
+        ('print(datetime.datetime.now(), "begin")', 'print("begin", vars(args))', ""),
+        ("args.upper, ", "print(vars(args)), ", "upper"),
         # An output that is never the same shows no effect, and no want of one.
         ("args.upper, ", "os.urandom(9), ", ""),
     ],
@@ -137,6 +140,8 @@ with open("/opt/ml/processing/output/parts/rows.txt", "w") as stream:
         ("args.ratio", "0.5", "ratio"),
         ("workers = args.n_jobs", "", "n-jobs"),
         ("workers = args.n_jobs", "workers = vars(args)", ""),
+        ("workers = args.n_jobs", "print(f'{args.n_jobs} jobs')", "n-jobs"),
+        ("workers = args.n_jobs", "def run(n_jobs):\n    return n_jobs\nrun(2)", "n-jobs"),
         # A number that is not allowed is no finding.
         ("workers =", "if args.ratio < 0.3: raise ValueError('too small')\nworkers =", ""),
     ],

@@ -94,6 +94,9 @@ def test_a_module_and_its_file_agree(tmp_path: Path) -> None:
     put(tmp_path, "module: words.run\nentry_point: walk.py\n", PACKAGE)
     with pytest.raises(WrongContract, match="entry_point: is not the file of the module"):
         read_contract(tmp_path)
+    for name in ("words/run.py", "run.py"):
+        put(tmp_path, f"module: words.run\nentry_point: {name}\n", PACKAGE)
+        assert read_contract(tmp_path).code_path == "words/run.py"
     put(tmp_path, "module: words.run\n", PACKAGE)
     with pytest.raises(WrongContract, match=r"words/run\.py cannot be read"):
         load(StepRef(tmp_path))

@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from harness.cases.input_axes import damage
 from harness.errors import WrongContract
@@ -132,6 +134,7 @@ CONTENT = {
     "a.json": json.dumps({"rows": 3}).encode(),
     "a.txt.gz": gzip.compress(b"rows" * 100),
     "a.zip": packed_zip(),
+    "a.jsonl": b'{"row": 1}\n{"row": 2}\n',
 }
 
 
@@ -142,6 +145,8 @@ CONTENT = {
         ("a.json", "open(folder + '/a.json').read()", DAMAGED),
         ("a.txt.gz", "gzip.open(folder + '/a.txt.gz').read()", set()),
         ("a.txt.gz", "open(folder + '/a.txt.gz', 'rb').read()", DAMAGED),
+        ("a.jsonl", "[json.loads(one) for one in open(folder + '/a.jsonl')]", set()),
+        ("a.jsonl", "json.loads(next(open(folder + '/a.jsonl')))", DAMAGED),
         ("a.zip", "zipfile.ZipFile(folder + '/a.zip').testzip()", set()),
         ("a.zip", "open(folder + '/a.zip', 'rb').read()", DAMAGED),
     ],
@@ -158,6 +163,14 @@ def test_a_damaged_file_must_not_pass_for_a_whole_one(
     (tmp_path / "contract.yaml").write_text(tolerated)
     load.cache_clear()
     assert findings(ref) == set()
+
+
+@pytest.mark.parametrize("data", [b"a: 1\n", b"- |\n  text\n", b"{a: 1}", b"'a'\n", b"# a\n"])
+def test_damaged_yaml_is_none(data: bytes) -> None:
+    broken = damage("config.yml", data)
+    assert broken is not None
+    with pytest.raises(YAMLError):
+        YAML(typ="safe").load(broken)
 
 
 def test_a_short_row_hurts_less_than_a_broken_archive(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,30 @@ def held(name: str, data: bytes, given: bytes | None = ROWS, **terms: Any) -> li
 )
 def test_columns_and_their_types(data: bytes, wanted: list[str]) -> None:
     assert held("a.csv", data, schema=TYPES) == wanted
+
+
+OTHER = b"id;name;price\n1;a;1.5\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "terms", "wanted"),
+    [
+        (OTHER, ROWS, {}, ["delimiter"]),
+        (OTHER.replace(b";", b"\t"), ROWS, {}, ["delimiter"]),
+        (ROWS, OTHER, {}, []),
+        # As the input is written, and as the contract says.
+        (OTHER, OTHER, {}, []),
+        (OTHER, ROWS, {"delimiter": ";"}, []),
+        (ROWS, ROWS, {"delimiter": ";"}, ["delimiter"]),
+    ],
+)
+def test_the_delimiter(data: bytes, given: bytes, terms: dict[str, str], wanted: list[str]) -> None:
+    assert held("a.csv", data, given, schema=TYPES, **terms) == wanted
+    assert held("a.csv.gz", gzip.compress(data), given, schema=TYPES, **terms) == wanted
+
+
+def test_a_table_of_which_no_column_is_said_may_have_any_delimiter() -> None:
+    assert held("a.csv", OTHER, rows="1..") == []
 
 
 @pytest.mark.parametrize(
@@ -228,6 +253,17 @@ def test_parquet() -> None:
     assert held("a.parquet", stream.getvalue(), schema=types, rows="same as data") == []
     assert held("a.parquet", stream.getvalue(), schema=TYPES, rows="3..") == ["type"]
     assert held("a.parquet", stream.getvalue(), columns={"same_as": "data"}, rows=3) == ["rows"]
+
+
+def test_a_text_that_is_not_there_in_parquet_is_no_text() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    for names, wanted in ((["a", ""], []), (["a", None], ["type"])):
+        stream = io.BytesIO()
+        parquet.write_table(pyarrow.table({"name": names}), stream)
+        assert held("a.parquet", stream.getvalue(), schema={"name": "string"}) == wanted
+        assert held("a.parquet", stream.getvalue(), schema={"name": "string?"}) == []
 
 
 def test_texts() -> None:
