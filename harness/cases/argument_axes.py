@@ -16,6 +16,7 @@ from harness.cases.case import Case
 from harness.cases.expectation import Expectation, Matches
 from harness.cases.matrix import Axis, Edit, Special, as_it_is
 from harness.cases.naming import names_of_argument
+from harness.cases.other_values import OTHER, other_number, other_text
 from harness.contracts.arguments import Argument
 from harness.contracts.contract import Contract
 from harness.contracts.limits import argument_refusal
@@ -24,8 +25,6 @@ from harness.worlds.jobs import Job
 # A text, or True for a flag that is passed without one.
 Value = str | bool
 OMITTED = "omitted"
-# Another value than the default, where no sample is one.
-OTHER = "other"
 # What an id cannot hold.
 _NOT_IN_IDS = re.compile(r"[=,\s]")
 
@@ -92,8 +91,8 @@ class Arguments:
             others = {
                 key: self._passing(name, value) for key, value in values.items() if value != usual
             }
-            if usual is None and (other := _other_number(one)) is not None:
-                others[OTHER] = self._passing(name, one.text(other))
+            if usual is None and (other := _other(one)) is not None:
+                others[OTHER] = self._passing(name, other)
             yield Axis(self.axis_name(name), {label: as_it_is}, others)
 
     def _values(self, one: Argument) -> Iterator[tuple[str, Value | None]]:
@@ -111,9 +110,16 @@ class Arguments:
             is_label = text not in ("", OMITTED, "default", OTHER) and not _NOT_IN_IDS.search(text)
             yield text if is_label else f"choice-{number}", text
 
-    def is_own(self, choices: Mapping[str, str]) -> bool:
-        """Whether an argument has a value that neither the contract nor a sample names."""
-        return any(choices.get(self.axis_name(name)) == OTHER for name in self._declared)
+    def own_value(self, choices: Mapping[str, str]) -> str | None:
+        """The value of an argument that neither the contract nor a sample names."""
+        return next(
+            (
+                _other(one)
+                for name, one in self._declared.items()
+                if choices.get(self.axis_name(name)) == OTHER
+            ),
+            None,
+        )
 
     def varied(self, choices: Mapping[str, str]) -> tuple[str, ...]:
         """The arguments that have another value for the script than in the usual case."""
@@ -202,17 +208,13 @@ class Arguments:
         return tuple(words)
 
 
-def _other_number(one: Argument) -> float | None:
-    """A number near the default, of the same sign and not greater than a part may be.
-
-    None for other types, and where there are choices.
-    """
-    default = one.default
-    if one.choices or isinstance(default, bool) or not isinstance(default, int | float):
+def _other(one: Argument) -> str | None:
+    """Another value than the default; None for texts, and where there are choices."""
+    if one.choices or one.default is None:
         return None
-    if one.type == "int":
-        return int(default) + 1
-    return default / 2 or 0.5
+    if one.type == "float" and isinstance(one.default, int | float):
+        return one.text(other_number(float(one.default)))
+    return other_text(one.text(one.default)) if one.type in ("int", "bool") else None
 
 
 def _hyperparameters(values: Mapping[str, Value | None]) -> Mapping[str, str]:

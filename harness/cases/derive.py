@@ -31,6 +31,7 @@ from harness.cases.hosts import for_each_host
 from harness.cases.input_axes import ONE_FILE_LESS, InputSamples, channel_of
 from harness.cases.matrix import Axis, Edit, Suite, as_it_is, id_of
 from harness.cases.naming import names_of_input, names_of_variable
+from harness.cases.other_values import OTHER, is_switch, other_text
 from harness.cases.start import start_case
 from harness.contracts.contract import Contract, Distribution, Unresolved
 from harness.contracts.contract_yaml import FILE_NAME
@@ -88,7 +89,7 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     variables = [
         *(_variable_axis(name, "unset", "set", values.get(name, "")) for name in required),
         *(
-            _variable_axis(name, "unset", "default", default, values.get(name, default))
+            _variable_axis(name, "unset", "default", default, values.get(name))
             for name, default in contract.environment.optional.items()
             if name not in set_by_job
         ),
@@ -131,10 +132,12 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
             # The contract does not say what the step makes of fewer files, nor how many it needs.
             failure = Expectation(exit_code=None, explained=False, partial=True)
             return replace(expected, holds=(), partial=True, otherwise=failure)
-        if arguments.is_own(case.choices):
-            # It may be a value that is not allowed.
-            refusal = Expectation(None, explained=False, lacks=("argument",), own_value=True)
-            expected = replace(expected, own_value=True, otherwise=refusal)
+        own = arguments.own_value(case.choices), _own_variable(contract, case.choices)
+        for kind, value in zip(("argument", "variable"), own, strict=True):
+            if value is not None:
+                # It may be one that is not allowed. Many numbers change nothing by intention.
+                refusal = Expectation(None, explained=False, lacks=(kind,), own_value=True)
+                expected = replace(expected, own_value=not is_switch(value), otherwise=refusal)
         for axis, choice, default in same:
             other = id_of({**case.choices, axis: choice})
             expected = replace(expected, same_as=other, default=default)
@@ -252,8 +255,14 @@ def _varied(contract: Contract, choices: Mapping[str, str]) -> Iterator[str]:
         if choices[name] in ONE_FILE_LESS:
             yield f"{name} (one file less)"
     for name in contract.environment.optional:
-        if choices.get(name) == "sample":
+        if choices.get(name) in ("sample", OTHER):
             yield name
+
+
+def _own_variable(contract: Contract, choices: Mapping[str, str]) -> str | None:
+    """The value of a variable that neither the contract nor a sample names."""
+    optional = contract.environment.optional.items()
+    return next((other_text(one) for name, one in optional if choices.get(name) == OTHER), None)
 
 
 def _same(contract: Contract, choices: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -310,7 +319,7 @@ def _check_mounts(job: Job, contract: Contract) -> None:
 def _variable_axis(
     name: str, without_choice: str, with_choice: str, value: str, other_value: str | None = None
 ) -> Axis:
-    """A variable with a value or without; another value is tried alone, as a sample."""
+    """A variable with a value or without; another value is tried alone, a sample's if any."""
 
     def setting(text: str) -> Edit:
         def edit(case: Case) -> Case:
@@ -320,7 +329,11 @@ def _variable_axis(
 
         return edit
 
-    others = {} if other_value in (None, value) else {"sample": setting(str(other_value))}
+    others: dict[str, Edit] = {}
+    if other_value not in (None, value):
+        others["sample"] = setting(str(other_value))
+    elif with_choice == "default" and (other := other_text(value)) is not None:
+        others[OTHER] = setting(other)
     return Axis(name, {without_choice: as_it_is, with_choice: setting(value)}, others)
 
 

@@ -1,4 +1,4 @@
-"""Whether a script does anything with an argument, as far as its code says."""
+"""Whether a script does anything with an argument or a variable, as far as its code says."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _READS_ALL = ("vars", "asdict", "_get_kwargs")
 _AS_ATTRIBUTES = ("parse_args", "parse_known_args")
 
 
-def is_read(case: Case, name: str) -> bool:
-    """Whether code in the script's folder names an argument anywhere but to declare or print it.
+def is_read(case: Case, name: str, *, is_argument: bool = True) -> bool:
+    """Whether code in the script's folder names it anywhere but to declare or print it.
 
     Code that reads all arguments at once, or that is no Python, may read it.
     """
@@ -31,11 +31,14 @@ def is_read(case: Case, name: str) -> bool:
             except (SyntaxError, ValueError):
                 return True
     called = {_called(node) for node in nodes if isinstance(node, ast.Call)}
-    if called.isdisjoint(_AS_ATTRIBUTES) and any(
-        isinstance(node, ast.Name) and node.id in spelled for node in nodes
-    ):
-        return True
-    return any(_names(node, spelled) for node in nodes) or case.is_other_program
+    by_attribute = is_argument and not called.isdisjoint(_AS_ATTRIBUTES)
+    # What else is named so is another variable, or a key of another mapping.
+    keys = {id(key) for node in nodes if isinstance(node, ast.Dict) for key in node.keys}
+    return case.is_other_program or any(
+        _names(node, spelled)
+        for node in nodes
+        if not (by_attribute and (isinstance(node, ast.Name) or id(node) in keys))
+    )
 
 
 def _without_declarations(node: ast.AST) -> Iterator[ast.AST]:
@@ -54,11 +57,19 @@ def _names(node: ast.AST, words: set[str]) -> bool:
         return _called(node) in _READS_ALL
     if isinstance(node, ast.Attribute):
         return node.attr in words or node.attr in ("__dict__", "argv")
-    return (
-        isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and node.value in words | {"SM_HPS", "SM_USER_ARGS"}
-    )
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and _is_part(node.value, words)
+    if isinstance(node, ast.AnnAssign):
+        # The field of a class of settings, which reads the variable of its name.
+        field = node.target.id if isinstance(node.target, ast.Name) else ""
+        return bool(field) and any(one.upper().endswith(field.upper()) for one in words)
+    return isinstance(node, ast.Name) and node.id in words
+
+
+def _is_part(text: str, words: set[str]) -> bool:
+    """Whether a text is one of the words, or the end of a variable's name after a prefix."""
+    is_end = text.isupper() and any(one.endswith(f"_{text}") for one in words)
+    return is_end or text in words or text in ("SM_HPS", "SM_USER_ARGS")
 
 
 def _called(call: ast.Call) -> str:

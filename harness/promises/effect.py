@@ -28,8 +28,10 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     if not varied or usual is None or not evidence.as_expected or evidence.outcome.after is None:
         return
     same_outputs = not any(changed(outputs(evidence, usual), outputs(evidence, evidence.outcome)))
-    if evidence.expected.own_value and is_read(evidence.case, varied):
-        return
+    if evidence.expected.own_value:
+        is_argument = varied in evidence.contract.arguments
+        if is_read(evidence.case, varied, is_argument=is_argument):
+            return
     if same_outputs and not _prints_more(usual, evidence.outcome):
         yield Breach(
             varied,

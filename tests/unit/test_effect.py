@@ -142,6 +142,8 @@ with open("/opt/ml/processing/output/parts/rows.txt", "w") as stream:
         ("workers = args.n_jobs", "workers = vars(args)", ""),
         ("workers = args.n_jobs", "print(f'{args.n_jobs} jobs')", "n-jobs"),
         ("workers = args.n_jobs", "def run(n_jobs):\n    return n_jobs\nrun(2)", "n-jobs"),
+        # A key of another mapping is not the argument.
+        ("workers = args.n_jobs", "workers = {'n_jobs': 2}", "n-jobs"),
         # A number that is not allowed is no finding.
         ("workers =", "if args.ratio < 0.3: raise ValueError('too small')\nworkers =", ""),
     ],
@@ -153,6 +155,59 @@ def test_an_argument_that_is_not_read_is_found_without_a_sample(
     ref = make_step(tmp_path, script, NUMBERS, {"rows/rows.txt": "abcdef"})
     ids = load(ref).matrix.ids
     assert "rows=present,ratio=other,n-jobs=omitted" in ids
+    assert effects(ref) == ({(without, "warning")} if without else set())
+
+
+VARIABLES = """
+name: cut
+entry_point: step.py
+inputs:
+  rows: {required: true, file: rows.txt, mounts: [/opt/ml/processing/input/rows]}
+outputs:
+  parts: {path: /opt/ml/processing/output/parts, files: [rows.txt]}
+arguments: {upper: {type: bool, default: false}}
+environment: {optional: {LENGTH: "4", REVERSE: "False", TASKS: "2"}}
+exit_codes: {0: done, 1: failed}
+"""
+CUT = """
+import argparse, os, sys
+parser = argparse.ArgumentParser()
+parser.add_argument("--upper", type=lambda text: text == "True", default=False)
+args = parser.parse_args()
+try:
+    text = open("/opt/ml/processing/input/rows/rows.txt").read()
+except OSError as error:
+    sys.exit(f"error: {error}")
+tasks = os.environ.get("TASKS", 2)
+text = text[: int(os.environ.get("LENGTH", 4))]
+if os.environ.get("REVERSE", "False").lower() == "true":
+    text = text[::-1]
+with open("/opt/ml/processing/output/parts/rows.txt", "w") as stream:
+    stream.write(text.upper() if args.upper else text)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "without"),
+    [
+        ("", "", ""),
+        ('"LENGTH"', '"LEN"', "LENGTH"),
+        ('"REVERSE"', '"REVERSED"', "REVERSE"),
+        ("text[::-1]", "text[:]", "REVERSE"),
+        # Every text but "" is true.
+        ('lambda text: text == "True", default=False', "bool, default='x'", "upper"),
+        ('os.environ.get("TASKS", 2)', "{'TASKS': 2}", ""),
+        ('os.environ.get("TASKS", 2)', "2", "TASKS"),
+        # A value that is not allowed is no finding.
+        ("tasks =", "assert os.environ.get('REVERSE') != 'True'\ntasks =", ""),
+    ],
+)
+def test_the_opposite_and_another_number_are_tried_without_a_sample(
+    tmp_path: Path, old: str, new: str, without: str
+) -> None:
+    ref = make_step(
+        tmp_path, CUT.replace(old, new) if old else CUT, VARIABLES, {"rows/rows.txt": "abcdef"}
+    )
     assert effects(ref) == ({(without, "warning")} if without else set())
 
 
