@@ -28,7 +28,7 @@ from harness.cases.argument_axes import Arguments, Value
 from harness.cases.case import Case
 from harness.cases.expectation import Expectation, Matches
 from harness.cases.hosts import for_each_host
-from harness.cases.input_axes import ONE_FILE_LESS, InputSamples, channel_of
+from harness.cases.input_axes import InputSamples, channel_of
 from harness.cases.matrix import Axis, Edit, Suite, as_it_is, id_of
 from harness.cases.naming import names_of_input, names_of_variable
 from harness.cases.other_values import OTHER, is_switch, other_text
@@ -125,13 +125,22 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
         others = [name for name, choice in usual.items() if case.choices[name] != choice]
         if expected.exit_code != 0 or len(others) != 1:
             return expected
-        varied = (*_varied(contract, case.choices), *arguments.varied(case.choices))
+        in_part = [part for one in inputs if (part := one.in_part(case.choices[one.name]))]
+        varied = (*in_part, *_varied(contract, case.choices), *arguments.varied(case.choices))
         same = (*arguments.same(case.choices), *_same(contract, case.choices))
         expected = replace(expected, varies=next(iter(varied), ""))
-        if any(choice in ONE_FILE_LESS for choice in case.choices.values()):
-            # The contract does not say what the step makes of fewer files, nor how many it needs.
+        if in_part:
+            # The contract does not say what the step makes of other parts, nor how many it needs.
             failure = Expectation(exit_code=None, explained=False, partial=True)
-            return replace(expected, holds=(), partial=True, otherwise=failure)
+            expected = replace(expected, holds=(), partial=True, otherwise=failure)
+            for one in inputs:
+                choice, is_same = one.compared(case.choices[one.name])
+                if choice:
+                    other = id_of({**case.choices, one.name: choice})
+                    if is_same:
+                        return replace(expected, same_in=other)
+                    return replace(expected, other_in=other)
+            return expected
         own = arguments.own_value(case.choices), _own_variable(contract, case.choices)
         for kind, value in zip(("argument", "variable"), own, strict=True):
             if value is not None:
@@ -248,12 +257,10 @@ def _names_of(job: Job, contract: Contract, inputs: Sequence[str]) -> list[str]:
 
 
 def _varied(contract: Contract, choices: Mapping[str, str]) -> Iterator[str]:
-    """The inputs that are missing or lack a file, and the variables with another value."""
+    """The inputs that are missing, and the variables with another value."""
     for name in contract.inputs:
         if choices[name] in _MISSING:
             yield name
-        if choices[name] in ONE_FILE_LESS:
-            yield f"{name} (one file less)"
     for name in contract.environment.optional:
         if choices.get(name) in ("sample", OTHER):
             yield name

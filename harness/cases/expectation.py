@@ -80,6 +80,8 @@ class Expectation:
     not have and needs: "input", "variable", "argument". `damaged` is the path of an input that is.
     `varies` is what the case has another value of than the usual case, in nothing else.
     With an `own_value` that is none of the contract's or the samples', but the harness's.
+    That nothing changes then counts only if the case `same_in`, the id of one, leaves the same
+    outputs as the usual case too, or `other_in` leaves others.
     `same_as` is the id of a case that must leave the same outputs: it passes the default of what
     this case leaves out, or the other way round; `default` says which value of what that is.
 
@@ -103,6 +105,8 @@ class Expectation:
     damaged: str = ""
     varies: str = ""
     own_value: bool = False
+    same_in: str = ""
+    other_in: str = ""
     same_as: str = ""
     default: str = ""
     other_host: bool = False

@@ -9,24 +9,23 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from harness.cases.case import Case
 from harness.cases.expectation import Expectation
 from harness.cases.hosts import shard
 from harness.cases.matrix import Axis, Edit, Special, as_it_is
+from harness.cases.parts import Files, Variant, variants
 from harness.contracts.contract import Input
 from harness.worlds.archives import PYTORCH, model_archive
 from harness.worlds.jobs import Job
 from harness.worlds.tree import is_under
 
-Files = Mapping[str, bytes]
-
 _MODEL = "model.tar.gz"
 _NAMES_A_MODEL = re.compile(r"model(_artifacts?)?(_input)?")
 # Choices of an input of which several files match one pattern.
-ONE_FILE_LESS = ("without-first-file", "without-last-file")
+_ONE_FILE_LESS = ("without-first-file", "without-last-file", "without-file-of-same-name")
 _NOT_SAMPLES = ("__pycache__", ".gitkeep", ".DS_Store")
 _TABLES = (".csv", ".tsv")
 _CUT_SHORT = (".gz", ".tgz", ".zip", ".parquet")
@@ -60,6 +59,7 @@ class InputSamples:
         self._mount = mount_of(job, one)
         self.files = self._read()
         self._files = shard(one, self.files, hosts, hosts[0])
+        self._variants = tuple(variants(self._files, one.file_patterns, required=one.required))
 
     def _read(self) -> Files:
         """The sample files by relative name; empty when there are none."""
@@ -96,24 +96,52 @@ class InputSamples:
         allowed.update(
             {choice: self._holding(files) for choice, files in self._with_one_file_less()}
         )
+        allowed.update({one.choice: self._holding(one.files) for one in self._variants})
+        beside = {one.choice_beside: self._holding(one.beside) for one in self._variants}
         choices = {
             "absent": as_it_is,
             "empty": self._holding({}),
             "present": self._holding(self._files),
         }
-        return Axis(self.name, choices, allowed)
+        return Axis(self.name, choices, allowed, beside)
+
+    def in_part(self, choice: str) -> str:
+        """What the input has not in this choice; "" where it has all or none."""
+        if choice in _ONE_FILE_LESS:
+            return f"{self.name} (one file less)"
+        found = self._variant(choice)
+        if found is None:
+            return ""
+        return f"{self.name} ({found.what})" if found.what else self.name
+
+    def compared(self, choice: str) -> tuple[str, bool]:
+        """The choice that one with another part is compared with, and whether it must be the same.
+
+        "" for the others.
+        """
+        found = self._variant(choice)
+        return ("", False) if found is None else (found.choice_beside, found.same)
+
+    def _variant(self, choice: str) -> Variant | None:
+        return next((one for one in self._variants if one.choice == choice), None)
 
     def _with_one_file_less(self) -> Iterator[tuple[str, Files]]:
         """The files without the first, and without the last, of several of one kind.
 
-        A script that reads one file of them alone does the same without another.
+        A script that reads one file of them alone does the same without another. One that writes
+        what comes of files in several folders under one name does so without one of these.
         """
         for pattern in self._input.file_patterns:
             kind = PurePosixPath(pattern).suffix
             names = sorted(one for one in self._files if self._files[one])
             names = [one for one in names if fnmatch.fnmatch(one, pattern)]
             if "*" in pattern and kind and len(names) > 1:
-                for choice, left_out in zip(ONE_FILE_LESS, (names[0], names[-1]), strict=True):
+                files = [PurePosixPath(one).name for one in names]
+                same = [
+                    one for one, file in zip(names, files, strict=True) if files.count(file) > 1
+                ]
+                less = dict(zip(_ONE_FILE_LESS, (names[0], names[-1], *same[:1]), strict=False))
+                for choice, left_out in less.items():
                     rest = {name: data for name, data in self._files.items() if name != left_out}
                     yield choice, rest
                 return

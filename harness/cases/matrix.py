@@ -46,12 +46,14 @@ def as_it_is(case: Case) -> Case:
 class Axis:
     """One thing that varies: its name, and the edit of each choice.
 
-    The choices `alone` are tried with the usual choices of all other axes only.
+    The choices `alone` are tried with the usual choices of all other axes only. Those `beside` are
+    no cases of their own, but what others are compared with.
     """
 
     name: str
     choices: Mapping[str, Edit]
     alone: Mapping[str, Edit] = field(default_factory=dict)
+    beside: Mapping[str, Edit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class Matrix:
         self._circumstances: dict[str, Change] = {}
         self._unlisted = unlisted
         self._choices: dict[str, Mapping[str, str]] = {}
+        self._beside: dict[str, Mapping[str, str]] = {}
         self._special: dict[str, Special] = {}
         self.unproven: dict[str, str] = {}
         # Those of one id are asked for several times in a row.
@@ -134,6 +137,9 @@ class Matrix:
                 for axis in suite.axes:
                     for choice in axis.alone:
                         self._add({**usual, axis.name: choice})
+                    for choice in axis.beside:
+                        choices = {**usual, axis.name: choice}
+                        self._beside[id_of(choices)] = choices
         for circumstance, change in circumstances.items():
             name = f"circumstance={circumstance}"
             if self.usual:
@@ -176,13 +182,15 @@ class Matrix:
             if special := self._special.get(case_id):
                 start = replace(self._suite.start, id=case_id)
                 return _with_arguments(_edited(start, special.edit)), special.expected
-            if case_id not in self._choices:
+            choices = self._choices.get(case_id) or self._beside.get(case_id)
+            if choices is None:
                 raise unknown_case(case_id, self.ids)
-            return self._product_case(self._choices[case_id])
+            return self._product_case(choices)
 
     def has(self, case_id: str) -> bool:
         """Whether there is a case with this id, listed or not."""
-        return case_id in self.ids or self._find_unlisted(case_id) is not None
+        is_listed = case_id in self.ids or case_id in self._beside
+        return is_listed or self._find_unlisted(case_id) is not None
 
     def _find_unlisted(self, case_id: str) -> Change | None:
         kind, _, name = case_id.partition("=")
@@ -192,7 +200,8 @@ class Matrix:
         case = replace(self._suite.start, id=id_of(choices), choices=choices)
         for axis in self._suite.axes:
             choice = choices[axis.name]
-            case = _edited(case, axis.alone.get(choice) or axis.choices[choice])
+            edit = axis.alone.get(choice) or axis.beside.get(choice) or axis.choices[choice]
+            case = _edited(case, edit)
         expected = _checked(
             self._suite.expect(case), Expectation, "the function", self._suite.expect
         )

@@ -27,6 +27,7 @@ class Evidence:
     `usual_outcome` is what the usual case did, where it ended as expected: in a case of
     circumstances, and in cases of derived suites that are judged by comparison with it.
     `same_as` are two runs of the case that must leave the same outputs, where this one did not.
+    `beside` is what the case that the expectation names did, `same_in` or `other_in`.
     `is_usual` says whether this is the usual case itself.
     """
 
@@ -37,6 +38,7 @@ class Evidence:
     usual: UsualRuns | None = None
     usual_outcome: Outcome | None = None
     same_as: UsualRuns | None = None
+    beside: Outcome | None = None
     is_usual: bool = False
 
     @property

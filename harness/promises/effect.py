@@ -28,6 +28,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     if not varied or usual is None or not evidence.as_expected or evidence.outcome.after is None:
         return
     same_outputs = not any(changed(outputs(evidence, usual), outputs(evidence, evidence.outcome)))
+    if not _is_borne_out(evidence, usual):
+        return
     if evidence.expected.own_value:
         is_argument = varied in evidence.contract.arguments
         if is_read(evidence.case, varied, is_argument=is_argument):
@@ -39,6 +41,17 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             f"another output or text with another value of {varied}, on these samples",
             "the same as usual",
         )
+
+
+def _is_borne_out(evidence: Evidence, usual: Outcome) -> bool:
+    """Whether the case that the expectation names shows it too, if there is one."""
+    expected, beside = evidence.expected, evidence.beside
+    if not expected.same_in and not expected.other_in:
+        return True
+    if beside is None or beside.exit_code != 0 or beside.after is None:
+        return False
+    is_other = any(changed(outputs(evidence, usual), outputs(evidence, beside)))
+    return is_other == bool(expected.other_in)
 
 
 def _prints_more(usual: Outcome, other: Outcome) -> bool:

@@ -181,6 +181,7 @@ def _run_once(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     is_usual = case_id == step.matrix.usual
     evidence = Evidence(step.contract, case, expected, outcome, usual, compared, is_usual=is_usual)
     evidence = _with_same(ref, runner, evidence)
+    evidence = _with_beside(ref, runner, evidence)
     return Trial(case, expected, outcome, judge(evidence, step.level), usual)
 
 
@@ -238,6 +239,18 @@ def _with_same(ref: StepRef, runner: Runner, evidence: Evidence) -> Evidence:
     if first.unproven or first.exit_code != 0 or not leaves_other_outputs(evidence, first):
         return evidence
     return replace(evidence, same_as=_run_twice(ref, runner, other))
+
+
+def _with_beside(ref: StepRef, runner: Runner, evidence: Evidence) -> Evidence:
+    """The evidence with the case that must bear out that nothing has changed, if nothing has."""
+    expected, usual = evidence.expected, evidence.usual_outcome
+    other = expected.same_in or expected.other_in
+    if not other or usual is None or evidence.outcome.exit_code != 0 or evidence.outcome.unproven:
+        return evidence
+    if leaves_other_outputs(evidence, usual):
+        return evidence
+    _, beside = _run_first(ref, runner, other)
+    return evidence if beside.unproven else replace(evidence, beside=beside)
 
 
 def _run_usual_once(ref: StepRef, runner: Runner) -> tuple[Case, Outcome]:
