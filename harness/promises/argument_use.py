@@ -25,7 +25,8 @@ def is_read(case: Case, name: str, *, is_argument: bool = True) -> bool:
     spelled = words | {f"--{one}" for one in words} | {f"SM_HP_{one.upper()}" for one in words}
     nodes: list[ast.AST] = []
     for path, entry in case.tree:
-        if entry.kind == "file" and path.endswith(".py") and is_under(path, case.import_folder):
+        is_code = path == case.script or path.endswith(".py")
+        if entry.kind == "file" and is_code and is_under(path, case.import_folder):
             try:
                 nodes += _without_declarations(ast.parse(entry.data))
             except (SyntaxError, ValueError):

@@ -11,6 +11,10 @@ from harness.files.formats import MissingLibrary
 from harness.promises import Breach, Circumstance, Evidence, NotProven, Promise
 from harness.promises.usual_outputs import changed, difference, outputs
 
+# The key of a breach, and what it expects.
+DIFFERS = "differs"
+THE_SAME = "the same in every run"
+
 
 def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
     """Each output that is not the same from one run to the next, archives compared by content.
@@ -32,7 +36,7 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
             found.setdefault(path, difference(path, old, new, "")[1])
     for path in sorted(found):
         got = f"not the same in three runs; in another {found[path]}"
-        yield Breach("differs", path, "the same in every run", got)
+        yield Breach(DIFFERS, path, THE_SAME, got)
 
 
 def _again(_contract: Contract, case: Case) -> Case:

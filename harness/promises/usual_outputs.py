@@ -16,6 +16,9 @@ from harness.promises import Breach, Evidence, NotProven
 from harness.worlds.archives.content import content
 from harness.worlds.tree import Entry, is_under
 
+# The key of a breach.
+OTHER_OUTPUT = "other-output"
+
 
 def check_same(evidence: Evidence) -> Iterator[Breach | NotProven]:
     """Each output that is not what the usual case leaves, archives compared by content.
@@ -28,7 +31,7 @@ def check_same(evidence: Evidence) -> Iterator[Breach | NotProven]:
         return
     try:
         for path, old, new in changed_by_case(evidence, usual):
-            yield Breach("other-output", path, *difference(path, old, new, "as usual"))
+            yield Breach(OTHER_OUTPUT, path, *difference(path, old, new, "as usual"))
     except MissingLibrary as error:
         yield NotProven(str(error))
 

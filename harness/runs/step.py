@@ -26,6 +26,7 @@ from harness.promises.defaults import leaves_other_outputs
 from harness.promises.network import lacks_network
 from harness.promises.usual_outputs import writes_nothing
 from harness.runners import Runner
+from harness.runs.chance import without_chance
 from harness.runs.confirm import confirmed
 from harness.runs.timeouts import LONGEST_USUAL, Limit, grown_timeout
 from harness.worlds import jobs
@@ -54,6 +55,8 @@ class StepRef:
     timeout: float | None = None
 
 
+# Of two outputs by turns all are the same in so many runs of two cases once in 256 times.
+_MORE_RUNS = 5
 _NO_OUTPUT = (
     "the usual case, {}, writes nothing into any output, so that nothing can be seen of it under "
     "other circumstances; name another in the suite: Suite(usual=…)"
@@ -182,7 +185,16 @@ def _run_once(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     evidence = Evidence(step.contract, case, expected, outcome, usual, compared, is_usual=is_usual)
     evidence = _with_same(ref, runner, evidence)
     evidence = _with_beside(ref, runner, evidence)
-    return Trial(case, expected, outcome, judge(evidence, step.level), usual)
+    verdict = without_chance(
+        evidence,
+        judge(evidence, step.level),
+        step.level,
+        lambda: (
+            _run_often(ref, runner, one)
+            for one in (case_id, step.matrix.usual if usual else evidence.expected.same_as)
+        ),
+    )
+    return Trial(case, expected, outcome, verdict, usual)
 
 
 def _shows_nothing(step: Step, usual: UsualRuns) -> bool:
@@ -282,6 +294,15 @@ def _run_twice(ref: StepRef, runner: Runner, case_id: str) -> UsualRuns:
     return UsualRuns((first, second), findings, evidence.as_expected)
 
 
+@lru_cache(maxsize=8)
+def _run_often(ref: StepRef, runner: Runner, case_id: str) -> tuple[Outcome, ...]:
+    """Some more runs of a case, with different hash seeds."""
+    case, _ = load(ref).matrix.case(case_id)
+    return tuple(
+        _run_in_time(ref, runner, _with_hash_seed(case, str(seed)))[1] for seed in range(_MORE_RUNS)
+    )
+
+
 def _with_hash_seed(case: Case, seed: str) -> Case:
     return replace(case, variables={**case.variables, "PYTHONHASHSEED": seed})
 
@@ -305,5 +326,5 @@ def _suite(contract: Contract, source: bytes, profile: str | None) -> Suite:
 
 def forget() -> None:
     """Read every step anew from now on: its files may have changed since this process began."""
-    for cached in (load, fingerprint, _grown_timeout, _run_first, _run_twice):
+    for cached in (load, fingerprint, _grown_timeout, _run_first, _run_twice, _run_often):
         cached.cache_clear()

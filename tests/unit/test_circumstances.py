@@ -18,6 +18,9 @@ from harness.promises.all import PROMISES
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.step import StepRef, load, run_case
 from harness.worlds.tree import Tree
+from tests.unit.derived import make_step
+from tests.unit.test_causes import CONTRACT as STEP
+from tests.unit.test_causes import SAMPLES
 
 COPIER = Path(__file__).parent / "steps" / "copier"
 CONTRACT = loaders.load(COPIER)
@@ -189,3 +192,30 @@ def test_both_results_are_accepted_where_the_contract_leaves_a_choice() -> None:
     assert expected.for_exit_code(1).exit_code == 1
     assert expected.for_exit_code(1).error[0].is_in("cannot write /opt/ml/processing/output/copy/x")
     assert expected.for_exit_code(2).exit_code == 0
+
+
+VARIES = """
+import os, pathlib, sys
+source = pathlib.Path("/opt/ml/processing/input/data/data.json")
+names = pathlib.Path("/opt/ml/processing/input/names/names.txt")
+rows = source.read_text() + names.read_text()
+os.makedirs("/opt/ml/processing/output/copy", exist_ok=True)
+open("/opt/ml/processing/output/copy/data.json", "w").write("[%d]" % (WHEN))
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "promise"),
+    [
+        # The runs that are compared at first have the seeds 0, 1 and 2; none is set in this case.
+        ("os.environ.get('PYTHONHASHSEED') in (None, '3')", "repeatable"),
+        ("os.umask(0) == 0o077", "any-umask"),
+        ("7", ""),
+    ],
+)
+def test_what_differs_by_chance_is_told_as_not_repeatable(
+    tmp_path: Path, when: str, promise: str
+) -> None:
+    ref = make_step(tmp_path, VARIES.replace("WHEN", when), STEP, SAMPLES)
+    findings = run_case(ref, FakeRunner(), "circumstance=umask-077").findings
+    assert {one.promise for one in findings} == ({promise} if promise else set())

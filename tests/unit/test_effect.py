@@ -211,6 +211,25 @@ def test_the_opposite_and_another_number_are_tried_without_a_sample(
     assert effects(ref) == ({(without, "warning")} if without else set())
 
 
+def test_a_program_without_a_suffix_reads_what_it_names(tmp_path: Path) -> None:
+    contract = NUMBERS.replace("step.py", "train").replace(
+        "/opt/ml/processing/input/", "/opt/ml/input/data/"
+    )
+    contract = contract.replace("/opt/ml/processing/output/parts", "/opt/ml/model")
+    script = """
+import json
+given = json.load(open("/opt/ml/input/config/hyperparameters.json"))
+jobs = int(given.get("n-jobs", 2))
+text = open("/opt/ml/input/data/rows/rows.txt").read()
+open("/opt/ml/model/rows.txt", "w").write(text)
+"""
+    ref = make_step(tmp_path, "", contract, {"rows/rows.txt": "abcdef"})
+    (tmp_path / "train").write_text(script)
+    cases = [one for one in load(ref).matrix.ids if "=other" in one]
+    found = [one.key for case in cases for one in prove(ref, FakeRunner(), case).findings]
+    assert (len(cases), found) == (2, ["ratio"])
+
+
 SEVERAL = """
 name: join
 entry_point: step.py
