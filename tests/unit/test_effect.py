@@ -227,7 +227,7 @@ open("/opt/ml/model/rows.txt", "w").write(text)
     (tmp_path / "train").write_text(script)
     cases = [one for one in load(ref).matrix.ids if "=other" in one]
     found = [one.key for case in cases for one in prove(ref, FakeRunner(), case).findings]
-    assert (len(cases), found) == (2, ["ratio"])
+    assert found == ["ratio"]
 
 
 SEVERAL = """
