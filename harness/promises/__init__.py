@@ -28,6 +28,7 @@ class Evidence:
     circumstances, and in cases of derived suites that are judged by comparison with it.
     `same_as` are two runs of the case that must leave the same outputs, where this one did not.
     `beside` is what the case that the expectation names did, `same_in` or `other_in`.
+    `usual_lacks_rows` says that the usual case has other rows than the contract says.
     `is_usual` says whether this is the usual case itself.
     """
 
@@ -39,6 +40,7 @@ class Evidence:
     usual_outcome: Outcome | None = None
     same_as: UsualRuns | None = None
     beside: Outcome | None = None
+    usual_lacks_rows: bool = False
     is_usual: bool = False
 
     @property

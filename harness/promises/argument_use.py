@@ -33,13 +33,25 @@ def is_read(case: Case, name: str, *, is_argument: bool = True) -> bool:
                 return True
     called = {_called(node) for node in nodes if isinstance(node, ast.Call)}
     by_attribute = is_argument and not called.isdisjoint(_AS_ATTRIBUTES)
-    # What else is named so is another variable, or a key of another mapping.
-    keys = {id(key) for node in nodes if isinstance(node, ast.Dict) for key in node.keys}
+    # What else is named so is another variable, a column, or a key of another mapping.
+    asked = {
+        id(one) for node in nodes if _called_by_name(node) for one in ast.iter_child_nodes(node)
+    }
     return case.is_other_program or any(
         _names(node, spelled)
         for node in nodes
-        if not (by_attribute and (isinstance(node, ast.Name) or id(node) in keys))
+        if not by_attribute or id(node) in asked or not _is_plain(node, words)
     )
+
+
+def _called_by_name(node: ast.AST) -> bool:
+    """Whether it is a call that asks for a value by its name."""
+    return isinstance(node, ast.Call) and _called(node) in ("get", "getattr")
+
+
+def _is_plain(node: ast.AST, words: set[str]) -> bool:
+    """Whether it is a variable, or a text that is one of these words and no more."""
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Constant) and node.value in words)
 
 
 def _without_declarations(node: ast.AST) -> Iterator[ast.AST]:

@@ -13,6 +13,8 @@ from harness.files.tables import Table
 from harness.promises import Breach, Evidence, NotProven
 from harness.worlds.tree import is_under
 
+# The keys of breaches that are about rows which are not there.
+ROW_KEYS = ("rows", "rows-lost")
 # Of several wrong cells in one file.
 _MOST = 3
 

@@ -20,10 +20,19 @@ from harness.contracts.outputs import files_beside
 from harness.errors import WrongContract, WrongUse
 from harness.files.digest import digest
 from harness.files.modules import execute, sources, wrong_contract_on_error
-from harness.promises import Circumstance, Evidence, circumstances, judge, unlisted
+from harness.promises import (
+    Breach,
+    Circumstance,
+    Evidence,
+    circumstances,
+    content,
+    judge,
+    unlisted,
+)
 from harness.promises.all import PROMISE_NAMES
 from harness.promises.defaults import leaves_other_outputs
 from harness.promises.network import lacks_network
+from harness.promises.table_content import ROW_KEYS
 from harness.promises.usual_outputs import writes_nothing
 from harness.runners import Runner
 from harness.runs.chance import without_chance
@@ -254,12 +263,19 @@ def _with_same(ref: StepRef, runner: Runner, evidence: Evidence) -> Evidence:
 
 
 def _with_beside(ref: StepRef, runner: Runner, evidence: Evidence) -> Evidence:
-    """The evidence with the case that must bear out that nothing has changed, if nothing has."""
+    """The evidence with what bears out, or tells already, that a part changes nothing, if so."""
     expected, usual = evidence.expected, evidence.usual_outcome
-    other = expected.same_in or expected.other_in
-    if not other or usual is None or evidence.outcome.exit_code != 0 or evidence.outcome.unproven:
+    if not expected.partial or usual is None or evidence.outcome.unproven:
         return evidence
-    if leaves_other_outputs(evidence, usual):
+    if evidence.outcome.exit_code != 0 or leaves_other_outputs(evidence, usual):
+        return evidence
+    step = load(ref)
+    case, of_usual = step.matrix.case(step.matrix.usual)
+    judged = Evidence(step.contract, case, of_usual, usual, is_usual=True)
+    lacks = any(one.key in ROW_KEYS for one in content.check(judged) if isinstance(one, Breach))
+    evidence = replace(evidence, usual_lacks_rows=lacks)
+    other = expected.same_in or expected.other_in
+    if not other:
         return evidence
     _, beside = _run_first(ref, runner, other)
     return evidence if beside.unproven else replace(evidence, beside=beside)

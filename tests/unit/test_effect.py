@@ -142,7 +142,9 @@ with open("/opt/ml/processing/output/parts/rows.txt", "w") as stream:
         ("workers = args.n_jobs", "workers = vars(args)", ""),
         ("workers = args.n_jobs", "print(f'{args.n_jobs} jobs')", "n-jobs"),
         ("workers = args.n_jobs", "def run(n_jobs):\n    return n_jobs\nrun(2)", "n-jobs"),
-        # A key of another mapping is not the argument.
+        # A key of another mapping is not the argument, nor is a column of this name.
+        ("workers = args.n_jobs", "workers = ['n_jobs']", "n-jobs"),
+        ("workers = args.n_jobs", "workers = getattr(args, 'n_jobs')", ""),
         ("workers = args.n_jobs", "workers = {'n_jobs': 2}", "n-jobs"),
         # A number that is not allowed is no finding.
         ("workers =", "if args.ratio < 0.3: raise ValueError('too small')\nworkers =", ""),

@@ -80,6 +80,30 @@ def test_a_row_that_is_lost_by_its_place_is_told(
     assert without_effect(tmp_path, SCRIPT.replace(old, new) if old else SCRIPT) == wanted
 
 
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [("", {("effect", "rows (one row less)")}), ("rows: same as rows", {("content", "rows")})],
+)
+def test_a_lost_row_is_told_once(tmp_path: Path, rows: str, wanted: set[tuple[str, str]]) -> None:
+    contract = CONTRACT.replace("[mean.txt]", f"{{mean.csv: {{header: true, {rows}}}}}")
+    script = (
+        SCRIPT.replace("HEADER", "[1:-1]")
+        .replace("mean.txt", "mean.csv")
+        .replace(
+            "str(sum(float(row[1]) for row in rows) / len(rows))",
+            "'name,value\\n' + ''.join(','.join(row) + '\\n' for row in rows)",
+        )
+    )
+    samples = {"rows/rows.csv": NAMED, "stop/stop.txt": "x\ny\n"}
+    contract = contract.replace("NAME", "rows.csv") + "waivers: {damaged-input: not judged here}\n"
+    ref = make_step(tmp_path, script, contract, samples)
+    matrix = load(ref).matrix
+    ids = [matrix.usual, *(one for one in matrix.ids if "rows=another-" in one)]
+    assert len(ids) == 3
+    found = [one for case in ids for one in prove(ref, FakeRunner(), case).findings]
+    assert {(one.promise, one.key) for one in found} == wanted
+
+
 def test_a_first_row_that_is_taken_for_a_header_is_told(tmp_path: Path) -> None:
     script = SCRIPT.replace("list(csv.reader(stream))HEADER", "list(csv.reader(stream))[1:]")
     assert without_effect(tmp_path, script, ROWS) == LOST
