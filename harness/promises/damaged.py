@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
+from harness.promises.defaults import leaves_other_outputs
+from harness.worlds.tree import is_under
 
 # Many libraries fill up a row that is too short, and say nothing.
 _ROWS = (".csv", ".tsv")
@@ -14,14 +16,27 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     """One breach when a script accepts a damaged input that its contract does not tolerate.
 
     Damaged are half an archive or Parquet file, broken JSON or YAML, and a row that is too short. A
-    contract that has `damaged: tolerated` for an input accepts them.
+    contract that has `damaged: tolerated` for an input accepts them. Of an optional input that
+    changes nothing either way `effect` tells that.
     """
     path = evidence.expected.damaged
-    if path and evidence.outcome.exit_code == 0:
+    if path and evidence.outcome.exit_code == 0 and not _is_not_needed(evidence, path):
         is_row = path.endswith(_ROWS)
         key = "short-row-accepted" if is_row else "accepted"
         wanted = "a failure, or `damaged: tolerated` in the contract"
         yield Breach(key, path, wanted, "exit code 0", hurts=not is_row, minor=is_row)
+
+
+def _is_not_needed(evidence: Evidence, path: str) -> bool:
+    """Whether an optional input leaves the outputs as they are with the whole file."""
+    usual = evidence.usual_outcome
+    is_optional = any(
+        is_under(path, mount)
+        for one in evidence.contract.inputs.values()
+        if not one.required
+        for mount in one.mounts
+    )
+    return is_optional and usual is not None and not leaves_other_outputs(evidence, usual)
 
 
 PROMISE = Promise(

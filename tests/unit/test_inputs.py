@@ -176,6 +176,39 @@ def test_damaged_yaml_is_none(data: bytes) -> None:
         YAML(typ="safe").load(broken)
 
 
+OPTIONAL = """
+name: scale
+entry_point: step.py
+inputs:
+  state: {required: false, file: state.json, mounts: [/opt/ml/processing/input/state]}
+outputs:
+  scaled: {path: /opt/ml/processing/output/scaled, files: [rows.txt]}
+exit_codes: {0: scaled, 1: failed}
+"""
+STATE = """
+import json, os
+path, state = "/opt/ml/processing/input/state/state.json", {"epoch": 0}
+try:
+    if WHEN:
+        state = json.load(open(path))
+except ValueError as error:
+    print("ignored:", error)
+open("/opt/ml/processing/output/scaled/rows.txt", "w").write(str(state["epoch"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "promise"),
+    [("os.path.exists(path)", "damaged-input"), ("os.path.exists(path + '.gz')", "effect")],
+)
+def test_an_optional_input_that_is_never_read_is_told_once(
+    tmp_path: Path, when: str, promise: str
+) -> None:
+    samples = {"state/state.json": '{"epoch": 3}'}
+    ref = make_step(tmp_path, STATE.replace("WHEN", when), OPTIONAL, samples)
+    assert {one for one, _ in findings(ref)} == {promise}
+
+
 def test_a_short_row_hurts_less_than_a_broken_archive(tmp_path: Path) -> None:
     assert (PROMISE.severity, PROMISE.practical) == ("error", "warning")
     ref = make(tmp_path, SCRIPT.replace("if any(", "if False and any("))

@@ -182,3 +182,37 @@ def test_what_has_rows(name: str, data: bytes, wanted: list[str]) -> None:
         assert one.files != one.beside
     optional = [one.choice for one in variants({name: data}, [name], required=False)]
     assert optional == [one for one in wanted if one != "half-of-rows"]
+
+
+INPUTS = """
+name: copies
+entry_point: step.py
+inputs:
+  train: {required: true, file: data.csv, mounts: [/opt/ml/processing/input/train]}
+  test: {required: true, file: data.csv, mounts: [/opt/ml/processing/input/test]}
+outputs:
+  copies: {path: /opt/ml/processing/output/copies, files: ["*.csv"]}
+exit_codes: {0: done, 1: failed}
+"""
+BOTH = """
+for name in ("train", "test"):
+    text = open("/opt/ml/processing/input/" + name + "/data.csv").read()
+    with open("/opt/ml/processing/output/copies/" + name + ".csv", "w") as stream:
+        stream.write(text)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("", "", set()),
+        ('name + ".csv"', '"data.csv"', {"train"}),
+        ("(text)", "(text[:4])", {"test", "train"}),
+    ],
+)
+def test_an_input_whose_output_is_written_over_is_told(
+    tmp_path: Path, old: str, new: str, wanted: set[str]
+) -> None:
+    samples = {f"{one}/data.csv": f"x,y\n{one},1\n{one}2,2\n" for one in ("train", "test")}
+    ref = make_step(tmp_path, BOTH.replace(old, new) if old else BOTH, INPUTS, samples)
+    assert told(ref) == wanted
