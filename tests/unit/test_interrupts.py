@@ -176,6 +176,39 @@ def test_a_signal_waits_in_the_fake_runner_too(handler: str, left: bool) -> None
     assert ("/tmp/lock" in outcome.after) == left
 
 
+COMMITS = f"""
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+time.sleep(0.05)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+for number in range({{writes}}):
+    with open("{OUTPUT}/draft", "a") as stream:
+        stream.write("x" * 10_000)
+    time.sleep(0.01)
+os.rename("{OUTPUT}/draft", "{OUTPUT}/whole")
+signal.pthread_sigmask({{after}}, [signal.SIGTERM])
+"""
+
+
+@pytest.mark.parametrize("runner", [FakeRunner(), SandboxRunner()], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    ("writes", "after", "code"),
+    [(5, "signal.SIG_UNBLOCK", 143), (1, "signal.SIG_UNBLOCK", 143), (5, "signal.SIG_BLOCK", 0)],
+    ids=["during it", "before its only write", "never handled"],
+)
+def test_a_signal_that_a_script_holds_back_during_its_commit_is_no_finding(
+    runner: Runner, writes: int, after: str, code: int
+) -> None:
+    source = COMMITS.format(writes=writes, after=after)
+    outcome = runner.run(case_of(source, interrupt=SIGTERM_AT_HALF))
+    assert outcome.exit_code == code
+    assert outcome.after is not None
+    # What ends as the signal wants was stopped before the commit, or is not proven.
+    is_whole = f"{OUTPUT}/whole" in outcome.after
+    assert is_whole if code == 0 else not is_whole or outcome.unproven
+    assert code == 143 or not outcome.unproven
+
+
 @pytest.mark.parametrize("runner", [FakeRunner(), SandboxRunner()], ids=lambda one: one.name)
 @pytest.mark.parametrize("moment", ["25", "50", "75"])
 def test_a_script_that_takes_another_time_in_each_run_has_no_finding(

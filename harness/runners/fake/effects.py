@@ -7,7 +7,7 @@ what a script has buffered is not written yet. Checked against pyfakefs 6.3.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyfakefs import fake_file
@@ -17,12 +17,14 @@ from harness.runners.inside.moments import CLOSED, CREATED, MOVED, REMOVED, WRIT
 
 # The moment before the first effect: the script has read and computed, and is about to write.
 BEFORE_ALL = -1
+_set_mask = signal.pthread_sigmask
 
 
 class Effects:
     """The effects of one script; `fire` is called once, after the effect with the index `moment`.
 
-    Without a moment they are only recorded. `sent_after` is the number of effects before `fire`.
+    Without a moment they are only recorded. `sent_after` is the number of effects before `fire`,
+    and `held` whether the script held the signal back then, as in the middle of a commit.
     `handles` is whether the script has come to handle or ignore the signal `number`; a script that
     `will_handle` it is not interrupted before, but when it does.
     """
@@ -38,7 +40,7 @@ class Effects:
         """Record nothing before `watch`."""
         self.seen = ""
         self.sent_after: int | None = None
-        self.handles = False
+        self.handles = self.held = False
         self._moment = moment
         self._number = number
         self._fire = fire
@@ -95,8 +97,16 @@ class Effects:
                     self._fire_once()
             return before
 
+        def set_mask(how: int, mask: Iterable[int]) -> Any:
+            numbers = set(mask)
+            # The last moment before the script writes all at once, while it holds the signal back.
+            begins = how != signal.SIG_UNBLOCK and self._number in numbers
+            if begins and self.handles and self._moment == BEFORE_ALL and not self.seen:
+                self._fire_once()
+            return _set_mask(how, numbers)
+
         module: Any = signal
-        module.signal = set_handler
+        module.signal, module.pthread_sigmask = set_handler, set_mask
 
     def _record(self, effect: str) -> None:
         self.seen += effect
@@ -108,4 +118,5 @@ class Effects:
         self._waits = self._will_handle and not self.handles
         if self.sent_after is None and not self._waits:
             self.sent_after = len(self.seen)
+            self.held = self._number in _set_mask(signal.SIG_BLOCK, ())
             self._fire()

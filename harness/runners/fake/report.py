@@ -40,8 +40,9 @@ class Report:
 
     `changed` holds the entries that the run has added or changed, `unchanged` the paths of those
     that are as before. `refused` is what the fake file system cannot contain, "" for nothing.
-    `effects`, `sent_after` and `handles` are those of `Effects`, `slept` the seconds that were not
-    waited for, `returned` the result of a function call, `observed` what the script looked at.
+    `effects`, `sent_after`, `held` and `handles` are those of `Effects`, `slept` the seconds that
+    were not waited for, `returned` the result of a function call, `observed` what the script looked
+    at.
     """
 
     exit_code: int
@@ -51,6 +52,7 @@ class Report:
     hangs: bool = False
     effects: str = ""
     sent_after: int | None = None
+    held: bool = False
     slept: float = 0.0
     handles: bool = False
     returned: Mapping[str, object] | None = None
@@ -94,6 +96,7 @@ class Report:
             hangs=_typed(values, "hangs", bool),
             effects=_typed(values, "effects", str),
             sent_after=sent_after if isinstance(sent_after, int) else None,
+            held=_typed(values, "held", bool),
             slept=_seconds(_typed(values, "slept", float)),
             handles=_typed(values, "handles", bool),
             returned=returned if isinstance(returned, dict) else None,

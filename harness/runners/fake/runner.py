@@ -78,7 +78,8 @@ class FakeRunner:
                 unhandled=case.interrupt.unhandled,
             )
             run = fork_server.run_forked(case, trip_point)
-            return _interrupted(_outcome(case, run), run.report, report)
+            number = case.interrupt.signal
+            return _interrupted(_outcome(case, run), run.report, report, number)
 
     def identity(self) -> object:
         """This Python, which also runs the scripts."""
@@ -133,14 +134,23 @@ if hasattr(os, "register_at_fork"):
 atexit.register(FakeRunner().close)
 
 
-def _interrupted(outcome: Outcome, report: Report | None, rehearsal: Report) -> Outcome:
+def _interrupted(
+    outcome: Outcome, report: Report | None, rehearsal: Report, number: int
+) -> Outcome:
     """The outcome of a run with a signal, which is not proven when the signal came too late."""
-    if report is None or outcome.exit_code != rehearsal.exit_code:
+    if report is None:
         return outcome
     sent_after = report.sent_after
-    late = sent_after is None or moments.came_too_late(
-        report.effects[:sent_after], report.effects[sent_after:], rehearsal.effects, ignored=False
-    )
+    if outcome.exit_code != rehearsal.exit_code:
+        stopped = outcome.exit_code == 128 + number
+        late = moments.waited(report.effects, rehearsal.effects, report.held, stopped)
+    else:
+        late = sent_after is None or moments.came_too_late(
+            report.effects[:sent_after],
+            report.effects[sent_after:],
+            rehearsal.effects,
+            ignored=False,
+        )
     return replace(outcome, unproven=_TOO_LATE, must_be_proven=False) if late else outcome
 
 

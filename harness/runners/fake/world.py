@@ -339,6 +339,7 @@ def _finish(
         observed = {
             "effects": effects.seen,
             "sent_after": effects.sent_after,
+            "held": effects.held,
             "handles": effects.handles,
         }
     if _world.operations is not None:

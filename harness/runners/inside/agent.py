@@ -47,7 +47,7 @@ _E2BIG = os.strerror(errno.E2BIG).lower().encode()
 # What a watch sees of a script that does not start.
 _NOTHING_SEEN = {
     **{"effects": "", "sent_after": None, "seconds": 0.0, "began": False},
-    **{"handles": False, "ignored": False},
+    **{"handles": False, "ignored": False, "held": False},
 }
 # Of what a script leaves, in bytes: more than any case does.
 _MAX_SIZE = 1 << 30

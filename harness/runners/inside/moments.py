@@ -45,3 +45,12 @@ def came_too_late(before: str, after: str, rehearsed: str, ignored: bool) -> boo
         return False
     nothing_to_see = not is_done(rehearsed, rehearsed)
     return not ignored if nothing_to_see else is_done(before + after, rehearsed)
+
+
+def waited(effects: str, rehearsed: str, held: bool, ends_as_stopped: bool) -> bool:
+    """Whether a signal that came while a script held it back had to wait until all was done.
+
+    A script that commits, with signals masked, and then ends as the signal wants, leaves its whole
+    work: nothing shows that it would have gone on at any other moment.
+    """
+    return held and ends_as_stopped and is_done(effects, rehearsed)

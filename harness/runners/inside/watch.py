@@ -65,7 +65,7 @@ class Watch:
         self._effects = ""
         self._began: Optional[float] = None
         self._changed = 0.0
-        self._handles = self._ignored = False
+        self._handles = self._ignored = self._held = False
         self._sent_after: Optional[int] = None
         self._ended = threading.Event()
         self._fd = self._start_watching([os.path.dirname(script), *_SCRATCH, *folders])
@@ -87,7 +87,8 @@ class Watch:
         `effects` are those of `moments`, `sent_after` their number when the signal was sent (None
         if it was not), `seconds` the time from the start of the script. `began` is whether that
         was seen; else it is the start of the interpreter. `handles` is whether the script came to
-        handle or ignore SIGTERM, and `ignored` whether it ignored SIGTERM when that was sent.
+        handle or ignore SIGTERM, `ignored` and `held` whether it ignored or blocked it when it
+        was sent.
         """
         ended = time.perf_counter()
         self._ended.set()
@@ -102,6 +103,7 @@ class Watch:
             "began": self._began is not None,
             "handles": self._handles,
             "ignored": self._ignored,
+            "held": self._held,
         }
 
     def _start_watching(self, folders: Iterable[str]) -> Optional[int]:
@@ -201,7 +203,7 @@ class Watch:
 
     def _deliver(self, pid: int) -> None:
         number, unhandled = self._plan["signal"], self._plan["unhandled"]
-        self._ignored = self._mask("SigIgn")
+        self._ignored, self._held = self._mask("SigIgn"), self._mask("SigBlk")
         if unhandled != "ends" and not self._has_set_up():
             self._ignored = unhandled == "ignored"
             number = 0 if self._ignored else signal.SIGKILL

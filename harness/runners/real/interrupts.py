@@ -46,7 +46,7 @@ def run(case: Case, send: Send) -> Outcome:
         if number >= 2 * _LEAST_TRIES and time.monotonic() - started > _LONGEST:
             break
         response = send({**plan, **known})
-        if _is_delivered(response.outcome, rehearsal.outcome):
+        if _is_delivered(response.outcome, rehearsal.outcome, interrupt.signal):
             return outcome_of(case, response)
     return replace(outcome_of(case, response), unproven=NOT_DELIVERED, must_be_proven=False)
 
@@ -64,14 +64,15 @@ def _plans(interrupt: Interrupt, seen: dict[str, Any]) -> Iterator[dict[str, Any
             yield {"seconds": seen["seconds"] * share * 0.9**number}
 
 
-def _is_delivered(outcome: dict[str, Any], rehearsal: dict[str, Any]) -> bool:
+def _is_delivered(outcome: dict[str, Any], rehearsal: dict[str, Any], number: int) -> bool:
     """Whether the signal was sent while the script was at work."""
     seen = outcome["seen"]
     sent_after = seen["sent_after"]
     if sent_after is None:
         return False
-    if outcome["exit_code"] != rehearsal["exit_code"]:
-        return True
-    before, after = seen["effects"][:sent_after], seen["effects"][sent_after:]
     rehearsed = rehearsal["seen"]["effects"]
+    if outcome["exit_code"] != rehearsal["exit_code"]:
+        stopped = outcome["exit_code"] == 128 + number
+        return not moments.waited(seen["effects"], rehearsed, seen["held"], stopped)
+    before, after = seen["effects"][:sent_after], seen["effects"][sent_after:]
     return not moments.came_too_late(before, after, rehearsed, seen["ignored"])
