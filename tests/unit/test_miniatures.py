@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.cases.case import Finding
 from harness.promises.all import PROMISES
+from harness.runners import Runner
 from harness.runners.fake.runner import FakeRunner
+from harness.runners.real.sandbox import SandboxRunner
 from harness.runs.step import StepRef, load, prove
 from tests.miniatures import ALL, CORRECT, Miniature
 
@@ -42,16 +45,29 @@ def test_every_wrong_script_has_its_finding(miniature: Miniature, tmp_path: Path
         assert others == [], f"{case}: found for other reasons as well: {others}"
 
 
-@pytest.mark.parametrize("name", CORRECT)
-def test_a_correct_script_has_no_finding(name: str) -> None:
-    # Of the product every pair of choices: the tests of the step run all of it.
+# They start processes, which takes a sandbox.
+WITH_PROCESSES = ("processes", "programs")
+
+
+def findings(name: str, runner: Runner, share: slice) -> list[Finding]:
+    """What is found in a correct script: of the product every pair of choices is tried."""
     ref = StepRef(STEP, CORRECT[name], pairwise=True)
-    found = [prove(ref, FakeRunner(), one).findings for one in load(ref).matrix.ids]
-    assert [one for findings in found for one in findings] == []
+    ids = load(ref).matrix.ids[share]
+    return [one for case in ids for one in prove(ref, runner, case).findings]
+
+
+@pytest.mark.parametrize("name", [one for one in CORRECT if one not in WITH_PROCESSES])
+def test_a_correct_script_has_no_finding(name: str) -> None:
+    assert findings(name, FakeRunner(), slice(None)) == []
+
+
+@pytest.mark.parametrize("name", WITH_PROCESSES)
+def test_a_correct_script_with_processes_has_no_finding(name: str, sandbox: SandboxRunner) -> None:
+    assert findings(name, sandbox, slice(None, None, 8)) == []
 
 
 def test_there_are_several_correct_scripts_and_many_wrong_ones() -> None:
-    assert len(CORRECT) >= 8
+    assert len(CORRECT) >= 10
     assert len(ALL) >= 40
     assert len({one.name for one in ALL}) == len(ALL)
     assert len({one.source for one in ALL}) == len(ALL)
