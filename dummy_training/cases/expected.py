@@ -20,10 +20,14 @@ WRITTEN = f"{OUTPUT}/model.tar.gz"
 
 # What is collected of a training job.
 COLLECTED = "/opt/ml/model"
-# A level of WARNING or above, as logs in text, in JSON, with short names or numbers have it.
+# A level of WARNING or above, as logs have it: a word in a text or in JSON, a letter before the
+# message, or a number of Python, OpenTelemetry, GELF or syslog.
+_PRIORITY = "|".join(str(one) for one in range(192) if one % 8 <= 4)
 _LEVEL = (
-    r"(?:warn|error|crit|fatal|⚠|\b(?:wrn|err|crt|ftl)\b|^\W*[WECF]\d*\b"
-    r"|^<\d*[0-4]>|level\w*\W{1,4}[345]0\b)"
+    r"(?:warn|error|crit|fatal|⚠|\b(?:wrn|err|crt|ftl)\b"
+    r"|(?:^|\[)(?:[^\w\n]|\d[TZ]?)*\b(?-i:[WECF])\d*\b"
+    rf"|^<(?:{_PRIORITY})>|severity_?number\W{{1,4}}(?:1[3-9]|2[0-4])\b"
+    r"|(?:level|severity|priority)\w*\W{1,4}(?:[345]0|[0-4])\b)"
 )
 
 

@@ -56,10 +56,11 @@ def check_advice(evidence: Evidence) -> Iterator[Breach]:
     if not _fails(evidence) or not evidence.expected.explained:
         return
     stderr = evidence.outcome.stderr
-    lines = [line for line in stderr.splitlines() if line.strip()]
+    # A line without a word, such as the lower edge of a box, says nothing.
+    lines = [line for line in stderr.splitlines() if _WORD.search(line)]
     last = lines[-1] if lines else ""
     # An indented line may end a text of several lines, but not a traceback.
-    told = without_code(without_tracebacks(stderr))
+    told = [line for line in without_code(without_tracebacks(stderr)) if _WORD.search(line)]
     is_told = bool(told) and told[-1] == last
     if not is_told or not is_own_line(last, _last_exception(stderr)):
         yield Breach(

@@ -69,6 +69,10 @@ REFUSED = {
         "shares memory",
     ),
     "memfd": ("import os; os.memfd_create('x')", "makes a descriptor"),
+    "a file without a name": (
+        "import os; os.open('/tmp', os.O_TMPFILE | os.O_RDWR)",
+        "a file that has no name",
+    ),
 }
 # Attempts that have the verdict of a real process: name → script, exit code, words of its log.
 JUDGED = {
@@ -109,6 +113,12 @@ JUDGED = {
         "secret",
     ),
     "a namespace package": ("import spaces.one", 0, ""),
+    "memory that is shared": (
+        "import os, tempfile\nwith tempfile.NamedTemporaryFile(dir='/dev/shm') as stream:\n"
+        "    os.rename(stream.name, '/tmp/elsewhere')",
+        1,
+        "Invalid cross-device link",
+    ),
 }
 
 

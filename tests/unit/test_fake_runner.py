@@ -140,7 +140,7 @@ def test_the_script_sees_only_its_tree() -> None:
     )
     assert outcome.stdout.splitlines() == [
         f"{SCRIPT} ['{SCRIPT}', '--level', '3'] /opt/ml/code",
-        "['home', 'opt', 'root', 'tmp', 'var'] False",
+        "['dev', 'home', 'opt', 'root', 'tmp', 'var'] False",
         "__main__ /opt/ml/code",
     ]
 

@@ -251,6 +251,7 @@ def test_lines_that_only_repeat_the_error(line: str) -> None:
     [
         ("Next steps:\n  1. Upload the model again.\n  2. Run the step again.", True),
         ("2025-11-18 16:00:01\n  ERROR: Put the model into the channel.", True),
+        ("+----\n| Put the model into the channel.\n+----", True),
         ('Traceback (most recent call last):\n  File "/a.py", line 1, in f\n    g(model)', False),
         ('Stack (most recent call last):\n  File "/a.py", line 1, in f\n    g(model)', False),
     ],

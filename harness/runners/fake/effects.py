@@ -7,6 +7,7 @@ what a script has buffered is not written yet. Checked against pyfakefs 6.3.
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -99,10 +100,13 @@ class Effects:
 
         def set_mask(how: int, mask: Iterable[int]) -> Any:
             numbers = set(mask)
-            # The last moment before the script writes all at once, while it holds the signal back.
-            begins = how != signal.SIG_UNBLOCK and self._number in numbers
-            if begins and self.handles and self._moment == BEFORE_ALL and not self.seen:
-                self._fire_once()
+            if how != signal.SIG_UNBLOCK and self._number in numbers:
+                # The last moment before a script writes all at once, while it holds it back.
+                is_due = self.handles and self._moment == BEFORE_ALL and not self.seen
+                if is_due or self._waits:
+                    self._fire_once()
+            elif self._pends() and (how == signal.SIG_SETMASK or self._number in numbers):
+                self._fire()
             return _set_mask(how, numbers)
 
         module: Any = signal
@@ -115,8 +119,21 @@ class Effects:
             self._fire_once()
 
     def _fire_once(self) -> None:
-        self._waits = self._will_handle and not self.handles
+        self._waits = self._will_handle and not (self.handles or self.holds())
         if self.sent_after is None and not self._waits:
             self.sent_after = len(self.seen)
-            self.held = self._number in _set_mask(signal.SIG_BLOCK, ())
-            self._fire()
+            self.held = self.holds()
+            if self.held and self._number != signal.SIGKILL:
+                # Whoever holds it back may look whether it pends.
+                signal.pthread_kill(threading.main_thread().ident or 0, self._number)
+            else:
+                self._fire()
+
+    def holds(self) -> bool:
+        """Whether the script holds the signal back now, that is blocks it."""
+        return self._number in _set_mask(signal.SIG_BLOCK, ())
+
+    def _pends(self) -> bool:
+        """Whether the signal was held back, and will end the script when it is no longer."""
+        is_default = signal.getsignal(self._number) is signal.SIG_DFL
+        return is_default and self._number in signal.sigpending()

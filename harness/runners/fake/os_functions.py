@@ -11,6 +11,7 @@ import errno
 import functools
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -77,9 +78,12 @@ class OsFunctions:
         """As pyfakefs, but keeps the mode of an existing file, and applies the umask.
 
         `O_TMPFILE` raises EOPNOTSUPP, so that `tempfile` creates a named file and unlinks it:
-        pyfakefs would leave the file behind if the process ended before closing it.
+        pyfakefs would leave the file behind if the process ended before closing it. Others may have
+        no other way.
         """
         if _TMPFILE and flags & _TMPFILE == _TMPFILE:
+            if sys._getframe(1).f_globals.get("__name__") != "tempfile":
+                self._on_refusal("makes a file that has no name (os.O_TMPFILE)")
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), path)
         if dir_fd is not None:
             with self._rules.opening():

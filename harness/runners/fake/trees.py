@@ -19,11 +19,14 @@ _TYPES: Mapping[Kind, int] = {
     "device": stat.S_IFCHR,
     "symlink": stat.S_IFLNK,
 }
+# Where any user may write, in the memory of the machine.
+_SHARED_MEMORY = "/dev/shm"
 
 
 def create_tree(fs: FakeFilesystem, case: Case) -> None:
     """Create the case's tree and its mounts."""
     created: list[tuple[FakeFile, Entry]] = []
+    fs.create_dir(_SHARED_MEMORY, 0o1777)
     for mount in case.mounts:
         # One mount may be in another, as the code is in an input at /opt/ml/processing/input.
         if not fs.exists(mount.path):
@@ -43,7 +46,7 @@ def create_tree(fs: FakeFilesystem, case: Case) -> None:
         created.append((node, entry))
     sizes = {mount.path: mount.size for mount in case.mounts}
     # Read-only and writable folders are mounts of their own: renames across them fail.
-    for path in sorted({*sizes, *case.read_only, *case.writable} - {"/"}):
+    for path in sorted({*sizes, *case.read_only, *case.writable, _SHARED_MEMORY} - {"/"}):
         if fs.isdir(path):
             _mount(fs, path, sizes.get(path))
     # Last, since adding a file updates the time of its folder.
@@ -76,7 +79,9 @@ def _new_node(fs: FakeFilesystem, name: str, entry: Entry) -> FakeFile:
 
 def collect_tree(fs: FakeFilesystem) -> Mapping[str, Entry]:
     """The whole tree: path → entry."""
-    return {path: _entry(node) for path, node in nodes_of(fs)}
+    found = {path: _entry(node) for path, node in nodes_of(fs)}
+    # As in a container, these are the kernel's.
+    return {path: one for path, one in found.items() if path not in ("/dev", _SHARED_MEMORY)}
 
 
 def nodes_of(fs: FakeFilesystem) -> Iterator[tuple[str, FakeFile]]:

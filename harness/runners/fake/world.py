@@ -340,7 +340,7 @@ def _finish(
             "effects": effects.seen,
             "sent_after": effects.sent_after,
             "held": effects.held,
-            "handles": effects.handles,
+            "handles": effects.handles or effects.holds(),
         }
     if _world.operations is not None:
         _world.operations.stop()

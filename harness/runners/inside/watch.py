@@ -87,8 +87,8 @@ class Watch:
         `effects` are those of `moments`, `sent_after` their number when the signal was sent (None
         if it was not), `seconds` the time from the start of the script. `began` is whether that
         was seen; else it is the start of the interpreter. `handles` is whether the script came to
-        handle or ignore SIGTERM, `ignored` and `held` whether it ignored or blocked it when it
-        was sent.
+        handle, ignore or block SIGTERM, `ignored` and `held` whether it ignored or blocked that
+        when it was sent.
         """
         ended = time.perf_counter()
         self._ended.set()
@@ -174,7 +174,7 @@ class Watch:
 
     def _has_set_up(self) -> bool:
         """Whether the script does something else on SIGTERM than to end."""
-        return self._mask("SigCgt") or self._mask("SigIgn")
+        return any(map(self._mask, ("SigCgt", "SigIgn", "SigBlk")))
 
     def _mask(self, name: str) -> bool:
         """Whether SIGTERM is in a signal mask of the script."""
