@@ -57,6 +57,18 @@ REFUSED = {
         "import os, posix; posix.kill(os.getppid(), 9)",
         "leave the fake file system",
     ),
+    "limits of the parent": (
+        "import os, resource; resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (1, 1))",
+        "leave the fake file system",
+    ),
+    "place of the parent": (
+        "import os; os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+        "leave the fake file system",
+    ),
+    "processors of the parent": (
+        "import os; os.sched_setaffinity(os.getppid(), {0})",
+        "leave the fake file system",
+    ),
     "kill all": ("import posix; posix.kill(-1, 15)", "leave the fake file system"),
     "spawn": ("import os; os.posix_spawn('/bin/true', ['true'], {})", "starts a subprocess"),
     "ctypes": ("import ctypes; ctypes.CDLL(None).fork()", "calls C code"),
@@ -161,6 +173,10 @@ def test_what_audit_events_do_not_tell_is_refused_by_the_kernel() -> None:
         "import _io",
         "import sys; sys._getframe(1)",
         "e.__traceback__.tb_frame.f_back",
+        "import sys; sys.setprofile(print)",
+        "from sys import settrace",
+        "import os; os.open.__globals__",
+        "import os; getattr(os.listdir, '__self__')",
     ],
 )
 def test_a_script_that_could_forge_is_not_judged_there_by_default(source: str) -> None:

@@ -46,8 +46,16 @@ _MODULES = frozenset(event.partition(".")[0] for event in EVENTS) - {"os", "sock
 _STARTS_PROCESSES = "multiprocessing"
 # Private modules that are no more than types, threads or statements.
 _HARMLESS = ("__future__", "_thread", "_collections_abc", "_weakrefset", "_typeshed")
-# What calls a script in the fake file system is the harness: what it holds can be replaced there.
-_CALLERS = frozenset({"f_back", "f_globals", "_getframe"})
+# What calls a script in the fake file system is the harness, and so is what the functions that it
+# calls hold: all of that can be replaced there.
+_CALLERS = frozenset(
+    {
+        *("f_back", "f_globals", "f_locals", "_getframe", "_getframemodulename", "currentframe"),
+        *("setprofile", "settrace", "setprofile_all_threads", "settrace_all_threads"),
+        *("tb_frame", "gi_frame", "cr_frame", "ag_frame", "walk_stack"),
+        *("__globals__", "__closure__", "__self__", "__func__", "__subclasses__"),
+    }
+)
 _MAX_NAMES = 3
 
 
@@ -70,8 +78,9 @@ def reason_against(files: Mapping[str, bytes], entry_point: str, local: Collecti
         members = members_of(files[name])
         if found := [one for one in sorted(members) if _is_refused(one)]:
             return f"{who} uses {', '.join(found[:_MAX_NAMES])}"
-        if found := sorted(names_of(files[name]) & _CALLERS):
-            return f"{who} looks at what calls it ({', '.join(found)})"
+        imported = {one.rpartition(".")[2] for one in members}
+        if found := sorted((names_of(files[name]) | imported) & _CALLERS):
+            return f"{who} looks at what calls it, or what that holds ({', '.join(found)})"
     return ""
 
 

@@ -80,8 +80,13 @@ _NETWORK: _Numbers = {
     **{"connect": (42, 203), "sendmsg": (46, 211), "sendmmsg": (307, 269)},
     **{"bind": (49, 200), "listen": (50, 201)},
 }
+# What changes how another process runs, and which of its arguments names that one.
+_SCHEDULING = {
+    **{"prlimit64": ((302, 261), 0), "setpriority": ((141, 140), 1), "ioprio_set": ((251, 30), 1)},
+    **{"sched_setparam": ((142, 118), 0), "sched_setscheduler": ((144, 119), 0)},
+    **{"sched_setaffinity": ((203, 122), 0), "sched_setattr": ((314, 274), 0)},
+}
 _UNSHARE, _CLONE, _CLONE3 = (272, 97), (56, 220), (435, 435)
-_PRLIMIT = (302, 261)
 _KILL, _TKILL, _TGKILL = (62, 129), (200, 130), (234, 131)
 _OPEN, _OPENAT, _SENDTO, _UTIMENSAT = (2, None), (257, 56), (44, 206), (280, 88)
 
@@ -112,7 +117,7 @@ def of_container() -> List[Rule]:
         # Its flags are in memory, where no filter can look; programs use clone(2) then.
         Rule(_CLONE3, _ERROR | ENOSYS),
         # The limits of the agent, which is the first process, and has the user of the script.
-        Rule(_PRLIMIT, _ERROR | EPERM, 0, "is", 1),
+        Rule(_SCHEDULING["prlimit64"][0], _ERROR | EPERM, 0, "is", 1),
     ]
 
 
@@ -132,6 +137,8 @@ def of_fake_file_system(process: int) -> List[Rule]:
         Rule(_CLONE3, _ERROR | ENOSYS),
         *(Rule(one, KILL, 0, "not", process) for one in (_KILL, _TGKILL)),
         Rule(_TKILL, _ERROR | EPERM),
+        # 0 is the process itself.
+        *(Rule(one, KILL, who, "given") for one, who in _SCHEDULING.values()),
         Rule(_OPEN, KILL, 1, "any", _WRITING),
         Rule(_OPENAT, KILL, 2, "any", _WRITING),
         # Without a name it is a descriptor's date.
