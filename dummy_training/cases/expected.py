@@ -143,6 +143,16 @@ def _collected(content: tuple[Member, ...], data: bytes | None) -> Iterator[tupl
         yield f"{COLLECTED}/hyperparameters.json", Content(data=data)
 
 
-def error_code(code: str) -> Matches:
-    """The error names its code."""
-    return Matches(code, rf"\b{code}\b", f"the error code {code}")
+_CODES = ("INVALID_FORMAT", "INVALID_ARCHIVE", "UNSAFE_MEMBER", "INVALID_HYPERPARAMETERS")
+
+
+def error_code(code: str) -> tuple[Matches, Matches]:
+    """The error names its code, and no other one."""
+    return Matches(code, rf"\b{code}\b", f"the error code {code}"), no_code_but(code)
+
+
+def no_code_but(code: str = "") -> Matches:
+    """The error does not name the codes of other errors."""
+    others = "|".join(one for one in _CODES if one != code)
+    meaning = "no error code" + (f" but {code}" if code else "")
+    return Matches("own-fault", rf"\A(?![\s\S]*\b(?:{others})\b)", meaning)

@@ -61,7 +61,7 @@ def hyperparameters(world: World) -> Iterator[Special]:
     code = error_code("INVALID_HYPERPARAMETERS")
     for name, data in invalid.items():
         yield world.case(
-            f"provided-{name}", failure((code,)), channels(PLAIN_ARCHIVE, data), older_output
+            f"provided-{name}", failure(code), channels(PLAIN_ARCHIVE, data), older_output
         )
         yield world.case(
             f"provided-{name}-but-ignored",
@@ -77,6 +77,8 @@ def hyperparameters(world: World) -> Iterator[Special]:
         "empty-object": b"{}",
         "large-numbers": b'{"seed": 123456789012345678901234567890, "eta": 0.1000}',
         "nested-90-deep": b'{"a": ' * 90 + b"1" + b"}" * 90,
+        "number-beyond-floats": b'{"eta": 1e999}',
+        "same-key-twice": b'{"epochs": 1, "epochs": 3}',
         "number-of-5000-digits": b'{"seed": ' + b"7" * 5_000 + b"}",
         "large": b'{"vocabulary": [' + b", ".join(b'"%d"' % n for n in range(40_000)) + b"]}",
     }
@@ -121,6 +123,16 @@ def hyperparameters(world: World) -> Iterator[Special]:
         "embedded-through-a-chain-of-links",
         kept(chain[:-1], linked=embedded),
         channels(model_archive(chain)),
+    )
+    mixed = (
+        *linked,
+        hardlink("code/same.json", "code/own.json"),
+        symlink("hyperparameters.json", "./code/same.json"),
+    )
+    yield world.case(
+        "embedded-through-a-symlink-to-a-hard-link",
+        kept(mixed[:-1], linked=embedded),
+        channels(model_archive(mixed)),
     )
     first = file("hyperparameters.json", b'{"trained": "first"}\n')
     last = file("hyperparameters.json", embedded)

@@ -24,7 +24,7 @@ def archives(world: World) -> Iterator[Special]:
 def bad_inputs(world: World) -> Iterator[Special]:
     """Every archive that must be refused, and paths that are not a file."""
     for name, hostile in HOSTILE.items():
-        expected = failure((error_code(hostile.code),))
+        expected = failure(error_code(hostile.code))
         yield world.case(f"bad-{name}", expected, channels(hostile.data, PROVIDED), older_output)
     path = f"{PROCESSED_AT}/{MODEL}/model.tar.gz"
     not_a_file: Mapping[str, TreeEdit] = {

@@ -5,19 +5,31 @@ from __future__ import annotations
 import random
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 
 from harness.suite import (
     PYTORCH,
+    Archive,
     Expectation,
     Interrupt,
-    Matches,
     Mount,
     Special,
     file,
     model_archive,
 )
 
-from .expected import CODE, MODEL, OUTPUT, failure, no_hyperparameters, no_model
+from .expected import (
+    CODE,
+    COLLECTED,
+    HYPERPARAMETERS,
+    MODEL,
+    OUTPUT,
+    WRITTEN,
+    failure,
+    no_code_but,
+    no_hyperparameters,
+    no_model,
+)
 from .world import (
     GOOD,
     PLAIN_ARCHIVE,
@@ -31,12 +43,6 @@ from .world import (
     older_output,
 )
 
-# The error about a full disk must not have the error code of an input.
-NO_CODE = Matches(
-    "own-fault",
-    r"\A(?![\s\S]*\b(?:INVALID_FORMAT|INVALID_ARCHIVE|UNSAFE_MEMBER|INVALID_HYPERPARAMETERS)\b)",
-    "does not blame the inputs with one of their error codes",
-)
 # Enough members for a signal to come between two of them.
 MANY = (*PYTORCH, *(file(f"part-{n}.bin", random.Random(n).randbytes(3000)) for n in range(60)))
 
@@ -84,9 +90,40 @@ def outputs(world: World) -> Iterator[Special]:
     )
 
 
+# Another run, from its beginning to its end, in the middle of a run. Each has a module of its own.
+_TWICE = f"""\
+import importlib.util, os, signal, sys
+
+def run(name):
+    spec = importlib.util.spec_from_file_location(name, "{CODE}/{{script}}")
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    inputs = {{{{one: "{PROCESSED_AT}/" + one for one in ("{MODEL}", "{HYPERPARAMETERS}")}}}}
+    module.main(inputs, {{{{"model_output": "{OUTPUT}"}}}}, {{{{}}}}, None)
+
+def run_another(number, frame):
+    getpid = os.getpid
+    os.getpid = lambda: getpid() + 1
+    run("another")
+    os.getpid = getpid
+
+signal.signal(signal.SIGUSR1, run_another)
+run("one")
+"""
+
+
 def faults(world: World) -> Iterator[Special]:
-    """Signals during the run, and full disks: no partial output."""
+    """Signals during the run, full disks, and another run: no partial output."""
     inputs = channels(model_archive(MANY), PROVIDED)
+    for moment in (0.1, 0.5, 0.9):
+        yield world.case(
+            f"another-run-at-{moment:.0%}".replace("%", "-percent"),
+            Expectation(writes={WRITTEN: Archive(MANY, PROVIDED)}),
+            inputs,
+            file_at(f"{CODE}/twice.py", _TWICE.format(script=world.name).encode()),
+            script=f"{CODE}/twice.py",
+            interrupt=Interrupt(signal.SIGUSR1, moment),
+        )
     for moment in (0.05, 0.25, 0.5, 0.75, 0.95):
         for when, edits in (("", (inputs,)), ("-over-older-output", (inputs, older_output))):
             yield world.case(
@@ -103,8 +140,20 @@ def faults(world: World) -> Iterator[Special]:
             older_output,
             interrupt=Interrupt(signal.SIGKILL, moment),
         )
-    full_mounts = (Mount(OUTPUT, size=64 * 1024),)
-    yield world.case("full-disk", failure((NO_CODE,)), inputs, mounts=full_mounts)
+    # Of the archive, which is whole, and of its members: all may remain of the one, none of others.
     yield world.case(
-        "full-disk-over-older-output", failure((NO_CODE,)), inputs, older_output, mounts=full_mounts
+        "full-disk-where-a-training-job-is-collected",
+        replace(failure((no_code_but(),)), whole=True),
+        inputs,
+        job="training",
+        mounts=(Mount(COLLECTED, size=64 * 1024),),
+    )
+    full_mounts = (Mount(OUTPUT, size=64 * 1024),)
+    yield world.case("full-disk", failure((no_code_but(),)), inputs, mounts=full_mounts)
+    yield world.case(
+        "full-disk-over-older-output",
+        failure((no_code_but(),)),
+        inputs,
+        older_output,
+        mounts=full_mounts,
     )

@@ -220,6 +220,41 @@ def places(world: World) -> Iterator[Special]:
         variables={"SM_HPS": own.decode(), "SM_HP_EPOCHS": "3"},
     )
     yield world.case(
+        "variables-of-a-training-job-are-no-source",
+        injected(members, first, marks(*training_mounts, channels=True), training=True),
+        model_at(training_mounts[0]),
+        hyperparameters_at(training_mounts[1]),
+        model_at("/srv/elsewhere", second_archive),
+        hyperparameters_at("/srv/elsewhere", second),
+        job="training",
+        variables={
+            "SM_CHANNELS": f'["{MODEL}", "{HYPERPARAMETERS}"]',
+            f"SM_CHANNEL_{MODEL.upper()}": "/srv/elsewhere",
+            f"SM_CHANNEL_{HYPERPARAMETERS.upper()}": "/srv/elsewhere",
+            "SM_MODEL_DIR": "/srv/elsewhere",
+            "SM_OUTPUT_DATA_DIR": "/srv/elsewhere",
+            "SM_HPS": own.decode(),
+        },
+    )
+    yield world.case(
+        "files-are-links",
+        injected(members, first, marks(*training_mounts, channels=True)),
+        folder_at(training_mounts[0]),
+        folder_at(training_mounts[1]),
+        lambda tree: tree.with_symlink(f"{training_mounts[0]}/model.tar.gz", "../blobs/1"),
+        lambda tree: tree.with_symlink(f"{training_mounts[1]}/hyperparameters.json", "../blobs/2"),
+        file_at("/opt/ml/input/data/blobs/1", first_archive),
+        file_at("/opt/ml/input/data/blobs/2", first),
+    )
+    yield world.case(
+        "configuration-of-both-jobs-is-a-processing-job",
+        injected(members, first, marks(*processing_mounts, channels=True)),
+        model_at(processing_mounts[0]),
+        hyperparameters_at(processing_mounts[1]),
+        file_at("/opt/ml/input/config/resourceconfig.json", b"{}"),
+        folder_at("/opt/ml/model"),
+    )
+    yield world.case(
         "channel-is-a-file",
         injected(members, first, marks(code_folders[0], training_mounts[1], channels=True)[1:]),
         file_at(training_mounts[0], first_archive),

@@ -42,7 +42,7 @@ class World:
 
     def __init__(self, start: Case) -> None:
         """Take the script from the tree of `start`."""
-        self._name = PurePosixPath(start.script).name
+        self.name = PurePosixPath(start.script).name
         self._script = start.tree.entries[start.script].data
 
     def case(
@@ -60,10 +60,10 @@ class World:
             tree = Tree.for_job(
                 TRAINING if job == "training" else PROCESSING, {"model_output": OUTPUT}
             )
-            tree = tree.with_code({self._name: self._script}, at=code)
+            tree = tree.with_code({self.name: self._script}, at=code)
             for one in edits:
                 tree = one(tree)
-            edited = replace(case, tree=tree, script=f"{code}/{self._name}", cwd=code)
+            edited = replace(case, tree=tree, script=f"{code}/{self.name}", cwd=code)
             return replace(edited, **changes)  # type: ignore[arg-type]
 
         return Special(name, edit, expected)

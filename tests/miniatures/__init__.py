@@ -8,6 +8,7 @@ from tests.miniatures.wrong import (
     functions,
     hyperparameters,
     places,
+    uncommon,
     world,
 )
 
@@ -19,6 +20,7 @@ ALL: tuple[Miniature, ...] = (
     *world.MINIATURES,
     *functions.MINIATURES,
     *circumstances.MINIATURES,
+    *uncommon.MINIATURES,
 )
 
 __all__ = ["ALL", "CORRECT", "Miniature"]

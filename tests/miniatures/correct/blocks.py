@@ -415,9 +415,9 @@ def main(input_paths, output_paths, environ_vars, job_args=None):
 def hand_in(archive):
     """What a training job uploads: the members, moved in as one."""
     hidden = "/opt/ml/model/.{}".format(os.urandom(9).hex())
-    extract_tarfile(archive, hidden)
     done = []
     try:
+        extract_tarfile(archive, hidden)
         for name in os.listdir(hidden):
             os.rename(os.path.join(hidden, name), os.path.join("/opt/ml/model", name))
             done.append(name)

@@ -288,13 +288,15 @@ def lay_out(found, top):
 def hand_out(found, folder):
     """All members into a folder, or none."""
     hidden = os.path.join(folder, ".new-{}".format(os.getpid()))
-    lay_out(found, hidden)
-    names = sorted(os.listdir(hidden))
-    done = list(takewhile(partial(moved, hidden, folder), names))
-    if done != names:
-        for name in done:
-            moved(folder, hidden, name)
-    shutil.rmtree(hidden)
+    try:
+        lay_out(found, hidden)
+        names = sorted(os.listdir(hidden))
+        done = list(takewhile(partial(moved, hidden, folder), names))
+        if done != names:
+            for name in done:
+                moved(folder, hidden, name)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
     if done != names:
         raise OSError("{} could not be put into {}".format(names[len(done)], folder))
 
