@@ -219,6 +219,10 @@ def _check_cases(path: Path, step: StepRecord) -> None:
             ("missing", [one for one in expected if one not in found]),
             (f"not of shard {shard}", [one for one in found if one not in expected]),
         ]
+    run = {one.id for one in step.cases if not one.follows} | {*step.unproven}
+    # A verdict of an earlier run may follow from a case of that run.
+    follow = [one for one in step.cases if one.follows and not one.cached]
+    wrong += [("following from no case of the run", [o.id for o in follow if o.follows not in run])]
     for what, ids in wrong:
         if ids:
             raise WrongUse(f"{path}: {step.step}: {what}: {_first_few(ids)}", _WRITE_AGAIN)
@@ -279,6 +283,7 @@ _SAME_IN_ALL_SHARDS: Sequence[tuple[str, Callable[[StepRecord], object]]] = (
     ("the runner", lambda step: step.runner),
     ("the image", lambda step: step.image),
     ("the selection", lambda step: step.selection.as_options),
+    ("the level", lambda step: step.level),
     ("the digest of the step's files", lambda step: step.digest),
     ("the cases to be dealt out", lambda step: step.shard and step.shard.ids),
     ("the number of cases in the matrix", lambda step: step.matrix),

@@ -203,6 +203,11 @@ FORGED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a case less": (lambda d: d["cases"].pop(), "its totals"),
     "not all cases": (without_selection, "cases are there, and no option"),
     "a case twice": (lambda d: d["cases"].append(d["cases"][0]), "there twice"),
+    "from no case": (lambda d: d["cases"][0].update(follows="x=y"), "from no case of the run"),
+    "from itself": (
+        lambda d: d["cases"][0].update(follows=d["cases"][0]["id"]),
+        "from no case of the run",
+    ),
     "totals": (lambda d: d["totals"].update(passed=99), "its totals"),
     "a negative total": (lambda d: d["totals"].update(failed=-1), "failed"),
     "endless": (lambda d: d.update(seconds=float("inf")), "is no number"),

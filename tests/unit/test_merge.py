@@ -203,6 +203,7 @@ def test_shards_of_another_number_are_an_error(shards: list[Path], tmp_path: Pat
         ("image", "python:3.12", "derived: the image: None and python:3.12"),
         ("digest", "0" * 64, "derived: the digest of the step's files: "),
         ("matrix", 7, "the number of cases in the matrix: 2 and 7"),
+        ("level", "practical", "the level: strict and practical"),
         ("waivers", {"output": "known"}, "what is waived: {} and {'output': 'known'}"),
         (
             "selection",
