@@ -5,6 +5,7 @@ What the script cannot tell has a question: whether an input is required, what a
 
 from __future__ import annotations
 
+import ast
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from harness.cases.imports import imports_of
 from harness.reading.facts import READING, Facts, PathUse
-from harness.reading.packages import packages_of
+from harness.reading.packages import engines_of, packages_of, with_all_brought
 from harness.reading.platform import (
     SET_BY_PLATFORM,
     STANDARD_LIBRARY,
@@ -83,6 +84,8 @@ def draft(facts: Facts) -> Draft:
     outputs, scratch = _outputs(facts)
     required, optional = _variables(facts)
     arguments = tuple(_arguments(facts))
+    requirements = set(_requirements(facts))
+    requirements |= set(_engines(facts, requirements))
     known = {name for one in arguments for name in (one.dest, *one.names)}
     hyperparameters = [one.name for one in facts.hyperparameters if one.name]
     hyperparameters += [
@@ -101,7 +104,7 @@ def draft(facts: Facts) -> Draft:
         required,
         optional,
         _exit_codes(facts),
-        tuple(sorted(set(_requirements(facts)))),
+        tuple(sorted(requirements)),
     )
 
 
@@ -203,9 +206,11 @@ def _is_required(facts: Facts, folder: str, entry: Folder) -> bool | None:
 
 def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
     removed = {one.path for one in facts.paths if one.use == "remove"}
+    gone = _removed_at_last(facts)
     read = {one.path for one in facts.paths if one.use in READING}
     by_path: dict[str, Folder] = {}
     drafts: dict[str, bool] = {}
+    elsewhere: list[str] = []
     made: set[str] = set()
     written: set[str] = set()
     for one in _reached(facts):
@@ -220,9 +225,13 @@ def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
             folder, rest = own, one.path[len(own) + 1 :]
         else:
             parts = _split(one.path, (_OUTPUTS, _PROCESSING))
+            if parts is None:
+                elsewhere.append(one.path)
             if parts is None or is_under(parts[0], _INPUTS):
                 continue
             folder, rest = parts
+        if any(is_under(one.path, other) for other in gone):
+            continue
         if one.path in removed:
             # A draft, or something that only the script needs.
             drafts.setdefault(folder, one.path in read)
@@ -246,11 +255,45 @@ def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
         for folder, was_read in drafts.items()
         if was_read and (folder not in by_path or not by_path[folder].files)
     )
+    scratch = tuple(dict.fromkeys((*scratch, *_own_folders([*gone, *elsewhere], by_path))))
     found: dict[str, Folder] = {}
     for folder, entry in by_path.items():
         if folder not in scratch:
             found[_name(folder, found)] = entry
     return found, scratch
+
+
+def _removed_at_last(facts: Facts) -> tuple[str, ...]:
+    """The folders that the script removes in the end, with all that was written there."""
+    last: dict[str, int] = {}
+    changed: dict[str, int] = {}
+    for number, one in enumerate(facts.paths):
+        if one.reached and one.exact and one.use == "remove" and one.certain:
+            last[one.path] = number
+        elif one.reached and one.begins and one.use in (*_WRITES, "make"):
+            changed[one.path] = number
+    return tuple(
+        folder
+        for folder, number in last.items()
+        # Nothing is written there afterwards, and something was before: a file is no folder.
+        if (found := [at for path, at in changed.items() if is_under(path, folder)])
+        and max(found) < number
+        and not _is_file(posixpath.basename(folder))
+    )
+
+
+def _own_folders(used: Iterable[str], outputs: Mapping[str, Folder]) -> Iterator[str]:
+    """Folders that only the script uses, which no job uploads: those removed, and others' roots."""
+    known = [*_TRAINING_OUTPUTS, *_OTHERS, "/opt/ml/input", *outputs]
+    for path in dict.fromkeys(used):
+        parts = path.split("/")
+        root = "/".join(parts[:4])
+        if root == _PROCESSING:
+            root = "/".join(parts[:5])
+            if root in (_INPUTS, _OUTPUTS):
+                root = path
+        if root.startswith("/opt/ml/") and not any(is_under(root, one) for one in known):
+            yield root
 
 
 def _name(folder: str, taken: Mapping[str, Folder]) -> str:
@@ -262,7 +305,11 @@ def _name(folder: str, taken: Mapping[str, Folder]) -> str:
 
 def _arguments(facts: Facts) -> Iterator[Argument]:
     seen: set[str] = set()
-    for one in facts.arguments:
+    # With flags among them, the place of a word tells nothing.
+    has_flags = any(one.source == "argv" and not one.position for one in facts.arguments)
+    for one in sorted(facts.arguments, key=lambda each: each.position):
+        if one.position and has_flags:
+            continue
         is_own = not is_of_platform(one) or _is_of_processing(one)
         if one.reached and one.dest not in seen and is_own:
             seen.add(one.dest)
@@ -320,6 +367,19 @@ def _requirements(facts: Facts) -> Iterator[str]:
             else:
                 package = packages_of(name)[0]
                 yield package.replace("_", "-") if package == name else package
+
+
+def _engines(facts: Facts, named: Iterable[str]) -> Iterator[str]:
+    """What pandas reads and writes with another package, where none of those is named."""
+    brought = with_all_brought(named)
+    if "pandas" not in brought:
+        return
+    for module in facts.modules.values():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                packages = engines_of(node.func.attr)
+                if packages and not brought & set(packages):
+                    yield packages[0]
 
 
 def _lies_in(folder: Path, name: str) -> bool:

@@ -88,6 +88,8 @@ def _arguments(draft: Draft) -> Iterator[str]:
 
 def _name(one: Argument) -> str:
     """The name that the job passes: without the dashes."""
+    if one.position:
+        return one.dest
     longest = next((name for name in one.names if name.startswith("--")), one.names[0])
     return longest.lstrip("-")
 

@@ -38,7 +38,7 @@ def undeclared_arguments(subject: Subject) -> Iterator[Problem]:
     seen: set[tuple[str, ...]] = set()
     for one in subject.facts.arguments:
         names = {normalised(name) for name in (*one.names, one.dest)}
-        if declared & names or one.names in seen or is_of_platform(one):
+        if declared & names or one.names in seen or is_of_platform(one) or one.position:
             continue
         if one.source in ("click", "typer") and variables & set(one.variables):
             continue
@@ -52,6 +52,24 @@ def undeclared_arguments(subject: Subject) -> Iterator[Problem]:
             one.place,
             subject.new_key("arguments", one.dest, _described(one)),
         )
+
+
+def undeclared_words(subject: Subject) -> Iterator[Problem]:
+    """Each `sys.argv[n]` that no job of the contract passes: it has fewer words than that.
+
+    The service passes the program of an image of one's own a word, such as `train`.
+    """
+    declared = subject.contract.arguments.values()
+    count = sum(
+        1 if isinstance(one, DeclaredArgument) and (one.flag or one.positional) else 2
+        for one in declared
+    )
+    count += not subject.script.script.suffix
+    for one in subject.facts.arguments:
+        if one.position > count and subject.counts(one.place, one.reached):
+            message = f"the argument {one.names[0]} is not declared by the contract"
+            fix = "declare it under arguments, as positional"
+            yield subject.problem("STEP301", message, fix, one.place)
 
 
 def _described(one: Argument) -> str:

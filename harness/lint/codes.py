@@ -235,6 +235,13 @@ CODES: Mapping[str, Code] = {
         "Logs of a job are kept, and read by more people than may know the secret.",
         'log.info("the token is %s", "set" if token else "missing")',
     ),
+    "STEP703": Code(
+        "the time, or a name made by chance, in an output",
+        "The same input gives another output each time; `repeatable` is what it breaks.",
+        "outputs:\n  result: {path: /opt/ml/processing/output/result, "
+        'volatile: ["report.json#/time"]}',
+        "warning",
+    ),
     "STEP901": Code(
         "a `# noqa` that silences nothing",
         "It hides the next problem of that line.",

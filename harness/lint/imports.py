@@ -19,6 +19,7 @@ from harness.reading.packages import (
     PACKAGES,
     brings,
     canonical,
+    engines_of,
     packages_of,
     with_all_brought,
 )
@@ -27,18 +28,6 @@ from harness.reading.values import Place
 
 _REQUIREMENTS = "requirements.txt"
 _INCLUDES = ("-r", "--requirement")
-# What pandas reads and writes with another package: the end of the method's name → packages.
-_ENGINES: Mapping[str, tuple[str, ...]] = {
-    "parquet": ("pyarrow", "fastparquet"),
-    "feather": ("pyarrow",),
-    "orc": ("pyarrow",),
-    "excel": ("openpyxl", "xlrd", "xlsxwriter", "calamine", "odfpy", "pyxlsb"),
-    "hdf": ("tables",),
-    "spss": ("pyreadstat",),
-    "gbq": ("pandas-gbq",),
-    "markdown": ("tabulate",),
-    "xarray": ("xarray",),
-}
 # Modules that are gone → what to import.
 _GONE: Mapping[str, str] = {
     "sagemaker_containers": "sagemaker_training",
@@ -156,8 +145,8 @@ def engines(subject: Subject) -> Iterator[Problem]:
             continue
         for node in facts.calls():
             method = getattr(node.func, "attr", "")
-            packages = _ENGINES.get(method.removeprefix("read_").removeprefix("to_"), ())
-            if not packages or method in seen or not method.startswith(("read_", "to_")):
+            packages = engines_of(method)
+            if not packages or method in seen:
                 continue
             if not required & {canonical(one) for one in packages}:
                 seen.add(method)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from harness.contracts.contract import Output
 from harness.lint.problem import Problem
 from harness.lint.subject import Subject
 from harness.lint.syntax import Function, Syntax
-from harness.reading.facts import READING, WRITING
+from harness.reading.facts import READING, WRITING, PathUse
+from harness.reading.values import Place
+from harness.worlds.tree import is_under
 
 # Names of variables whose values are secrets.
 _SECRET = re.compile(
@@ -50,6 +54,67 @@ def unseeded_random(subject: Subject) -> Iterator[Problem]:
                 fix = "set a seed, or waive repeatable in the contract"
                 yield subject.at_node(facts, "STEP701", message, fix, node)
                 return
+
+
+def stamped_outputs(subject: Subject) -> Iterator[Problem]:
+    """Each time, or name made by chance, that is written into an output or names a file there.
+
+    What the contract calls volatile may hold one, and a pattern of files may be filled with one.
+    """
+    if "repeatable" in subject.contract.waivers:
+        return
+    removed = {one.path for one in subject.facts.paths if one.use == "remove"}
+    moves = _moves(subject)
+    seen: set[Place] = set()
+    found = [
+        (one.function, _moved(one.path, moves), one.place, True) for one in subject.facts.stamps
+    ]
+    found += [
+        (one.stamp, one.path, one.place, False)
+        for one in subject.facts.paths
+        if one.stamp and one.reached
+    ]
+    for function, path, place, is_content in found:
+        output = next(
+            (one for one in subject.contract.outputs.values() if is_under(path, one.path)), None
+        )
+        if output is None or path in removed or place in seen or _is_volatile(output, path):
+            continue
+        if not is_content and any("*" in one for one in output.files):
+            continue
+        seen.add(place)
+        what = "is written into" if is_content else "names"
+        message = f"{function}() {what} {path}, which is another in each run"
+        fix = "take it from the job, name it under volatile, or waive repeatable in the contract"
+        yield subject.problem("STEP703", message, fix, place)
+
+
+def _moves(subject: Subject) -> dict[str, str]:
+    """Where each file that is moved or copied goes: drafts, and what is made elsewhere first."""
+    found: dict[str, str] = {}
+    last: PathUse | None = None
+    for one in subject.facts.paths:
+        if one.use == "write" and last is not None and last.place == one.place:
+            found[last.path] = one.path
+        last = one if one.use in ("remove", "read") else None
+    return found
+
+
+def _moved(path: str, moves: Mapping[str, str]) -> str:
+    """Where a file ends up, by itself or with the folder that it lies in."""
+    for source, target in moves.items():
+        if is_under(path, source):
+            return target + path[len(source) :]
+    return path
+
+
+def _is_volatile(output: Output, path: str) -> bool:
+    """Whether a file of an output may differ from run to run, as a whole or in a part."""
+    relative = path[len(output.path.rstrip("/")) + 1 :]
+    return any(
+        fnmatch.fnmatch(relative, one.partition("#")[0]) or "*" in relative
+        for one in output.volatile
+    )
 
 
 def _is_seed(facts: Syntax, node: ast.Call) -> bool:

@@ -12,6 +12,7 @@ from harness.reading.handlers import Handlers
 from harness.reading.texts import concat
 from harness.reading.values import (
     UNKNOWN,
+    Arguments,
     Class,
     Constant,
     Environ,
@@ -28,6 +29,8 @@ from harness.reading.values import (
     join,
     known_text,
 )
+
+_MOST_HELD = 50
 
 
 class Bindings(Handlers):
@@ -56,6 +59,7 @@ class Bindings(Handlers):
     def bind(self, target: ast.expr, value: Value) -> None:
         """Assign a value to a target."""
         if isinstance(target, ast.Name):
+            self.name_word(value, target.id)
             self._scope_of(target.id).names[target.id] = value
         elif isinstance(target, ast.Tuple | ast.List):
             self._unpack(target.elts, value)
@@ -67,6 +71,8 @@ class Bindings(Handlers):
                 if isinstance(value, Namespace) and has_foreign_base(owner.kind):
                     # Methods that the base calls may use any of them.
                     self.use_all(value.parser)
+                if isinstance(value, Table) and has_foreign_base(owner.kind):
+                    self.take_all(value)
                 old = owner.attributes.get(target.attr)
                 known = old is None or not self.conditional
                 owner.attributes[target.attr] = (
@@ -86,6 +92,8 @@ class Bindings(Handlers):
                     self._set_variable(name, value, target)
             elif isinstance(owner, Row):
                 owner.whole = False
+            elif isinstance(owner, Result) and len(owner.held) < _MOST_HELD:
+                owner.held.append(value)
 
     def _set_variable(self, name: str, value: Value, node: ast.AST) -> None:
         self.facts.set_variables.add(name)
@@ -112,6 +120,11 @@ class Bindings(Handlers):
                 items = [
                     join([one.items[number] for one in rows]) for number in range(len(targets))
                 ]
+        elif isinstance(value, Arguments):
+            starred = [isinstance(one, ast.Starred) for one in targets]
+            count = starred.index(True) if True in starred else len(targets)
+            items = [self.word_at(value, Constant(one), targets[one]) for one in range(count)]
+            items += [UNKNOWN] * (len(targets) - count)
         elif isinstance(value, Result) and value.name.endswith("mkstemp"):
             items = [UNKNOWN] * len(targets)
         for number, target in enumerate(targets):

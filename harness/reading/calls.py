@@ -41,6 +41,8 @@ _MOST_CALLS = 60
 # They run a function with arguments from the command line.
 _RUNS_FUNCTION = ("typer.run", "fire.Fire", "plac.call", "defopt.run", "cyclopts.run", "tyro.cli")
 _OPTIONS = ("click.option", "click.argument", "rich_click.option", "rich_click.argument")
+# Methods that a base brings, and that give the fields of an object.
+_AS_TABLE = ("model_dump", "dict", "_asdict", "model_dump_json", "json")
 _COMMANDS = ("click.command", "click.group", "rich_click.command")
 
 
@@ -86,6 +88,9 @@ class Calls(Classes):
         if isinstance(function, Member):
             if isinstance(function.owner, Instance | Class):
                 self.hand_over(given, named, node)
+                owner = function.owner
+                if isinstance(owner, Instance) and function.name in _AS_TABLE:
+                    return Table.of(owner.attributes, whole=False)
                 return UNKNOWN
             return self.call_member(function.owner, function.name, given, named, node)
         if isinstance(function, Result) and function.name == "typer.Typer":
@@ -307,8 +312,10 @@ def _key(value: Value) -> object:
         return ("constant", type(value.value).__name__, repr(value.value))
     if isinstance(value, External):
         return ("external", value.name)
-    if isinstance(value, Unknown | Arguments):
-        return ("unknown", type(value).__name__)
+    if isinstance(value, Arguments):
+        return ("words", value.skipped)
+    if isinstance(value, Unknown):
+        return ("unknown",)
     return id(value)
 
 

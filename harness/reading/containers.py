@@ -48,12 +48,7 @@ class Containers(PathUses):
                 table.whole = False
             return table
         if name == "builtins.vars" and isinstance(first, Namespace):
-            self.use_all(first.parser)
-            items: dict[object, Value] = {
-                one.dest: self.attribute_of_namespace(first, one.dest, node)
-                for one in first.parser.arguments
-            }
-            return Table(items, first.parser.whole, of_parser=True)
+            return self.table_of_namespace(first)
         if name == "builtins.enumerate" and isinstance(first, Row):
             pairs: list[Value] = [Row([UNKNOWN, one]) for one in first.items]
             return Row(pairs, first.whole)

@@ -6,6 +6,7 @@ import ast
 from typing import Literal
 
 from harness.reading.comprehensions import Comprehensions
+from harness.reading.stamps import stamp_in
 from harness.reading.texts import concat, joined_path
 from harness.reading.values import (
     NONE,
@@ -33,6 +34,7 @@ from harness.reading.values import (
     options_of,
     text,
 )
+from harness.reading.words import is_word
 
 _MOST_DEEP = 60
 
@@ -81,6 +83,12 @@ class Expressions(Comprehensions):
 
     def _BinOp(self, node: ast.BinOp) -> Value:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
+        made = self._combined(node, left, right)
+        stamps = [stamp_in(one) for one in (left, right)] if made is UNKNOWN else [None]
+        # What lies between two times is no time.
+        return Result("changed", (left, right)) if any(stamps) and not all(stamps) else made
+
+    def _combined(self, node: ast.BinOp, left: Value, right: Value) -> Value:
         if isinstance(node.op, ast.Div) and not isinstance(left, Constant):
             if isinstance(left, Unknown | Result) and not isinstance(right, Text):
                 # A number, as far as anybody knows.
@@ -139,6 +147,7 @@ class Expressions(Comprehensions):
         self.branches -= 1
         if names and isinstance(body, Variable) and body.name in names:
             return self.note_default(body, other)
+        self.default_of_word(body, other)
         return join([body, other])
 
     def _Compare(self, node: ast.Compare) -> Value:
@@ -150,7 +159,7 @@ class Expressions(Comprehensions):
                     read.required = bool(read.required)
             elif isinstance(values[1], Arguments):
                 self.word(values[0], node.left)
-        elif any(isinstance(one, Unknown) and one.of == "word" for one in values):
+        elif any(is_word(one) for one in values):
             for one, part in zip(values, (node.left, *node.comparators), strict=True):
                 self.word(one, part)
         return UNKNOWN
@@ -208,7 +217,9 @@ class Expressions(Comprehensions):
                 self.evaluate(part)
             if isinstance(owner, Row):
                 return Row(list(owner.items), whole=False)
-            return owner if isinstance(owner, Arguments) else UNKNOWN
+            if isinstance(owner, Arguments):
+                return self.words_from(owner, self.evaluate(node.slice.lower))
+            return Result("changed", (owner,)) if stamp_in(owner) else UNKNOWN
         key = self.evaluate(node.slice)
         return join([self.item(one, key, node) for one in options_of(owner)])
 
@@ -224,8 +235,7 @@ class Expressions(Comprehensions):
                 return owner.items[index] if index < len(owner.items) else UNKNOWN
             return join(owner.items)
         if isinstance(owner, Arguments):
-            self.facts.words_escape = True
-            return Unknown("word")
+            return self.word_at(owner, key, node)
         if isinstance(owner, Document):
             known = known_text(key)
             if known is None:
@@ -251,10 +261,11 @@ class Expressions(Comprehensions):
 
         known: object = key.value if isinstance(key, Constant) else known_text(key)
         if known in owner.items:
-            return owner.items[known]
+            return self.take(owner.items[known])
         if isinstance(owner.rest, Environ):
             return self.read_variable(key, node, required=True)
         if known is None:
+            self.take_all(owner)
             found = [
                 owner.items[one]
                 for option in options_of(key)
@@ -321,6 +332,7 @@ class Expressions(Comprehensions):
             if keyword.arg is not None:
                 named[keyword.arg] = value
             elif isinstance(value, Table):
+                self.take_all(value)
                 named.update({key: v for key, v in value.items.items() if isinstance(key, str)})
                 loose = loose or not value.whole
             else:

@@ -44,6 +44,8 @@ class PathUse:
     caught: bool = False
     # Whether a function of the script's own is given it, and no more.
     passed: bool = False
+    # The function that makes its name another one in each run.
+    stamp: str | None = None
 
 
 @dataclass(eq=False)
@@ -69,6 +71,15 @@ class ExitCode:
     code: int | None
     place: Place
     reached: bool = True
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A time, or an identifier made by chance, that is written into a file."""
+
+    function: str
+    path: str
+    place: Place
 
 
 @dataclass(frozen=True)
@@ -117,6 +128,7 @@ class Facts:
     missing: list[MissingKey] = field(default_factory=list)
     wrong_calls: list[WrongCall] = field(default_factory=list)
     hyperparameters: list[HyperparameterRead] = field(default_factory=list)
+    stamps: list[Stamp] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     signals: dict[int, Function | None] = field(default_factory=dict)
     # Handlers of exceptions after which the process fails, or may.

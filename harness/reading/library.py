@@ -139,6 +139,8 @@ class Library(Containers):
             self.failures += 1
             self.ended = frozenset()
             return UNKNOWN
+        if name in ("builtins.int", "builtins.float") and given:
+            self.read_word_as(given[0], last)
         if name == "os.getenv":
             key = given[0] if given else named.get("key", UNKNOWN)
             return self.read_variable(key, node, at(given, named, 1, "default"))
@@ -146,6 +148,9 @@ class Library(Containers):
             return self._expand_variables(given[0], node)
         if name == "signal.signal" and len(given) > 1:
             self._signal(given[0], given[1], node)
+            return UNKNOWN
+        if name == "atexit.register" and given:
+            self.at_exit.append((given[0], tuple(given[1:]), node))
             return UNKNOWN
         if last in PARSERS:
             # Others take the name of the program.
@@ -272,13 +277,18 @@ class Library(Containers):
             if "env" in named and not isinstance(named["env"], Environ | Table):
                 self.facts.environment_escapes = True
             return Result(name, tuple(given), named)
+        self.note_written(last, (*given, *named.values()), node)
         uses = _STANDARD.get(name)
         if uses is not None:
             for value, use in zip((*given, *named.values()), uses, strict=False):
                 self.use_path(value, use, node)
             return self._listed(name, given)
         if last in _TEMPORARY:
-            return Text(("/tmp/", Unknown("temporary")))
+            folder = at(given, named, 2, "dir") if last != "NamedTemporaryFile" else None
+            folder = named.get("dir") if folder is None else folder
+            if folder in (None, NONE):
+                folder = text("/tmp")
+            return joined_path([folder or UNKNOWN, Unknown("temporary")])
         if last in _OPENERS and (_is_known(name) or top not in ("PIL", "cv2")):
             self._open(name, given, named, node)
             return Result(name, tuple(given), named)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping, Sequence
 
 from harness.reading.methods import Methods
@@ -33,7 +32,6 @@ from harness.reading.values import (
     Value,
     Variable,
     join,
-    known_text,
     text,
 )
 
@@ -154,6 +152,7 @@ class Members(Methods):
         node: ast.AST,
     ) -> Value:
         kind = owner.name if isinstance(owner, Result) else ""
+        self.note_written(name, (owner, *given, *named.values()), node)
         if name in ("exit", "abort", "fail") and (kind.startswith("click.") or _is_context(owner)):
             codes = {"exit": given[0] if given else Constant(0)}
             self.end(codes.get(name, Constant(2 if name == "fail" else 1)), node)
@@ -163,6 +162,12 @@ class Members(Methods):
             return NONE
         if isinstance(owner, Unknown) and owner.of == "super":
             return UNKNOWN
+        if kind in ("contextlib.ExitStack", "contextlib.AsyncExitStack"):
+            if name in ("callback", "push_async_callback") and given:
+                self.at_exit.append((given[0], tuple(given[1:]), node))
+                return UNKNOWN
+            if name in ("enter_context", "enter_async_context") and given:
+                return given[0]
         if name in ("read", "decode", "readlines") and isinstance(owner, Result):
             return owner
         if name == "extractall":
@@ -185,22 +190,6 @@ class Members(Methods):
     def hand_over(self, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST) -> None:
         """Somebody else's method gets values."""
         self._hand_over(given, named, node, escapes=True)
-
-    def word(self, value: Value, node: ast.AST, *, takes_value: bool = False) -> None:
-        """Keep that the script looks for a word on the command line."""
-        from harness.reading.values import Argument
-
-        known = known_text(value)
-        if known is None or not re.match(r"--?[A-Za-z]", known):
-            return
-        self.facts.parses = True
-        place = self.place(node)
-        flag = known.rstrip("=")
-        if not any(one.names == (flag,) for one in self.facts.arguments):
-            dest = flag.lstrip("-").replace("-", "_")
-            self.facts.arguments.append(
-                Argument((flag,), dest, place, "?", is_switch=False, source="argv", used=True)
-            )
 
     def item(self, owner: Value, key: Value, node: ast.AST) -> Value:
         """The item of a container."""

@@ -92,13 +92,16 @@ class Methods(Library):
             key = known_text(given[0])
             default = given[1] if len(given) > 1 else NONE
             if key is not None and key in owner.items:
-                return owner.items[key]
+                return self.take(owner.items[key])
             if name == "setdefault":
                 self.set_item(owner, given[0], default)
                 return default
             if key is None:
+                self.take_all(owner)
                 return join([*owner.items.values(), default]) if owner.items else UNKNOWN
             return default if owner.whole else UNKNOWN
+        if name in ("items", "values"):
+            self.take_all(owner)
         if name == "items":
             pairs = [Row([of_key(key), value]) for key, value in owner.items.items()]
             more: list[Value] = [] if owner.whole else [Row([UNKNOWN, owner.rest])]
@@ -152,6 +155,7 @@ class Methods(Library):
             is_text = name in ("read_text", "write_text")
             missing = is_text and "encoding" not in named and len(given) < 1 + (use == "write")
             self.use_path(owner, use, node, encoding_missing=missing)
+            self.note_written(name, (Result("open", (owner,)), *given), node)
             if name == "iterdir":
                 return Row([joined_path([owner, Unknown("listed")])], whole=False)
             return Result(f"pathlib.{name}", (owner,)) if use == "read" else UNKNOWN

@@ -209,6 +209,18 @@ BRINGS: Mapping[str, tuple[str, ...]] = {
     "umap-learn": ("numpy", "scipy", "scikit-learn", "numba"),
     "xgboost": ("numpy", "scipy"),
 }
+# What pandas reads and writes with another package: the end of the method's name → packages.
+ENGINES: Mapping[str, tuple[str, ...]] = {
+    "parquet": ("pyarrow", "fastparquet"),
+    "feather": ("pyarrow",),
+    "orc": ("pyarrow",),
+    "excel": ("openpyxl", "xlrd", "xlsxwriter", "calamine", "odfpy", "pyxlsb"),
+    "hdf": ("tables",),
+    "spss": ("pyreadstat",),
+    "gbq": ("pandas-gbq",),
+    "markdown": ("tabulate",),
+    "xarray": ("xarray",),
+}
 # Namespaces of several packages: google-cloud-storage is imported as google.cloud.storage.
 NAMESPACES = (
     *("azure", "google", "opentelemetry", "ruamel", "snowflake", "autogluon", "aws_cdk", "zope"),
@@ -225,6 +237,12 @@ def canonical(name: str) -> str:
 def packages_of(module: str) -> tuple[str, ...]:
     """The packages that bring a module, the usual one first."""
     return PACKAGES.get(module, (module,))
+
+
+def engines_of(method: str) -> tuple[str, ...]:
+    """The packages of which pandas needs one for a method such as `read_parquet`."""
+    verb, _, form = method.partition("_")
+    return ENGINES.get(form, ()) if verb in ("read", "to") else ()
 
 
 def with_all_brought(packages: Iterable[str]) -> frozenset[str]:

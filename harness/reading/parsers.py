@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.reading.recorder import Recorder
 from harness.reading.values import (
     NONE,
     UNKNOWN,
@@ -29,6 +28,7 @@ from harness.reading.values import (
     Variable,
     known_text,
 )
+from harness.reading.words import Words
 
 PARSERS = ("ArgumentParser", "OptionParser", "HfArgumentParser")
 _SWITCHES = ("store_true", "store_false", "count", "store_const", "append_const")
@@ -94,7 +94,7 @@ def _variables_in(value: Value, depth: int = 0) -> Iterator[str]:
                 yield from _variables_in(part, depth + 1)
 
 
-class Parsers(Recorder):
+class Parsers(Words):
     """What the script does with parsers."""
 
     def add_argument(
@@ -218,10 +218,19 @@ class Parsers(Recorder):
             self.facts.words_escape = True
         return UNKNOWN
 
+    def table_of_namespace(self, space: Namespace) -> Table:
+        """`vars(args)`; an argument is used when its item is."""
+        items: dict[object, Value] = {one.dest: Parsed(one) for one in space.parser.arguments}
+        items.update(space.parser.extra)
+        items.update(space.added)
+        return Table(items, space.parser.whole, of_parser=True)
+
     def attribute_of_namespace(self, space: Namespace, name: str, node: ast.AST) -> Value:
         """`args.NAME`."""
         from harness.reading.facts import MissingKey
 
+        if name == "__dict__":
+            return self.table_of_namespace(space)
         if name in space.added:
             return space.added[name]
         for one in reversed(space.parser.arguments):

@@ -67,6 +67,8 @@ class Reader(Statements):
     def run(self) -> None:
         """Go through the script, then through what nothing has called."""
         self.block(self._top.tree.body)
+        for function, given, node in self.at_exit:
+            self.call(function, list(given), {}, node)
         self.reached, self.at_import = False, False
         for function in list(self._functions):
             if function.node not in self.facts.reached:

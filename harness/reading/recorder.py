@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.reading.facts import ExitCode, Facts, PathUse, Told, Use, VariableRead
+from harness.reading.stamps import stamp_in
 from harness.reading.values import (
     Argument,
     Constant,
@@ -85,6 +86,8 @@ class Recorder:
         # Whether the call has arguments that are not known; the expressions whose value is unused.
         self.loose = False
         self.unused: set[ast.AST] = set()
+        # What is called when the script ends.
+        self.at_exit: list[tuple[Value, tuple[Value, ...], ast.AST]] = []
         self._variables: dict[tuple[str, Place], VariableRead] = {}
 
     # What the classes above this one do.
@@ -135,6 +138,7 @@ class Recorder:
     ) -> None:
         """Keep what is done with a path."""
         place = self.place(node)
+        stamp = stamp_in(value) if use == "write" else None
         for one in self.alternatives(value):
             path = one.text.removeprefix(_FILE_URI)
             if not path or "\n" in path:
@@ -160,6 +164,7 @@ class Recorder:
                     is_file=is_file,
                     caught=self.catches_absence(),
                     passed=passed,
+                    stamp=stamp,
                 )
             )
 
@@ -265,6 +270,7 @@ class Recorder:
             self.facts.environment_escapes = True
         elif isinstance(value, Table):
             value.whole = False
+            self.take_all(value)
             for one in list(value.items.values())[:_MOST_ITEMS] if depth < 2 else ():
                 self.escape(one, depth + 1)
         elif isinstance(value, Row):
@@ -272,10 +278,26 @@ class Recorder:
                 self.escape(one, depth + 1)
         elif isinstance(value, Namespace):
             self.use_all(value.parser)
+        elif isinstance(value, Text):
+            for part in value.parts if depth < 3 else ():
+                if not isinstance(part, str):
+                    self.escape(part, depth + 1)
         elif isinstance(value, Parser):
             value.whole = False
         elif isinstance(value, Document):
             self.read_hyperparameter(value, "", None)
+
+    def take(self, value: Value) -> Value:
+        """A value that is taken out of a dictionary: an argument is used from then on."""
+        for one in options_of(value):
+            if isinstance(one, Parsed):
+                one.argument.used = True
+        return value
+
+    def take_all(self, table: Table) -> None:
+        """Keep that any item of a dictionary may be used."""
+        for value in table.items.values():
+            self.take(value)
 
     def use_all(self, parser: Parser) -> None:
         """Keep that all arguments of a parser are used."""

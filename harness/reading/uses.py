@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 
 from harness.reading.commands import Commands
-from harness.reading.facts import Use
+from harness.reading.facts import Stamp, Use
+from harness.reading.stamps import stamp_in
 from harness.reading.texts import joined_path
 from harness.reading.values import (
     UNKNOWN,
@@ -63,6 +65,8 @@ _VERBS: tuple[tuple[str, Use], ...] = (
 )
 # Alone they are also methods of what is open already.
 _BARE_VERBS = ("write", "dump", "read", "load", "parse", "store", "export", "open", "is", "ls")
+# They write to what is open.
+_WRITING = ("write", "writelines", "writerow", "writerows", "print", "dump")
 _SUFFIX = re.compile(r"\.[A-Za-z]\w{0,7}$")
 # Libraries whose objects hold data, and no paths.
 _DATA = ("pandas.", "numpy.", "polars.")
@@ -83,6 +87,15 @@ def at(
 ) -> Value | None:
     """The argument at a position, or of a name; None where it is not given."""
     return given[position] if len(given) > position else named.get(name)
+
+
+def file_of(value: Value, depth: int = 0) -> Value | None:
+    """The path of a file that is open, or that a writer writes to."""
+    if not isinstance(value, Result) or depth > 2:
+        return None
+    if value.name.rpartition(".")[2] in ("open", "GzipFile", "fdopen", "TextIOWrapper"):
+        return file_of(value.of, depth + 1) or value.of
+    return file_of(value.of, depth + 1) if value.name.startswith("csv.") else None
 
 
 class PathUses(Commands):
@@ -157,6 +170,21 @@ class PathUses(Commands):
         is_text = name in ("builtins.open", "io.open") and "b" not in (known or "b")
         missing = is_text and "encoding" not in named and len(given) < 4
         self.use_path(file, "write" if writes else "read", node, encoding_missing=missing)
+
+    def note_written(self, name: str, values: Sequence[Value], node: ast.AST) -> None:
+        """Keep that a time, or a name made by chance, is written into a file."""
+        if not self.reached or not (name in _WRITING or re.fullmatch(_VERBS[0][0], name)):
+            return
+        files = [one for value in values if (one := file_of(value)) is not None]
+        if not files and name not in _BARE_VERBS:
+            files = [one for one in values if isinstance(one, Text) and self._may_be_path(one)]
+        contents = [one for one in values if not any(one is file for file in files)]
+        stamp = next((made for value in contents if (made := stamp_in(value))), None)
+        for file in files if stamp else ():
+            for path in self.alternatives(file):
+                self.facts.stamps.append(
+                    Stamp(stamp or "", posixpath.normpath(path.text), self.place(node))
+                )
 
     def use_by_name(
         self, name: str, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST

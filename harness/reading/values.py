@@ -105,6 +105,8 @@ class Result(Value):
     name: str
     given: tuple[Value, ...] = ()
     named: Mapping[str, Value] = field(default_factory=dict)
+    # What the script puts into it: `table["time"] = now`.
+    held: list[Value] = field(default_factory=list)
 
     @property
     def of(self) -> Value:
@@ -135,7 +137,9 @@ class Environ(Value):
 
 @dataclass(frozen=True)
 class Arguments(Value):
-    """The words of the command line, `sys.argv` or a part of it."""
+    """The words of the command line: `sys.argv` without the first ones; None where not known."""
+
+    skipped: int | None = 0
 
 
 @dataclass(eq=False)
@@ -339,6 +343,8 @@ class Argument:
     source: str = "argparse"
     used: bool = False
     reached: bool = True
+    # Of a word that has no name: its place on the command line.
+    position: int = 0
 
 
 def text(value: str, place: Place | None = None) -> Text:

@@ -239,3 +239,63 @@ def test_what_is_said_in_other_ways_is_drafted_too(tmp_path: Path) -> None:
     # The rules are read in one branch alone: the script does not tell that they are required.
     assert text.count("required: true  # check:") == 2
     assert drafted.arguments["parts"] == Argument(type="int", default=4)
+
+
+WORDS = """
+import atexit
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+WORK = Path("/opt/ml/processing/work")
+RESULT = "/opt/ml/processing/output/result"
+atexit.register(shutil.rmtree, "/opt/ml/cache")
+
+
+def main():
+    place, limit = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 10
+    WORK.mkdir()
+    shutil.copy("/opt/ml/processing/input/data/rows.parquet", "/opt/ml/cache/rows.parquet")
+    try:
+        pd.read_parquet("/opt/ml/cache/rows.parquet")[place].head(limit).to_csv(WORK / "rows.csv")
+        shutil.copy(WORK / "rows.csv", RESULT + "/rows.csv")
+    finally:
+        shutil.rmtree(WORK)
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_words_engines_and_folders_that_are_removed_are_drafted(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(WORDS)
+    infer(tmp_path / "step.py")
+    drafted = loaders.load(tmp_path)
+    assert drafted.arguments == {
+        "place": Argument(positional=True, required=True),
+        "limit": Argument(positional=True, type="int", default=10),
+    }
+    assert set(drafted.framework_requirements) == {"pandas", "pyarrow"}
+    assert set(drafted.scratch) == {"/opt/ml/processing/work", "/opt/ml/cache"}
+    assert {one.path: list(one.files) for one in drafted.outputs.values()} == {
+        "/opt/ml/processing/output/result": ["rows.csv"]
+    }
+    assert [one.mounts[0] for one in drafted.inputs.values()] == ["/opt/ml/processing/input/data"]
+
+
+def test_an_output_that_is_cleared_first_is_one(tmp_path: Path) -> None:
+    lines = [
+        "import shutil",
+        "from pathlib import Path",
+        'out = Path("/opt/ml/processing/output/a")',
+    ]
+    lines += ["shutil.rmtree(out)", "out.mkdir()", '(out / "b.txt").write_text("b")']
+    (tmp_path / "step.py").write_text("\n".join(lines))
+    infer(tmp_path / "step.py")
+    drafted = loaders.load(tmp_path)
+    assert [list(one.files) for one in drafted.outputs.values()] == [["b.txt"]]
+    assert not drafted.scratch

@@ -16,6 +16,7 @@ from harness.lint.codes import CODES
 from harness.lint.problem import Problem
 from tests.unit.lint_cases import CASES
 from tests.unit.lint_drift_cases import DRIFT
+from tests.unit.lint_flow_cases import FLOW
 
 TOP = Path(__file__).parents[2]
 SCRIPT = Path("step.py")
@@ -210,7 +211,7 @@ WRONG_AND_CORRECT = {
 
 def test_every_code_has_an_example() -> None:
     # The contract alone decides about STEP111: tests/unit/test_collected.py.
-    tried = WRONG_AND_CORRECT.keys() | {code for code, _, _ in [*CASES, *DRIFT]}
+    tried = WRONG_AND_CORRECT.keys() | {code for code, _, _ in [*CASES, *DRIFT, *FLOW]}
     assert tried == CODES.keys() - {"STEP111"}
 
 

@@ -11,8 +11,10 @@ from harness.lint import lint
 from harness.runs.step import read_contract
 from tests.unit.lint_cases import CASES, CONTRACT, NOT_FOUND, RIGHT, SCRIPT, Change
 from tests.unit.lint_drift_cases import AGREED, DRIFT
+from tests.unit.lint_flow_cases import FLOW, SOUND
 
-WRONG = [*CASES, *DRIFT]
+WRONG = [*CASES, *DRIFT, *FLOW]
+RIGHT_ONES = [*RIGHT, *AGREED, *SOUND]
 
 
 def found(folder: Path, changes: Sequence[Change]) -> list[str]:
@@ -38,9 +40,7 @@ def test_what_is_wrong_is_found(
     assert code in [one.partition(" ")[0] for one in found(tmp_path, changes)]
 
 
-@pytest.mark.parametrize(
-    ("name", "changes"), [*RIGHT, *AGREED], ids=[name for name, _ in [*RIGHT, *AGREED]]
-)
+@pytest.mark.parametrize(("name", "changes"), RIGHT_ONES, ids=[name for name, _ in RIGHT_ONES])
 def test_what_is_right_has_no_problem(name: str, changes: list[Change], tmp_path: Path) -> None:
     assert found(tmp_path, changes) == []
 
