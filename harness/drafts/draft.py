@@ -201,7 +201,7 @@ def _is_required(facts: Facts, folder: str, entry: Folder) -> bool | None:
         return None
     uses = (one for one in facts.paths if one.reached and is_under(one.path, folder))
     reads = [one for one in uses if one.use != "test" and not one.passed]
-    return True if any(one.certain for one in reads) else None
+    return True if any(one.certain and not one.caught for one in reads) else None
 
 
 def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:

@@ -28,7 +28,7 @@ def unused_exit_codes(subject: Subject) -> Iterator[Problem]:
         can.add(_WRONG_ARGUMENTS)
     for code in subject.contract.exit_codes:
         if code == _STOPPED:
-            if code in codes or (_has_handler(subject) and not _never_stops(subject, codes)):
+            if _has_handler(subject) and (code in codes or not _never_stops(subject, codes)):
                 continue
             if _has_handler(subject):
                 yield subject.in_contract(

@@ -7,20 +7,21 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from harness.lint.problem import Problem
+from harness.lint.propagation import (
+    except_clause,
+    exception_types,
+    exits_with_success,
+    is_broad,
+    is_success,
+    only_cleans_up_or_imports,
+    passes_on,
+    propagates,
+)
 from harness.lint.subject import Subject
 from harness.lint.syntax import Function, Syntax, walk_scope
 from harness.worlds.tree import is_under
 
 _BROAD = ("BaseException", "Exception")
-_EXITS = ("sys.exit", "os._exit", "exit", "quit", "SystemExit")
-_ABORTS = ("os.abort", "os.kill", "signal.raise_signal")
-# Methods that store an error for later: errors.append(error).
-_COLLECTORS = ("append", "add", "extend", "put", "put_nowait")
-# A failure of these functions may be ignored.
-_CLEANUP_FUNCTIONS = (
-    *("close", "unlink", "remove", "rmdir", "rmtree", "removedirs", "cleanup", "clean_up"),
-    *("flush", "shutdown", "terminate", "kill", "stop", "join", "release"),
-)
 _ERROR_LEVELS = ("error", "exception", "critical", "fatal")
 # Methods of executors that keep an exception for whoever asks for the result.
 _HANDED = ("submit", "apply_async", "map_async", "starmap_async")
@@ -39,8 +40,11 @@ def hidden_failure(subject: Subject) -> Iterator[Problem]:
     the failure is logged as an error and nothing else. So do `contextlib.suppress`, a `finally`
     that returns or exits, and an exit with 0 behind a logged error.
     """
-    for node, message, fix in _hidden(subject.script, subject.facts.failing):
+    for node, message, fix in _hidden(subject):
         yield subject.at_node(subject.script, "STEP502", message, fix, node)
+    for facts in subject.modules[1:]:
+        for node, message, fix in _hidden_beside(subject, facts):
+            yield subject.at_node(facts, "STEP502", message, fix, node)
     required = [
         path for one in subject.contract.inputs.values() if one.required for path in one.mounts
     ]
@@ -73,38 +77,62 @@ def unchecked_programs(subject: Subject) -> Iterator[Problem]:
                 yield subject.at_node(facts, "STEP502", message, fix, node)
 
 
-def _hidden(facts: Syntax, failing: set[ast.AST]) -> Iterator[tuple[ast.AST, str, str]]:
+def _hidden_beside(subject: Subject, facts: Syntax) -> Iterator[tuple[ast.AST, str, str]]:
+    """Each handler of a module beside the script that logs a failure, and goes on."""
+    for node in facts.nodes:
+        if not isinstance(node, ast.ExceptHandler) or node in subject.facts.failing:
+            continue
+        function = _function_of(facts, node)
+        if function not in subject.facts.reached or propagates(facts, node):
+            continue
+        catches_all = is_broad(facts, exception_types(node), True)
+        cleans_up = only_cleans_up_or_imports(facts.parents[node])
+        if catches_all and not cleans_up and _only_logs(subject, facts, node):
+            yield node, _swallowed(node), _FIX
+
+
+def _swallowed(node: ast.ExceptHandler) -> str:
+    return f"`{except_clause(node)}` swallows every failure, and the exit code stays 0"
+
+
+def _function_of(facts: Syntax, node: ast.AST) -> Function | None:
+    return next((one for one in facts.ancestors(node) if isinstance(one, Function)), None)
+
+
+def _hidden(subject: Subject) -> Iterator[tuple[ast.AST, str, str]]:
+    facts, failing = subject.script, subject.facts.failing
     exit_code_scope = _ExitCodeScope(facts)
     for node in facts.nodes:
         if isinstance(node, ast.ExceptHandler):
-            in_exit_code_scope = node in exit_code_scope.nodes or _only_logs(facts, node)
-            is_broad = _is_broad(facts, exception_types(node), in_exit_code_scope)
-            if not is_broad or _only_cleans_up_or_imports(facts.parents[node]):
+            in_exit_code_scope = (
+                node in exit_code_scope.nodes
+                or _only_logs(subject, facts, node)
+                or _gives_up(facts, node)
+            )
+            catches_all = is_broad(facts, exception_types(node), in_exit_code_scope)
+            if not catches_all or only_cleans_up_or_imports(facts.parents[node]):
                 continue
             if not propagates(facts, node):
                 if node in failing:
                     continue
-                message = (
-                    f"`{_except_clause(node)}` swallows every failure, and the exit code stays 0"
-                )
-                yield node, message, _FIX
+                yield node, _swallowed(node), _FIX
             elif node in exit_code_scope.unused_results and not (
-                node in failing or _propagates(facts, node, by_return=False)
+                node in failing or passes_on(facts, node, by_return=False)
             ):
-                message = f"`{_except_clause(node)}` returns what nobody makes an exit code of"
+                message = f"`{except_clause(node)}` returns what nobody makes an exit code of"
                 yield node, message, "raise again, or call it as sys.exit(main(...))"
         elif isinstance(node, ast.With):
             for call in (item.context_expr for item in node.items):
                 if isinstance(call, ast.Call) and facts.called_name(call) == "contextlib.suppress":
-                    is_broad = _is_broad(facts, call.args, node in exit_code_scope.nodes)
-                    if is_broad and not _only_cleans_up_or_imports(node):
+                    catches_all = is_broad(facts, call.args, node in exit_code_scope.nodes)
+                    if catches_all and not only_cleans_up_or_imports(node):
                         message = f"`{ast.unparse(call)}` swallows every failure"
                         yield call, message, "suppress what may happen here"
         elif node in exit_code_scope.nodes:
             for part in (
                 one for last in getattr(node, "finalbody", []) for one in walk_scope(last)
             ):
-                if isinstance(part, ast.Return) or _exits_with_success(facts, part):
+                if isinstance(part, ast.Return) or exits_with_success(facts, part):
                     message = f"`{ast.unparse(part)}` in finally swallows every failure"
                     yield part, message, "move it out of the finally"
     yield from _success_after_error(facts, exit_code_scope)
@@ -119,24 +147,65 @@ def _unused_codes(facts: Syntax, scope: _ExitCodeScope) -> Iterator[tuple[ast.AS
         value = node.value
         is_code = isinstance(value, ast.Constant) and type(value.value) is int and value.value
         handlers = [one for one in facts.ancestors(node) if isinstance(one, ast.ExceptHandler)]
-        if is_code and not any(_is_broad(facts, exception_types(one), True) for one in handlers):
+        if is_code and not any(is_broad(facts, exception_types(one), True) for one in handlers):
             message = f"`{ast.unparse(node)}` is no exit code: nobody ends with it"
             yield node, message, "call it as sys.exit(main(...))"
 
 
-def _only_logs(facts: Syntax, handler: ast.ExceptHandler) -> bool:
+def _only_logs(subject: Subject, facts: Syntax, handler: ast.ExceptHandler) -> bool:
     """Whether a handler in a function logs an error and goes on as if nothing had happened."""
-    statements = handler.body
+    statements = [one for one in handler.body if not _returns_nothing(one)]
     calls = [one.value for one in statements if isinstance(one, ast.Expr)]
     if len(calls) != len(statements) or not all(isinstance(one, ast.Call) for one in calls):
         return False
     names = [facts.called_name(one) for one in calls if isinstance(one, ast.Call)]
     is_logged = any(name.rpartition(".")[2] in _ERROR_LEVELS for name in names)
-    function = next((one for one in facts.ancestors(handler) if isinstance(one, Function)), None)
+    function = _function_of(facts, handler)
     if not is_logged or function is None or _is_followed(facts, handler):
         return False
-    uses = [node for node in facts.calls() if facts.called_name(node) == function.name]
-    return bool(uses) and all(facts.is_value_unused(node) for node in uses)
+    called = {function.name, *_decorated_with(subject, facts, function)}
+    uses = [
+        one.is_value_unused(node)
+        for one in subject.syntaxes()
+        for node in one.calls()
+        if one.called_name(node).rpartition(".")[2] in called
+    ]
+    return bool(uses) and all(uses)
+
+
+def _returns_nothing(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Return) and is_success(node.value))
+
+
+def _decorated_with(subject: Subject, facts: Syntax, function: Function) -> Iterator[str]:
+    """The functions that a decorator replaces with this one, which is defined in it."""
+    outer = _function_of(facts, function)
+    if outer is None:
+        return
+    for syntax in subject.syntaxes():
+        for node in syntax.nodes:
+            for decorator in node.decorator_list if isinstance(node, Function) else ():
+                called = decorator.func if isinstance(decorator, ast.Call) else decorator
+                if syntax.dotted_name(called).rpartition(".")[2] == outer.name:
+                    yield getattr(node, "name", "")
+
+
+def _gives_up(facts: Syntax, handler: ast.ExceptHandler) -> bool:
+    """Whether a function tries something in a loop, and returns nothing when that never works."""
+    attempt = facts.parents[handler]
+    loop = facts.parents.get(attempt)
+    function = _function_of(facts, handler)
+    if not isinstance(loop, ast.For | ast.While) or function is None or loop.orelse:
+        return False
+    results = [
+        one.value
+        for statement in getattr(attempt, "body", [])
+        for one in walk_scope(statement)
+        if isinstance(one, ast.Return)
+    ]
+    gives = any(one is not None and not is_success(one) for one in results)
+    leaves = any(isinstance(one, ast.Break | ast.Return) for one in walk_scope(handler))
+    return gives and not leaves and function.body[-1] is loop
 
 
 def _is_followed(facts: Syntax, handler: ast.ExceptHandler) -> bool:
@@ -157,7 +226,7 @@ def _success_after_error(
         for body in (getattr(node, "body", None), getattr(node, "orelse", None)):
             if not isinstance(body, list):
                 continue
-            if isinstance(node, ast.ExceptHandler) and _is_broad(
+            if isinstance(node, ast.ExceptHandler) and is_broad(
                 facts, exception_types(node), node in scope.nodes
             ):
                 continue
@@ -174,7 +243,7 @@ def _success_after_error(
                     exits = second.value if is_zero and scope.uses_results else None
                 is_logged = method in _ERROR_LEVELS and "log" in owner.lower()
                 is_success = isinstance(second, ast.Return) or (
-                    exits is not None and _exits_with_success(facts, exits)
+                    exits is not None and exits_with_success(facts, exits)
                 )
                 if is_logged and exits is not None and is_success:
                     message = f"`{ast.unparse(second)}` ends a failure that is logged with 0"
@@ -258,129 +327,3 @@ def _only_call(facts: Syntax) -> set[str]:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
     } & facts.functions.keys()
     return own if len(own) == 1 else set()
-
-
-def propagates(facts: Syntax, node: ast.ExceptHandler) -> bool:
-    """Whether a handler passes the failure on: it raises, returns, stores or exits with it."""
-    return _propagates(facts, node, by_return=True)
-
-
-def _propagates(facts: Syntax, node: ast.ExceptHandler, by_return: bool) -> bool:
-    for part in walk_scope(node):
-        if by_return and isinstance(part, ast.Return) and not _is_success(part.value):
-            return True
-        if _fails(facts, part) or _stores_for_later(facts, node, part):
-            return True
-        called = (
-            facts.functions.get(facts.called_name(part)) if isinstance(part, ast.Call) else None
-        )
-        if called is not None and any(_fails(facts, one) for one in walk_scope(called)):
-            return True
-    return False
-
-
-def _fails(facts: Syntax, node: ast.AST) -> bool:
-    """Whether a node raises, or ends the process with an exit code other than 0."""
-    if isinstance(node, ast.Raise):
-        return node.exc is None or not _exits_with_success(facts, node.exc)
-    if not isinstance(node, ast.Call):
-        return False
-    name = facts.called_name(node)
-    if name in _EXITS:
-        return not _exits_with_success(facts, node)
-    return name in _ABORTS or _is_parser_error(facts, node)
-
-
-def _is_parser_error(facts: Syntax, node: ast.Call) -> bool:
-    """Whether the call is `parser.error(...)`, which exits with 2."""
-    if not (isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)):
-        return False
-    value = facts.constants.get(node.func.value.id)
-    is_parser = isinstance(value, ast.Call) and facts.called_name(value).endswith("ArgumentParser")
-    return is_parser and node.func.attr == "error"
-
-
-def _exits_with_success(facts: Syntax, node: ast.AST) -> bool:
-    """Whether a node ends the process with exit code 0."""
-    if isinstance(node, ast.Call):
-        return facts.called_name(node) in _EXITS and _is_success(*node.args[:1])
-    return isinstance(node, ast.expr) and facts.dotted_name(node) == "SystemExit"
-
-
-def _is_success(node: ast.expr | None = None) -> bool:
-    """Whether a return value or exit code means success: missing, None or 0."""
-    return node is None or (
-        isinstance(node, ast.Constant) and node.value in (0, None) and node.value is not False
-    )
-
-
-def _stores_for_later(facts: Syntax, handler: ast.ExceptHandler, node: ast.AST) -> bool:
-    """Whether a node in a handler stores a value that is used after the handler.
-
-    Such as an error (`errors.append(error)`), an exit code or a default.
-    """
-    if isinstance(node, ast.Call):
-        is_collector = isinstance(node.func, ast.Attribute) and node.func.attr in _COLLECTORS
-        return is_collector or _is_stored_by(facts, handler, node)
-    targets: list[ast.expr] = []
-    if isinstance(node, ast.Assign):
-        targets = node.targets
-    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
-        targets = [node.target]
-    if any(isinstance(one, ast.Attribute | ast.Subscript) for one in targets):
-        return True
-    names = {part.id for one in targets for part in ast.walk(one) if isinstance(part, ast.Name)}
-    return any(
-        handler not in facts.ancestors(use) for name in names for use in facts.uses.get(name, ())
-    )
-
-
-def _is_stored_by(facts: Syntax, handler: ast.ExceptHandler, node: ast.Call) -> bool:
-    """Whether a function of the script gets the exception and keeps it."""
-    given = {one.id for one in node.args if isinstance(one, ast.Name)}
-    if handler.name is None or handler.name not in given:
-        return False
-    name = facts.called_name(node).rpartition(".")[2]
-    called = [one for one in facts.nodes if isinstance(one, Function) and one.name == name]
-    for function in called:
-        for part in ast.walk(function):
-            target = part.targets[0] if isinstance(part, ast.Assign) else None
-            if isinstance(target, ast.Attribute | ast.Subscript):
-                return True
-            method = part.func if isinstance(part, ast.Call) else None
-            if isinstance(method, ast.Attribute) and method.attr in _COLLECTORS:
-                return True
-    return False
-
-
-def _is_broad(facts: Syntax, types: list[ast.expr] | None, in_exit_code_scope: bool) -> bool:
-    """Whether these types catch every failure, also `SystemExit` outside the exit code scope."""
-    if types is None:
-        return True
-    names = {facts.dotted_name(one).rpartition(".")[2] for one in types}
-    return "BaseException" in names or (in_exit_code_scope and "Exception" in names)
-
-
-def exception_types(handler: ast.ExceptHandler) -> list[ast.expr] | None:
-    """The exceptions that a handler names; None for a bare `except:`."""
-    caught = handler.type
-    if caught is None:
-        return None
-    return caught.elts if isinstance(caught, ast.Tuple) else [caught]
-
-
-def _only_cleans_up_or_imports(node: ast.AST) -> bool:
-    """Whether a block only cleans up or imports."""
-    body: list[ast.stmt] = getattr(node, "body", [])
-    return all(_is_cleanup(one) or isinstance(one, ast.Import | ast.ImportFrom) for one in body)
-
-
-def _is_cleanup(node: ast.stmt) -> bool:
-    call = node.value if isinstance(node, ast.Expr) else None
-    if not isinstance(call, ast.Call):
-        return False
-    return getattr(call.func, "attr", getattr(call.func, "id", "")) in _CLEANUP_FUNCTIONS
-
-
-def _except_clause(node: ast.ExceptHandler) -> str:
-    return "except:" if node.type is None else f"except {ast.unparse(node.type)}:"

@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from harness.lint import failures
+from harness.lint import propagation
 from harness.lint.problem import Problem
 from harness.lint.subject import Subject
 from harness.lint.syntax import Syntax
@@ -273,12 +273,12 @@ def _optional_imports(facts: Syntax) -> Iterator[ast.AST]:
 
 def _handles_import_error(facts: Syntax, handler: ast.ExceptHandler) -> bool:
     """Whether a handler catches a failed import and continues."""
-    caught = failures.exception_types(handler)
+    caught = propagation.exception_types(handler)
     names = {facts.dotted_name(one) for one in caught or ()}
     if names & {"ImportError", "ModuleNotFoundError"}:
         return True
     broad = caught is None or names & {"Exception", "BaseException"}
-    return bool(broad) and not failures.propagates(facts, handler)
+    return bool(broad) and not propagation.propagates(facts, handler)
 
 
 def _suppresses(facts: Syntax, item: ast.withitem) -> bool:

@@ -205,10 +205,12 @@ def other_files(subject: Subject) -> Iterator[Problem]:
     for one in _uses(subject):
         if not one.exact or not one.reached or one.path in seen or one.path in removed:
             continue
-        if one.use == "read" and (name := _unnamed_input(contract, one.path)):
+        is_file = "." in posixpath.basename(one.path).strip(".")
+        names = one.use == "name" and not one.passed and is_file
+        if (one.use == "read" or names) and (name := _unnamed_input(contract, one.path)):
             seen.add(one.path)
             patterns = ", ".join(contract.inputs[name].file_patterns)
-            message = f"{one.path} is read, and the contract has {patterns} in {name}"
+            message = f"{one.path} is used, and the contract has {patterns} in {name}"
             yield subject.problem("STEP103", message, f"name it in inputs.{name}", one.origin)
         elif one.use == "write" and (name := _unnamed_output(contract, one.path)):
             seen.add(one.path)

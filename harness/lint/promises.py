@@ -23,14 +23,14 @@ _GENERATORS = ("random.", "numpy.random.")
 # Members of those modules that draw nothing, or that a seed is given to.
 _NO_DRAWS: tuple[str, ...] = (
     "seed",
-    "Random",
     "SystemRandom",
-    "RandomState",
-    "default_rng",
     "Generator",
 )
 _NO_DRAWS += ("SeedSequence", "get_state", "set_state", "getstate", "setstate", "PCG64")
 _SEEDS = ("seed", "set_seed", "manual_seed", "seed_everything", "set_random_seed", "fix_seed")
+# They draw with the seed that they are given, and with another one in each run without it.
+_GENERATORS_MADE = ("random.Random", "numpy.random.default_rng", "numpy.random.RandomState")
+_DIVIDING = ("sklearn.model_selection.train_test_split", "sklearn.utils.shuffle")
 _SEED_WORDS = ("random_state", "seed")
 _LISTINGS = ("os.listdir", "os.scandir", "glob.glob", "glob.iglob")
 _LISTING_METHODS = ("iterdir", "glob", "rglob")
@@ -48,9 +48,15 @@ def unseeded_random(subject: Subject) -> Iterator[Problem]:
         for node in facts.calls():
             name = facts.called_name(node)
             last = name.rpartition(".")[2]
+            words = {one.arg for one in node.keywords}
             is_draw = name.startswith(_GENERATORS) and last not in _NO_DRAWS
+            if name in _GENERATORS_MADE:
+                is_draw = not node.args and not words
+            # pandas alone has this word.
+            divides = name in _DIVIDING or (last == "sample" and "frac" in words)
+            is_draw = is_draw or (divides and not words & {*_SEED_WORDS, None})
             if is_draw and not _is_pause(facts, node):
-                message = f"{name}() draws another number in each run: nothing sets a seed"
+                message = f"{name.lstrip('?.')}() draws others in each run: nothing sets a seed"
                 fix = "set a seed, or waive repeatable in the contract"
                 yield subject.at_node(facts, "STEP701", message, fix, node)
                 return

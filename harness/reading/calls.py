@@ -70,6 +70,8 @@ class Calls(Classes):
         loose, self.loose = self.loose, False
         self.ended = frozenset()
         if isinstance(function, Bound):
+            self.loose = loose
+            named = {**function.named, **named}
             return self.call(function.function, [*function.given, *given], named, node)
         if isinstance(function, Function):
             if function.kind in ("click", "typer") and self.depth < 3:

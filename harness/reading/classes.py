@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
 
 from harness.reading.conditions import Conditions
 from harness.reading.values import (
@@ -20,10 +19,6 @@ from harness.reading.values import (
 
 class Classes(Conditions):
     """Defines classes, and makes their objects."""
-
-    def block(self, body: Sequence[ast.stmt]) -> frozenset[str]:
-        """Run statements; how they may end."""
-        raise NotImplementedError
 
     def _instance(
         self,
@@ -73,7 +68,9 @@ class Classes(Conditions):
         bases = tuple(self.evaluate(one) for one in node.bases)
         made = Class(node, self.module, Scope(outer=self.scope), bases)
         outer, self.scope = self.scope, made.scope
+        self.open_classes.append(made)
         self.block(node.body)
+        self.open_classes.pop()
         self.scope = outer
         # Functions in a class do not see its names.
         for value in made.scope.names.values():
@@ -95,6 +92,7 @@ class Classes(Conditions):
         has_fields = last & {"dataclass", "NamedTuple", "BaseModel", "BaseSettings", "define"}
         if has_fields or "attr.s" in names or inherited:
             made.fields = tuple(dict.fromkeys((*inherited, *own)))
+        self.classes.append(made)
         if self._is_settings(made):
             self.settings_fields(made)
         return made

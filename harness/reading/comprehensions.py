@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
 
 from harness.reading.members import Members
 from harness.reading.recorder import MOST_STEPS
@@ -110,19 +109,3 @@ class Comprehensions(Members):
         if isinstance(value, Document):
             self.read_hyperparameter(value, "", None)
         return [UNKNOWN], False
-
-    def bind(self, target: ast.expr, value: Value) -> None:
-        """Assign a value to a target."""
-        raise NotImplementedError
-
-    def guard(self, values: Sequence[Value]) -> set[str]:
-        """Take it that these variables are set; gives the names that were not so before."""
-        raise NotImplementedError
-
-    def absent(self, test: ast.expr) -> list[Value]:
-        """The variables and arguments that are not given when a test holds."""
-        raise NotImplementedError
-
-    def present(self, test: ast.expr) -> list[Value]:
-        """The variables and arguments that are given when a test holds."""
-        raise NotImplementedError

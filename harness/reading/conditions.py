@@ -15,6 +15,7 @@ from harness.reading.values import (
     External,
     Instance,
     Member,
+    Namespace,
     Parsed,
     Row,
     Table,
@@ -91,8 +92,6 @@ class Conditions(Expressions):
             owner = self._quietly(node.value)
             if isinstance(owner, External | Instance | Class):
                 return self.attribute(owner, node.attr, node)
-            from harness.reading.values import Namespace
-
             if isinstance(owner, Namespace):
                 for one in owner.parser.arguments:
                     if one.dest == node.attr:

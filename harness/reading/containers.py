@@ -70,7 +70,7 @@ class Containers(PathUses):
                 first.added[key] = given[2]
             return NONE
         if name == "functools.partial":
-            return Bound(first, tuple(given[1:]))
+            return Bound(first, tuple(given[1:]), named)
         if name == "builtins.super":
             return Unknown("super")
         if name == "dataclasses.fields":
@@ -97,11 +97,3 @@ class Containers(PathUses):
         if isinstance(first, Instance | Class) and key is not None:
             return join([self.attribute(first, key, node), *given[2:]])
         return UNKNOWN
-
-    def attribute(self, owner: Value, name: str, node: ast.AST) -> Value:
-        """The member of a value."""
-        raise NotImplementedError
-
-    def set_item(self, table: Table, key: Value, value: Value) -> None:
-        """`table[key] = value`."""
-        raise NotImplementedError

@@ -6,6 +6,7 @@ import ast
 from typing import Literal
 
 from harness.reading.comprehensions import Comprehensions
+from harness.reading.facts import MissingKey
 from harness.reading.stamps import stamp_in
 from harness.reading.texts import concat, joined_path
 from harness.reading.values import (
@@ -257,8 +258,6 @@ class Expressions(Comprehensions):
         return UNKNOWN
 
     def _table_item(self, owner: Table, key: Value, node: ast.AST) -> Value:
-        from harness.reading.facts import MissingKey
-
         known: object = key.value if isinstance(key, Constant) else known_text(key)
         if known in owner.items:
             return self.take(owner.items[known])
@@ -279,14 +278,6 @@ class Expressions(Comprehensions):
             what: Literal["key", "argument"] = "argument" if owner.of_parser else "key"
             self.facts.missing.append(MissingKey(str(known), keys, self.place(node), what))
         return UNKNOWN
-
-    def is_given(self, table: Table) -> bool:
-        """Whether a dictionary is one that this function was called with."""
-        raise NotImplementedError
-
-    def catches(self, exception: str) -> bool:
-        """Whether an exception is handled here."""
-        raise NotImplementedError
 
     def set_item(self, table: Table, key: Value, value: Value) -> None:
         """`table[key] = value`."""
@@ -343,10 +334,6 @@ class Expressions(Comprehensions):
             self.loose = loose
             values.append(self.call(option, given, dict(named), node))
         return join(values)
-
-    def truth(self, test: ast.expr) -> bool | None:
-        """Whether a test holds, where that is known."""
-        raise NotImplementedError
 
 
 def _sum(left: object, right: object) -> Value:

@@ -31,6 +31,7 @@ from harness.reading.values import (
     Unknown,
     Value,
     Variable,
+    join,
     known_text,
     of_key,
     text,
@@ -112,6 +113,9 @@ _ARCHIVES |= {"zip": ".zip"}
 _TOOLKITS = ("sagemaker_training.environment", "sagemaker_containers.")
 _LEVELS = ("debug", "info", "warning", "warn", "error", "exception", "critical", "log")
 _LOGGERS = ("logging", "loguru", "structlog", "rich", "tqdm", "warnings")
+# Methods that call a function with the values behind it, or with the elements of those.
+_SUBMITTING = ("submit", "apply", "apply_async", "to_thread", "run_sync", "callback")
+_MAPPING = ("map", "imap", "imap_unordered", "map_async")
 _TEMPORARY = ("mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "mkstemp", "gettempdir")
 
 
@@ -168,6 +172,12 @@ class Library(Containers):
             return self.defined_flag(given, node)
         if name == "decouple.config" and given:
             return self.read_variable(given[0], node, named.get("default"))
+        if name in ("asyncio.run", "anyio.run", "trio.run", "asyncio.wait_for") and given:
+            first = given[0]
+            is_called = not isinstance(first, Function | Bound)
+            return first if is_called else self.call(first, list(given[1:]), {}, node)
+        if name == "asyncio.gather":
+            return Row(list(given), whole=False)
         if name == "os.path.join":
             return self.placed(joined_path(given), node)
         if last in _SAME and (given or last in ("list", "tuple", "set")) and _is_known(name):
@@ -301,19 +311,39 @@ class Library(Containers):
         self, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST, *, escapes: bool
     ) -> None:
         """Keep what somebody else's function may do with values: it calls functions."""
-        for value in (*given, *named.values()):
+        for number, value in enumerate((*given, *named.values())):
             if escapes:
                 self.escape(value)
             if isinstance(value, Function | Bound):
                 before = self.ended
                 function = value.function if isinstance(value, Bound) else value
-                own = value.given if isinstance(value, Bound) else ()
-                if isinstance(function, Function) and function.kind not in ("click", "typer"):
-                    count = len(function.node.args.args) - len(own)
-                    self.call(value, [UNKNOWN] * max(count, 0), {}, node)
-                elif isinstance(function, Function):
+                if isinstance(function, Function) and function.kind in ("click", "typer"):
                     self.run_command(function, {}, node)
+                elif isinstance(function, Function):
+                    self._call_later(value, given[number + 1 :], named, node)
                 self.ended = before
+
+    def _call_later(
+        self, value: Value, rest: Sequence[Value], named: Mapping[str, Value], node: ast.AST
+    ) -> None:
+        """Call a function that is handed over, with what stands behind it if that is plain."""
+        verb = getattr(getattr(node, "func", None), "attr", "")
+        if verb in _SUBMITTING:
+            if verb.startswith("apply") and rest and isinstance(rest[0], Row):
+                rest = rest[0].items
+            self.call(value, list(rest), dict(named), node)
+        elif verb in _MAPPING and rest:
+            self.call(value, [join(self.elements(one)[0]) for one in rest], {}, node)
+        elif isinstance(words := named.get("args"), Row) and "target" in named:
+            others = named.get("kwargs")
+            keys = others.items if isinstance(others, Table) else {}
+            self.call(value, words.items, {str(key): one for key, one in keys.items()}, node)
+        else:
+            function = value.function if isinstance(value, Bound) else value
+            own = value.given if isinstance(value, Bound) else ()
+            count = len(function.node.args.args) if isinstance(function, Function) else 0
+            self.loose = True
+            self.call(value, [UNKNOWN] * max(count - len(own), 0), {}, node)
 
 
 def _annotated_type(owner: Class, name: str) -> Value:

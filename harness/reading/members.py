@@ -107,6 +107,9 @@ class Members(Methods):
             if instance is not None and found.kind == "property":
                 return self.call(found, [instance], {}, node)
             return Bound(found, (instance,)) if instance is not None else found
+        if name == "__subclasses__":
+            below = [one for one in self.classes if one is not kind and kind in one.bases]
+            return Bound(External("builtins.list"), (Row(list(below)),))
         if name == "__name__":
             return text(kind.node.name)
         return Member(instance or kind, name) if found is None else found
@@ -162,6 +165,8 @@ class Members(Methods):
             return NONE
         if isinstance(owner, Unknown) and owner.of == "super":
             return UNKNOWN
+        if name == "run_until_complete" and given:
+            return given[0]
         if kind in ("contextlib.ExitStack", "contextlib.AsyncExitStack"):
             if name in ("callback", "push_async_callback") and given:
                 self.at_exit.append((given[0], tuple(given[1:]), node))
@@ -190,10 +195,6 @@ class Members(Methods):
     def hand_over(self, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST) -> None:
         """Somebody else's method gets values."""
         self._hand_over(given, named, node, escapes=True)
-
-    def item(self, owner: Value, key: Value, node: ast.AST) -> Value:
-        """The item of a container."""
-        raise NotImplementedError
 
 
 def _is_context(owner: Value) -> bool:

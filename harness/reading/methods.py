@@ -230,7 +230,3 @@ class Methods(Library):
             return UNKNOWN
         made = concat(parts)
         return Text(made.parts, form.place or made.place)
-
-    def overlay(self, table: Table) -> None:
-        """Somebody else's keys come on top: each value may be another."""
-        raise NotImplementedError

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.reading.facts import MissingKey
 from harness.reading.values import (
     NONE,
     UNKNOWN,
@@ -227,8 +228,6 @@ class Parsers(Words):
 
     def attribute_of_namespace(self, space: Namespace, name: str, node: ast.AST) -> Value:
         """`args.NAME`."""
-        from harness.reading.facts import MissingKey
-
         if name == "__dict__":
             return self.table_of_namespace(space)
         if name in space.added:

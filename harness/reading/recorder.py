@@ -8,14 +8,23 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.reading.facts import ExitCode, Facts, PathUse, Told, Use, VariableRead
+from harness.reading.evaluator import Evaluator
+from harness.reading.facts import (
+    ExitCode,
+    Facts,
+    HyperparameterRead,
+    PathUse,
+    Told,
+    Use,
+    VariableRead,
+)
 from harness.reading.stamps import stamp_in
 from harness.reading.values import (
     Argument,
+    Class,
     Constant,
     Document,
     Environ,
-    Function,
     Many,
     Module,
     Namespace,
@@ -64,7 +73,7 @@ class Alternative:
     place: Place | None = None
 
 
-class Recorder:
+class Recorder(Evaluator):
     """The state of a reader, and the ways in which it adds to the facts."""
 
     def __init__(self, facts: Facts, module: Module) -> None:
@@ -86,33 +95,12 @@ class Recorder:
         # Whether the call has arguments that are not known; the expressions whose value is unused.
         self.loose = False
         self.unused: set[ast.AST] = set()
+        # All of the script, and those whose body this is in.
+        self.classes: list[Class] = []
+        self.open_classes: list[Class] = []
         # What is called when the script ends.
         self.at_exit: list[tuple[Value, tuple[Value, ...], ast.AST]] = []
         self._variables: dict[tuple[str, Place], VariableRead] = {}
-
-    # What the classes above this one do.
-
-    def evaluate(self, node: ast.expr | None) -> Value:
-        """The value of an expression."""
-        raise NotImplementedError
-
-    def call(
-        self, function: Value, given: Sequence[Value], named: dict[str, Value], node: ast.AST
-    ) -> Value:
-        """The value of a call."""
-        raise NotImplementedError
-
-    def function_from(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> Function:
-        """A function of the script."""
-        raise NotImplementedError
-
-    def import_module(self, name: str) -> Module | None:
-        """A module beside the script."""
-        raise NotImplementedError
-
-    def catches_absence(self) -> bool:
-        """Whether the script handles here that a file is not there."""
-        raise NotImplementedError
 
     def placed(self, value: Value, node: ast.AST) -> Value:
         """A text that an expression puts together: it stands where the expression does."""
@@ -306,8 +294,6 @@ class Recorder:
 
     def read_hyperparameter(self, document: Document, key: str, node: ast.AST | None) -> None:
         """Keep that a key of a document is read, if it holds hyperparameters."""
-        from harness.reading.facts import HyperparameterRead
-
         if document.of.endswith(HYPERPARAMETER_DOCUMENTS):
             name = "" if document.of.endswith("SM_TRAINING_ENV") else key
             self.facts.hyperparameters.append(HyperparameterRead(name, self.place(node)))

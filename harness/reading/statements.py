@@ -18,6 +18,7 @@ from harness.reading.recorder import MOST_STEPS
 from harness.reading.values import (
     NONE,
     UNKNOWN,
+    Bound,
     Class,
     Constant,
     External,
@@ -45,10 +46,6 @@ class Statements(Bindings):
         self._functions: list[Function] = []
         # The statements after this one.
         self._following: Sequence[ast.stmt] = ()
-
-    def bind_imports(self, node: ast.Import | ast.ImportFrom) -> None:
-        """Bind the names of an import."""
-        raise NotImplementedError
 
     # Statements.
 
@@ -137,7 +134,21 @@ class Statements(Bindings):
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         made = self.function_from(node)
         self._functions.append(made)
-        self.scope.names[node.name] = made
+        self.scope.names[node.name] = self._decorated(made, node)
+
+    def _decorated(self, function: Function, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Value:
+        """What decorators of the script's own make of a function; methods stay what they are."""
+        value: Value = function
+        if self.scope in (one.scope for one in self.open_classes) or function.kind:
+            return value
+        for decorator in reversed(node.decorator_list):
+            own = self.evaluate(decorator)
+            if isinstance(own, Function | Bound):
+                ended = self.ended
+                made = self.call(own, [value], {}, decorator)
+                value = made if isinstance(made, Function | Bound) else value
+                self.ended = ended
+        return value
 
     def _do_FunctionDef(self, node: ast.FunctionDef) -> frozenset[str]:
         self._define(node)
@@ -259,11 +270,7 @@ class Statements(Bindings):
             self.guard(present)
         if body <= {"fails", "exits", "returns", "loops"}:
             self.guard(absent)
-        self._narrow(node.test, body)
         return body | other
-
-    def _narrow(self, test: ast.expr, body: frozenset[str]) -> None:
-        """After `if x is None: x = ...` a name is no longer None."""
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While, rows: list[Value]) -> frozenset[str]:
         outcomes: set[str] = set()
@@ -307,11 +314,12 @@ class Statements(Bindings):
             self.conditional -= 1
 
     def _do_With(self, node: ast.With | ast.AsyncWith) -> frozenset[str]:
-        suppresses = False
+        caught: tuple[str, ...] = ()
         for one in node.items:
             value = self.evaluate(one.context_expr)
             if isinstance(value, Result) and value.name == "contextlib.suppress":
-                suppresses = True
+                given = one.context_expr.args if isinstance(one.context_expr, ast.Call) else []
+                caught += tuple(last_name(part) for part in given)
             if one.optional_vars is not None:
                 entered = value
                 if isinstance(value, Instance):
@@ -319,11 +327,10 @@ class Statements(Bindings):
                     if isinstance(enter, Function):
                         entered = self.call(enter, [value], {}, node)
                 self.bind(one.optional_vars, entered)
-        caught = ("Exception",) if suppresses else ()
         self._caught.append((self.depth, caught))
         outcomes = self.block(node.body)
         self._caught.pop()
-        return outcomes | FALLS if suppresses else outcomes
+        return outcomes | FALLS if caught else outcomes
 
     _do_AsyncWith = _do_With
 

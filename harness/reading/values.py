@@ -300,6 +300,7 @@ class Bound(Value):
 
     function: Value
     given: tuple[Value, ...]
+    named: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(eq=False)

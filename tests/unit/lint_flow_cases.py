@@ -5,7 +5,7 @@ Each kind has a wrong change, and a right one that is written otherwise.
 
 from __future__ import annotations
 
-from tests.unit.lint_cases import C, Change, S, body, option
+from tests.unit.lint_cases import C, Change, S, body, option, top
 
 STRICT = (C, "name: tally", "name: tally\nlevel: strict")
 NO_ARGUMENTS = (
@@ -21,9 +21,51 @@ NO_PARSER = (
     "    parser = argparse.ArgumentParser()\n",
 )
 WORDS = (NO_ARGUMENTS, NO_PARSER)
+RULES = (
+    C,
+    "outputs:\n",
+    "  rules: {required: false, file: r.txt, mounts: [/opt/ml/processing/input/rules]}\noutputs:\n",
+)
+AT_RULES = "open('/opt/ml/processing/input/rules/r.txt', encoding='utf-8')"
+LEARN = (C, '{pandas: ">=2"}', "{pandas: '', scikit-learn: '', numpy: ''}")
+STOPPED = (C, "3: nothing", "143: stopped, 3: nothing")
+MAIN = "        work({"
+GUARD = (
+    "more.py",
+    "",
+    "import logging\n\n\ndef guarded(function):\n    def inner(*given):\n        try:\n"
+    "            return function(*given)\n        except Exception:\n"
+    "            logging.exception('no')\n            END\n    return inner\n",
+)
+GUARDED = [
+    top("from more import guarded", "@guarded", "def main():", "    parse()"),
+    (S, MAIN, f"        main()\n{MAIN}"),
+]
+TABLES = (
+    "class Table:",
+    "    def run(self): (TOTALS / self.name).write_text('x', encoding='utf-8')",
+    "class A(Table): name = 'a.txt'",
+    "class B(Table): name = 'NAME'",
+)
+NAMED = (C, "[totals.json]", "[totals.json, a.txt, b.txt]")
 DECLARES_CAP = (C, "arguments:\n", "arguments:\n  cap: {type: int, default: 3}\n")
 CAP = option('parser.add_argument("--cap", type=int, default=3)')
 AT = "paths['totals'] / 'totals.json'"
+
+
+def suppressing(kind: str) -> Change:
+    """The rules are read where an exception of a kind is suppressed."""
+    return body(
+        "import contextlib",
+        f"with contextlib.suppress({kind}):",
+        f"    log.info({AT_RULES}.read())",
+    )
+
+
+def ending(statement: str) -> Change:
+    """The decorator ends its handler so."""
+    return (*GUARD[:2], GUARD[2].replace("END", statement))
+
 
 FLOW: list[tuple[str, str, list[Change]]] = [
     ("STEP301", "a second word", [*WORDS, body("log.info(sys.argv[2])")]),
@@ -81,6 +123,116 @@ FLOW: list[tuple[str, str, list[Change]]] = [
             body("import time", "open(paths['totals'] / f'{time.time()}.txt', 'wb')"),
         ],
     ),
+    ("STEP103", "a file that another opens", [body("pd.HDFStore(EVENTS / 'events.h5')")]),
+    (
+        "STEP103",
+        "of a class below another",
+        [
+            NAMED,
+            (S, "# top\n", "\n".join(TABLES).replace("NAME", "c.txt") + "\n"),
+            body("for kind in Table.__subclasses__(): kind().run()"),
+        ],
+    ),
+    (
+        "STEP103",
+        "of a pool",
+        [
+            NAMED,
+            top("def put(path, text): path.write_text(text, encoding='utf-8')"),
+            body(
+                "from concurrent.futures import ThreadPoolExecutor",
+                "with ThreadPoolExecutor() as pool:",
+                "    made = [pool.submit(put, TOTALS / n, 'x') for n in ('a.txt', 'c.txt')]",
+                "[one.result() for one in made]",
+            ),
+        ],
+    ),
+    (
+        "STEP103",
+        "of a thread",
+        [
+            NAMED,
+            top("def put(path, text): path.write_text(text, encoding='utf-8')"),
+            body(
+                "import threading",
+                "threading.Thread(target=put, args=(TOTALS / 'c.txt', 'x')).start()",
+            ),
+        ],
+    ),
+    (
+        "STEP505",
+        "of a coroutine",
+        [
+            top("import asyncio", "async def run(): return 6"),
+            (
+                S,
+                MAIN,
+                f"        code = asyncio.run(run())\n        if code: sys.exit(code)\n{MAIN}",
+            ),
+        ],
+    ),
+    ("STEP504", "143 without a handler", [STOPPED, body("if not totals: sys.exit(143)")]),
+    (
+        "STEP502",
+        "a decorator beside",
+        [*GUARDED, ending("return None")],
+    ),
+    (
+        "STEP502",
+        "a helper beside",
+        [
+            top("import more"),
+            body("more.check(totals)"),
+            (
+                "more.py",
+                "",
+                "import logging\n\n\ndef check(x):\n    try:\n        x['a']\n"
+                "    except Exception:\n        logging.exception('no')\n",
+            ),
+        ],
+    ),
+    (
+        "STEP502",
+        "tried, and given up",
+        [
+            top(
+                "def fetch(x):",
+                "    for n in range(3):",
+                "        try:",
+                "            return x['a']",
+                "        except Exception:",
+                "            log.warning('again')",
+            ),
+            body("fetch(totals)"),
+        ],
+    ),
+    (
+        "STEP701",
+        "a split",
+        [
+            LEARN,
+            top("from sklearn.model_selection import train_test_split"),
+            body("train_test_split(totals, train_size=0.5)"),
+        ],
+    ),
+    ("STEP701", "a sample", [body("log.info(pd.DataFrame(totals).sample(frac=1))")]),
+    (
+        "STEP701",
+        "a generator",
+        [LEARN, body("import numpy as np", "log.info(np.random.default_rng().normal())")],
+    ),
+    (
+        "STEP112",
+        "another failure is handled",
+        [
+            RULES,
+            body(
+                "import contextlib",
+                "with contextlib.suppress(KeyError):",
+                f"    log.info({AT_RULES}.read())",
+            ),
+        ],
+    ),
 ]
 SOUND: list[tuple[str, list[Change]]] = [
     ("a word", list(WORDS)),
@@ -125,6 +277,80 @@ SOUND: list[tuple[str, list[Change]]] = [
         [
             (C, "files: [totals.json]", 'files: [totals.json], volatile: ["totals.json#/at"]'),
             body("from datetime import datetime", "totals['at'] = datetime.now().isoformat()"),
+        ],
+    ),
+    (
+        "of classes below another",
+        [
+            NAMED,
+            (S, "# top\n", "\n".join(TABLES).replace("NAME", "b.txt") + "\n"),
+            body("for kind in Table.__subclasses__(): kind().run()"),
+        ],
+    ),
+    (
+        "a pool",
+        [
+            NAMED,
+            top("def put(path, text='x'): path.write_text(text, encoding='utf-8')"),
+            body(
+                "from concurrent.futures import ThreadPoolExecutor",
+                "with ThreadPoolExecutor() as pool:",
+                "    list(pool.map(put, [TOTALS / 'a.txt', TOTALS / 'b.txt']))",
+            ),
+        ],
+    ),
+    (
+        "a coroutine's code",
+        [
+            top("import asyncio", "async def run(): return 3"),
+            (
+                S,
+                MAIN,
+                f"        code = asyncio.run(run())\n        if code: sys.exit(code)\n{MAIN}",
+            ),
+        ],
+    ),
+    ("a decorator beside", [*GUARDED, ending("raise")]),
+    (
+        "a decorator that keeps what it is given",
+        [
+            top("ALL = {}", "def kept(f):", "    ALL[f.__name__] = f", "    return f"),
+            body("for one in ALL.values(): one()"),
+        ],
+    ),
+    (
+        "tried, and then told",
+        [
+            top(
+                "def fetch(x):",
+                "    for n in range(3):",
+                "        try:",
+                "            return x['a']",
+                "        except Exception:",
+                "            log.warning('again')",
+                "    raise RuntimeError('no a')",
+            ),
+            body("fetch(totals)"),
+        ],
+    ),
+    (
+        "a split with a seed",
+        [
+            LEARN,
+            top("from sklearn.model_selection import train_test_split"),
+            body("train_test_split(totals, train_size=0.5, random_state=3)"),
+        ],
+    ),
+    ("a sample by a generator", [body("import random", "random.Random(4).sample([1], 1)")]),
+    (
+        "absence that is suppressed",
+        [
+            RULES,
+            body(
+                "import contextlib",
+                "with contextlib.suppress(FileNotFoundError):",
+                f"    log.info({AT_RULES}.read())",
+            ),
         ],
     ),
     (
