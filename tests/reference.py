@@ -8,7 +8,6 @@ from pathlib import Path
 from harness.contracts.reference import markdown as contract_keys
 from harness.contracts.reference import table
 from harness.files.settings import LintSettings, Settings
-from harness.lint.codes import CODES
 from harness.lint.codes import page as page_of_codes
 from harness.lint.problem import PAGE
 from harness.promises.all import PROMISES
@@ -22,13 +21,6 @@ def _promises(*, tried: bool) -> Iterator[str]:
     for one in PROMISES:
         if bool(one.circumstances) is tried:
             yield f"| `{one.name}` | {one.sentence} | {one.practical} |"
-
-
-def _codes() -> Iterator[str]:
-    yield "| code | what it finds | looked at |\n|---|---|---|"
-    when = {"always": "always", "strict": "at the level `strict`", "asked": "where it is selected"}
-    for code, one in CODES.items():
-        yield f"| `{code}` | {one.meaning.replace('|', chr(92) + '|')} | {when[one.when]} |"
 
 
 def _settings() -> Iterator[str]:
@@ -47,7 +39,6 @@ SECTIONS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (DOCS / "contract.md", "keys"): lambda: contract_keys().rstrip("\n"),
     (DOCS / "promises.md", "promises"): lambda: "\n".join(_promises(tried=False)),
     (DOCS / "promises.md", "circumstances"): lambda: "\n".join(_promises(tried=True)),
-    (DOCS / "lint.md", "codes"): lambda: "\n".join(_codes()),
     (DOCS / "settings.md", "keys"): lambda: "\n".join(_settings()),
     (TOP / "README.md", "pages"): lambda: "\n".join(_pages()),
 }

@@ -258,25 +258,43 @@ def current(code: str) -> str:
     return f"{PREFIX}{code[len(OLD_PREFIX) :]}" if is_old else code
 
 
+_LOOKED_AT: Mapping[When, str] = {
+    "always": "always",
+    "strict": "at the level `strict`",
+    "asked": "where it is selected",
+}
+
+
 def page() -> str:
-    """A page in Markdown that describes every code, each below a heading of its name."""
-    parts = [
-        "# The codes of `harness lint`\n\n"
-        "`harness explain CODE` says the same on a terminal. Written by "
-        "`python -m tests.reference`.\n"
+    """A page in Markdown: a table of the codes, and each below a heading of its name."""
+    rows = [
+        f"| [`{name}`](#{name.lower()}) | {one.meaning.replace('|', chr(92) + '|')} "
+        f"| {_LOOKED_AT[one.when]} | {one.severity} |"
+        for name, one in CODES.items()
     ]
-    for name, one in CODES.items():
-        when = {
-            "always": "",
-            "strict": " Looked at in steps of the level `strict`.",
-            "asked": " Looked at where it is selected.",
-        }[one.when]
-        meaning = f"{one.meaning[0].upper()}{one.meaning[1:]}."
-        parts.append(
-            f"## {name}\n\n{meaning} {one.why}\n\n{_ARTICLES[one.severity]} {one.severity}.{when}"
-            f"\n\n```\n{one.right}\n```\n"
-        )
-    return "\n".join(parts)
+    head = (
+        "# The codes of `harness lint`\n\n"
+        "`harness explain CODE` says the same on a terminal; [the linter](lint.md) says how\n"
+        "codes are chosen and silenced. Written by `python -m tests.reference`.\n\n"
+        "| code | what it finds | looked at | |\n|---|---|---|---|\n"
+    )
+    parts = [f"## {name}\n\n{section(name)}" for name in CODES]
+    return "\n".join([head + "\n".join(rows) + "\n", *parts])
+
+
+def section(name: str) -> str:
+    """What a code means, in Markdown."""
+    one = CODES[name]
+    when = {
+        "always": "",
+        "strict": " Looked at in steps of the level `strict`.",
+        "asked": " Looked at where it is selected.",
+    }[one.when]
+    meaning = f"{one.meaning[0].upper()}{one.meaning[1:]}."
+    return (
+        f"{meaning} {one.why}\n\n{_ARTICLES[one.severity]} {one.severity}.{when}"
+        f"\n\n```\n{one.right}\n```\n"
+    )
 
 
 def describe_code(code: str) -> str | None:

@@ -47,13 +47,8 @@ class Problem:
 
     @property
     def url(self) -> str:
-        """Where the code is described."""
-        return url_of(self.code)
-
-
-def url_of(code: str) -> str:
-    """Where the page of the codes, which comes with the package, describes a code."""
-    return f"{PAGE.as_uri()}#{code.lower()}"
+        """Where the page of the codes, which comes with the package, describes the code."""
+        return f"{PAGE.as_uri()}#{self.code.lower()}"
 
 
 def problem_of(code: str, message: str, fix: str, file: Path, line: int, column: int) -> Problem:

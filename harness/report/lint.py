@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from harness.files.shown import shown, shown_line
-from harness.lint.codes import CODES, describe_code
-from harness.lint.problem import Problem, url_of
+from harness.lint.codes import CODES, describe_code, section
+from harness.lint.problem import Problem
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -100,8 +100,8 @@ def _sarif(problems: Sequence[Problem]) -> str:
             "id": code,
             "shortDescription": {"text": one.meaning},
             "fullDescription": {"text": one.why},
-            "help": {"text": describe_code(code)},
-            "helpUri": url_of(code),
+            # The page lies in the package, and has no public address that could be a helpUri.
+            "help": {"text": describe_code(code), "markdown": section(code)},
             "defaultConfiguration": {"level": one.severity},
         }
         for code, one in CODES.items()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import jsonschema
 import pytest
 from click.testing import CliRunner
 
@@ -19,6 +22,67 @@ TOP = Path(__file__).parents[2]
 STEP = TOP / "dummy_training"
 
 WRONG = "import os\nx = os.environ['REGION']\n"
+
+
+def _object(required: Sequence[str], **properties: object) -> dict[str, object]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(required),
+        "properties": properties,
+    }
+
+
+def _list(items: object) -> dict[str, object]:
+    return {"type": "array", "items": items}
+
+
+# What SARIF 2.1.0 says of the parts that are written here, and what code scanning asks beyond it:
+# each rule has a help, and no address that only this machine knows.
+_TEXT = {"type": "string", "minLength": 1}
+_NUMBER = {"type": "integer", "minimum": 1}
+_LEVEL = {"enum": ["none", "note", "warning", "error"]}
+_MESSAGE = _object(["text"], text=_TEXT, markdown=_TEXT)
+_REGION = _object(
+    ["startLine"], startLine=_NUMBER, startColumn=_NUMBER, endLine=_NUMBER, endColumn=_NUMBER
+)
+_LOCATION = _object(
+    ["artifactLocation", "region"],
+    artifactLocation=_object(["uri"], uri={**_TEXT, "pattern": r"^[!-~]+$"}),
+    region=_REGION,
+)
+_RULE = _object(
+    ["id", "shortDescription", "fullDescription", "help"],
+    id=_TEXT,
+    shortDescription=_MESSAGE,
+    fullDescription=_MESSAGE,
+    help=_MESSAGE,
+    helpUri={"type": "string", "pattern": "^https?://"},
+    defaultConfiguration=_object(["level"], level=_LEVEL),
+)
+_RESULT = _object(
+    ["ruleId", "message", "locations"],
+    ruleId={"enum": list(CODES)},
+    level=_LEVEL,
+    message=_MESSAGE,
+    partialFingerprints={"type": "object", "additionalProperties": _TEXT},
+    locations=_list(_object(["physicalLocation"], physicalLocation=_LOCATION)),
+)
+_RUN = _object(
+    ["tool", "results"],
+    tool=_object(
+        ["driver"],
+        driver=_object(["name", "rules"], name=_TEXT, version=_TEXT, rules=_list(_RULE)),
+    ),
+    columnKind={"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+    results=_list(_RESULT),
+)
+SARIF = _object(
+    ["version", "runs"],
+    version={"const": "2.1.0"},
+    runs=_list(_RUN),
+    **{"$schema": {"type": "string", "pattern": "^https://"}},
+)
 SAMPLE = [Problem("STEP101", "100% wrong:\nthis", "mend, it", Path("a,b.py"), 3, 7)]
 
 
@@ -48,10 +112,21 @@ def test_sarif() -> None:
     assert region == {"startLine": 3, "startColumn": 7, "endLine": 3, "endColumn": 7}
     assert result["level"] == "error"
     assert len(result["partialFingerprints"]["harnessLint/v1"]) == 32
-    rules = run["tool"]["driver"]["rules"]
-    # Each leads to a heading of the page, which lies in the package.
-    for one in rules:
-        link = urlsplit(one["helpUri"])
+
+
+def test_sarif_is_as_its_schema_says_and_explains_itself() -> None:
+    document = json.loads(render([*SAMPLE, replace(SAMPLE[0], file=Path("/x y.py"))], "sarif"))
+    jsonschema.validate(document, SARIF, format_checker=jsonschema.FormatChecker())
+    for rule in document["runs"][0]["tool"]["driver"]["rules"]:
+        # There is no address for all, and the text of the page is in the rule.
+        assert rule["help"]["text"] == describe_code(rule["id"])
+        assert f"\n## {rule['id']}\n\n{rule['help']['markdown']}" in page()
+
+
+def test_json_leads_to_the_page_that_comes_with_the_package() -> None:
+    for code in CODES:
+        (document,) = json.loads(render([replace(SAMPLE[0], code=code)], "json"))
+        link = urlsplit(document["url"])
         text = Path(unquote(link.path)).read_text(encoding="utf-8")
         assert f"\n## {link.fragment.upper()}\n" in text
     assert text == page()
