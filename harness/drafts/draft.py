@@ -71,7 +71,8 @@ class Draft:
     outputs: Mapping[str, Folder]
     scratch: tuple[str, ...]
     arguments: tuple[Argument, ...]
-    hyperparameters: tuple[str, ...]
+    # The name of each, and the type that it is read as, "" where that is not known.
+    hyperparameters: Mapping[str, str]
     required: tuple[str, ...]
     optional: Mapping[str, str | None]
     exit_codes: Mapping[int, str]
@@ -100,7 +101,11 @@ def draft(facts: Facts) -> Draft:
         outputs,
         scratch,
         arguments,
-        tuple(dict.fromkeys(one for one in hyperparameters if one not in known)),
+        {
+            one: facts.hyperparameter_types.get(one, "")
+            for one in hyperparameters
+            if one not in known
+        },
         required,
         optional,
         _exit_codes(facts),
@@ -205,12 +210,13 @@ def _is_required(facts: Facts, folder: str, entry: Folder) -> bool | None:
 
 
 def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
-    removed = {one.path for one in facts.paths if one.use == "remove"}
+    removed = _removed(facts)
     gone = _removed_at_last(facts)
     read = {one.path for one in facts.paths if one.use in READING}
     by_path: dict[str, Folder] = {}
     drafts: dict[str, bool] = {}
     elsewhere: list[str] = []
+    named: dict[str, list[str]] = {}
     made: set[str] = set()
     written: set[str] = set()
     for one in _reached(facts):
@@ -244,6 +250,12 @@ def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
         if one.use in _WRITES:
             written.add(folder)
             entry.add(rest, is_exact=one.exact and one.is_file)
+        elif is_output and not one.passed and _is_file(posixpath.basename(rest)):
+            named.setdefault(folder, []).append(rest)
+    for folder in named.keys() - written:
+        # Only somebody else's program or library writes there.
+        for rest in named[folder]:
+            by_path[folder].add(rest, is_exact=False)
     for folder in made - written:
         # Something else writes there, and the script removes it in the end.
         below = [path for path in removed if is_under(path, folder)]
@@ -261,6 +273,17 @@ def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
         if folder not in scratch:
             found[_name(folder, found)] = entry
     return found, scratch
+
+
+def _removed(facts: Facts) -> set[str]:
+    """The files that are removed or renamed, and not written again."""
+    found: set[str] = set()
+    for one in facts.paths:
+        if one.use == "remove":
+            found.add(one.path)
+        elif one.exact and (one.use in _WRITES or (one.use == "name" and not one.passed)):
+            found.discard(one.path)
+    return found
 
 
 def _removed_at_last(facts: Facts) -> tuple[str, ...]:

@@ -82,8 +82,9 @@ def _arguments(draft: Draft) -> Iterator[str]:
         document, question = _argument(one)
         mark = f"  {_CHECK} {question}" if question else ""
         yield f"  {_scalar(_name(one))}: {_scalar(document)}{mark}"
-    for name in draft.hyperparameters:
-        yield f"  {_scalar(name)}: {{}}  {_CHECK} a hyperparameter; its type"
+    for name, kind in draft.hyperparameters.items():
+        shown = _scalar({"type": kind}) if kind else f"{{}}  {_CHECK} a hyperparameter; its type"
+        yield f"  {_scalar(name)}: {shown}"
 
 
 def _name(one: Argument) -> str:
@@ -203,7 +204,7 @@ def to_fill_in(draft: Draft, folder: Path) -> Iterator[str]:
             yield f"{place}: put {files} there, as a job gets them"
     lacking = [_name(one) for one in draft.arguments if one.required and one.default is None]
     lacking = [one for one in lacking if one not in draft.inputs]
-    lacking += draft.hyperparameters
+    lacking += list(draft.hyperparameters)
     if lacking:
         yield f"{folder / SAMPLES / 'arguments.json'}: values of {', '.join(lacking)}"
     if draft.required:

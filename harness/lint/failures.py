@@ -91,6 +91,16 @@ def _hidden_beside(subject: Subject, facts: Syntax) -> Iterator[tuple[ast.AST, s
             yield node, _swallowed(node), _FIX
 
 
+def _ends_with_zero(subject: Subject, handler: ast.ExceptHandler) -> bool:
+    """Whether a handler ends the process with 0 alone, by whatever name."""
+    module = subject.facts.modules["__main__"]
+    places = {
+        module.place(one) for one in walk_scope(handler) if isinstance(one, ast.Call | ast.Raise)
+    }
+    codes = {one.code for one in subject.facts.exits if one.place in places and one.reached}
+    return codes == {0} and not any(isinstance(one, ast.Raise) for one in walk_scope(handler))
+
+
 def _swallowed(node: ast.ExceptHandler) -> str:
     return f"`{except_clause(node)}` swallows every failure, and the exit code stays 0"
 
@@ -112,7 +122,7 @@ def _hidden(subject: Subject) -> Iterator[tuple[ast.AST, str, str]]:
             catches_all = is_broad(facts, exception_types(node), in_exit_code_scope)
             if not catches_all or only_cleans_up_or_imports(facts.parents[node]):
                 continue
-            if not propagates(facts, node):
+            if not propagates(facts, node) or _ends_with_zero(subject, node):
                 if node in failing:
                     continue
                 yield node, _swallowed(node), _FIX

@@ -7,6 +7,7 @@ from typing import Literal
 
 from harness.reading.comprehensions import Comprehensions
 from harness.reading.facts import MissingKey
+from harness.reading.recorder import HYPERPARAMETER
 from harness.reading.stamps import stamp_in
 from harness.reading.texts import concat, joined_path
 from harness.reading.values import (
@@ -245,10 +246,13 @@ class Expressions(Comprehensions):
                 return Document("SM_HPS")
             else:
                 self.read_hyperparameter(owner, known, node)
+                return Unknown(f"{HYPERPARAMETER}{known}")
             return UNKNOWN
         if isinstance(owner, Result) and owner.name == "channels":
             channel = known_text(key)
-            return UNKNOWN if channel is None else Variable(f"SM_CHANNEL_{channel.upper()}")
+            if channel is None:
+                return UNKNOWN
+            return self.read_variable(text(f"SM_CHANNEL_{channel.upper()}"), node, required=True)
         if isinstance(owner, Instance):
             method = owner.kind.find("__getitem__")
             if isinstance(method, Function):

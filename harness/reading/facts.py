@@ -128,6 +128,7 @@ class Facts:
     missing: list[MissingKey] = field(default_factory=list)
     wrong_calls: list[WrongCall] = field(default_factory=list)
     hyperparameters: list[HyperparameterRead] = field(default_factory=list)
+    hyperparameter_types: dict[str, str] = field(default_factory=dict)
     stamps: list[Stamp] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     signals: dict[int, Function | None] = field(default_factory=dict)

@@ -145,6 +145,7 @@ class Library(Containers):
             return UNKNOWN
         if name in ("builtins.int", "builtins.float") and given:
             self.read_word_as(given[0], last)
+            self.read_hyperparameter_as(given[0], last)
         if name == "os.getenv":
             key = given[0] if given else named.get("key", UNKNOWN)
             return self.read_variable(key, node, at(given, named, 1, "default"))
@@ -164,7 +165,6 @@ class Library(Containers):
             return self.getopt(given, node)
         if name.startswith(_TOOLKITS):
             # Its object has the hyperparameters, and the folders of the job.
-            self.read_hyperparameter(Document("SM_HPS"), "", node)
             return Result("toolkit")
         if name == "docopt.docopt":
             return self.docopt(node)

@@ -68,6 +68,8 @@ class Members(Methods):
                 return owner
         if isinstance(owner, Result):
             if owner.name == "toolkit":
+                if name in ("hyperparameters", "to_cmd_args"):
+                    return Document("SM_HPS")
                 if name == "channel_input_dirs":
                     return Result("channels")
                 return Variable(f"SM_{name.upper()}")

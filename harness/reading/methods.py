@@ -185,6 +185,11 @@ class Methods(Library):
                 stem = last.rpartition(".")[0] or last
                 return concat([text(head + slash + stem), given[0]])
             return joined_path([self.path_part(owner, "parent"), given[0]])
+        if name == "replace" and isinstance(owner, Text) and owner.known is not None:
+            old, new = (known_text(one) for one in given[:2])
+            if old is None or new is None:
+                return UNKNOWN
+            return text(owner.known.replace(old, new), owner.place)
         if name in _SAME_TEXT:
             return _changed(owner, name, given)
         if name == "format" and isinstance(owner, Text):

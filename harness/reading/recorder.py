@@ -31,6 +31,7 @@ from harness.reading.values import (
     Parsed,
     Parser,
     Place,
+    Result,
     Row,
     Scope,
     Table,
@@ -59,6 +60,12 @@ PLATFORM_PATHS = {
 }
 # Documents that hold the hyperparameters of a training job.
 HYPERPARAMETER_DOCUMENTS = ("hyperparameters.json", "SM_HPS", "SM_TRAINING_ENV", "SM_USER_ARGS")
+
+
+# Where a value comes from whose type the script may tell: `int(parameters["depth"])`.
+HYPERPARAMETER = "hyperparameter "
+# The object of the training toolkit.
+TOOLKIT = "toolkit"
 
 
 @dataclass(frozen=True)
@@ -272,6 +279,8 @@ class Recorder(Evaluator):
                     self.escape(part, depth + 1)
         elif isinstance(value, Parser):
             value.whole = False
+        elif isinstance(value, Result) and value.name == TOOLKIT:
+            self.read_hyperparameter(Document("SM_HPS"), "", None)
         elif isinstance(value, Document):
             self.read_hyperparameter(value, "", None)
 
@@ -297,6 +306,12 @@ class Recorder(Evaluator):
         if document.of.endswith(HYPERPARAMETER_DOCUMENTS):
             name = "" if document.of.endswith("SM_TRAINING_ENV") else key
             self.facts.hyperparameters.append(HyperparameterRead(name, self.place(node)))
+
+    def read_hyperparameter_as(self, value: Value, kind: str) -> None:
+        """Keep the type that a hyperparameter is read as."""
+        for one in options_of(value):
+            if isinstance(one, Unknown) and one.of.startswith(HYPERPARAMETER):
+                self.facts.hyperparameter_types[one.of[len(HYPERPARAMETER) :]] = kind
 
     # Texts.
 

@@ -21,6 +21,24 @@ NO_PARSER = (
     "    parser = argparse.ArgumentParser()\n",
 )
 WORDS = (NO_ARGUMENTS, NO_PARSER)
+TRAIN = (
+    C,
+    "outputs:\n",
+    "  train: {required: true, mounts: [/opt/ml/input/data/train]}\noutputs:\n",
+)
+TOOLKIT = [
+    TRAIN,
+    (C, '{pandas: ">=2"}', "{pandas: '', sagemaker-training: ''}"),
+    body(
+        "from sagemaker_training import environment",
+        "job = environment.Environment()",
+        "log.info(sorted(os.listdir(job.channel_input_dirs['train'])))",
+        "log.info(int(job.hyperparameters.get('cap', 3)))",
+        "# body",
+    ),
+]
+HYPER = (C, "arguments:\n", "arguments:\n  cap: {type: int}\n")
+CODES = "import enum", "class Code(enum.IntEnum):", "    DONE = 0", "    FAILED = 1"
 RULES = (
     C,
     "outputs:\n",
@@ -171,6 +189,26 @@ FLOW: list[tuple[str, str, list[Change]]] = [
             ),
         ],
     ),
+    (
+        "STEP204",
+        "of the toolkit's object",
+        [*TOOLKIT, HYPER, body("log.info(job.channel_input_dirs['test'])")],
+    ),
+    (
+        "STEP302",
+        "of the toolkit's object",
+        [*TOOLKIT, (C, "arguments:\n", "arguments:\n  most: {type: int}\n")],
+    ),
+    (
+        "STEP101",
+        "by a replacement",
+        [body("os.listdir(str(EVENTS).replace('events', 'event'))")],
+    ),
+    (
+        "STEP502",
+        "a code of an enumeration",
+        [top(*CODES), (S, "        sys.exit(1)", "        sys.exit(Code.DONE)")],
+    ),
     ("STEP504", "143 without a handler", [STOPPED, body("if not totals: sys.exit(143)")]),
     (
         "STEP502",
@@ -309,6 +347,19 @@ SOUND: list[tuple[str, list[Change]]] = [
                 f"        code = asyncio.run(run())\n        if code: sys.exit(code)\n{MAIN}",
             ),
         ],
+    ),
+    ("the toolkit's object", [*TOOLKIT, HYPER]),
+    (
+        "the toolkit's object, as a whole",
+        [*TOOLKIT, HYPER, (C, "  cap: {", "  most: {}\n  cap: {"), body("json.dumps(job)")],
+    ),
+    (
+        "by a replacement",
+        [body("os.listdir(str(EVENTS).replace('input/events', 'output/totals'))")],
+    ),
+    (
+        "a code of an enumeration",
+        [top(*CODES), (S, "        sys.exit(1)", "        sys.exit(Code.FAILED)")],
     ),
     ("a decorator beside", [*GUARDED, ending("raise")]),
     (

@@ -299,3 +299,37 @@ def test_an_output_that_is_cleared_first_is_one(tmp_path: Path) -> None:
     drafted = loaders.load(tmp_path)
     assert [list(one.files) for one in drafted.outputs.values()] == [["b.txt"]]
     assert not drafted.scratch
+
+
+THINGS = """
+import json
+import sqlite3
+import subprocess
+from pathlib import Path
+
+base = Path("/opt/ml/processing")
+found = base / "output" / "found"
+table = found / "rows.sqlite"
+table.unlink(missing_ok=True)
+with open("/opt/ml/input/config/hyperparameters.json", encoding="utf-8") as stream:
+    parameters = json.load(stream)
+depth, label = int(parameters.get("depth", 3)), parameters["label"]
+sqlite3.connect(table).execute("CREATE TABLE rows (a)")
+for path in sorted(Path(str(base / "input").replace("input", "input/sound")).glob("*.mp3")):
+    subprocess.run(["ffmpeg", "-i", path, base / "output/wav" / f"{path.stem}.wav"], check=True)
+"""
+
+
+def test_what_others_write_and_how_values_are_read_is_drafted(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(THINGS)
+    infer(tmp_path / "step.py")
+    drafted = loaders.load(tmp_path)
+    assert {one.path: list(one.files) for one in drafted.outputs.values()} == {
+        "/opt/ml/processing/output/found": ["rows.sqlite"],
+        "/opt/ml/processing/output/wav": ["*.wav"],
+    }
+    assert {one.mounts[0]: one.file_patterns for one in drafted.inputs.values()} == {
+        "/opt/ml/processing/input/sound": ("*.mp3",)
+    }
+    assert drafted.arguments["depth"] == Argument(type="int")
+    assert (tmp_path / "contract.yaml").read_text().count("# check: a hyperparameter") == 1
