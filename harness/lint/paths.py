@@ -37,7 +37,7 @@ _TRAINING_OUTPUTS = ("/opt/ml/model", "/opt/ml/output/data")
 # Folders of the script. The folder itself may be used, for sys.path; a file in it is an input.
 _CODE_FOLDERS = ("/opt/ml/code", "/opt/ml/processing/input/code")
 # Anything may be written there, and is gone with the container.
-_TEMPORARY = ("/tmp", "/var/tmp", "/dev", "/run", "/proc", "/root/.cache")
+TEMPORARY = ("/tmp", "/var/tmp", "/dev", "/run", "/proc", "/root/.cache")
 _CHANGES = ("write", "make", "extract", "remove")
 
 
@@ -309,7 +309,7 @@ def demanded_inputs(subject: Subject) -> Iterator[Problem]:
 def misplaced_writes(subject: Subject) -> Iterator[Problem]:
     """Each place where something is written into an input, or where nothing is uploaded from."""
     seen: set[str] = set()
-    allowed = (*_TEMPORARY, *subject.contract.scratch, *subject.contract.output_folders)
+    allowed = (*TEMPORARY, *subject.contract.scratch, *subject.contract.output_folders)
     for one in _uses(subject):
         if one.use not in _CHANGES or not one.path.startswith("/"):
             continue

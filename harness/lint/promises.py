@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from harness.contracts.contract import Output
+from harness.lint.paths import TEMPORARY
 from harness.lint.problem import Problem
 from harness.lint.subject import Subject
 from harness.lint.syntax import Function, Syntax
@@ -34,6 +35,8 @@ _DIVIDING = ("sklearn.model_selection.train_test_split", "sklearn.utils.shuffle"
 _SEED_WORDS = ("random_state", "seed")
 _LISTINGS = ("os.listdir", "os.scandir", "glob.glob", "glob.iglob")
 _LISTING_METHODS = ("iterdir", "glob", "rglob")
+_TEMPORARY = ("tempfile.mkdtemp", "tempfile.mkstemp")
+_REMOVING = ("rmtree", "unlink", "remove", "rmdir", "replace", "rename", "move")
 _ORDERED = ("sorted", "len", "set", "sum", "max", "min", "any", "all", "frozenset")
 
 
@@ -219,15 +222,24 @@ def _is_set(facts: Syntax, node: ast.expr) -> bool:
 
 def scratch_left(subject: Subject) -> Iterator[Problem]:
     """Each temporary folder or file that nothing removes."""
-    if "scratch-clean" in subject.contract.waivers:
+    if "scratch-clean" in subject.contract.waivers or _cleans_up(subject):
         return
+    for facts in subject.syntaxes():
+        for node in facts.calls():
+            name = facts.called_name(node)
+            if name in _TEMPORARY and not any(one.arg == "dir" for one in node.keywords):
+                message = f"nothing removes what {name}() makes"
+                fix = "with tempfile.TemporaryDirectory() as folder:"
+                yield subject.at_node(facts, "STEP110", message, fix, node)
+
+
+def _cleans_up(subject: Subject) -> bool:
+    """Whether something is removed there, or at a place that is not known."""
     names = {facts.called_name(node) for facts in subject.syntaxes() for node in facts.calls()}
     last = {name.rpartition(".")[2] for name in names}
-    if last & {"rmtree", "cleanup", "unlink", "remove", "rmdir", "replace", "rename", "move"}:
-        return
-    for node in subject.script.calls():
-        name = subject.script.called_name(node)
-        if name in ("tempfile.mkdtemp", "tempfile.mkstemp"):
-            message = f"nothing removes what {name}() makes"
-            fix = "with tempfile.TemporaryDirectory() as folder:"
-            yield subject.at_node(subject.script, "STEP110", message, fix, node)
+    removed = [one for one in subject.facts.paths if one.use == "remove"]
+    if "cleanup" in last or any(
+        not one.begins or any(is_under(one.path, folder) for folder in TEMPORARY) for one in removed
+    ):
+        return True
+    return bool(last & set(_REMOVING)) and not removed

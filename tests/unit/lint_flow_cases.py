@@ -209,6 +209,11 @@ FLOW: list[tuple[str, str, list[Change]]] = [
         "a code of an enumeration",
         [top(*CODES), (S, "        sys.exit(1)", "        sys.exit(Code.DONE)")],
     ),
+    (
+        "STEP110",
+        "a draft is renamed, and the folder stays",
+        [body("import tempfile", "folder = tempfile.mkdtemp()", "os.replace('/a', '/tmp0/b')")],
+    ),
     ("STEP504", "143 without a handler", [STOPPED, body("if not totals: sys.exit(143)")]),
     (
         "STEP502",
@@ -346,6 +351,20 @@ SOUND: list[tuple[str, list[Change]]] = [
                 MAIN,
                 f"        code = asyncio.run(run())\n        if code: sys.exit(code)\n{MAIN}",
             ),
+        ],
+    ),
+    (
+        "a temporary folder that is removed",
+        [body("import shutil, tempfile", "folder = tempfile.mkdtemp()", "shutil.rmtree(folder)")],
+    ),
+    (
+        "a temporary file that becomes the output",
+        [
+            body(
+                "import tempfile",
+                "handle, draft = tempfile.mkstemp(dir=TOTALS)",
+                f"os.replace(draft, {AT})",
+            )
         ],
     ),
     ("the toolkit's object", [*TOOLKIT, HYPER]),

@@ -90,3 +90,7 @@ def test_hooks_an_action_and_a_container_name_what_there_is() -> None:
     assert parse_commands(action) == ["check"]
     hooks = YAML(typ="safe").load(TOP / ".pre-commit-hooks.yaml")
     assert set(parse_commands(hooks)) == {"lint", "check"}
+    # Either side of a step may have changed, and the script alone does not tell which step it is.
+    lint = next(one for one in hooks if one["id"] == "harness-lint")
+    assert set(lint["types_or"]) == {"python", "yaml"}
+    assert lint["pass_filenames"] is False
