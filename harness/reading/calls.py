@@ -18,6 +18,7 @@ from harness.reading.values import (
     Constant,
     External,
     Function,
+    Given,
     Instance,
     Many,
     Member,
@@ -86,7 +87,7 @@ class Calls(Classes):
                 name = known_text(given[0])
                 found = self.import_module(name) if name else None
                 return found or (External(name) if name else UNKNOWN)
-            return self.call_external(function.name, given, named, node)
+            return self.call_external(function.name, Given(given, named, node))
         if isinstance(function, Member):
             if isinstance(function.owner, Instance | Class):
                 self.hand_over(given, named, node)
@@ -94,12 +95,12 @@ class Calls(Classes):
                 if isinstance(owner, Instance) and function.name in _AS_TABLE:
                     return Table.of(owner.attributes, whole=False)
                 return UNKNOWN
-            return self.call_member(function.owner, function.name, given, named, node)
+            return self.call_member(function.owner, function.name, Given(given, named, node))
         if isinstance(function, Result) and function.name == "typer.Typer":
             for one in self._commands:
                 self.run_command(one, {}, node)
             return UNKNOWN
-        self.use_by_name("?", given, named, node)
+        self.use_by_name("?", Given(given, named, node))
         self.hand_over(given, named, node)
         return UNKNOWN
 

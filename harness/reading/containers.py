@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from harness.reading.uses import PathUses
 from harness.reading.values import (
@@ -12,6 +12,7 @@ from harness.reading.values import (
     Bound,
     Class,
     Environ,
+    Given,
     Instance,
     Namespace,
     Result,
@@ -28,9 +29,8 @@ from harness.reading.values import (
 class Containers(PathUses):
     """Evaluates functions of containers."""
 
-    def _container(
-        self, name: str, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST
-    ) -> Value | None:
+    def _container(self, name: str, call: Given) -> Value | None:
+        given, named, node = call
         first = given[0] if given else UNKNOWN
         if name in ("builtins.dict", "collections.OrderedDict"):
             if isinstance(first, Environ):

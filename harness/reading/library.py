@@ -11,7 +11,6 @@ from harness.reading.facts import Use
 from harness.reading.parsers import PARSERS
 from harness.reading.recorder import HYPERPARAMETER_DOCUMENTS
 from harness.reading.texts import concat, joined_path
-from harness.reading.uses import at
 from harness.reading.values import (
     NONE,
     UNKNOWN,
@@ -22,6 +21,7 @@ from harness.reading.values import (
     Environ,
     External,
     Function,
+    Given,
     Many,
     Parser,
     Result,
@@ -130,10 +130,9 @@ def is_standard(name: str) -> bool:
 class Library(Containers):
     """Calls of functions that are not the script's own."""
 
-    def call_external(
-        self, name: str, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST
-    ) -> Value:
+    def call_external(self, name: str, call: Given) -> Value:
         """A call of a function by its dotted name."""
+        given, named, node = call
         last = name.rpartition(".")[2]
         if name in _EXITS or last == "SystemExit":
             self.end(given[0] if given else next(iter(named.values()), NONE), node)
@@ -148,7 +147,7 @@ class Library(Containers):
             self.read_hyperparameter_as(given[0], last)
         if name == "os.getenv":
             key = given[0] if given else named.get("key", UNKNOWN)
-            return self.read_variable(key, node, at(given, named, 1, "default"))
+            return self.read_variable(key, node, call.at(1, "default"))
         if name == "os.path.expandvars" and given:
             return self._expand_variables(given[0], node)
         if name == "signal.signal" and len(given) > 1:
@@ -184,12 +183,12 @@ class Library(Containers):
             return self._same(last, given, node)
         if name in ("json.load", "json.loads", "yaml.safe_load", "yaml.load") and given:
             return self._document(given[0])
-        special = self._container(name, given, named, node)
+        special = self._container(name, call)
         if special is not None:
             return special
         if name.startswith("os.path."):
             return self._path_function(last, given, node)
-        return self._other(name, last, given, named, node)
+        return self._other(name, last, call)
 
     def _parser(self, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST) -> Parser:
         parser = Parser()
@@ -216,7 +215,7 @@ class Library(Containers):
                 {"default": default} if default is not None else {"required": Constant(True)}
             )
             named["type"] = _annotated_type(owner, name)
-            self.add_argument(parser, [text(f"--{name}")], named, node)
+            self.add_argument(parser, Given([text(f"--{name}")], named, node))
 
     def _same(self, last: str, given: Sequence[Value], node: ast.AST) -> Value:
         if not given:
@@ -267,17 +266,11 @@ class Library(Containers):
                 self.call(handler, [Constant(known), UNKNOWN], {}, node)
                 self.ended = before
 
-    def _other(
-        self,
-        name: str,
-        last: str,
-        given: Sequence[Value],
-        named: Mapping[str, Value],
-        node: ast.AST,
-    ) -> Value:
+    def _other(self, name: str, last: str, call: Given) -> Value:
         """A function that is only known by its name."""
+        call = _with_ending(name, call)
+        given, named, node = call
         top = name.partition(".")[0]
-        given = _with_ending(name, given, named)
         if name == "builtins.print" or (top == "logging" and last in _LEVELS):
             self.tell(given, node)
         if top in ("subprocess", "pexpect", "sh", "plumbum") or name == "os.system":
@@ -294,16 +287,16 @@ class Library(Containers):
                 self.use_path(value, use, node)
             return self._listed(name, given)
         if last in _TEMPORARY:
-            folder = at(given, named, 2, "dir") if last != "NamedTemporaryFile" else None
+            folder = call.at(2, "dir") if last != "NamedTemporaryFile" else None
             folder = named.get("dir") if folder is None else folder
             if folder in (None, NONE):
                 folder = text("/tmp")
             return joined_path([folder or UNKNOWN, Unknown("temporary")])
         if last in _OPENERS and (_is_known(name) or top not in ("PIL", "cv2")):
-            self._open(name, given, named, node)
+            self._open(name, call)
             return Result(name, tuple(given), named)
         if not is_standard(name) and top not in _LOGGERS:
-            self.use_by_name(last, given, named, node)
+            self.use_by_name(last, call)
         self._hand_over(given, named, node, escapes=top != "builtins" and top not in _LOGGERS)
         return Result(name, tuple(given), named)
 
@@ -356,18 +349,19 @@ def _annotated_type(owner: Class, name: str) -> Value:
     return UNKNOWN
 
 
-def _with_ending(name: str, given: Sequence[Value], named: Mapping[str, Value]) -> Sequence[Value]:
-    """The arguments of a function that adds the ending of its form to the path that it writes."""
+def _with_ending(name: str, call: Given) -> Given:
+    """The call of a function that adds the ending of its form to the path that it writes."""
+    given = call.values
     ending = _ENDINGS.get(name)
     if name == "shutil.make_archive":
-        form = at(given, named, 1, "format")
+        form = call.at(1, "format")
         ending = _ARCHIVES.get(known_text(form) or "") if form is not None else None
     if ending is None or not given or not isinstance(given[0], Text):
-        return given
+        return call
     last = given[0].parts[-1] if given[0].parts else ""
     if name in _ENDINGS and isinstance(last, str) and last.endswith(ending):
-        return given
-    return [concat([given[0], text(ending)]), *given[1:]]
+        return call
+    return call._replace(values=[concat([given[0], text(ending)]), *given[1:]])
 
 
 def _is_known(name: str) -> bool:

@@ -17,6 +17,7 @@ from harness.reading.values import (
     Environ,
     External,
     Function,
+    Given,
     Instance,
     Many,
     Member,
@@ -116,21 +117,15 @@ class Members(Methods):
             return text(kind.node.name)
         return Member(instance or kind, name) if found is None else found
 
-    def call_member(
-        self,
-        owner: Value,
-        name: str,
-        given: Sequence[Value],
-        named: Mapping[str, Value],
-        node: ast.AST,
-    ) -> Value:
+    def call_member(self, owner: Value, name: str, call: Given) -> Value:
         """A call of a method of a value that is none of the script's objects."""
+        given, _, node = call
         if isinstance(owner, Parser):
-            return self.parser_method(owner, name, given, named, node)
+            return self.parser_method(owner, name, call)
         if isinstance(owner, Environ):
-            return self._environ_method(owner, name, given, named, node)
+            return self._environ_method(owner, name, call)
         if isinstance(owner, Table):
-            return self._table_method(owner, name, given, named, node)
+            return self._table_method(owner, name, call)
         if isinstance(owner, Row):
             return self._row_method(owner, name, given)
         if isinstance(owner, Arguments):
@@ -143,19 +138,13 @@ class Members(Methods):
             self.read_hyperparameter(owner, "", node)
             return UNKNOWN
         if isinstance(owner, Text | Variable | Parsed):
-            return self._text_method(owner, name, given, named, node)
+            return self._text_method(owner, name, call)
         if isinstance(owner, Unknown) and owner.of == "listed":
             owner = Unknown()
-        return self._other_method(owner, name, given, named, node)
+        return self._other_method(owner, name, call)
 
-    def _other_method(
-        self,
-        owner: Value,
-        name: str,
-        given: Sequence[Value],
-        named: Mapping[str, Value],
-        node: ast.AST,
-    ) -> Value:
+    def _other_method(self, owner: Value, name: str, call: Given) -> Value:
+        given, named, node = call
         kind = owner.name if isinstance(owner, Result) else ""
         self.note_written(name, (owner, *given, *named.values()), node)
         if name in ("exit", "abort", "fail") and (kind.startswith("click.") or _is_context(owner)):
@@ -190,7 +179,7 @@ class Members(Methods):
             self.use_path(given[0], "read", node)
             return UNKNOWN
         if name not in _TEXT_METHODS or name in ("replace", "find", "index"):
-            self.use_by_name(name, given, named, node)
+            self.use_by_name(name, call)
         self.hand_over(given, named, node)
         return Result(f"?.{name}", (owner, *given), named)
 

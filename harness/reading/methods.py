@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from string import Formatter
 
@@ -12,6 +11,7 @@ from harness.reading.values import (
     NONE,
     UNKNOWN,
     Environ,
+    Given,
     Result,
     Row,
     Table,
@@ -52,14 +52,8 @@ def _changed(owner: Value, name: str, given: Sequence[Value]) -> Value:
 class Methods(Library):
     """Evaluates methods of values that Python brings."""
 
-    def _environ_method(
-        self,
-        owner: Environ,
-        name: str,
-        given: Sequence[Value],
-        named: Mapping[str, Value],
-        node: ast.AST,
-    ) -> Value:
+    def _environ_method(self, owner: Environ, name: str, call: Given) -> Value:
+        given, named, node = call
         if name == "copy":
             return owner
         if name in _ENVIRON_READS and (given or "key" in named):
@@ -80,14 +74,8 @@ class Methods(Library):
         if known is not None:
             self.facts.kept_variables.add(known)
 
-    def _table_method(
-        self,
-        owner: Table,
-        name: str,
-        given: Sequence[Value],
-        named: Mapping[str, Value],
-        node: ast.AST,
-    ) -> Value:
+    def _table_method(self, owner: Table, name: str, call: Given) -> Value:
+        given, named, _ = call
         if name in ("get", "pop", "setdefault") and given:
             key = known_text(given[0])
             default = given[1] if len(given) > 1 else NONE
@@ -142,14 +130,8 @@ class Methods(Library):
             return join(owner.items)
         return UNKNOWN
 
-    def _text_method(
-        self,
-        owner: Value,
-        name: str,
-        given: Sequence[Value],
-        named: Mapping[str, Value],
-        node: ast.AST,
-    ) -> Value:
+    def _text_method(self, owner: Value, name: str, call: Given) -> Value:
+        given, named, node = call
         use = self.member_use(name)
         if use is not None:
             is_text = name in ("read_text", "write_text")
@@ -162,7 +144,7 @@ class Methods(Library):
         if name == "open":
             mode = given[0] if given else named.get("mode")
             more = [owner, *given]
-            self.open_path(owner, mode, "io.open", more, named, node)
+            self.open_path(owner, mode, "io.open", Given(more, named, node))
             return Result("open", (owner,))
         if name in ("glob", "rglob"):
             pattern = given[0] if given else UNKNOWN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.reading.facts import MissingKey
@@ -15,6 +15,7 @@ from harness.reading.values import (
     Constant,
     Document,
     External,
+    Given,
     Many,
     Member,
     Namespace,
@@ -98,10 +99,9 @@ def _variables_in(value: Value, depth: int = 0) -> Iterator[str]:
 class Parsers(Words):
     """What the script does with parsers."""
 
-    def add_argument(
-        self, parser: Parser, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST
-    ) -> Value:
+    def add_argument(self, parser: Parser, call: Given) -> Value:
         """`parser.add_argument(...)`, also of a group or a command."""
+        given, named, node = call
         names = [one for value in given for one in (known_text(value),)]
         action = known_text(named.get("action", UNKNOWN))
         if not names and "name" in named:
@@ -174,17 +174,11 @@ class Parsers(Words):
         parser.arguments.append(argument)
         self.facts.arguments.append(argument)
 
-    def parser_method(
-        self,
-        parser: Parser,
-        name: str,
-        given: Sequence[Value],
-        named: Mapping[str, Value],
-        node: ast.AST,
-    ) -> Value:
+    def parser_method(self, parser: Parser, name: str, call: Given) -> Value:
         """A method of a parser."""
+        given, named, node = call
         if name in ("add_argument", "add_option"):
-            return self.add_argument(parser, given, named, node)
+            return self.add_argument(parser, call)
         if name in ("add_argument_group", "add_mutually_exclusive_group", "add_subparsers"):
             dest = known_text(named.get("dest", UNKNOWN))
             if name == "add_subparsers" and dest:

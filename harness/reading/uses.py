@@ -15,6 +15,7 @@ from harness.reading.values import (
     UNKNOWN,
     Constant,
     External,
+    Given,
     Many,
     Member,
     Parsed,
@@ -82,13 +83,6 @@ def _is_data(value: Value) -> bool:
     return isinstance(value, Result) and value.name.startswith(_DATA)
 
 
-def at(
-    given: Sequence[Value], named: Mapping[str, Value], position: int, name: str
-) -> Value | None:
-    """The argument at a position, or of a name; None where it is not given."""
-    return given[position] if len(given) > position else named.get(name)
-
-
 def file_of(value: Value, depth: int = 0) -> Value | None:
     """The path of a file that is open, or that a writer writes to."""
     if not isinstance(value, Result) or depth > 2:
@@ -147,24 +141,16 @@ class PathUses(Commands):
             return Row([Unknown("listed")], whole=False)
         return Result(name, tuple(given))
 
-    def _open(
-        self, name: str, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST
-    ) -> None:
+    def _open(self, name: str, call: Given) -> None:
+        given, named, _ = call
         file = given[0] if given else named.get("file", named.get("name", UNKNOWN))
         if isinstance(file, Result | Constant):
             return
-        self.open_path(file, at(given, named, 1, "mode"), name, given, named, node)
+        self.open_path(file, call.at(1, "mode"), name, call)
 
-    def open_path(
-        self,
-        file: Value,
-        mode: Value | None,
-        name: str,
-        given: Sequence[Value],
-        named: Mapping[str, Value],
-        node: ast.AST,
-    ) -> None:
+    def open_path(self, file: Value, mode: Value | None, name: str, call: Given) -> None:
         """Keep that a file is opened to be read or written."""
+        given, named, node = call
         known = known_text(mode) if mode is not None else "r"
         writes = known is not None and bool(set("wax+") & set(known.partition(":")[0]))
         is_text = name in ("builtins.open", "io.open") and "b" not in (known or "b")
@@ -186,10 +172,9 @@ class PathUses(Commands):
                     Stamp(stamp or "", posixpath.normpath(path.text), self.place(node))
                 )
 
-    def use_by_name(
-        self, name: str, given: Sequence[Value], named: Mapping[str, Value], node: ast.AST
-    ) -> None:
+    def use_by_name(self, name: str, call: Given) -> None:
         """Keep what a function does with paths, as its name says: `read_csv`, `save_model`."""
+        given, named, node = call
         use: Use = next((use for verb, use in _VERBS if re.fullmatch(verb, name)), "name")
         values = [*given, *(one for key, one in named.items() if _PATH_KEYWORDS.fullmatch(key))]
         others = [one for key, one in named.items() if not _PATH_KEYWORDS.fullmatch(key)]

@@ -9,6 +9,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,18 @@ class Arguments(Value):
     """The words of the command line: `sys.argv` without the first ones; None where not known."""
 
     skipped: int | None = 0
+
+
+class Given(NamedTuple):
+    """What a call gives: the values by position and by name, and where the call stands."""
+
+    values: Sequence[Value]
+    named: Mapping[str, Value]
+    node: ast.AST
+
+    def at(self, position: int, name: str) -> Value | None:
+        """The value at a position, or of a name; None where it is not given."""
+        return self.values[position] if len(self.values) > position else self.named.get(name)
 
 
 @dataclass(eq=False)
