@@ -5,19 +5,15 @@ What the script cannot tell has a question: whether an input is required, what a
 
 from __future__ import annotations
 
-import ast
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from harness.cases.imports import imports_of
+from harness.drafts.requirements import requirements_of
 from harness.reading.facts import READING, Facts, PathUse
-from harness.reading.packages import engines_of, packages_of, with_all_brought
 from harness.reading.platform import (
     SET_BY_PLATFORM,
-    STANDARD_LIBRARY,
     is_of_platform,
     names_platform_path,
 )
@@ -85,8 +81,6 @@ def draft(facts: Facts) -> Draft:
     outputs, scratch = _outputs(facts)
     required, optional = _variables(facts)
     arguments = tuple(_arguments(facts))
-    requirements = set(_requirements(facts))
-    requirements |= set(_engines(facts, requirements))
     known = {name for one in arguments for name in (one.dest, *one.names)}
     hyperparameters = [one.name for one in facts.hyperparameters if one.name]
     hyperparameters += [
@@ -109,7 +103,7 @@ def draft(facts: Facts) -> Draft:
         required,
         optional,
         _exit_codes(facts),
-        tuple(sorted(requirements)),
+        requirements_of(facts),
     )
 
 
@@ -373,37 +367,3 @@ def _exit_codes(facts: Facts) -> dict[int, str]:
     if 15 in facts.signals:
         codes[_STOPPED] = "SIGTERM"
     return dict(sorted(codes.items()))
-
-
-def _requirements(facts: Facts) -> Iterator[str]:
-    beside = {name.partition(".")[0] for name in facts.modules}
-    for module in facts.modules.values():
-        source = "\n".join(module.lines).encode("utf-8", "surrogatepass")
-        for one in imports_of(source):
-            name = one.package
-            lies_beside = _lies_in(facts.script.parent, name)
-            if one.optional or name in beside or name in STANDARD_LIBRARY or lies_beside:
-                continue
-            if name == "google":
-                parts = one.module.split(".")
-                yield "-".join(parts[:3]) if len(parts) > 2 else "protobuf"
-            else:
-                package = packages_of(name)[0]
-                yield package.replace("_", "-") if package == name else package
-
-
-def _engines(facts: Facts, named: Iterable[str]) -> Iterator[str]:
-    """What pandas reads and writes with another package, where none of those is named."""
-    brought = with_all_brought(named)
-    if "pandas" not in brought:
-        return
-    for module in facts.modules.values():
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                packages = engines_of(node.func.attr)
-                if packages and not brought & set(packages):
-                    yield packages[0]
-
-
-def _lies_in(folder: Path, name: str) -> bool:
-    return (folder / f"{name}.py").is_file() or (folder / name).is_dir()

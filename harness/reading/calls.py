@@ -215,7 +215,8 @@ class Calls(Classes):
                 rest[name] = value
         missing = [one for one in (*positional, *keywords) if one not in names]
         lacking = [one for one in missing if one not in function.defaults]
-        if not loose and isinstance(node, ast.Call) and not function.kind:
+        checked, self.checks_calls = self.checks_calls, True
+        if checked and not loose and isinstance(node, ast.Call) and not function.kind:
             self._check_call(function, given, positional, lacking, rest, node)
         for one in missing:
             names[one] = UNKNOWN if loose else function.defaults.get(one, UNKNOWN)

@@ -114,7 +114,8 @@ _TOOLKITS = ("sagemaker_training.environment", "sagemaker_containers.")
 _LEVELS = ("debug", "info", "warning", "warn", "error", "exception", "critical", "log")
 _LOGGERS = ("logging", "loguru", "structlog", "rich", "tqdm", "warnings")
 # Methods that call a function with the values behind it, or with the elements of those.
-_SUBMITTING = ("submit", "apply", "apply_async", "to_thread", "run_sync", "callback")
+_SUBMITTING = ("submit", "to_thread", "run_sync", "callback")
+_APPLYING = ("apply", "apply_async")
 _MAPPING = ("map", "imap", "imap_unordered", "map_async")
 _TEMPORARY = ("mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "mkstemp", "gettempdir")
 
@@ -321,9 +322,12 @@ class Library(Containers):
     ) -> None:
         """Call a function that is handed over, with what stands behind it if that is plain."""
         verb = getattr(getattr(node, "func", None), "attr", "")
-        if verb in _SUBMITTING:
-            if verb.startswith("apply") and rest and isinstance(rest[0], Row):
-                rest = rest[0].items
+        self.checks_calls = False
+        if verb in _APPLYING and isinstance(words := (*rest, named.get("args"))[0], Row):
+            # That of pandas gives the row first.
+            first = [UNKNOWN] if verb == "apply" and not rest else []
+            self.call(value, [*first, *words.items], {}, node)
+        elif verb in _SUBMITTING:
             self.call(value, list(rest), dict(named), node)
         elif verb in _MAPPING and rest:
             self.call(value, [join(self.elements(one)[0]) for one in rest], {}, node)
@@ -337,6 +341,7 @@ class Library(Containers):
             count = len(function.node.args.args) if isinstance(function, Function) else 0
             self.loose = True
             self.call(value, [UNKNOWN] * max(count - len(own), 0), {}, node)
+        self.checks_calls = True
 
 
 def _annotated_type(owner: Class, name: str) -> Value:

@@ -101,6 +101,8 @@ class Recorder(Evaluator):
         self.failures = 0
         # Whether the call has arguments that are not known; the expressions whose value is unused.
         self.loose = False
+        # Whether the next call must fit the parameters: those of somebody else's are not known.
+        self.checks_calls = True
         self.unused: set[ast.AST] = set()
         # All of the script, and those whose body this is in.
         self.classes: list[Class] = []

@@ -367,6 +367,13 @@ SOUND: list[tuple[str, list[Change]]] = [
             )
         ],
     ),
+    (
+        "rows that pandas gives",
+        [
+            top("def one(row, cap, most=3): return row['a'] > cap"),
+            body("table = pd.DataFrame(totals)", "log.info(table.apply(one, axis=1, args=(3,)))"),
+        ],
+    ),
     ("the toolkit's object", [*TOOLKIT, HYPER]),
     (
         "the toolkit's object, as a whole",
