@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Where an engine answers, containers run from this image.
 BASE_IMAGE ?= step-base:local
+# That one with the training toolkit, in which tests run training jobs of the SDK.
+TOOLKIT_IMAGE := step-toolkit:local
 STEP_IMAGE ?= dummy-training:local
 ARGS ?=
 # Those that are run as jobs of local mode: 24 of them.
@@ -79,6 +81,10 @@ lint: setup ## Check style, types, and which rooms import which
 base-image:
 	@docker info >/dev/null 2>&1 || { echo "no Docker engine answers; start one (sudo systemctl start docker, or sudo dockerd), or point DOCKER_HOST at one"; exit 3; }
 	@docker/base-image $(BASE_IMAGE)
+
+.PHONY: toolkit-image
+toolkit-image: setup base-image
+	@docker/toolkit-image $(TOOLKIT_IMAGE) $(BASE_IMAGE) $(BIN)/pip
 
 image: base-image ## Build the step's image
 	DOCKER_BUILDKIT=0 docker build --quiet --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(STEP_IMAGE) --file docker/Dockerfile dummy_training

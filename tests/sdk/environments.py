@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 REQUIRED = os.environ.get("HARNESS_REQUIRE_SDK") == "1"
 IMAGE = os.environ.get("HARNESS_IMAGE", "step-base:local")
+# That one with the training toolkit.
+TOOLKIT_IMAGE = "step-toolkit:local"
 
 
 def python_of(version: str) -> Path:
@@ -24,14 +26,15 @@ def python_of(version: str) -> Path:
     return environment / "bin" / "python"
 
 
-def need_engine() -> None:
+def need_engine(*, toolkit: bool = False) -> None:
     """Skip the test where no engine has the image, or fail it where SDKs are required."""
-    if not _has_image():
-        _missing(f"no Docker engine has the image {IMAGE}; run: make base-image")
+    for image, target in ((IMAGE, "base-image"), (TOOLKIT_IMAGE, "toolkit-image"))[: 1 + toolkit]:
+        if not _has_image(image):
+            _missing(f"no Docker engine has the image {image}; run: make {target}")
 
 
-def _has_image() -> bool:
-    command = ["docker", "image", "inspect", IMAGE]
+def _has_image(image: str) -> bool:
+    command = ["docker", "image", "inspect", image]
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:
@@ -70,7 +73,7 @@ def run_with_sdk(python: Path, script: str, *arguments: str, folder: Path) -> st
 def sdk_runs(version: str, temporary: pytest.TempPathFactory) -> Path:
     """The folder of all that one SDK has made, in one process for all tests: `local_runs.py`.
 
-    What runs in containers is there where an engine has the image.
+    What runs in containers is there where an engine has their images.
     """
     python = python_of(version)
     shared = temporary.getbasetemp()
@@ -83,9 +86,9 @@ def sdk_runs(version: str, temporary: pytest.TempPathFactory) -> Path:
         if not done.is_file():
             folder.mkdir()
             script = str(ROOT / "dummy_training" / "dummy_training.py")
-            image = IMAGE if _has_image() else ""
+            images = [one if _has_image(one) else "" for one in (IMAGE, TOOLKIT_IMAGE)]
             done.write_text(
-                run_with_sdk(python, "local_runs.py", str(folder), image, script, folder=folder)
+                run_with_sdk(python, "local_runs.py", str(folder), *images, script, folder=folder)
             )
     return folder
 

@@ -48,6 +48,9 @@ _WORKS = {
         "shutil.rmtree(OUT, ignore_errors=True)\nos.makedirs(OUT, exist_ok=True)\n"
         "open(OUT + '/x', 'w').write(rows)"
     ),
+    "folder-copied-with-its-mode": (
+        "shutil.copytree(os.path.dirname(INPUT), OUT, dirs_exist_ok=True)"
+    ),
     "folder-renamed-within": (
         "os.mkdir(OUT + '/.new')\nopen(OUT + '/.new/x', 'w').write(rows)\n"
         "os.rename(OUT + '/.new', OUT + '/part')"
@@ -75,6 +78,10 @@ _FAILS = {
     "folder-renamed-away": (
         "os.rename(OUT, OUT + '.old')\nos.mkdir(OUT)\nopen(OUT + '/x', 'w').write(rows)\n"
         "shutil.rmtree(OUT + '.old')"
+    ),
+    "everybody-must-read-the-input": (
+        "assert os.stat(os.path.dirname(INPUT)).st_mode & 0o004, 'only root may read the input'\n"
+        "shutil.copyfile(INPUT, OUT + '/x')"
     ),
     "hard-linked-from-the-input": "os.link(INPUT, OUT + '/x')",
 }
