@@ -6,6 +6,8 @@ import fcntl
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -87,10 +89,28 @@ def sdk_runs(version: str, temporary: pytest.TempPathFactory) -> Path:
             folder.mkdir()
             script = str(ROOT / "dummy_training" / "dummy_training.py")
             images = [one if _has_image(one) else "" for one in (IMAGE, TOOLKIT_IMAGE)]
-            done.write_text(
-                run_with_sdk(python, "local_runs.py", str(folder), *images, script, folder=folder)
-            )
+            with _step_image() if images[0] else nullcontext("") as step_image:
+                arguments = [str(folder), *images, step_image, script]
+                done.write_text(run_with_sdk(python, "local_runs.py", *arguments, folder=folder))
     return folder
+
+
+@contextmanager
+def _step_image() -> Iterator[str]:
+    """The image of `docker/`, built for as long as it is needed."""
+    name = f"dummy-training:sdk-{os.getpid()}"
+    command = ["docker", "build", "--quiet", "--build-arg", f"BASE_IMAGE={IMAGE}", "--tag", name]
+    place = ["--file", str(ROOT / "docker" / "Dockerfile"), str(ROOT / "dummy_training")]
+    subprocess.run(
+        [*command, *place],
+        env={**os.environ, "DOCKER_BUILDKIT": "0"},
+        capture_output=True,
+        check=True,
+    )
+    try:
+        yield name
+    finally:
+        subprocess.run(["docker", "rmi", "--force", name], capture_output=True, check=False)
 
 
 def remove_containers(folder: Path) -> None:

@@ -18,7 +18,13 @@ from local_runs import BUCKET, HERE, REGION, ROLE, VERSION
 from pipeline import DummyTrainingConfig, DummyTrainingStepBuilder
 
 if VERSION == 2:
-    from sagemaker.processing import ProcessingInput, ProcessingOutput, ScriptProcessor
+    from sagemaker.local import LocalSession
+    from sagemaker.processing import (
+        ProcessingInput,
+        ProcessingOutput,
+        Processor,
+        ScriptProcessor,
+    )
     from sagemaker.workflow.pipeline import Pipeline
     from sagemaker.workflow.pipeline_context import LocalPipelineSession
     from sagemaker.workflow.steps import ProcessingStep
@@ -145,6 +151,33 @@ def run(kind: str, folder: Path, source: Path, image: str) -> dict[str, Any]:
         "payload": payload,
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def run_of_image(folder: Path, image: str) -> list[str]:
+    """The members that a job of the step's own image writes, with SDK 2."""
+    root = folder / "root-image"
+    root.mkdir()
+    session = LocalSession(boto3.Session(region_name=REGION), default_bucket=BUCKET)
+    session.config = {"local": {"container_root": str(root)}}
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="model/model.tar.gz", Body=model())
+    processor = Processor(
+        image_uri=image,
+        role=ROLE,
+        instance_count=1,
+        instance_type="local",
+        sagemaker_session=session,
+    )
+    processor.run(
+        inputs=[
+            given("model_artifacts_input", f"s3://{BUCKET}/model"),
+            given("hyperparameters_s3_uri", f"s3://{BUCKET}/given"),
+        ],
+        outputs=[made("model", "image")],
+    )
+    written = s3.get_object(Bucket=BUCKET, Key="image/model/model.tar.gz")["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(written)) as tar:
+        return tar.getnames()
 
 
 def runs_of(folder: Path, image: str, script: Path) -> list[dict[str, Any]]:

@@ -1,9 +1,10 @@
 """Makes all that the tests ask of an SDK, in one process: its import takes longer than its jobs.
 
-    python local_runs.py FOLDER IMAGE TOOLKIT_IMAGE SCRIPT
+    python local_runs.py FOLDER IMAGE TOOLKIT_IMAGE STEP_IMAGE SCRIPT
 
 Writes to FOLDER `steps.json`, a pipeline's definition; and with an IMAGE `results.json`, the runs
-of the step in pipelines, and `worlds.json`, what scripts see of their jobs.
+of the step in pipelines, and `worlds.json`, what scripts see of their jobs. With the SDK 2 there is
+`image.json` too, the run of the step's own image.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ def write_definition(path: Path) -> None:
     path.write_text(definitions.definition(code))
 
 
-def write_runs(folder: Path, image: str, toolkit: str, script: Path) -> None:
+def write_runs(folder: Path, image: str, toolkit: str, step_image: str, script: Path) -> None:
     """The runs of pipelines and of single jobs in local mode."""
     import boto3
-    from local_pipeline import runs_of
+    from local_pipeline import run_of_image, runs_of
     from local_worlds import worlds_of
     from moto import mock_aws
 
@@ -58,20 +59,22 @@ def write_runs(folder: Path, image: str, toolkit: str, script: Path) -> None:
         place = {"LocationConstraint": REGION}
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
         (folder / "results.json").write_text(json.dumps(runs_of(folder, image, script)))
+        if VERSION == 2:
+            (folder / "image.json").write_text(json.dumps(run_of_image(folder, step_image)))
         (folder / "worlds.json").write_text(json.dumps(worlds_of(folder, image, toolkit)))
 
 
-def main(folder: Path, image: str, toolkit: str, script: Path) -> None:
+def main(folder: Path, image: str, toolkit: str, step_image: str, script: Path) -> None:
     """Make everything."""
     logging.disable(logging.WARNING)
     # What containers say is no result.
     with contextlib.redirect_stdout(sys.stderr):
         write_definition(folder / "steps.json")
         if image:
-            write_runs(folder, image, toolkit, script)
+            write_runs(folder, image, toolkit, step_image, script)
 
 
 if __name__ == "__main__":
     # Modules import this one by its name.
     sys.modules["local_runs"] = sys.modules["__main__"]
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4]))
+    main(Path(sys.argv[1]), *sys.argv[2:5], Path(sys.argv[5]))

@@ -42,6 +42,25 @@ def test_the_pipeline_runs_to_its_end(folder: Path, capsys: pytest.CaptureFixtur
         assert {"model.pth", "hyperparameters.json"} <= set(one["payload"]["names"])
 
 
+def test_a_step_finds_the_output_of_another_by_its_name(folder: Path) -> None:
+    """By properties.ProcessingOutputConfig.Outputs["model_output"].S3Output.S3Uri."""
+    steps = {
+        one["Name"]: one["Arguments"]
+        for one in json.loads((folder / "INTERNAL.json").read_text())["Steps"]
+    }
+    wanted = "Steps.DummyTraining.ProcessingOutputConfig.Outputs['model_output'].S3Output.S3Uri"
+    given = steps["Package"]["ProcessingInputs"][0]["S3Input"]["S3Uri"]
+    assert given == {"Get": wanted}
+    outputs = steps["DummyTraining"]["ProcessingOutputConfig"]["Outputs"]
+    assert [one["OutputName"] for one in outputs] == ["model_output"]
+
+
+def test_the_image_of_the_step_runs_in_local_mode(tmp_path_factory: pytest.TempPathFactory) -> None:
+    need_engine()
+    members = json.loads((sdk_runs("v2", tmp_path_factory) / "image.json").read_text())
+    assert {"model.pth", "hyperparameters.json"} <= set(members)
+
+
 def test_each_step_of_the_definition_is_proved_as_it_is(folder: Path, tmp_path: Path) -> None:
     kind = "INTERNAL"
     code = tmp_path / "code"
