@@ -196,7 +196,7 @@ def check(
                 profile,
                 level,
             ),
-            waivers=load(ref).contract.waivers,
+            waivers={name: str(one) for name, one in load(ref).contract.waivers.items()},
             level=load(ref).level,
             unproven={one: why for one, why in found.unproven.items() if one in in_shard},
             image=choice.image,

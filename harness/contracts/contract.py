@@ -14,6 +14,7 @@ from harness.contracts.outputs import Output as Output
 from harness.contracts.paths import AbsolutePath as AbsolutePath
 from harness.contracts.paths import FileName, FilePattern
 from harness.contracts.patterns import matches
+from harness.contracts.waivers import DeclaredWaiver
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 MayHold = Literal["empty-file", "header-only", "extra-files", "several-files"]
@@ -21,7 +22,6 @@ MayHold = Literal["empty-file", "header-only", "extra-files", "several-files"]
 EntryPoint = Annotated[str, Field(pattern=r"(^|/)[^/]*[^/.][^/]*$")]
 ModuleName = Annotated[str, Field(pattern=r"^([^\W\d]\w*(\.[^\W\d]\w*)*)?$")]
 RelativePath = Annotated[str, Field(pattern=r"^[^/]")]
-Reason = Annotated[str, Field(min_length=1)]
 # Part of the ids of cases, `NAME=CHOICE,NAME=CHOICE`.
 Name = Annotated[str, Field(pattern=r"^[^=,]+$")]
 # How the files of an input come to the hosts of a job: all to each, or to each a part of them.
@@ -188,8 +188,8 @@ class Contract(Strict):
     """Words that begin an error message, each with what it means."""
     framework_requirements: Mapping[str, str] = {}
     """The packages that the script imports, each with its version."""
-    waivers: Mapping[str, Reason] = {}
-    """Promises that the step need not keep, each with the reason; `harness explain` lists them."""
+    waivers: Mapping[str, DeclaredWaiver] = {}
+    """Promises that the step need not keep, each with the reason, or with `reason` and `until`."""
     level: Level | None = None
     """How strictly the step is judged; `harness explain LEVEL` says what each level holds."""
     scratch: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = ()

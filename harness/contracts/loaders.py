@@ -5,8 +5,9 @@ Missing values and values of the wrong type are a `WrongContract` that names fil
 
 from __future__ import annotations
 
+import datetime
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from harness.contracts import contract_yaml, pipeline, script_contract, step_int
 from harness.contracts.contract import Contract
 from harness.contracts.limits import empty_arguments
 from harness.contracts.reading import Loader, Options
+from harness.contracts.waivers import Waiver, expired
 from harness.errors import WrongContract, WrongUse
 from harness.files import json_file, regular
 from harness.files.models import Located, describe_error, dotted, wrong_contract
@@ -152,7 +154,8 @@ def load(
 
     `code` is the folder of the entry point, None for that of the contract. `step` is the name of
     the step where the file has several, `script` the file that replaces the entry point. Waivers
-    may name these `promises`. Raises `WrongContract`, and `WrongUse` for an unknown step.
+    may name these `promises`; those whose day is over are left out, with a warning. Raises
+    `WrongContract`, and `WrongUse` for an unknown step.
     """
     file = path / contract_yaml.FILE_NAME if path.is_dir() else path
     if not file.is_file():
@@ -185,7 +188,10 @@ def load(
         "samples": file.parent / _SAMPLES / (contract.name if loader.steps else ""),
     }
     contract = contract.model_copy(update=added)
-    warnings = tuple(_sample_warnings(contract))
+    over = expired(contract.waivers, datetime.date.today())
+    kept = {name: one for name, one in contract.waivers.items() if name not in over}
+    contract = contract.model_copy(update={"waivers": kept})
+    warnings = (*_sample_warnings(contract), *_waiver_warnings(file, over))
     return contract.model_copy(update={"warnings": (*contract.warnings, *warnings)})
 
 
@@ -201,6 +207,15 @@ def _sample_warnings(contract: Contract) -> Iterator[str]:
         yield (
             f"{file.location((name,)) if file else name}: is passed as a flag, without a value: "
             "the service takes arguments of 1 to 256 characters; write true for a flag"
+        )
+
+
+def _waiver_warnings(file: Path, over: Mapping[str, Waiver]) -> Iterator[str]:
+    """The waivers that count no more."""
+    for name, one in over.items():
+        yield (
+            f"{file}: waivers.{name}: is over since {one.until}, so that it counts no more "
+            f"({one.reason}): mend the step and remove it, or give it a later date"
         )
 
 

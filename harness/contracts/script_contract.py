@@ -26,7 +26,6 @@ from harness.contracts.contract import (
     EntryPoint,
     Environment,
     Input,
-    Reason,
     Sigterm,
     Texts,
     Timeout,
@@ -34,6 +33,7 @@ from harness.contracts.contract import (
 from harness.contracts.limits import is_training, refused
 from harness.contracts.outputs import OutputContent
 from harness.contracts.reading import Options
+from harness.contracts.waivers import DeclaredWaiver
 from harness.errors import WrongContract
 from harness.files import models, regular
 from harness.files.models import KEY, KeyPath, Located, dotted, wrong_contract
@@ -56,7 +56,7 @@ class _Attributes(BaseModel):
     optional_env_vars: dict[str, Any] = {}
     framework_requirements: dict[str, Any] = {}
     description: str = ""
-    waivers: dict[str, Reason] = {}
+    waivers: dict[str, DeclaredWaiver] = {}
     timeout: Timeout | None = None
     sigterm: Sigterm = Sigterm()
     scratch: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = ()

@@ -21,13 +21,13 @@ from harness.contracts.contract import (
     EntryPoint,
     Environment,
     Input,
-    Reason,
     Sigterm,
     Timeout,
 )
 from harness.contracts.limits import is_training, refused
 from harness.contracts.outputs import OutputContent
 from harness.contracts.reading import Options
+from harness.contracts.waivers import DeclaredWaiver
 from harness.files import yaml_file
 from harness.files.models import KeyPath, fields_of, unknown_key
 
@@ -90,7 +90,7 @@ class _Section(_Part):
     computed_env_paths: Mapping[str, Value] | list[Value] = {}
     framework_requirements: Mapping[str, Value] | list[str] = {}
     runtime_requires: Mapping[str, Value] | list[Value] | str | None = None
-    waivers: Mapping[str, Reason] = {}
+    waivers: Mapping[str, DeclaredWaiver] = {}
     timeout: Timeout | None = None
     sigterm: Sigterm = Sigterm()
     scratch: tuple[AbsolutePath, ...] = Field(default=(), strict=False)

@@ -139,6 +139,8 @@ def fingerprint(ref: StepRef) -> str:
             profile.read_bytes() if profile and profile.is_file() else ref.profile,
             ref.pairwise,
             level_of(ref, contract),
+            # A waiver counts up to a day.
+            sorted(contract.waivers),
         )
     except OSError as error:
         raise WrongContract(

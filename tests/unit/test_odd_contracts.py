@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -172,6 +173,29 @@ def test_promises_can_be_waived_in_every_form(tmp_path: Path, name: str) -> None
     empty = error_of(with_waiver("log", "''"))
     assert f":{lines}: " in empty
     assert "waivers.log: string should have at least 1 character" in empty
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_waiver_counts_up_to_its_day_in_every_form(tmp_path: Path, name: str) -> None:
+    def with_waiver(day: object) -> Path:
+        waiver = f"{{'reason': 'later', 'until': {day}}}"
+        text = WAIVERS[name].replace("PROMISE", "log").replace("REASON", waiver)
+        return put(tmp_path, name, FORMS[name] + text)
+
+    today = datetime.date.today()
+    for day in ("'2999-12-31'", f"'{today}'"):
+        contract = read_contract(with_waiver(day))
+        assert str(contract.waivers["log"]) == f"later (until {day[1:-1]})"
+        assert not contract.warnings
+    over = read_contract(with_waiver("'2020-02-29'"))
+    assert over.waivers == {}
+    (warning,) = over.warnings
+    assert "waivers.log: is over since 2020-02-29, so that it counts no more (later)" in warning
+    assert "give it a later date" in warning
+    lines = FORMS[name].count("\n") + 1
+    wrong = error_of(with_waiver("'tomorrow'"))
+    assert f":{lines}: " in wrong
+    assert "waivers.log.until: " in wrong
 
 
 CLASHES = {
