@@ -8,6 +8,7 @@ Data flows from left to right. Each arrow is one plain value, each room a packag
 stands on those below; `make lint` holds the imports to that.
 
     cli, pytest_plugin, suite            the doors: command line, pytest, what suites import
+    pytest_parts                         options, collection, cases and fixtures of the plugin
     commands                             what each command does
     runs                                 steps, cases through a runner, workers, cache, parity
     runners | promises | report | lint   run a case; judge it; show it; look for problems
