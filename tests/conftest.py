@@ -24,10 +24,10 @@ from harness.runners.registry import open_runner
 
 SUITE = Path(__file__).parents[1] / "dummy_training" / "conformance.py"
 NEEDS_ENGINE = ("integration", "smoke")
-# A browser is large, and no test of the rest needs one.
-collect_ignore = [] if shutil.which("chromium") else ["unit/test_browser.py"]
 _MAY_MOUNT = 21
 REQUIRED = os.environ.get("HARNESS_REQUIRE_DOCKER") == "1"
+# A browser is large, and no other test needs one.
+collect_ignore = [] if REQUIRED or shutil.which("chromium") else ["unit/test_browser.py"]
 # What changes how programs speak, and so what tests read of them; some systems set it everywhere.
 _MANNERS = (
     *("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "PYTEST_ADDOPTS"),
