@@ -78,6 +78,7 @@ class StepFile(pytest.File):
 
     def _items(self, source: Source, prefix: str) -> Iterator[CaseItem]:
         from harness.files.settings import settings
+        from harness.runners.fake.fork_server import start_template
         from harness.runs.choice import choose
         from harness.runs.faults import Faults, find_faults_with
         from harness.runs.step import StepRef, load
@@ -89,6 +90,8 @@ class StepFile(pytest.File):
             default_level=settings(self.config.rootpath).level,
             timeout=self.config.getoption("--harness-timeout"),
         )
+        if self.config.getoption("--harness-runner") in (None, "fake"):
+            start_template()
         step = load(ref)
         choice = choose(ref, runner_options(self.config))
         faults = Faults()
