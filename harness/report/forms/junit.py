@@ -1,24 +1,23 @@
-"""JUnit XML: a test suite for each step, a test case for each case."""
+"""JUnit XML: a test suite for each step, a test case for each case.
+
+What XML cannot hold does not print either, and is escaped.
+"""
 
 from __future__ import annotations
-
-import re
 
 import junitparser
 
 from harness.cases.case import Finding, Result
 from harness.errors import HarnessError
+from harness.files.shown import shown
 from harness.report import Run, Summary
-
-# What XML 1.0 cannot hold, not even as a reference.
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(run: Run) -> str:
     """The XML document; a case that was not proven is `skipped`, with the reason."""
     document = junitparser.JUnitXml("harness check")
     for summary in run.summaries:
-        suite = junitparser.TestSuite(_text(summary.plan.step))
+        suite = junitparser.TestSuite(shown(summary.plan.step))
         suite.add_testcases([_test_case(summary, one) for one in summary.results])
         suite.add_testcases(
             [_not_run(summary, one, why) for one, why in summary.plan.unproven.items()]
@@ -35,31 +34,31 @@ def junit(run: Run) -> str:
 
 
 def _test_case(summary: Summary, result: Result) -> junitparser.TestCase:
-    case = junitparser.TestCase(_text(result.case), classname=_text(summary.plan.step))
+    case = junitparser.TestCase(shown(result.case), classname=shown(summary.plan.step))
     case.time = round(result.seconds, 4)
     errors = [one for one in result.findings if one.severity == "error"]
     if errors:
-        failure = junitparser.Failure(_text(f"{errors[0].promise}: {errors[0].key}"))
-        failure.text = _text("\n\n".join(map(_described, errors)))
+        failure = junitparser.Failure(shown(f"{errors[0].promise}: {errors[0].key}"))
+        failure.text = shown("\n\n".join(map(_described, errors)))
         case.result = [failure]
     elif result.unproven:
-        case.result = [junitparser.Skipped(_text(f"not proven: {result.unproven}"))]
+        case.result = [junitparser.Skipped(shown(f"not proven: {result.unproven}"))]
     if result.stderr_tail:
-        case.system_err = _text(result.stderr_tail)
+        case.system_err = shown(result.stderr_tail)
     return case
 
 
 def _error(error: HarnessError) -> junitparser.TestCase:
-    case = junitparser.TestCase(_text(error.what.splitlines()[0]), classname="harness")
-    told = junitparser.Error(_text(error.what))
-    told.text = _text(f"{error.what}\n{error.hint}")
+    case = junitparser.TestCase(shown(error.what.splitlines()[0]), classname="harness")
+    told = junitparser.Error(shown(error.what))
+    told.text = shown(f"{error.what}\n{error.hint}")
     case.result = [told]
     return case
 
 
 def _not_run(summary: Summary, case_id: str, reason: str) -> junitparser.TestCase:
-    case = junitparser.TestCase(_text(case_id), classname=_text(summary.plan.step))
-    case.result = [junitparser.Skipped(_text(f"not proven: {reason}"))]
+    case = junitparser.TestCase(shown(case_id), classname=shown(summary.plan.step))
+    case.result = [junitparser.Skipped(shown(f"not proven: {reason}"))]
     return case
 
 
@@ -68,7 +67,3 @@ def _described(finding: Finding) -> str:
         f"{finding.promise}: {finding.key}: {finding.where}\n"
         f"expected {finding.expected}\ngot      {finding.got}"
     )
-
-
-def _text(text: str) -> str:
-    return _NOT_IN_XML.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
