@@ -65,8 +65,12 @@ def undeclared_words(subject: Subject) -> Iterator[Problem]:
         for one in declared
     )
     count += not subject.script.script.suffix
+    if any(one.source == "argv" and not one.position for one in subject.facts.arguments):
+        # The script looks for flags among its words, and those are told by their names.
+        return
     for one in subject.facts.arguments:
-        if one.position > count and subject.counts(one.place, one.reached):
+        is_own = one.position > count and not is_of_platform(one)
+        if is_own and subject.counts(one.place, one.reached):
             message = f"the argument {one.names[0]} is not declared by the contract"
             fix = "declare it under arguments, as positional"
             yield subject.problem("STEP301", message, fix, one.place)

@@ -13,7 +13,6 @@ from harness.lint.problem import Problem
 from harness.lint.subject import Subject
 from harness.lint.syntax import Function, Syntax
 from harness.reading.facts import READING, WRITING, PathUse
-from harness.reading.values import Place
 from harness.worlds.tree import is_under
 
 # Names of variables whose values are secrets.
@@ -74,7 +73,7 @@ def stamped_outputs(subject: Subject) -> Iterator[Problem]:
         return
     removed = {one.path for one in subject.facts.paths if one.use == "remove"}
     moves = _moves(subject)
-    seen: set[Place] = set()
+    seen: set[object] = set()
     found = [
         (one.function, _moved(one.path, moves), one.place, True) for one in subject.facts.stamps
     ]
@@ -87,11 +86,13 @@ def stamped_outputs(subject: Subject) -> Iterator[Problem]:
         output = next(
             (one for one in subject.contract.outputs.values() if is_under(path, one.path)), None
         )
-        if output is None or path in removed or place in seen or _is_volatile(output, path):
+        # All that lies in a folder with such a name has it from there.
+        key: object = place if is_content else (function, output and output.path)
+        if output is None or path in removed or key in seen or _is_volatile(output, path):
             continue
         if not is_content and any("*" in one for one in output.files):
             continue
-        seen.add(place)
+        seen.add(key)
         what = "is written into" if is_content else "names"
         message = f"{function}() {what} {path}, which is another in each run"
         fix = "take it from the job, name it under volatile, or waive repeatable in the contract"

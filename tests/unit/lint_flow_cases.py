@@ -280,6 +280,10 @@ FLOW: list[tuple[str, str, list[Change]]] = [
 SOUND: list[tuple[str, list[Change]]] = [
     ("a word", list(WORDS)),
     ("the script's own name", [*WORDS, body("log.info(sys.argv[0])")]),
+    (
+        "a folder for trials",
+        [*WORDS, body("at = sys.argv[2] if len(sys.argv) > 2 else str(EVENTS)", "os.listdir(at)")],
+    ),
     ("words of flags", [body("log.info(sys.argv[2])")]),
     ("by vars", [STRICT, DECLARES_CAP, CAP, body("log.info('%d', vars(options)['cap'])")]),
     ("by vars and stars", [STRICT, DECLARES_CAP, CAP, body("print(dict(**vars(options)))")]),
