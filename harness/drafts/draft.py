@@ -200,7 +200,9 @@ def _is_required(facts: Facts, folder: str, entry: Folder) -> bool | None:
         return None
     uses = (one for one in facts.paths if one.reached and is_under(one.path, folder))
     reads = [one for one in uses if one.use != "test" and not one.passed]
-    return True if any(one.certain and not one.caught for one in reads) else None
+    # A pattern is filled with what is there, which may be nothing.
+    sure = (one.certain and not one.caught and not (one.exact and "*" in one.path) for one in reads)
+    return True if any(sure) else None
 
 
 def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:

@@ -105,6 +105,8 @@ _STANDARD: Mapping[str, tuple[Use, ...]] = {
     "os.path.getmtime": ("test",),
     "tempfile.mkdtemp": (),
 }
+# They find nothing in a folder that is not there, and go on.
+_WITHOUT_FAILURE = ("os.walk", "os.fwalk", "glob.glob", "glob.iglob")
 # What functions put behind the name of the file that they write.
 _ENDINGS = {"numpy.save": ".npy", "numpy.savez": ".npz", "numpy.savez_compressed": ".npz"}
 _ARCHIVES = {"tar": ".tar", "gztar": ".tar.gz", "bztar": ".tar.bz2", "xztar": ".tar.xz"}
@@ -284,8 +286,10 @@ class Library(Containers):
         self.note_written(last, (*given, *named.values()), node)
         uses = _STANDARD.get(name)
         if uses is not None:
+            self.branches += name in _WITHOUT_FAILURE
             for value, use in zip((*given, *named.values()), uses, strict=False):
                 self.use_path(value, use, node)
+            self.branches -= name in _WITHOUT_FAILURE
             return self._listed(name, given)
         if last in _TEMPORARY:
             folder = call.at(2, "dir") if last != "NamedTemporaryFile" else None

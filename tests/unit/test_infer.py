@@ -333,3 +333,25 @@ def test_what_others_write_and_how_values_are_read_is_drafted(tmp_path: Path) ->
     }
     assert drafted.arguments["depth"] == Argument(type="int")
     assert (tmp_path / "contract.yaml").read_text().count("# check: a hyperparameter") == 1
+
+
+LISTINGS = """
+import os
+from pathlib import Path
+
+BASE = "/opt/ml/processing/input"
+rows = [path.read_text() for path in sorted(Path(BASE, "found").glob("*.txt"))]
+rows += [name for _, _, names in os.walk(BASE + "/walked") for name in names]
+rows += os.listdir(BASE + "/listed")
+Path("/opt/ml/processing/output/a/a.txt").write_text(str(rows))
+"""
+
+
+def test_a_folder_that_may_be_missing_is_asked_about(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(LISTINGS)
+    infer(tmp_path / "step.py")
+    text = (tmp_path / "contract.yaml").read_text()
+    asked = [
+        one for one in ("found", "walked", "listed") if f"  {one}:\n    required: true  #" in text
+    ]
+    assert asked == ["found", "walked"]
