@@ -271,6 +271,6 @@ def _sdk() -> _Version2 | _Version3:
         major = int(version("sagemaker").partition(".")[0])
     except PackageNotFoundError:
         raise ImportError(
-            "the SageMaker Python SDK is not installed: pip install 'step-harness[sdk]'"
+            "the SageMaker Python SDK is not installed: pip install 'sagemaker>=2.240,<4'"
         ) from None
     return _Version2() if major < 3 else _Version3()

@@ -34,7 +34,7 @@ def watch(arguments: tuple[str, ...]) -> None:
     except ImportError:
         raise WrongUse(
             "harness watch needs the package watchfiles",
-            "install it where the harness is: pip install watchfiles",
+            "install it where the harness is: pip install 'watchfiles>=0.21'",
         ) from None
 
     asked = check.make_context("check", list(arguments), default_map=dict(default_map("check")))

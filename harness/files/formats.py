@@ -193,7 +193,9 @@ def is_number(cell: str) -> bool:
 def parquet(data: bytes) -> Any:
     """The pyarrow table of a Parquet file; raises `Malformed` and `MissingLibrary`."""
     if find_spec("pyarrow") is None:
-        raise MissingLibrary("pyarrow is not installed: pip install 'step-harness[tables]'")
+        raise MissingLibrary(
+            "pyarrow is not installed where the harness is: pip install 'pyarrow>=15'"
+        )
     import pyarrow
     from pyarrow import parquet as files
 

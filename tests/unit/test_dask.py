@@ -290,4 +290,4 @@ def test_without_dask_the_error_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "distributed.py").write_text("raise ImportError('No module named distributed')")
     done = check(str(COPIER), "--executor", "dask://host:1", PYTHONPATH=str(tmp_path))
     assert done.returncode == 3
-    assert "pip install 'step-harness[dask]'" in done.stderr
+    assert "pip install 'distributed>=2024.8'" in done.stderr

@@ -38,7 +38,7 @@ def connected() -> Iterator[docker.DockerClient]:
     except ImportError as error:
         raise RunnerUnavailable(
             f"the container runner is not installed: {error}",
-            "pip install 'step-harness[container]'",
+            "install it where the harness is: pip install 'testcontainers>=4.15'",
         ) from None
     if reason := _connection_failure():
         raise RunnerUnavailable(
@@ -111,7 +111,7 @@ def ensure_image(client: docker.DockerClient, image: str) -> None:
     except docker.errors.DockerException as error:
         raise RunnerUnavailable(
             f"the image {image!r} is not here and cannot be pulled: {reason_of(error)}",
-            "name another with --image or HARNESS_IMAGE; `make image` makes one",
+            "name another with --image or HARNESS_IMAGE: any with python3 will do, 3.8 or newer",
         ) from None
 
 

@@ -35,7 +35,8 @@ def connected(address: str) -> Iterator[DaskExecutor]:
         import distributed
     except ImportError as error:
         raise WorkersFailed(
-            f"Dask is not installed: {error}", "pip install 'step-harness[dask]'"
+            f"Dask is not installed: {error}",
+            "install it where the harness is: pip install 'distributed>=2024.8'",
         ) from None
     for name in ("distributed", "distributed.client"):
         # The errors raised here say the same.
