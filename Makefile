@@ -13,7 +13,7 @@ ARGS ?=
 SDK_CASES := code_models=absent and model_beside=absent and code_hyperparams=absent \
   and hyperparameters_beside=absent and (embedded=none or embedded=root) \
   and (job=processing or model_channel=present and not hyperparameters_channel=empty) \
-  or circumstance=own-mounts or circumstance=other-folder
+  or circumstance=own-mounts or circumstance=lang-c
 PIP_OPTIONS ?=
 
 .DEFAULT_GOAL := help

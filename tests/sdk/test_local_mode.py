@@ -86,6 +86,8 @@ def test_jobs_are_judged_as_cases(tmp_path: Path, runner: LocalModeRunner) -> No
     result = prove(ref, runner, "circumstance=umask-077")
     assert result.unproven == "no job: it has another user or umask"
     assert result.unproven_severity == "warning"
+    case, _ = load(ref).matrix.case("circumstance=other-folder")
+    assert runner.run(case).unproven == "no job: no such folder"
     case, _ = load(ref).matrix.case("circumstance=sigterm-at-50-percent")
     assert isinstance(case.interrupt, Interrupt)
     assert runner.run(case).unproven == "no job: it is interrupted"

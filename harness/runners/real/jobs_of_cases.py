@@ -16,6 +16,7 @@ _PROCESSING_CONFIG = "/opt/ml/config/processingjobconfig.json"
 _CONFIG_FOLDERS = ("/opt/ml/config", "/opt/ml/input/config")
 _TRAINING_CODE = "/opt/ml/code"
 _USUAL_UMASK = 0o022
+_IN_EVERY_IMAGE = ("/", "/tmp")
 # Starts a program in a folder, as the first process.
 _IN_FOLDER = ("/bin/sh", "-c", 'cd "$0" && exec "$@"')
 _CLUSTER = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1}
@@ -50,7 +51,7 @@ def reason_against(case: Case) -> str:
         (any(one.size is not None for one in case.mounts), "it has a full disk"),
         (case.reversed_listing, "folders list their entries in another order"),
         (case.is_other_program, "its script is not in Python"),
-        (case.cwd not in case.tree and not case.relative and case.cwd != "/", "no such folder"),
+        (not case.relative and not _has_folder(case, case.cwd), "no such folder"),
         (
             not is_processing and case.script_folder != _TRAINING_CODE,
             f"the code of a training job is in {_TRAINING_CODE}",
@@ -59,6 +60,14 @@ def reason_against(case: Case) -> str:
         if is_so:
             return reason
     return _reason_against_tree(case)
+
+
+def _has_folder(case: Case, folder: str) -> bool:
+    """Whether the container of a job has a folder: of its image, or within what is mounted."""
+    mounted = (*_given(case).values(), *case.tree.request.outputs) if case.tree.job else ()
+    return folder in _IN_EVERY_IMAGE or (
+        folder in case.tree and any(is_under(folder, one) for one in mounted)
+    )
 
 
 def _reason_against_tree(case: Case) -> str:
