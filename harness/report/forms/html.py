@@ -34,7 +34,7 @@ class Line:
 
 @dataclass(frozen=True)
 class MemberView:
-    """A member of an archive that is not as expected: what was expected of it, and what is there."""
+    """A member of an archive that is not as expected: what was expected, and what is there."""
 
     name: str
     expected: str
