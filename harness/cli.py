@@ -70,6 +70,9 @@ def cli(context: click.Context) -> None:
 for _command in _COMMANDS:
     cli.add_command(_command)
 
+# The signals that were to stop this process.
+_signals: list[int] = []
+
 
 def main() -> None:
     """The entry point: maps every error to its exit code."""
@@ -110,8 +113,7 @@ def _run() -> int:
         say(f"Error: {error.format_message()}")
         return Exit.WRONG_USE
     except (click.Abort, KeyboardInterrupt):
-        say("harness: stopped; nothing is left running")
-        return Exit.INTERRUPTED
+        return _stopped()
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -121,13 +123,22 @@ def _run() -> int:
         print_errors([HarnessError("there is not enough memory", "free some, or try fewer cases")])
         return Exit.WRONG_USE
     except Exception as error:
+        if _signals:
+            # Libraries turn the interrupt into errors of their own.
+            return _stopped()
         if surroundings.shows_tracebacks():
             raise
         print_errors([surroundings.defect(error)])
         return Exit.WRONG_USE
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
+def _stopped() -> int:
+    say("harness: stopped; nothing is left running")
+    return Exit.INTERRUPTED
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _signals.append(number)
     raise KeyboardInterrupt
 
 

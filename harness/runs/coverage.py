@@ -89,7 +89,7 @@ def open_coverage() -> Coverage:
     except ImportError:
         raise WrongUse(
             "--cov needs coverage.py, which is not installed",
-            "pip install 'step-harness[cov]'",
+            "pip install 'coverage>=7.4'",
         ) from None
     try:
         return coverage.Coverage()

@@ -190,7 +190,7 @@ def test_coverage_py_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "coverage", None)
     found = check(tmp_path, "--cov")
     assert isinstance(found.exception, HarnessError)
-    assert "pip install 'step-harness[cov]'" in str(found.exception)
+    assert "pip install 'coverage>=7.4'" in str(found.exception)
 
 
 @pytest.mark.parametrize("other", [("--cache",), ("--executor", "dask://localhost:1")])

@@ -46,7 +46,8 @@ def test_without_its_suite_a_suite_is_derived(tmp_path: Path) -> None:
     ref = StepRef(tmp_path / "word_count")
     matrix = load(ref).matrix
     assert matrix.ids[:3] == ("data=absent", "data=empty", "data=present")
-    assert [prove(ref, FakeRunner(), one).findings for one in matrix.ids] == [()] * 18
+    assert len(matrix.ids) >= 18
+    assert {prove(ref, FakeRunner(), one).findings for one in matrix.ids} == {()}
 
 
 @pytest.mark.parametrize("name", ["Word", "1st", "word-count", "word count", "wörter"])
