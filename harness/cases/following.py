@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from harness.cases.case import Case, Outcome
 from harness.cases.observed import Query
-from harness.worlds.tree import Entry, Tree, is_under
+from harness.worlds.tree import Entry, Tree, is_under, parents
 
 T = TypeVar("T")
 # The variables that the interpreter and the C library read beneath the script.
@@ -35,6 +35,8 @@ class World:
         kind, name = query
         if kind == "stat":
             return _shown(self._entries.get(name))
+        if kind == "lookup":
+            return self._found(name)
         if kind == "read":
             entry = self._entries.get(name)
             return None if entry is None else entry.data
@@ -48,6 +50,20 @@ class World:
         if kind == "variable":
             return self._environment.get(name)
         return tuple(sorted(self._environment.items()))
+
+    def _found(self, path: str) -> Hashable:
+        """What a lookup of a path comes to: what is there, nothing, or what stops it on the way."""
+        rights: list[Hashable] = []
+        for folder in parents(path):
+            entry = self._entries.get(folder)
+            if entry is None:
+                return None, *rights
+            if entry.kind != "directory":
+                return folder, _shown(entry)
+            # The user root may pass through every folder.
+            if self._case.user:
+                rights.append((entry.mode, entry.uid, entry.gid))
+        return _shown(self._entries.get(path)), *rights
 
 
 def _shown(entry: Entry | None) -> Hashable:

@@ -26,7 +26,7 @@ def undeclared(contract: Contract, case: Case, queries: Collection[Query]) -> It
     declared = (*input_folders(contract, case), *contract.output_folders, *contract.scratch)
     found: set[str] = set()
     for kind, path in queries:
-        if kind not in ("stat", "read", "list") or path == job.channels:
+        if kind not in ("stat", "lookup", "read", "list") or path == job.channels:
             continue
         if not is_under(path, job.channels):
             continue
@@ -39,7 +39,7 @@ def undeclared(contract: Contract, case: Case, queries: Collection[Query]) -> It
 
 def never_read(contract: Contract, case: Case, queries: Collection[Query]) -> Iterator[str]:
     """Each input that no run has looked at, by its own name or in a list of the folder it is in."""
-    paths = [path for kind, path in queries if kind in ("stat", "read", "list", "tree")]
+    paths = [path for kind, path in queries if kind in ("stat", "lookup", "read", "list", "tree")]
     lists = [path for kind, path in queries if kind in ("list", "tree")]
     script = case.script_folder
     for name, one in contract.inputs.items():

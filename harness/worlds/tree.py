@@ -131,7 +131,7 @@ class Tree:
         """A tree that also holds `entry` at `path`; missing parents become directories."""
         clean = _absolute(path)
         entries = dict(self.entries)
-        for parent in _parents(clean):
+        for parent in parents(clean):
             entries.setdefault(parent, DIRECTORY)
         entries[clean] = entry
         return replace(self, entries=entries)
@@ -212,7 +212,7 @@ class Tree:
         link names must come first.
         """
         links = {path for path, entry in self.entries.items() if entry.kind == "symlink"}
-        if any(parent in links for path in self.entries for parent in _parents(path)):
+        if any(parent in links for path in self.entries for parent in parents(path)):
             yield from self
             return
         children: dict[str, list[str]] = {}
@@ -302,7 +302,8 @@ def _absolute(path: str) -> str:
     return "/" + posixpath.normpath(path).lstrip("/")
 
 
-def _parents(path: str) -> Iterator[str]:
+def parents(path: str) -> Iterator[str]:
+    """The folders above a path, from the top."""
     parts = path.strip("/").split("/")[:-1]
     for count in range(1, len(parts) + 1):
         yield "/" + "/".join(parts[:count])

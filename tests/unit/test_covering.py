@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +100,74 @@ def test_what_the_script_does_not_see_changes_nothing(
     source: str, least: int, tmp_path: Path
 ) -> None:
     assert covered(source, tmp_path) >= least
+
+
+# What may be at a path where a file is expected, which a script that asks for it need not tell.
+FIRST: Mapping[str, Callable[[Tree], Tree]] = {
+    "absent": lambda tree: tree,
+    "empty": lambda tree: tree.with_directory(f"{INPUT}/first"),
+    "another file": lambda tree: tree.with_file(f"{INPUT}/first/b.csv", b"3"),
+    "a file in place of the folder": lambda tree: tree.with_file(f"{INPUT}/first", b""),
+    "a folder that nobody may enter": lambda tree: tree.with_directory(f"{INPUT}/first", mode=0),
+    "the file": lambda tree: tree.with_file(f"{INPUT}/first/a.csv", b"1"),
+    "the file beside another": lambda tree: tree.with_files(
+        f"{INPUT}/first", {"a.csv": b"1", "b.csv": b"3"}
+    ),
+    "the file through a link": lambda tree: tree.with_symlink(
+        f"{INPUT}/first", "/opt/ml/other"
+    ).with_file("/opt/ml/other/a.csv", b"1"),
+    "a link to the file": lambda tree: tree.with_symlink(
+        f"{INPUT}/first/a.csv", "/opt/ml/other/a.csv"
+    ).with_file("/opt/ml/other/a.csv", b"1"),
+    "a link to nothing": lambda tree: tree.with_symlink(f"{INPUT}/first/a.csv", "/opt/ml/none"),
+}
+ASK = (
+    WRITE.replace("write(value):", "write(value=None):")
+    + f"""
+FILE = INPUT / "first/a.csv"
+def told(function):
+    try:
+        write(function())
+    except OSError as error:
+        write((error.errno, error.filename))
+"""
+)
+
+
+@pytest.mark.parametrize("user", [0, 1234])
+@pytest.mark.parametrize(
+    ("source", "least"),
+    [
+        # Absent, empty, with another file or one that cannot be entered: it is not there.
+        ("told(FILE.exists)", 4),
+        ("told(lambda: os.path.isfile(FILE))", 4),
+        ("told(lambda: FILE.stat().st_size)", 4),
+        ("told(FILE.read_text)", 4),
+        ("told(lambda: open(str(FILE)).read())", 4),
+        # Of the folder itself more is seen.
+        ("told((INPUT / 'first').is_dir)", 0),
+        ("told(lambda: [FILE.exists(), sorted(os.listdir(INPUT / 'first'))])", 0),
+        # What is made there depends on the folder.
+        ("told(lambda: [FILE.exists(), FILE.write_text('2')])", 0),
+        ("told(lambda: [FILE.exists(), os.mkdir(FILE)])", 0),
+        ("told(lambda: [FILE.exists(), os.rename(INPUT / 'first', OUTPUT / 'all')])", 0),
+        ("os.chdir(INPUT); told(lambda: open('first/a.csv').read())", 4),
+    ],
+)
+def test_the_folders_on_the_way_to_a_file_are_not_seen(
+    source: str, least: int, user: int, tmp_path: Path
+) -> None:
+    tree = Tree.for_job(PROCESSING).with_directory(INPUT, mode=0o777)
+    tree = tree.with_directory(OUTPUT, mode=0o777)
+    runner, plain, number = CoveringRunner(FakeRunner(), tmp_path), FakeRunner(), 0
+    for name, edit in FIRST.items():
+        case = replace(case_of(ASK + source, edit(tree)), id=name, user=user)
+        outcome = runner.run(case)
+        if outcome.follows:
+            number += 1
+            assert seen(outcome) == seen(plain.run(case)), (name, outcome.follows)
+    # Another user is told of the rights of the folders, too.
+    assert number >= (least if user == 0 else 0)
 
 
 FEW = {name: CHOICES[name] for name in ("absent", "present")}

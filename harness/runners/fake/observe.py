@@ -24,6 +24,7 @@ from pyfakefs.fake_filesystem import FakeFilesystem
 
 from harness.cases.observed import Kind, Observations, Query
 from harness.runners.fake import clock
+from harness.runners.fake.lookups import Lookups
 
 # The folders of the code that makes the fake world, and of Python's own library.
 _OWN = tuple(os.path.dirname(os.path.dirname(one)) + "/" for one in (__file__, helpers.__file__))
@@ -86,11 +87,13 @@ class Observer:
         self._stream = random.Random(0)
         self._started = 0.0
         self._watches = False
+        self._lookups = Lookups(self.see)
 
     def watch(self, fs: FakeFilesystem) -> None:
         """Begin, when the tree has been made and nothing of the script has run."""
         self._started = _REAL["time"]()
         self._watch_folder(fs.root_dir, "")
+        self._lookups.watch()
         self._watch_contents()
         self._watch_attributes()
         self._watch_disk()
@@ -144,14 +147,14 @@ class Observer:
             self._nodes.append(node)
             if isinstance(node, FakeDirectory):
                 self._watch_folder(node, f"{path}/{name}")
-        folder._entries = _Entries(folder.entries, path, self.see)
+        folder._entries = _Entries(folder.entries, path, self._lookups.see)
 
     def _watch_contents(self) -> None:
         original: Any = FakeFile.byte_contents
 
         def byte_contents(node: FakeFile) -> bytes | None:
             if (path := self._paths.get(id(node))) is not None:
-                self.see("read", path)
+                self._lookups.see("read", path)
             return original.fget(node)  # type: ignore[no-any-return]
 
         FakeFile.byte_contents = property(byte_contents)  # type: ignore[assignment,method-assign]
