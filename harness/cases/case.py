@@ -117,7 +117,7 @@ class Case:
     @property
     def script_folder(self) -> str:
         """The folder of the entry point."""
-        return str(PurePosixPath(self.script).parent)
+        return posixpath.dirname(self.script)
 
     @property
     def import_folder(self) -> str:

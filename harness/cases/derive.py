@@ -120,8 +120,10 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
 
         return edit_usual
 
+    names = {name: tuple(names_of_input(job, name, one)) for name, one in contract.inputs.items()}
+
     def expect(case: Case) -> Expectation:
-        expected = _expected(job, contract, case.choices)
+        expected = _expected(contract, case.choices, names)
         others = [name for name, choice in usual.items() if case.choices[name] != choice]
         if expected.exit_code != 0 or len(others) != 1:
             return expected
@@ -233,7 +235,10 @@ def _job_request(
     return request, missing[0] if missing else ""
 
 
-def _expected(job: Job, contract: Contract, choices: Mapping[str, str]) -> Expectation:
+def _expected(
+    contract: Contract, choices: Mapping[str, str], names: Mapping[str, Sequence[str]]
+) -> Expectation:
+    """What the contract says of these choices; `names` maps an input to all that names it."""
     inputs = [
         name for name, one in contract.inputs.items() if one.required and choices[name] in _MISSING
     ]
@@ -245,15 +250,15 @@ def _expected(job: Job, contract: Contract, choices: Mapping[str, str]) -> Expec
         success = Expectation(holds=holds, explained=False)
         # The contract does not say what an optional input means that is mounted and empty.
         empty = [name for name in contract.inputs if choices[name] == "empty"]
-        refusal = _failure(("input",), empty, _names_of(job, contract, empty)) if empty else None
+        refusal = _failure(("input",), empty, _of_all(empty, names)) if empty else None
         return replace(success, otherwise=refusal)
-    patterns = [*_names_of(job, contract, inputs), *map(names_of_variable, variables)]
+    patterns = [*_of_all(inputs, names), *map(names_of_variable, variables)]
     kinds = (*(("input",) if inputs else ()), *(("variable",) if variables else ()))
     return _failure(kinds, (*inputs, *variables), patterns)
 
 
-def _names_of(job: Job, contract: Contract, inputs: Sequence[str]) -> list[str]:
-    return [one for name in inputs for one in names_of_input(job, name, contract.inputs[name])]
+def _of_all(inputs: Sequence[str], names: Mapping[str, Sequence[str]]) -> list[str]:
+    return [one for name in inputs for one in names[name]]
 
 
 def _varied(contract: Contract, choices: Mapping[str, str]) -> Iterator[str]:

@@ -27,8 +27,7 @@ Edit = Callable[[Case], Case]
 Change = Callable[[Case, Expectation], tuple[Case, Expectation]]
 
 
-# Of a matrix; and of the combinations that are looked at, of which few may be possible.
-MAX_CASES = 100_000
+# Of those that are looked at for a matrix, of which few may be possible.
 MAX_COMBINATIONS = 1_000_000
 # In search of the usual case, which is among the first of them.
 _MAX_TRIED = 100_000
@@ -111,18 +110,19 @@ class Matrix:
         self._origin = origin
         self._circumstances: dict[str, Change] = {}
         self._unlisted = unlisted
-        self._choices: dict[str, Mapping[str, str]] = {}
+        # Of each case of the product, the choice of every axis: there may be many.
+        self._picked: dict[str, tuple[str, ...]] = {}
         self._beside: dict[str, Mapping[str, str]] = {}
         self._special: dict[str, Special] = {}
         self.unproven: dict[str, str] = {}
         # Those of one id are asked for several times in a row.
         self._built: dict[str, tuple[Case, Expectation]] = {}
+        # The last case after the edit of each axis, with its choice.
+        self._steps: list[tuple[str, Case]] = []
         self.usual = ""
         with self._errors_of_suite():
             for choices in _combinations(suite, pairwise):
                 self._add(choices)
-                if len(self._choices) + len(self.unproven) > MAX_CASES:
-                    raise _too_many(suite)
         for special in suite.special:
             name = f"special={special.name}"
             if name in self._special or name in self.unproven:
@@ -133,7 +133,7 @@ class Matrix:
                 self._special[name] = special
         with self._errors_of_suite():
             self.usual = self._find_usual()
-            if usual := self._choices.get(self.usual):
+            if usual := self._choices_of(self.usual):
                 for axis in suite.axes:
                     for choice in axis.alone:
                         self._add({**usual, axis.name: choice})
@@ -152,7 +152,14 @@ class Matrix:
         if reason := self._suite.unproven(choices):
             self.unproven[id_of(choices)] = reason
         else:
-            self._choices[id_of(choices)] = choices
+            self._picked[id_of(choices)] = tuple(choices.values())
+
+    def _choices_of(self, case_id: str) -> Mapping[str, str] | None:
+        """The choice of each axis in a case of the product; None for another case."""
+        picked = self._picked.get(case_id)
+        if picked is None:
+            return self._beside.get(case_id)
+        return dict(zip((axis.name for axis in self._suite.axes), picked, strict=True))
 
     @property
     def start(self) -> Case:
@@ -162,7 +169,11 @@ class Matrix:
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids of all cases that can be run: product, special cases, circumstances."""
-        return (*self._choices, *self._special, *self._circumstances)
+        return (*self._picked, *self._special, *self._circumstances)
+
+    def lists(self, case_id: str) -> bool:
+        """Whether this is the id of a case that can be run."""
+        return any(case_id in one for one in (self._picked, self._special, self._circumstances))
 
     def case(self, case_id: str) -> tuple[Case, Expectation]:
         """The case with this id, and its expectation; raises `WrongUse` when there is none."""
@@ -182,14 +193,14 @@ class Matrix:
             if special := self._special.get(case_id):
                 start = replace(self._suite.start, id=case_id)
                 return _with_arguments(_edited(start, special.edit)), special.expected
-            choices = self._choices.get(case_id) or self._beside.get(case_id)
+            choices = self._choices_of(case_id)
             if choices is None:
                 raise unknown_case(case_id, self.ids)
             return self._product_case(choices)
 
     def has(self, case_id: str) -> bool:
         """Whether there is a case with this id, listed or not."""
-        is_listed = case_id in self.ids or case_id in self._beside
+        is_listed = self.lists(case_id) or case_id in self._beside
         return is_listed or self._find_unlisted(case_id) is not None
 
     def _find_unlisted(self, case_id: str) -> Change | None:
@@ -197,15 +208,37 @@ class Matrix:
         return self._unlisted(name) if kind == "circumstance" and self.usual else None
 
     def _product_case(self, choices: Mapping[str, str]) -> tuple[Case, Expectation]:
-        case = replace(self._suite.start, id=id_of(choices), choices=choices)
-        for axis in self._suite.axes:
-            choice = choices[axis.name]
-            edit = axis.alone.get(choice) or axis.beside.get(choice) or axis.choices[choice]
-            case = _edited(case, edit)
+        case = replace(self._edited_start(choices), id=id_of(choices), choices=choices)
         expected = _checked(
             self._suite.expect(case), Expectation, "the function", self._suite.expect
         )
         return _with_arguments(case), expected
+
+    def _edited_start(self, choices: Mapping[str, str]) -> Case:
+        """The start with the edits of all axes.
+
+        The next case has most of them too, those of the first axes. The edits of a suite that a
+        user has written may look at the choices, which are not the same.
+        """
+        if self._origin is not None:
+            self._steps = []
+        names = [axis.name for axis in self._suite.axes]
+        picked = [choices[name] for name in names]
+        known = self._steps
+        same = 0
+        while same < len(known) and known[same][0] == picked[same]:
+            same += 1
+        del known[same:]
+        case = (
+            known[-1][1]
+            if known
+            else replace(self._suite.start, id=id_of(choices), choices=choices)
+        )
+        for axis, choice in [*zip(self._suite.axes, picked, strict=True)][same:]:
+            edit = axis.alone.get(choice) or axis.beside.get(choice) or axis.choices[choice]
+            case = _edited(case, edit)
+            known.append((choice, case))
+        return case
 
     def _errors_of_suite(self) -> AbstractContextManager[None]:
         """Within it, an error of a user's suite names its file and line."""
@@ -220,7 +253,7 @@ class Matrix:
         It is one of the product's cases from then on.
         """
         if self._suite.usual:
-            if self._suite.usual not in (*self._choices, *self._special):
+            if not self.lists(self._suite.usual):
                 self._add_named(self._suite.usual)
             return self._suite.usual
         tried = _all_combinations(self._suite, last_first=True)

@@ -21,6 +21,7 @@ _FRAME = re.compile(r'^.*File ".*", line \d+')
 _EXCEPTION = re.compile(r"^\s*(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Found)\b")
 # A shorter message may occur in any line by chance.
 _MIN_MESSAGE_LENGTH = 10
+_SIGNALS = signal.valid_signals()
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -131,7 +132,7 @@ def error_text(stderr: str) -> str:
 def _fails(evidence: Evidence) -> bool:
     """Whether this is a failure that the script reports itself: no signal, no call."""
     code = evidence.outcome.exit_code or 0
-    is_failure = code > 0 and code - 128 not in signal.valid_signals()
+    is_failure = code > 0 and code - 128 not in _SIGNALS
     return evidence.as_expected and is_failure and evidence.expected.call is None
 
 

@@ -10,6 +10,7 @@ import builtins
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from harness.worlds.tree import is_under
@@ -70,6 +71,8 @@ class Printed:
         return (*raised, *self.lines)
 
 
+# Every promise about messages asks for it, and many cases say the same.
+@lru_cache(maxsize=256)
 def parse(text: str) -> Printed:
     """Split a text into tracebacks and other lines."""
     lines = text.splitlines()

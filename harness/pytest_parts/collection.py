@@ -80,6 +80,7 @@ class StepFile(pytest.File):
         from harness.files.settings import settings
         from harness.runners.fake.fork_server import start_template
         from harness.runs.choice import choose
+        from harness.runs.covering import check_number
         from harness.runs.faults import Faults, find_faults_with
         from harness.runs.step import StepRef, load
 
@@ -93,6 +94,8 @@ class StepFile(pytest.File):
         if self.config.getoption("--harness-runner") in (None, "fake"):
             start_template()
         step = load(ref)
+        name = step.contract.name
+        check_number(name, len(step.matrix.ids), "pytest runs each; `harness check` need not")
         choice = choose(ref, runner_options(self.config))
         faults = Faults()
         if self.config.getoption("--harness-faults"):
@@ -108,7 +111,7 @@ class StepFile(pytest.File):
             choices = dict(one.partition("=")[::2] for one in case_id.split(","))
             item.add_marker(
                 pytest.mark.harness(
-                    step=step.contract.name,
+                    step=name,
                     level=step.level,
                     job=choices.get("job", job.name if job else None),
                     circumstance=choices.get("circumstance"),

@@ -149,6 +149,10 @@ class Report(Protocol):
         """One case has been run and judged."""
         ...
 
+    def cases_judged(self, number: int, failed: int) -> None:
+        """So many cases have been judged so far; each of them is told of when all have been."""
+        ...
+
     def runner_changed(self, note: str) -> None:
         """Another runner runs the cases that follow, or the same one in another way."""
         ...

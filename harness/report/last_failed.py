@@ -30,6 +30,9 @@ class LastFailedReport:
     def case_finished(self, result: Result) -> None:
         """Nothing is written yet."""
 
+    def cases_judged(self, number: int, failed: int) -> None:
+        """Nothing is written before the results are there."""
+
     def runner_changed(self, note: str) -> None:
         """Nothing is written."""
 

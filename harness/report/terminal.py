@@ -49,11 +49,13 @@ class TerminalReport:
         self._failed = 0
         self._done = 0
         self._total = 0
+        # Of cases that are told of later.
+        self._judged = 0
         self._last_line = time.monotonic()
 
     def step_started(self, plan: Plan) -> None:
         """Print what is run, and start the progress bar."""
-        self._total, self._done, self._failed = len(plan.ids), 0, 0
+        self._total, self._done, self._failed, self._judged = len(plan.ids), 0, 0, 0
         self._named, self._started = set(), time.monotonic()
         if self._verbosity < 0:
             return
@@ -87,16 +89,23 @@ class TerminalReport:
             self._print_case(result)
         elif self._verbosity == 0 and self._live and result.failed:
             self._print_new(result)
+        if self._done > self._judged:
+            self._show_progress(self._done, self._failed)
+
+    def cases_judged(self, number: int, failed: int) -> None:
+        """Show the progress."""
+        self._judged = number
+        self._show_progress(number, failed)
+
+    def _show_progress(self, done: int, failed: int) -> None:
         if self._progress is not None:
-            text = f"{self._failed} failed" if self._failed else ""
-            self._progress.update(self._progress.task_ids[0], advance=1, description=text)
+            text = f"{failed} failed" if failed else ""
+            self._progress.update(self._progress.task_ids[0], completed=done, description=text)
         elif self._verbosity == 0 and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            each = (self._last_line - self._started) / self._done
-            left = _duration(each * (self._total - self._done))
-            self._print_line(
-                f"  {self._done}/{self._total} cases, {self._failed} failed, {left} left"
-            )
+            each = (self._last_line - self._started) / done
+            left = _duration(each * (self._total - done))
+            self._print_line(f"  {done}/{self._total} cases, {failed} failed, {left} left")
 
     def _print_case(self, result: Result) -> None:
         """Print a case and its verdict."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.cases.case import Case, Outcome, Result
 from harness.cases.following import start_of
-from harness.errors import RunnerCannot
+from harness.errors import RunnerCannot, WrongUse
 from harness.files.formats import MissingLibrary
 from harness.promises import Evidence
 from harness.promises.usual_outputs import changed, outputs
@@ -30,6 +30,8 @@ _RUNNERS = ("fake", "sandbox")
 WORTH = 50
 # Of the cases that follow from others, so many are run all the same.
 _SAMPLE = 20
+# More are run only where that is asked for.
+MAX_RUNS = 100_000
 _SHARE = 0.01
 _SEED = 0
 
@@ -90,6 +92,16 @@ def _same(evidence: Evidence, first: Outcome, second: Outcome) -> bool:
         return not any(True for _ in changed(old, new))
     except MissingLibrary:
         return False
+
+
+def check_number(step: str, cases: int, reason: str) -> None:
+    """Raise `WrongUse` where so many cases would be run, none of which answers for another."""
+    if cases > MAX_RUNS:
+        raise WrongUse(
+            f"{step} has {cases:,} cases, too many to run each of them: {reason}",
+            "use `harness check --pairwise`, with which every pair of choices is in some case; or "
+            "choose cases with -k or --shard; or run all of them with --exhaustive",
+        )
 
 
 @contextmanager

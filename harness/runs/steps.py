@@ -13,14 +13,15 @@ from harness.cases.observed import Query
 from harness.errors import HarnessError, RunnerCannot, RunnerUnavailable
 from harness.report import Plan, Report, Run, Summary, without_known_worlds
 from harness.runs.choice import Choice
-from harness.runs.covering import can_cover, check_sample, covering, reason_against
+from harness.runs.covering import can_cover, check_number, check_sample, covering, reason_against
 from harness.runs.observed import never_read, undeclared
 from harness.runs.session import Session
 from harness.runs.step import JudgeCase, StepRef, load, prove
 from harness.runs.warm_start import warm_start
 from harness.runs.workers import Workers
 
-_SECONDS_BETWEEN_LINES = 5.0
+# Of so many cases most follow from others, and are judged in groups.
+_MANY, _GROUP = 5_000, 50
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def run_steps(
                     reports,
                     allowed,
                     judge_case,
-                    exhaustive=exhaustive or max_fail is not None,
+                    exhaustive=exhaustive,
                 )
             except (RunnerCannot, RunnerUnavailable) as error:
                 if errors is None or len(step_runs) == 1:
@@ -109,9 +110,16 @@ def _run_step(
         session = Session(step_run.ref, choice.runner, workers, judge_case)
         ids = plan.ids[len(done) :]
         try:
-            if not exhaustive and can_cover(choice.runner, len(ids)):
+            if exhaustive:
+                found = session.run(ids)
+            elif max_fail is not None:
+                check_number(plan.step, len(ids), "with --max-fail each is run")
+                found = session.run(ids)
+            elif can_cover(choice.runner, len(ids)):
                 found = _covered(session, ids, reports)
             else:
+                why = f"of what a case looks at the runner {choice.runner.name} tells nothing"
+                check_number(plan.step, len(ids), why)
                 found = session.run(ids)
             _report_results(found, done, reports, max_fail)
         except RunnerCannot as refusal:
@@ -127,15 +135,20 @@ def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) ->
     """The results, of cases that follow from others without a run, as far as nothing forbids it."""
     name = load(session.ref).contract.name
     if reason := reason_against(session.ref, session.runner, session.workers):
+        check_number(name, len(ids), reason)
         for report in reports:
             report.runner_changed(f"{name}: every case is run: {reason}")
         yield from session.run(ids)
         return
     with covering(session.runner) as runner:
-        results = _with_progress(replace(session, runner=runner).run(ids), len(ids), reports)
+        covered = replace(session, runner=runner)
+        is_long = isinstance(session.workers, int) and len(ids) > _MANY
+        found = covered.run_in_groups(ids, _GROUP) if is_long else covered.run(ids)
+        results = _judged(found, reports)
         looked_at = runner.looked_at()
     sample = check_sample(results, session)
     if sample.other:
+        check_number(name, len(ids), "it is irreproducible")
         for report in reports:
             report.runner_changed(
                 f"{name}: every case is run: it is irreproducible: {len(sample.other)} of "
@@ -153,17 +166,15 @@ def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) ->
     yield from results
 
 
-def _with_progress(found: Iterator[Result], total: int, reports: Sequence[Report]) -> list[Result]:
-    """The results, which are told only when the sample has agreed, with a line now and then."""
+def _judged(found: Iterator[Result], reports: Sequence[Report]) -> list[Result]:
+    """The results, which are told of only when the sample has agreed."""
     results: list[Result] = []
-    failed, told = 0, time.monotonic()
+    failed = 0
     for result in found:
         results.append(result)
         failed += result.failed
-        if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
-            told = time.monotonic()
-            for report in reports:
-                report.runner_changed(f"  {len(results)}/{total} cases, {failed} failed")
+        for report in reports:
+            report.cases_judged(len(results), failed)
     return results
 
 

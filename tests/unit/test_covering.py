@@ -123,7 +123,7 @@ FIRST: Mapping[str, Callable[[Tree], Tree]] = {
 }
 ASK = (
     WRITE.replace("write(value):", "write(value=None):")
-    + f"""
+    + """
 FILE = INPUT / "first/a.csv"
 def told(function):
     try:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness.cases.case import Result
+from harness.errors import WrongUse
 from harness.report import Plan, Run, Summary
 from harness.runners.covering import CoveringRunner
 from harness.runners.fake.runner import FakeRunner
-from harness.runs import covering
+from harness.runs import covering, steps
 from harness.runs.choice import RunnerOptions, choose
 from harness.runs.observed import never_read, undeclared
 from harness.runs.step import StepRef, load, prove
@@ -73,6 +74,7 @@ class Lines:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.judged: list[tuple[int, int]] = []
 
     def step_started(self, plan: Plan) -> None: ...
     def case_finished(self, result: Result) -> None: ...
@@ -80,11 +82,20 @@ class Lines:
     def run_stopped(self) -> None: ...
     def run_finished(self, run: Run) -> None: ...
 
+    def cases_judged(self, number: int, failed: int) -> None:
+        self.judged.append((number, failed))
+
     def runner_changed(self, note: str) -> None:
         self.lines.append(note)
 
 
-def checked(ref: StepRef, monkeypatch: pytest.MonkeyPatch) -> tuple[Sequence[Result], list[str]]:
+def checked(
+    ref: StepRef,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    max_fail: int | None = None,
+    exhaustive: bool = False,
+) -> tuple[Sequence[Result], list[str]]:
     """The results of all cases but those of circumstances, and what is told."""
     monkeypatch.setattr(covering, "WORTH", 10)
     monkeypatch.setattr(covering, "_SAMPLE", 4)
@@ -92,8 +103,10 @@ def checked(ref: StepRef, monkeypatch: pytest.MonkeyPatch) -> tuple[Sequence[Res
     plan = Plan("step", "fake", ids, len(ids), ())
     lines = Lines()
     run = StepRun(ref, plan, choose(ref, RunnerOptions("fake")))
-    (summary,) = run_steps([run], 1, [lines], exhaustive=False)
+    (summary,) = run_steps([run], 1, [lines], max_fail, exhaustive=exhaustive)
     assert [one.case for one in summary.results] == list(ids)
+    if any(one.follows for one in summary.results):
+        assert [number for number, _ in lines.judged] == [*range(1, len(ids) + 1)]
     return summary.results, lines.lines
 
 
@@ -135,6 +148,42 @@ def test_a_sample_that_does_not_agree_has_every_case_run(
     assert "it is irreproducible" in told
     assert not any(one.follows for one in results)
     assert any(one.exit_code == 5 for one in results)
+
+
+def test_cases_in_groups_have_the_same_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = make_step(tmp_path, STEPS["wrong-with-extra"], CONTRACT, SAMPLES)
+    results, _ = checked(ref, monkeypatch)
+    monkeypatch.setattr(steps, "_MANY", 10)
+    monkeypatch.setattr(steps, "_GROUP", 7)
+    in_groups, _ = checked(ref, monkeypatch)
+    assert any(one.failed for one in results)
+    assert any(one.follows for one in in_groups)
+    assert [*map(verdict, in_groups)] == [*map(verdict, results)]
+
+
+def test_many_cases_are_not_run_one_by_one_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(covering, "MAX_RUNS", 10)
+    follows = make_step(tmp_path / "follows", STEPS["ignores"], CONTRACT, SAMPLES)
+    assert any(one.follows for one in checked(follows, monkeypatch)[0])
+    with pytest.raises(WrongUse, match=r"step has 37 cases, too many.*: with --max-fail each"):
+        checked(follows, monkeypatch, max_fail=1)
+    clock = START + TRAIN + "import time; text += str(time.time())[:0]\n" + WRITE
+    ref = make_step(tmp_path / "clock", clock, CONTRACT, SAMPLES)
+    with pytest.raises(WrongUse, match="reads the clock"):
+        checked(ref, monkeypatch)
+    assert not any(one.follows for one in checked(ref, monkeypatch, exhaustive=True)[0])
+    recorded = "if sys.getprofile() is None and not (INPUT / 'train').exists(): sys.exit(5)\n"
+    ref = make_step(tmp_path / "recorded", START + recorded + TRAIN + WRITE, CONTRACT, SAMPLES)
+    with pytest.raises(WrongUse, match="it is irreproducible"):
+        checked(ref, monkeypatch)
+    # A runner that tells nothing of what a case looks at.
+    monkeypatch.setattr(covering, "_RUNNERS", ())
+    with pytest.raises(WrongUse, match="the runner fake tells nothing"):
+        checked(follows, monkeypatch)
 
 
 def test_what_is_read_without_being_declared_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.cases.case import Case
@@ -46,6 +48,25 @@ def test_a_case_is_one_choice_from_every_axis() -> None:
     assert case.choices == {"model": "present", "given": "empty"}
     assert set(case.tree.entries) == {"/model", "/empty"}
     assert expectation.exit_code == 2
+
+
+def test_a_case_is_the_same_whichever_was_built_before_it() -> None:
+    suite = Suite(Case(tree=Tree()), AXES, expected)
+    for last in MATRIX.ids[:-1]:
+        matrix = Matrix(suite)
+        for case_id in (*matrix.ids[::-1], last):
+            assert matrix.case(case_id) == MATRIX.case(case_id)
+
+
+def test_the_edits_of_a_written_suite_see_the_choices_of_their_case(tmp_path: Path) -> None:
+    def named(case: Case) -> Case:
+        return case.with_tree(case.tree.with_file(f"/{case.choices['given']}", b""))
+
+    axes = (Axis("model", {"absent": as_it_is, "present": named}), AXES[1])
+    matrix = Matrix(Suite(Case(tree=Tree()), axes, expected), origin=tmp_path / "suite.py")
+    for given in ("absent", "present", "empty"):
+        case, _ = matrix.case(f"model=present,given={given}")
+        assert f"/{given}" in case.tree
 
 
 def test_a_constraint_excludes_combinations() -> None:

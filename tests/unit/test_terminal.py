@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.report import replay_to
+from harness.report import replay_to, terminal
 from harness.report.last_failed import LastFailedReport, last_failed
 from harness.report.terminal import TerminalReport
 from tests.unit.test_reports import MIXED, failed, passed, summary
@@ -31,6 +31,22 @@ def test_each_new_failure_is_named_while_the_run_goes_on() -> None:
                    terminal=False)  # fmt: skip
     named = [line for line in text.splitlines() if line.startswith("  failed: ")]
     assert named == [f"  failed: a={one}: exit-code: 1-for-0" for one in (1, 3)]
+
+
+def test_progress_is_shown_once_where_cases_are_told_of_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(terminal, "_SECONDS_BETWEEN_LINES", -1.0)
+    stream = io.StringIO()
+    report = TerminalReport(Console(file=stream, width=80, highlight=False))
+    report.step_started(MIXED.plan)
+    for number in (1, 2, 3):
+        report.cases_judged(number, number // 3)
+    for result in MIXED.results[:4]:
+        report.case_finished(result)
+    lines = [line for line in stream.getvalue().splitlines() if " left" in line]
+    assert [line.split(" cases")[0] for line in lines] == [f"  {one}/4" for one in (1, 2, 3, 4)]
+    assert "1 failed" in lines[2]
 
 
 def test_verdicts_have_colors_of_their_own_in_one_line() -> None:
