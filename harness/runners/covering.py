@@ -7,11 +7,14 @@ all of that is the same follows, whichever runner has made it.
 from __future__ import annotations
 
 import contextlib
+import hmac
 import pickle
+import secrets
 import uuid
-from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from harness.cases.case import Case, Outcome
 from harness.cases.following import Contradiction, Decisions, Run, World, start_of
@@ -22,6 +25,8 @@ from harness.runners.fake.runner import FakeRunner
 
 # Of a run, and of what it looked at.
 _RUN, _SEEN = ".run", ".seen"
+_DIGEST = "sha256"
+_DIGEST_SIZE = 32
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,13 @@ class CoveringRunner:
     """Runs cases through another runner, and shares what was run in a folder of this session.
 
     Each process knows the runs in the folder; where there is no such folder, as on another machine,
-    its own.
+    its own. What is shared is signed with a key of the session, so that nothing else is read that a
+    script has put there.
     """
 
     runner: Runner
     folder: Path
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(_DIGEST_SIZE), repr=False)
 
     @property
     def name(self) -> str:
@@ -49,7 +56,7 @@ class CoveringRunner:
         start = start_of(case)
         if start is None:
             return self.runner.run(case)
-        known = _known(self.folder)
+        known = _known(self.folder, self.key)
         if run := known.find(start, case):
             return run.outcome_of(case)
         outcome, observed = self._run(case)
@@ -73,8 +80,7 @@ class CoveringRunner:
     def looked_at(self) -> frozenset[Query] | None:
         """All that any run in the folder has looked at; None when that is not known of each."""
         found: set[Query] = set()
-        for file in self.folder.glob(f"*{_SEEN}"):
-            observed = pickle.loads(file.read_bytes())
+        for observed in _read_signed([*self.folder.glob(f"[!.]*{_SEEN}")], self.key):
             if observed is None:
                 return None
             found.update(observed.queries)
@@ -97,9 +103,9 @@ class CoveringRunner:
 class _Known:
     """The runs that this process knows of a session."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: bytes) -> None:
         """None yet."""
-        self._folder = folder
+        self._folder, self._key = folder, key
         self._read: set[str] = set()
         self._decisions: Decisions[Run] = Decisions()
 
@@ -126,7 +132,8 @@ class _Known:
         name = f"{uuid.uuid4().hex}{suffix}"
         with contextlib.suppress(OSError):
             hidden = self._folder / f".{name}"
-            hidden.write_bytes(pickle.dumps(value))
+            data = pickle.dumps(value)
+            hidden.write_bytes(hmac.digest(self._key, data, _DIGEST) + data)
             hidden.replace(self._folder / name)
         return name
 
@@ -144,8 +151,8 @@ class _Known:
         except OSError:
             return False
         new = names - self._read
-        for name in new:
-            self._learn(*pickle.loads((self._folder / name).read_bytes()))
+        for start, observed, run in _read_signed([self._folder / one for one in new], self._key):
+            self._learn(start, observed, run)
         self._read |= new
         return bool(new)
 
@@ -153,5 +160,14 @@ class _Known:
 _processes: dict[Path, _Known] = {}
 
 
-def _known(folder: Path) -> _Known:
-    return _processes.setdefault(folder, _Known(folder))
+def _known(folder: Path, key: bytes) -> _Known:
+    return _processes.setdefault(folder, _Known(folder, key))
+
+
+def _read_signed(files: list[Path], key: bytes) -> Iterator[Any]:
+    """The values in those of the files that have been written with this key."""
+    for file in files:
+        data = file.read_bytes()
+        digest, value = data[:_DIGEST_SIZE], data[_DIGEST_SIZE:]
+        if hmac.compare_digest(digest, hmac.digest(key, value, _DIGEST)):
+            yield pickle.loads(value)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import itertools
+import os
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -240,3 +243,35 @@ def test_processes_share_what_they_have_run(tmp_path: Path) -> None:
     runner.run(case)
     runner.close()
     assert runner.run(replace(case, id="other")).follows == case.id
+
+
+class Canary:
+    """A value whose unpickling can be seen."""
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return os.mkdir, (CANARY,)
+
+
+CANARY = ""
+
+
+def test_what_another_has_put_among_the_runs_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "CANARY", str(tmp_path / "canary"))
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    forged = pickle.dumps(Canary())
+    for name in ("forged.run", "forged.seen"):
+        (folder / name).write_bytes(forged)
+        (folder / f"signed-{name}").write_bytes(hmac.digest(b"other", forged, "sha256") + forged)
+        (folder / f"short-{name}").write_bytes(b"")
+    runner = CoveringRunner(FakeRunner(), folder)
+    case, other = worlds(WRITE + "write(1)", FEW)[:2]
+    assert not runner.run(case).follows
+    assert runner.run(other).follows == case.id
+    assert runner.looked_at()
+    assert not (tmp_path / "canary").exists()
+    # The canary shows.
+    pickle.loads(forged)
+    assert (tmp_path / "canary").exists()
