@@ -26,6 +26,7 @@ import contextlib
 import copy
 import errno
 import io
+import itertools
 import json
 import logging
 import math
@@ -36,11 +37,24 @@ import signal
 import stat
 import struct
 import sys
+import tarfile
 import traceback
 import zlib
 from array import array
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import (
+    IO,
+    Any,
+    Callable,
+    Dict,
+    Generator,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Tuple,
+)
 
 try:
     from isal import isal_zlib as _fast_zlib
@@ -74,33 +88,32 @@ _LARGEST_NUMBER = (1 << 63) - 1
 _LARGEST_JSON = 1 << 20  # Bytes of embedded hyperparameters that are looked at.
 _MOST_LINKS_IN_A_PATH = 40  # As Linux has it.
 _MOST_PIECES = 1 << 18  # Of a sparse file.
-_MOST_PATHS = 1 << 21
+_MOST_SLOTS = 1 << 21  # For paths, three in four slots.
 _MOST_REMEMBERED = 1 << 24  # Bytes for the links of an archive.
-_BLOCK, _RECORD_SIZE = 512, 20 * 512
-_FILE, _HARD_LINK, _SYMLINK, _DIRECTORY = b"0", b"1", b"2", b"5"
-_LINK_KINDS = (_HARD_LINK, _SYMLINK)
-_UNSAFE_KINDS = (b"3", b"4", b"6")
-_KINDS = {b"\0": _FILE, b"7": _FILE, b"S": _FILE}  # Other kinds that are files.
-_OWNERS = {"uname": slice(265, 297), "gname": slice(297, 329)}
+_LARGEST_XZ = 70 << 20  # Bytes of memory that xz takes at its highest level.
+_BLOCK = tarfile.BLOCKSIZE
+_LINK_KINDS = (tarfile.LNKTYPE, tarfile.SYMTYPE)
+_PLAIN_KINDS = (tarfile.REGTYPE, *_LINK_KINDS, tarfile.DIRTYPE)
+_HASH = (1 << 61) - 1
 # The pax records that are understood, …
 _TEXTS = (b"path", b"linkpath", b"uname", b"gname", b"GNU.sparse.name", b"GNU.sparse.map")
 _SPARSE_1_0 = {b"GNU.sparse.major", b"GNU.sparse.minor", b"GNU.sparse.realsize"}
 _SPARSE_0 = {b"GNU.sparse.map", b"GNU.sparse.size"}
-_GLOBAL = (b"mtime", b"uid", b"gid", b"uname", b"gname")  # … in a header for all members, …
+_GLOBAL = {b"mtime", b"uid", b"gid", b"uname", b"gname"}  # … in a header for all members, …
 _FIELDS = {*_TEXTS, *_SPARSE_1_0, *_SPARSE_0, *_GLOBAL, b"size", b"GNU.sparse.numblocks"}
-# … and those that go on as they are. Others only make GNU tar print warnings.
+# … and those that go on as they are. Others only make GNU tar print warnings, and some versions of
+# tarfile search long comments for minutes.
 _KEPT = re.compile(
-    rb"comment|atime|ctime|(SCHILY\.(xattr|acl)|LIBARCHIVE)\..+|RHT\.security\.selinux", re.DOTALL
+    rb"atime|ctime|(SCHILY\.(xattr|acl)|LIBARCHIVE)\..+|RHT\.security\.selinux", re.DOTALL
 )
 _RECORD_LENGTH = re.compile(rb"([0-9]{1,10}) ")
 _TIME = re.compile(rb"-?[0-9]+(\.[0-9]+)?")
-_NO_DEVICE = (bytes(16), b"0000000\0" * 2)
 _OCTAL = re.compile(rb" *([0-7]+) *(?:\0.*)?| *\0*", re.DOTALL)
 _ENCODING: Dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
-_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_MAGIC, _BZIP2_MAGIC, _XZ_MAGIC = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"
 # Deflate, no flags, no time (so that bytes are reproducible), unknown system.
 _GZIP_HEADER = _GZIP_MAGIC + b"\x08" + bytes(6) + b"\xff"
-_FHCRC, _FEXTRA, _FNAME, _FCOMMENT, _FRESERVED = 2, 4, 8, 16, 0xE0  # Flags in a gzip header.
+_FHCRC, _FEXTRA, _FNAME, _FCOMMENT = 2, 4, 8, 16  # Flags in a gzip header.
 _TRAILER = struct.Struct("<II")  # CRC-32 and length, modulo 2**32.
 _GZIP_WBITS = 16 + zlib.MAX_WBITS
 _CRC32_POLYNOMIAL = 0xEDB88320
@@ -109,6 +122,10 @@ logger = logging.getLogger(__name__)
 
 # A member, and its bytes if it has any, in chunks that must be taken before the next member.
 _Entry = Tuple["_Member", Optional[Iterable[bytes]]]
+
+_Entries = Generator[_Entry, None, None]
+_Chunks = Generator[bytes, None, None]
+_Fields = Dict[bytes, bytes]  # The pax records of a member.
 
 
 class StepError(ValueError):
@@ -127,27 +144,21 @@ class HyperparametersNotFoundError(FileNotFoundError):
 # --- Reading archives ---------------------------------------------------------------------------
 
 
-class _Member:
-    """A member of an archive."""
+class _Member(tarfile.TarInfo):
+    """A member of an archive; its name is that of the place where it comes to lie."""
 
-    __slots__ = (
-        *("name", "literal", "kind", "mode", "uid", "gid", "size", "mtime", "linkname"),
-        *("uname", "gname", "records", "pieces", "waits"),
-    )
+    __slots__ = ("literal", "pieces", "records", "time", "waits")
 
-    def __init__(self, name: str, kind: bytes = _FILE, size: int = 0, mode: int = 0o644) -> None:
-        self.name = name  # Where it comes to lie, without links on the way; …
-        self.literal = name  # … as it is written.
-        self.kind = kind
-        self.mode = mode
-        self.uid = self.gid = 0
-        self.size = size  # In bytes, holes included.
-        self.mtime = "0"  # Seconds since 1970, whose text is more exact than a float.
-        self.linkname = ""
-        self.uname = self.gname = "root"
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name)
+        self.literal = name  # As it is written.
+        self.time = "0"  # Seconds since 1970, whose text is more exact than a number.
         self.records = b""  # The pax records that go on with it, as they are.
         self.pieces: Optional[array[int]] = None  # Offsets and sizes in turns, of a sparse file.
         self.waits = False  # It is a hard link whose target comes later.
+
+    def set_time(self, text: str) -> None:
+        self.time, self.mtime = text, math.floor(float(text)) if "." in text else int(text)
 
     def changed(self, **changes: Any) -> _Member:
         other = copy.copy(self)
@@ -157,20 +168,27 @@ class _Member:
 
     def stored(self) -> int:
         """How many bytes of it are in the archive, without its map if it is sparse."""
-        if self.kind != _FILE:
+        if not self.isreg():
             return 0
         return self.size if self.pieces is None else sum(self.pieces[1::2])
 
-    def whole(self, data: Iterable[bytes]) -> bytes:
-        """All bytes of a file, given the stored ones."""
-        stored = b"".join(data)
+    def write(self, file: IO[bytes], data: Iterable[bytes]) -> None:
+        """Write the bytes of a file, given the stored ones."""
         if self.pieces is None:
-            return stored
-        whole, used = bytearray(self.size), 0
+            file.writelines(data)
+            return
+        stored, rest = iter(data), b""
         for offset, size in _pairs(self.pieces):
-            whole[offset : offset + size] = stored[used : used + size]
-            used += size
-        return bytes(whole)
+            file.seek(offset)
+            while size:
+                rest = rest or next(stored)
+                file.write(rest[:size])
+                rest, size = rest[size:], size - min(size, len(rest))
+
+    def whole(self, data: Iterable[bytes]) -> bytes:
+        file = io.BytesIO()
+        self.write(file, data)
+        return file.getvalue().ljust(self.size, b"\0")
 
 
 def _pairs(numbers: array[int]) -> Iterator[Tuple[int, int]]:
@@ -179,7 +197,7 @@ def _pairs(numbers: array[int]) -> Iterator[Tuple[int, int]]:
 
 
 class _Stream:
-    """The chunks of an archive as a file; `skip` goes forward only."""
+    """The chunks of an archive as a file that is read forward only."""
 
     def __init__(self, chunks: Iterator[bytes], path: Path) -> None:
         self._chunks = chunks
@@ -198,35 +216,45 @@ class _Stream:
         self.at += len(data)
         return data
 
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The next bytes, exactly `size`, as they come."""
+        while size > 0:
+            data = self.piece(size)
+            if not data:
+                raise _not_intact(self._path, "unexpected end of data")
+            size -= len(data)
+            yield data
+
     def read(self, size: int) -> bytes:
-        data = self.piece(size)
-        if 0 < len(data) < size:
-            pieces = [data]
-            while data:
-                size -= len(data)
-                data = self.piece(size)
-                pieces.append(data)
-            data = b"".join(pieces)
+        return b"".join(self.pieces(size))
+
+    def skip(self, size: int) -> None:
+        for _ in self.pieces(size):
+            pass
+
+    def padded(self, size: int) -> bytes:
+        """The bytes of a header, after which the rest of the block is skipped."""
+        data = self.read(size)
+        self.skip(-size % _BLOCK)
         return data
 
-    def skip(self, end: int) -> None:
-        while self.at < end:
-            if not self.piece(end - self.at):
-                raise ValueError("unexpected end of data")
+
+def _padded(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     return iter(lambda: file.read(_CHUNK), b"")
 
 
-def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _ahead(chunks: _Chunks) -> _Chunks:
     """Have a thread of its own make each chunk while the one before is used.
 
     When this is closed, the thread has ended, and `chunks` is closed.
     """
     from concurrent.futures import ThreadPoolExecutor  # Not needed by a splice.
 
-    with _closing(chunks), ThreadPoolExecutor(1) as pool:
+    with contextlib.closing(chunks), ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, chunks, b"")
         while True:
             chunk = coming.result()
@@ -234,15 +262,6 @@ def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 return
             coming = pool.submit(next, chunks, b"")
             yield chunk
-
-
-@contextlib.contextmanager
-def _closing(generator: Any) -> Iterator[Any]:
-    try:
-        yield generator
-    finally:
-        if hasattr(generator, "close"):
-            generator.close()
 
 
 @contextlib.contextmanager
@@ -267,69 +286,43 @@ def _reading(path: Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = f"{type(error).__name__}: {error}"
-        raise StepError("INVALID_ARCHIVE", f"{path} is no intact tar archive: {reason}") from error
+        raise _not_intact(path, f"{type(error).__name__}: {error}") from error
+
+
+def _not_intact(path: Path, reason: str) -> StepError:
+    return StepError("INVALID_ARCHIVE", f"{path} is no intact tar archive: {reason}")
 
 
 class _Kinds:
-    """What kind of thing each path of an archive is, at 24 bytes for each."""
+    """What kind of thing each path of an archive is, at less than 16 bytes for each."""
 
     def __init__(self) -> None:
-        # Small tables, so that one that grows does not need twice the memory of all. A slot holds
-        # 61 bits of the path's hash and 3 of its kind.
-        self._tables = [array("Q", bytes(8 * 8)) for _ in range(256)]
-        self._used = [0] * 256
-        self._room = _MOST_PATHS
+        # A slot holds 61 bits of the path's hash, which cannot be foreseen, and 3 of its kind.
+        self._table = array("Q", bytes(8 << 10))
+        self._used = 0
 
-    @staticmethod
-    def _slot(table: array[int], key: int) -> int:
-        last = len(table) - 1
-        slot = key >> 8 & last
-        while table[slot] and table[slot] >> 3 != key:
+    def _slot(self, path_hash: int) -> int:
+        table, last = self._table, len(self._table) - 1
+        slot = path_hash & last
+        while table[slot] and table[slot] >> 3 != path_hash:
             slot = slot + 1 & last
         return slot
 
-    def get(self, key: int) -> int:
-        table = self._tables[key & 255]
-        return table[self._slot(table, key)] & 7
+    def get(self, path: str) -> int:
+        return self._table[self._slot(hash(path) & _HASH)] & 7
 
-    def set(self, key: int, kind: int) -> None:
-        number = key & 255
-        table = self._tables[number]
-        slot = self._slot(table, key)
-        if not table[slot]:
-            self._used[number] += 1
-            self._room -= 1
-            if not self._room:
+    def set(self, path: str, kind: int) -> None:
+        slot = self._slot(hash(path) & _HASH)
+        self._used += not self._table[slot]
+        self._table[slot] = (hash(path) & _HASH) << 3 | kind
+        if 4 * self._used > 3 * len(self._table):
+            if len(self._table) == _MOST_SLOTS:
                 raise ValueError("more members than the step can keep apart")
-            if 3 * self._used[number] > 2 * len(table):
-                older, table = table, array("Q", bytes(16 * len(table)))
-                for entry in filter(None, older):
-                    table[self._slot(table, entry >> 3)] = entry
-                self._tables[number] = table
-                slot = self._slot(table, key)
-        table[slot] = key << 3 | kind
+            older, self._table = self._table, array("Q", bytes(16 * len(self._table)))
+            for entry in filter(None, older):
+                self._table[self._slot(entry >> 3)] = entry
 
 
-class _Place(NamedTuple):
-    """A path in an archive that leads through no link: its parts, and a key for each."""
-
-    parts: Tuple[str, ...] = ()
-    keys: Tuple[int, ...] = (0,)
-
-    def __str__(self) -> str:
-        return "/".join(self.parts)
-
-    def below(self, part: str) -> _Place:
-        return _Place((*self.parts, part), (*self.keys, _key(self.keys[-1], part)))
-
-
-def _key(folder: int, part: str) -> int:
-    """A number that stands for a path; Python's hashes of texts cannot be foreseen."""
-    return hash((folder, part)) & (1 << 61) - 1
-
-
-_HYPERPARAMETERS_KEY = _key(0, HYPERPARAMETERS_FILE)
 # What a path can be. A file is linked when it has several names.
 _FOLDER, _ALONE, _LINKED, _LINK, _WAITING = range(1, 6)
 
@@ -348,346 +341,245 @@ class _Archive:
     def __init__(self, path: Path, *, again: bool = False) -> None:
         self.path = path
         self.obstacle = ""
-        self.flags = 0  # Of the gzip header.
-        self.end = 0  # Of its first gzip member, in the file; 0 when it is packed otherwise.
-        self.follows = False  # Something follows that member.
+        self.end = 0  # Of the gzip member, if the file is one and nothing else.
         self.crc = self.size = 0  # Of all that was unpacked.
         self.hard: Dict[str, str] = {}  # The file that each hard link is another name of.
         self._again = again  # Warnings were given the first time.
         self._kinds = _Kinds()
-        self._links: Dict[int, Tuple[_Place, str]] = {}
+        self._links: Dict[str, str] = {}
         self._room = _MOST_REMEMBERED
-        self._folder = ("", _Place())  # Of the last member: most often that of the next one.
-        self._global: Dict[bytes, bytes] = {}
+        self._folder = ("", "")  # Of the last member, which is most often that of the next one.
+        self._global: _Fields = {}
 
-    def __iter__(self) -> Iterator[_Entry]:
+    def __iter__(self) -> _Entries:
         return self._entries(self._unpack())
 
-    def ahead(self) -> Iterator[_Entry]:
+    def ahead(self) -> _Entries:
         """Iterate while a thread of its own unpacks."""
         return self._entries(_ahead(self._unpack()))
 
     # --- Unpacking ---
 
-    def _unpack(self) -> Iterator[bytes]:
+    def _unpack(self) -> _Chunks:
         """The unpacked bytes, in chunks that are never empty."""
         with _naming(self.path, "reading"):
             if not stat.S_ISREG(self.path.stat().st_mode):
                 raise StepError("INVALID_ARCHIVE", f"{self.path} is not a regular file")
             raw = self.path.open("rb")
         with raw:
-            head = raw.read(6)
+            head = raw.read(len(_XZ_MAGIC))
             raw.seek(0)
-            if head.startswith(_GZIP_MAGIC):
-                yield from self._gunzip(raw)
-            elif head.startswith(b"BZh"):
-                import bz2  # Not every Python is built with it.
+            for magic in (_GZIP_MAGIC, _BZIP2_MAGIC, _XZ_MAGIC):
+                if head.startswith(magic):
+                    yield from self._unpack_streams(raw, magic)
+                    return
+            yield from _chunks(raw)
 
-                yield from self._decompress(raw, bz2.BZ2Decompressor, b"BZh")
-            elif head == b"\xfd7zXZ\0":
-                import lzma
-
-                yield from self._decompress(raw, lzma.LZMADecompressor, b"")
-            else:
-                yield from _chunks(raw)
-
-    def _decompress(self, raw: IO[bytes], make: Any, magic: bytes) -> Iterator[bytes]:
+    def _unpack_streams(self, raw: IO[bytes], magic: bytes) -> _Chunks:
         """Unpack each stream; what does not begin as one after the first is ignored.
 
-        xz takes whatever follows a stream for another one, but for zeros in groups of four.
+        gzip skips zeros after a stream. xz takes whatever follows for another one, but for zeros
+        in groups of four.
         """
-        rest = raw.read(_CHUNK)
-        while rest:
-            stream = make()
-            while not stream.eof:
-                if stream.needs_input and not rest:
-                    rest = raw.read(_CHUNK)
-                    if not rest:
-                        raise EOFError("the compressed data ends too early")
-                chunk = stream.decompress(rest, _CHUNK)
-                rest = b""
-                if chunk:
-                    yield chunk
-            rest = stream.unused_data or raw.read(_CHUNK)
-            zeros = 0
-            while not magic and rest.startswith(b"\0"):
-                stripped = rest.lstrip(b"\0")
-                zeros += len(rest) - len(stripped)
-                rest = stripped or raw.read(_CHUNK)
-            if zeros % 4:
-                raise ValueError("the padding of the compressed data is damaged")
-            if len(rest) < len(magic):
-                rest += raw.read(_CHUNK)
-            if not rest.startswith(magic[: len(rest)]):
-                self._warn("Garbage after the compressed data of %s is ignored")
-                return
-
-    def _gunzip(self, raw: IO[bytes]) -> Iterator[bytes]:
-        """Unpack each gzip member; zeros after one are skipped, and anything else is ignored."""
-        head = raw.read(4)
-        while head.startswith(_GZIP_MAGIC):
-            flags = head[3] if len(head) > 3 else 0
-            if flags & _FRESERVED:
+        first, head = 0, raw.read(len(_XZ_MAGIC))
+        while head.startswith(magic):
+            if magic == _GZIP_MAGIC and head[3:4] >= b"\x20":
                 raise ValueError("unknown flags in a gzip header")
-            if not self.end:
-                self.flags = flags
             raw.seek(-len(head), io.SEEK_CUR)
-            inflate, size = _fast_zlib.decompressobj(_GZIP_WBITS), _SMALL_CHUNK
-            while not inflate.eof:
-                packed = inflate.unconsumed_tail or raw.read(size)
-                if not packed:
-                    raise EOFError("the compressed data ends too early")
-                try:
-                    chunk, size = inflate.decompress(packed, _CHUNK), min(2 * size, _CHUNK)
-                except _fast_zlib.error as error:  # In whose words depends on the library.
-                    raise ValueError("the compressed data is damaged") from error
-                self.crc = _fast_zlib.crc32(chunk, self.crc)
-                self.size += len(chunk)
-                if chunk:
-                    yield chunk
-            end = raw.seek(-len(inflate.unused_data), io.SEEK_CUR)
-            self.end = self.end or end
-            rest = b"\0"
-            while rest and not rest.strip(b"\0"):
-                rest = raw.read(_SMALL_CHUNK)
-                self.follows = self.follows or bool(rest)
-            raw.seek(-len(rest.lstrip(b"\0")), io.SEEK_CUR)
-            head = raw.read(4)
-        if head == _GZIP_MAGIC[:1]:
+            yield from self._unpack_stream(raw, _decompressor(magic))
+            end = raw.tell()
+            first, zeros = first or end, b"\0"
+            while magic != _BZIP2_MAGIC and zeros and not zeros.strip(b"\0"):
+                zeros = raw.read(_SMALL_CHUNK)
+            rest = raw.seek(-len(zeros.lstrip(b"\0")), io.SEEK_CUR)
+            head = raw.read(len(_XZ_MAGIC))
+            if magic == _XZ_MAGIC and ((rest - end) % 4 or head not in (b"", magic)):
+                raise ValueError("what follows the compressed data is damaged")
+        if head and magic.startswith(head):
             raise EOFError("the compressed data ends too early")
         if head:
-            self._warn("Garbage after the gzip data of %s is ignored")
+            self._warn("Garbage after the compressed data of %s is ignored")
+        if magic == _GZIP_MAGIC and raw.tell() == first:
+            self.end = first
+
+    def _unpack_stream(self, raw: IO[bytes], stream: Any) -> _Chunks:
+        """Unpack one stream, and leave the file at its end."""
+        size = _SMALL_CHUNK
+        while not stream.eof:
+            packed = getattr(stream, "unconsumed_tail", b"")
+            if not packed and getattr(stream, "needs_input", True):
+                packed, size = raw.read(size), min(2 * size, _CHUNK)
+                if not packed:
+                    raise EOFError("the compressed data ends too early")
+            try:
+                chunk = stream.decompress(packed, _CHUNK)
+            except _fast_zlib.error as error:  # In whose words depends on the library.
+                raise ValueError("the compressed data is damaged") from error
+            self.crc, self.size = _fast_zlib.crc32(chunk, self.crc), self.size + len(chunk)
+            if chunk:
+                yield chunk
+        raw.seek(-len(stream.unused_data), io.SEEK_CUR)
 
     def _warn(self, text: str) -> None:
         if not self._again:
             logger.warning(text, self.path)
 
+    def _obstruct(self, why: str) -> None:
+        self.obstacle = self.obstacle or why
+
     # --- Members ---
 
-    def _entries(self, chunks: Iterator[bytes]) -> Iterator[_Entry]:
+    def _entries(self, chunks: _Chunks) -> _Entries:
         stream = _Stream(chunks, self.path)
         end = 0
-        with _closing(chunks):
+        with contextlib.closing(chunks):
             while True:
                 with _reading(self.path):
-                    stream.skip(end)
+                    stream.skip(end - stream.at)
                     member = self._next(stream)
                     if member is None:
                         break
-                    end = stream.at + -(-member.stored() // _BLOCK) * _BLOCK
+                    end = stream.at + _padded(member.stored())
                     at_root = self._settle(member)
                 if not at_root:
-                    yield member, self._data(stream, member) if member.kind == _FILE else None
+                    yield member, stream.pieces(member.stored()) if member.isreg() else None
             with _reading(self.path):
                 self._finish(stream)
-
-    def _data(self, stream: _Stream, member: _Member) -> Iterator[bytes]:
-        left = member.stored()
-        while left:
-            chunk = stream.piece(min(left, _CHUNK))
-            if not chunk:
-                with _reading(self.path):
-                    raise ValueError("unexpected end of data")
-            left -= len(chunk)
-            yield chunk
 
     def _next(self, stream: _Stream) -> Optional[_Member]:
         """The next member as its headers have it; None at the end."""
         records: Optional[_Records] = None
-        long: Dict[bytes, bytes] = {}
+        long: _Fields = {}
         headers = 0
         while True:
-            block = stream.read(_BLOCK)
-            if not block.strip(b"\0") and len(block) in (0, _BLOCK):
+            block = stream.piece(_BLOCK)
+            if block:
+                block += stream.read(_BLOCK - len(block))
+            if not block.strip(b"\0"):
                 if not stream.at or records or long:
                     raise ValueError("a member is missing at the end")
-                if headers:
-                    self._obstruct("a header for all members, after which none comes")
                 self._zeros = len(block)
                 return None
             kind, size = block[156:157], _checked(block)
             headers += 1
-            if kind in (b"x", b"X", b"g"):
-                if size > _LARGEST_PAX or records is not None or (kind == b"g" and long):
+            if kind in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.XGLTYPE):
+                is_global = kind == tarfile.XGLTYPE
+                if size > _LARGEST_PAX or records is not None or (is_global and long):
                     raise ValueError(f"a pax header of {size} bytes, or several for one member")
-                if kind == b"g":
-                    self._take_global(_Records(_padded(stream, size)[:size]))
-                else:
-                    records = _Records(_padded(stream, size)[:size])
-                    if records.odd:
-                        self._obstruct("a pax header")
+                found = _Records(stream.padded(size))
+                if is_global:
+                    self._take_global(found)
+                    continue
+                records = found
+                if records.odd:
+                    self._obstruct("a pax header")
             elif kind in (b"L", b"K"):
                 if size > _LONGEST_PATH + 1:
                     raise ValueError(f"a path of {size} bytes")
-                text = _padded(stream, size)[:size].partition(b"\0")[0]
-                if long.setdefault(kind, text) != text:
+                key, text = b"path" if kind == b"L" else b"linkpath", _text(stream.padded(size))
+                if long.setdefault(key, text) != text:
                     raise ValueError("several names for one member")
             elif kind == b"V":  # The label of an archive, which nothing extracts.
                 self._obstruct("the label of the archive")
-                stream.skip(stream.at + -(-size // _BLOCK) * _BLOCK)
+                stream.skip(_padded(size))
             else:
                 break
         if headers > 8:  # One calls the next in tarfile.
             self._obstruct("headers in a row")
-        return self._member(stream, block, size, long, records)
+        fields = {**self._global, **(records.fields if records else {})}
+        if any(fields.get(key, text) != text for key, text in long.items()):
+            raise ValueError("two names for one member")
+        return self._member(stream, block, {**fields, **long}, records)
 
     def _take_global(self, records: _Records) -> None:
         """Remember what a header says of all members to come, where that is safe."""
-        for key in records.fields:
-            if key not in _GLOBAL:
-                raise ValueError(f"a header for all members with {ascii(key)[1:]}")
-        if records.is_more_than_comments:
-            raise ValueError("a header for all members with attributes")
-        if records.fields or records.odd:
-            self._obstruct("a header for all members")
+        if not records.fields.keys() <= _GLOBAL or records.kept:
+            raise ValueError("a header for all members with more than owners and times")
+        self._obstruct("a header for all members")
         self._global.update(records.fields)
 
     def _member(
-        self,
-        stream: _Stream,
-        block: bytes,
-        size: int,
-        long: Dict[bytes, bytes],
-        records: Optional[_Records],
+        self, stream: _Stream, block: bytes, fields: _Fields, records: Optional[_Records]
     ) -> _Member:
-        fields = dict(self._global)
+        member = _Member()
         if records:
-            fields.update(records.fields)
-        magic = block[257:265]
+            member.records = records.kept
+        kind, magic = block[156:157], block[257:265]
         name, prefix = _text(block[:100]), _text(block[345:500])
-        kind = _KINDS.get(block[156:157], block[156:157])
         if prefix and magic[:6] == b"ustar\0":
             name = prefix + b"/" + name
-        elif prefix and magic[:5] == b"ustar" and magic != b"ustar  \0":
+        elif prefix and magic[:5] == b"ustar" and magic != tarfile.GNU_MAGIC:
             raise ValueError("a prefix that only some programs take for one")
-        elif prefix and block[156:157] != b"S":
-            self._obstruct("what some programs take for a prefix")
-        short, is_v7 = name, magic[:5] != b"ustar"
-        if is_v7 and block[265:500].strip(b"\0"):
-            self._obstruct("bytes after the header")
-        name, linkname = long.get(b"L", name), long.get(b"K", _text(block[157:257]))
-        for own, key in ((b"L", b"path"), (b"K", b"linkpath")):
-            if own in long and fields.get(key, long[own]) != long[own]:
-                raise ValueError("two names for one member")
-        name, linkname = fields.get(b"path", name), fields.get(b"linkpath", linkname)
-        member = _Member("", kind)
-        if b"size" in fields:
-            size = _decimal(fields[b"size"])
+        is_plain = kind in _PLAIN_KINDS and magic in (b"ustar\x0000", tarfile.GNU_MAGIC)
+        if not is_plain or (prefix and magic == tarfile.GNU_MAGIC) or b" " * 8 in block[100:124]:
+            self._obstruct("an old or odd header")
+        elif not all(map(_OCTAL.fullmatch, (block[329:337], block[337:345]))):
+            self._obstruct("the numbers of a device")
+        name = fields.get(b"path", name)
+        linkname = fields.get(b"linkpath", _text(block[157:257]))
+        size = _decimal(fields[b"size"]) if b"size" in fields else _number(block[124:136])
+        member.type = tarfile.REGTYPE if kind in tarfile.REGULAR_TYPES else kind
         self._read_map(stream, block, size, member, fields)
         name = fields.get(b"GNU.sparse.name", name)
         if max(map(len, (name, linkname))) > _LONGEST_PATH or b"\0" in name + linkname:
             raise ValueError(f"a path that nothing can extract, of {len(name)} bytes")
         member.literal, member.linkname = name.decode(**_ENCODING), linkname.decode(**_ENCODING)
-        self._read_values(block, member, fields, {} if is_v7 else _OWNERS)
-        if records:
-            member.records = records.kept
-        if kind in _UNSAFE_KINDS:
+        _read_values(block, member, fields)
+        if kind in (tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE):
             raise _unsafe(member.literal, "is a device or FIFO")
         if kind in (b"A", b"M", b"N"):
             raise ValueError(f"{_shown(member.literal)} is of a kind that few programs know")
         if kind == b"D":  # A folder with a list of what was in it.
-            member.kind = _DIRECTORY
-            self._obstruct("the list of a folder")
-            stream.skip(stream.at + -(-size // _BLOCK) * _BLOCK)
-        elif kind in (_DIRECTORY, _SYMLINK, _HARD_LINK):
-            if size:
-                if kind == _HARD_LINK and records:
-                    raise ValueError(f"bytes of the link {_shown(member.literal)}")
-                self._obstruct("the size of what has none")
-        elif kind != _FILE:
-            member.kind = _FILE
-            self._obstruct("a member of an unknown kind")
-        if member.kind == _FILE and name.endswith(b"/"):
+            member.type = tarfile.DIRTYPE
+            stream.skip(_padded(size))
+        elif kind not in (tarfile.DIRTYPE, *_LINK_KINDS):
+            member.type = tarfile.REGTYPE
+        elif size:
+            if kind == tarfile.LNKTYPE and records:
+                raise ValueError(f"bytes of the link {_shown(member.literal)}")
+            self._obstruct("the size of what has none")
+        if member.isreg() and name.endswith(b"/"):
             if member.size:
                 raise ValueError(f"the folder {_shown(member.literal)} has bytes")
-            member.kind = _DIRECTORY
-            if block[156:157] != b"\0" or name != short:
-                self._obstruct("a folder that is stored as a file")
-        elif block[156:157] == b"\0" and short.endswith(b"/"):
-            self._obstruct("a file that some programs take for a folder")
-        if member.kind != _FILE:
+            member.type = tarfile.DIRTYPE
+            self._obstruct("a folder that is stored as a file")
+        if not member.isreg():
             member.size, member.pieces = 0, None
+        if member.type not in _LINK_KINDS:
+            member.linkname = ""
         return member
 
-    def _read_values(
-        self, block: bytes, member: _Member, fields: Dict[bytes, bytes], owners: Dict[str, slice]
-    ) -> None:
-        member.mode = _number(block[100:108]) & 0o7777
-        for field, at in (("uid", 108), ("gid", 116)):
-            number = fields.get(field.encode())
-            value = _number(block[at : at + 8])  # Readers fail at it, even if a record has one.
-            value = value if number is None else _decimal(number)
-            if not 0 <= value < (1 << 32) - 1:  # The last one means none.
-                raise ValueError(f"{field} {value} of {_shown(member.literal)}")
-            setattr(member, field, value)
-        time = fields.get(b"mtime")
-        member.mtime = str(_number(block[136:148]))
-        if time is not None and len(time) > 100:
-            raise ValueError("a time of too many digits")
-        if time is not None:
-            member.mtime = time.decode("ascii")
-            if not _TIME.fullmatch(time):
-                member.mtime = repr(float(time))
-        if not -_LARGEST_NUMBER <= float(member.mtime) < _LARGEST_NUMBER:
-            raise ValueError(f"time {member.mtime} of {_shown(member.literal)}")
-        if "e" in member.mtime:
-            member.mtime = str(int(float(member.mtime)))
-        for field in ("uname", "gname"):
-            header = _text(block[owners[field]]) if owners else b""
-            text = fields.get(field.encode(), header)
-            if len(text) > 32 and not _is_utf8(text):
-                raise ValueError(f"{field} of {_shown(member.literal)}, which no header holds")
-            setattr(member, field, text.decode(**_ENCODING))
-        device = block[329:345]  # Read by some programs in any member.
-        if device not in _NO_DEVICE and not all(map(_OCTAL.fullmatch, (device[:8], device[8:]))):
-            self._obstruct("the numbers of a device")
-        if b" " * 8 in block[100:124]:
-            self._obstruct("a number that is blank")
-
     def _read_map(
-        self,
-        stream: _Stream,
-        block: bytes,
-        size: int,
-        member: _Member,
-        fields: Dict[bytes, bytes],
+        self, stream: _Stream, block: bytes, size: int, member: _Member, fields: _Fields
     ) -> None:
         """Take the map of a sparse file, in each of the forms there are, and its sizes."""
-        keys = frozenset(key for key in fields if key.startswith(b"GNU.sparse."))
+        keys = {key for key in fields if key.startswith(b"GNU.sparse.")}
         pieces: array[int] = array("Q")
         member.size = size
-        if block[156:157] == b"S":
-            if keys or b"size" in fields:
-                raise ValueError("two maps of a sparse file")
-            more = _add_old_pieces(pieces, block[386:482], block[482])
-            while more:
-                further = _padded(stream, _BLOCK)
-                more = _add_old_pieces(pieces, further[:504], further[504])
+        if block[156:157] == tarfile.GNUTYPE_SPARSE:
+            if keys or b"size" in fields or _text(block[:100]).endswith(b"/"):
+                raise ValueError("two maps of a sparse file, or a sparse folder")
+            pieces.extend(itertools.islice(_old_map(stream, block), 2 * _MOST_PIECES + 2))
             member.size = _number(block[483:495])
-            if member.kind == _FILE and _text(block[:100]).endswith(b"/"):
-                raise ValueError("a sparse folder")
         elif not keys:
             return
-        elif member.kind != _FILE:
+        elif not member.isreg():
             raise ValueError("a map of what is no file")
         elif keys - {b"GNU.sparse.name"} == _SPARSE_1_0:
             if (fields[b"GNU.sparse.major"], fields[b"GNU.sparse.minor"]) != (b"1", b"0"):
                 raise ValueError("a sparse file of an unknown version")
-            start = stream.at
-            for number in _lines(stream, size):
-                pieces.append(number)
-            member.size = _decimal(fields[b"GNU.sparse.realsize"])
+            start, numbers = stream.at, _lines(stream, size)
+            pieces.extend(itertools.islice(numbers, 2 * min(next(numbers), _MOST_PIECES + 1)))
             size -= stream.at - start
+            member.size = _decimal(fields[b"GNU.sparse.realsize"])
             if b"size" in fields:
                 self._obstruct("a sparse file with a record of its size")
         elif keys - {b"GNU.sparse.name", b"GNU.sparse.numblocks"} == _SPARSE_0:
-            numbers = fields[b"GNU.sparse.map"].split(b",", 2 * _MOST_PIECES + 2)
-            for text in numbers if numbers != [b""] else ():
-                pieces.append(_decimal(text))
+            texts = fields[b"GNU.sparse.map"].split(b",", 2 * _MOST_PIECES + 2)
+            pieces.extend(map(_decimal, texts if texts != [b""] else ()))
             member.size = _decimal(fields[b"GNU.sparse.size"])
-            if _decimal(fields.get(b"GNU.sparse.numblocks", b"%d" % (len(pieces) // 2))) != (
-                len(pieces) // 2
-            ):
+            count = fields.get(b"GNU.sparse.numblocks")
+            if count is not None and 2 * _decimal(count) != len(pieces):
                 raise ValueError("a map of another length")
             self._obstruct("a sparse file in an old form")
         else:
@@ -706,106 +598,93 @@ class _Archive:
         """Find the place of a member among the others; returns whether it is the root itself."""
         literal = _normalised(member.literal, member.literal)
         if literal == ".":
-            if member.kind != _DIRECTORY:
+            if not member.isdir():
                 raise ValueError("a file without a name")
             self._obstruct("a member for the root")
             return True
         folder, _, last = literal.rpartition("/")
         if folder != self._folder[0]:
-            self._folder = (folder, self._follow(_Place(), folder, make=True))
-        place = self._folder[1].below(last)
+            self._folder = (folder, self._follow(folder, make=True))
         plain = member.literal
-        if member.kind == _DIRECTORY and plain.endswith("/"):
+        if member.isdir() and plain.endswith("/"):
             plain = plain[:-1]
-        member.literal, member.name = literal, str(place)
-        self._put(member, place)
+        member.literal, member.name = literal, _below(self._folder[1], last)
+        self._put(member)
         if member.name != plain:
             self._obstruct(f"the name {_shown(plain)}")
         if member.waits:
             self._obstruct("a link that comes before its target")
         return False
 
-    def _put(self, member: _Member, place: _Place) -> None:
+    def _put(self, member: _Member) -> None:
         """Note what is at a place now, unless programs would make different things of it."""
-        key, shown = place.keys[-1], _shown(member.literal)
-        before = self._kinds.get(key)
-        if member.kind == _DIRECTORY:
+        name, shown = member.name, _shown(member.literal)
+        before = self._kinds.get(name)
+        if member.isdir():
             if before == _LINK:
                 raise _unsafe(member.literal, "is a folder in the place of a link")
             if before not in (0, _FOLDER):
                 raise ValueError(f"{shown} is a file and a folder")
-            self._kinds.set(key, _FOLDER)
+            self._kinds.set(name, _FOLDER)
             return
         if before == _FOLDER:
-            if member.kind == _FILE:
+            if member.isreg():
                 raise ValueError(f"{shown} is a file and a folder")
             raise _unsafe(member.literal, "is a link in the place of a folder")
-        if before and key != _HYPERPARAMETERS_KEY:  # Of which only the last are written.
-            if member.kind == _HARD_LINK or before in (_LINKED, _WAITING):
+        if before and name != HYPERPARAMETERS_FILE:  # Of which only the last are written.
+            if member.islnk() or before in (_LINKED, _WAITING):
                 raise ValueError(f"{shown} and a hard link have the same name")
-            if before == _LINK and member.kind == _FILE:
+            if before == _LINK and member.isreg():
                 raise ValueError(f"{shown} is a link and a file")
-        self._links.pop(key, None)
-        self.hard.pop(member.name, None)
-        now = _ALONE
-        if member.kind == _SYMLINK:
-            now = self._link(place, member.linkname, member.literal)
-        elif member.kind == _HARD_LINK:
-            now = self._put_hard_link(member, place)
-        self._kinds.set(key, now)
+        self._links.pop(name, None)
+        self.hard.pop(name, None)
+        self._kinds.set(name, self._put_hard_link(member) if member.islnk() else _ALONE)
+        if member.issym():
+            self._put_link(member)
 
-    def _put_hard_link(self, member: _Member, place: _Place) -> int:
+    def _put_hard_link(self, member: _Member) -> int:
         plain = member.linkname
         folder, _, last = _normalised(plain, member.literal).rpartition("/")
-        target = self._follow(_Place(), folder).below(last)
-        member.linkname = str(target)
-        if member.linkname != plain:
+        target = member.linkname = _below(self._follow(folder), last)
+        if target != plain:
             self._obstruct(f"the link to {_shown(plain)}")
-        key, is_own = target.keys[-1], place.keys[-1] == _HYPERPARAMETERS_KEY
-        before = self._kinds.get(key)
-        if before == _FOLDER or (target == place and not is_own):
+        is_own = HYPERPARAMETERS_FILE in (member.name, target)
+        before = self._kinds.get(target)
+        if before == _FOLDER or (target == member.name and not is_own):
             raise ValueError(f"{_shown(member.literal)} is a hard link to what is no other file")
         if before == _LINK:
-            if key == _HYPERPARAMETERS_KEY:
+            if target == HYPERPARAMETERS_FILE:
                 raise ValueError(f"{_shown(member.literal)} is a hard link to a link")
             # Another link to the same: some programs fail at one to a link that leads nowhere.
-            member.kind, member.linkname = _SYMLINK, self._links[key][1]
+            member.type, member.linkname = tarfile.SYMTYPE, self._links[target]
             self._obstruct(f"the hard link {_shown(member.name)} to a link")
-            return self._link(place, member.linkname, member.literal)
-        self._remember(member.name, member.linkname)
-        self.hard[member.name] = self.hard.get(member.linkname, member.linkname)
+            return _LINK
+        self._remember(member.name, target)
+        self.hard[member.name] = self.hard.get(target, target)
         if before in (0, _WAITING):
             member.waits = True
             return _WAITING
-        if key != _HYPERPARAMETERS_KEY and not is_own:
-            self._kinds.set(key, _LINKED)
+        if not is_own:
+            self._kinds.set(target, _LINKED)
         return _LINKED
 
-    def _link(self, place: _Place, target: str, name: str) -> int:
-        if not target:
-            raise ValueError(f"the link {_shown(name)} leads nowhere")
-        self._remember(str(place), target)
-        self._links[place.keys[-1]] = (place, target)
-        self._kinds.set(place.keys[-1], _LINK)
-        self._folder = ("", _Place())
-        self.resolve(place)
-        return _LINK
+    def _put_link(self, member: _Member) -> None:
+        if not member.linkname:
+            raise ValueError(f"the link {_shown(member.literal)} leads nowhere")
+        self._remember(member.name, member.linkname)
+        self._links[member.name] = member.linkname
+        self._kinds.set(member.name, _LINK)
+        self._folder = ("", "")
+        self._follow(member.name)
 
     def _remember(self, *texts: str) -> None:
         self._room -= 400 + sum(map(sys.getsizeof, texts))
         if self._room < 0:
             raise ValueError("more links than the step can keep apart")
 
-    def resolve(self, place: _Place) -> _Place:
-        """Where a place of a link leads in the end; raises UNSAFE_MEMBER."""
-        return self._follow(_Place(place.parts[:-1], place.keys[:-1]), place.parts[-1])
-
-    def _follow(self, start: _Place, path: str, *, make: bool = False) -> _Place:
-        """Follow a path through the archive's links; `make` the folders on the way."""
-        if not path:
-            return start
-        parts, keys = list(start.parts), list(start.keys)
-        hops, steps = _MOST_LINKS_IN_A_PATH, _LONGEST_PATH
+    def _follow(self, path: str, *, make: bool = False) -> str:
+        """Where a path leads through the archive's links; `make` the folders on the way."""
+        place, hops, steps = "", _MOST_LINKS_IN_A_PATH, 2 * _LONGEST_PATH
         to_go = path.split("/")[::-1]
         while to_go:
             part = to_go.pop()
@@ -815,15 +694,14 @@ class _Archive:
             if part in ("", "."):
                 continue
             if part == "..":
-                if not parts:
+                if not place:
                     raise _unsafe(path, "leads out of the archive")
-                parts.pop()
-                keys.pop()
+                place = place.rpartition("/")[0]
                 continue
-            key = _key(keys[-1], part)
-            kind = self._kinds.get(key)
+            below = _below(place, part)
+            kind = self._kinds.get(below)
             if kind == _LINK and hops:
-                target = self._links[key][1]
+                target = self._links[below]
                 if target.startswith("/"):
                     raise _unsafe(path, f"leads to {_shown(target)}, out of the archive")
                 hops -= 1
@@ -832,33 +710,29 @@ class _Archive:
             if make and kind != _FOLDER:
                 if kind:
                     raise ValueError(f"{_shown(path)} is a folder and something else")
-                self._kinds.set(key, _FOLDER)
-            parts.append(part)
-            keys.append(key)
-        return _Place(tuple(parts), tuple(keys))
+                self._kinds.set(below, _FOLDER)
+            place = below
+        return place
 
     def file_behind(self) -> str:
         """The name of the file that hyperparameters which are a link mean in the end."""
-        name = HYPERPARAMETERS_FILE
-        if _HYPERPARAMETERS_KEY in self._links:
-            name = str(self.resolve(_Place().below(name)))
+        name = self._follow(HYPERPARAMETERS_FILE)
         return self.hard.get(name, name)
 
     def _finish(self, stream: _Stream) -> None:
         """Check links against all members, and read on: only the end proves the checksum."""
-        for place, _ in self._links.values():
-            self.resolve(place)
+        for name in self._links:
+            self._follow(name)
         for name in self.hard:
-            chain, target = [], name
+            chain: List[str] = []
+            target = name
             while target in self.hard and len(chain) <= len(self.hard):
                 chain.append(target)
                 target = self.hard[target]
             self.hard.update(dict.fromkeys(chain, target))
             # Of a link that comes later, programs make as many different things as there are.
-            folder, _, last = target.rpartition("/")
-            place = self._follow(_Place(), folder).below(last)
-            is_file = self._kinds.get(place.keys[-1]) in (_ALONE, _LINKED)
-            if not (is_file and str(place) == target) and name != HYPERPARAMETERS_FILE:
+            is_file = self._kinds.get(target) in (_ALONE, _LINKED)
+            if not (is_file and self._follow(target) == target) and name != HYPERPARAMETERS_FILE:
                 raise ValueError(f"{_shown(name)} is a hard link to nothing")
         chunk, follows = stream.piece(_CHUNK), False
         while chunk:
@@ -870,18 +744,27 @@ class _Archive:
         if follows or self._zeros < 2 * _BLOCK or self._zeros % _BLOCK:
             self._obstruct("the end of the tar")
 
-    def _obstruct(self, why: str) -> None:
-        self.obstacle = self.obstacle or why
+
+def _decompressor(magic: bytes) -> Any:
+    if magic == _GZIP_MAGIC:
+        return _fast_zlib.decompressobj(_GZIP_WBITS)
+    if magic == _BZIP2_MAGIC:
+        import bz2  # Not every Python is built with it.
+
+        return bz2.BZ2Decompressor()
+    import lzma
+
+    return lzma.LZMADecompressor(memlimit=_LARGEST_XZ)
 
 
 class _Records:
     """The pax records of a header: those with a meaning, and those that go on as they are."""
 
     def __init__(self, data: bytes) -> None:
-        self.fields: Dict[bytes, bytes] = {}
-        self.odd = False  # Readers may differ about them.
-        self.is_more_than_comments = False
-        kept, pieces, at = bytearray(), [], 0
+        self.fields: _Fields = {}
+        self.odd = False  # Readers may differ about them, or need not have them.
+        kept, at = bytearray(), 0
+        pieces: List[bytes] = []
         while at < len(data):
             match = _RECORD_LENGTH.match(data, at)
             if match is None:
@@ -904,7 +787,6 @@ class _Records:
                 self.fields[key] = value
             elif _KEPT.fullmatch(key):
                 kept += _record(key, value)
-                self.is_more_than_comments |= key != b"comment"
             else:
                 self.odd = True
             at = end
@@ -929,25 +811,39 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d %b=%b\n" % (size, key, value)
 
 
-def _padded(stream: _Stream, size: int) -> bytes:
-    """The bytes of a header, and those up to the end of the block."""
-    size = -(-size // _BLOCK) * _BLOCK
-    data = stream.read(size)
-    if len(data) != size:
-        raise ValueError("unexpected end of data")
-    return data
-
-
 def _checked(block: bytes) -> int:
     """The size in a header, once the header's checksum has proved right."""
-    if len(block) != _BLOCK:
-        raise ValueError("a header that is cut short")
     said, total = _number(block[148:156]), sum(block) - sum(block[148:156]) + 8 * 0x20
     if said != total:
         others = block[:148] + block[156:]
         if said != total - 256 * sum(map(0x7F.__lt__, others)):  # The sum of signed bytes.
             raise ValueError("the checksum of a header is wrong")
     return _number(block[124:136])
+
+
+def _read_values(block: bytes, member: _Member, fields: _Fields) -> None:
+    """Take mode, owners and time from a header, or from the records before it."""
+    member.mode = _number(block[100:108]) & 0o7777
+    for field, at in (("uid", 108), ("gid", 116)):
+        value = _number(block[at : at + 8])  # Readers fail at it, even if a record has one.
+        if field.encode() in fields:
+            value = _decimal(fields[field.encode()])
+        if not 0 <= value < (1 << 32) - 1:  # The last one means none.
+            raise ValueError(f"{field} {value} of {_shown(member.literal)}")
+        setattr(member, field, value)
+    for field, at in (("uname", 265), ("gname", 297)):
+        header = _text(block[at : at + 32]) if block[257:262] == b"ustar" else b""
+        text = fields.get(field.encode(), header)
+        if len(text) > _LONGEST_PATH or (len(text) > 32 and not _is_utf8(text)):
+            raise ValueError(f"{field} of {_shown(member.literal)}, which no header holds")
+        setattr(member, field, text.decode(**_ENCODING))
+    digits = fields.get(b"mtime", b"%d" % _number(block[136:148]))
+    if len(digits) > 100:
+        raise ValueError("a time of too many digits")
+    time = digits.decode("ascii") if _TIME.fullmatch(digits) else repr(float(digits))
+    if not -_LARGEST_NUMBER <= float(time) < _LARGEST_NUMBER:
+        raise ValueError(f"time {time} of {_shown(member.literal)}")
+    member.set_time(str(int(float(time))) if "e" in time else time)
 
 
 def _number(field: bytes) -> int:
@@ -975,35 +871,32 @@ def _text(field: bytes) -> bytes:
 
 
 def _lines(stream: _Stream, size: int) -> Iterator[int]:
-    """The numbers at the begin of a sparse file, of which the first says how many pairs come."""
-    text, left = b"", -1
-    while left:
+    """The numbers in lines at the begin of a sparse file of `size` bytes."""
+    text = b""
+    while True:
         line, end, rest = text.partition(b"\n")
-        if not end:
-            if size <= 0 or len(text) > 20:
-                raise ValueError("an unreadable map of a sparse file")
-            text += _padded(stream, _BLOCK)
-            size -= _BLOCK
-            continue
-        number, text = _decimal(line), rest
-        if left < 0:
-            left = 2 * number
-            if number > _MOST_PIECES:
-                raise ValueError(f"a sparse file of {number} pieces")
+        if end:
+            text = rest
+            yield _decimal(line)
+        elif size <= 0 or len(text) > 20:
+            raise ValueError("an unreadable map of a sparse file")
         else:
-            left -= 1
-            yield number
+            text += stream.padded(_BLOCK)
+            size -= _BLOCK
 
 
-def _add_old_pieces(pieces: array[int], data: bytes, more: int) -> bool:
-    """Add what a header of the old form says; returns whether another one comes."""
-    for at in range(0, len(data), 24):
-        offset, size = _number(data[at : at + 12]), _number(data[at + 12 : at + 24])
-        if (offset, size) != (0, 0):  # A place in the header that is not used.
-            pieces.extend((offset, size))
-    if len(pieces) > 2 * _MOST_PIECES:
-        raise ValueError("a sparse file of too many pieces")
-    return bool(more)
+def _old_map(stream: _Stream, block: bytes) -> Iterator[int]:
+    """The numbers in a header of the old form, and in those that follow it."""
+    pairs, more = block[386:482], block[482]
+    while True:
+        for at in range(0, len(pairs), 24):
+            pair = _number(pairs[at : at + 12]), _number(pairs[at + 12 : at + 24])
+            if pair != (0, 0):  # A place in the header that is not used.
+                yield from pair
+        if not more:
+            return
+        block = stream.padded(_BLOCK)
+        pairs, more = block[:504], block[504]
 
 
 def _end_of_pieces(pieces: array[int], stored: int) -> int:
@@ -1017,6 +910,10 @@ def _end_of_pieces(pieces: array[int], stored: int) -> int:
     if len(pieces) % 2 or len(pieces) > 2 * _MOST_PIECES or total != stored:
         raise ValueError("a sparse file whose pieces are not what is stored")
     return end
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 def _normalised(path: str, name: str) -> str:
@@ -1089,26 +986,20 @@ def _atomically(
                     os.fsync(out.fileno())
                 if then is not None:
                     then.prepare(partial)
-                _commit(partial, output, then)
+                _Run.commits = True
+                if _Run.stopped:  # Python drops exceptions that a signal raises within `__del__`.
+                    sys.exit(_Run.stopped)
+                partial.replace(output)
+                if then is not None:
+                    then.publish()
+        except BaseException:
+            _Run.commits = False
+            raise
         finally:
             _clean(partial, then)
     finally:
         # Again, since the one signal may have come while the first was at work.
         _clean(partial, then)
-
-
-def _commit(partial: Path, output: Path, then: Optional[_Publication]) -> None:
-    """Put the output into its place, as the last thing that is done."""
-    _Run.commits = True
-    try:
-        if _Run.stopped:  # Python drops exceptions that a signal raises within `__del__`.
-            sys.exit(_Run.stopped)
-        partial.replace(output)
-        if then is not None:
-            then.publish()
-    except BaseException:
-        _Run.commits = False
-        raise
 
 
 def _clean(partial: Path, then: Optional[_Publication]) -> None:
@@ -1126,7 +1017,7 @@ class _Totals:
 
     def add(self, member: _Member) -> None:
         """Count a member."""
-        self.files += member.kind != _DIRECTORY
+        self.files += not member.isdir()
         self.size += member.size
 
     def log(self, packed: int) -> None:
@@ -1140,9 +1031,7 @@ class _Totals:
 
 def _header(member: _Member) -> bytes:
     """The headers of a member, which every reader takes for the same, and its map."""
-    sparse_map = b""
-    records = [member.records]
-    stored = member.stored()
+    sparse_map, records = b"", [member.records]
     if member.pieces is not None:
         numbers = (len(member.pieces) // 2, *member.pieces)
         sparse_map = b"".join(b"%d\n" % number for number in numbers)
@@ -1150,63 +1039,25 @@ def _header(member: _Member) -> bytes:
         size = b"%d" % member.size
         for key, value in (("major", b"1"), ("minor", b"0"), ("realsize", size)):
             records.append(_record(b"GNU.sparse." + key.encode(), value))
-    before = b""
-    name = member.name.encode(**_ENCODING) + b"/" * (member.kind == _DIRECTORY)
-    linkname = member.linkname.encode(**_ENCODING) if member.kind in _LINK_KINDS else b""
-    fields = []
-    for key, text, room, long in (
-        (b"path", name, 100, b"L"),
-        (b"linkpath", linkname, 100, b"K"),
-        (b"uname", member.uname.encode(**_ENCODING), 32, b""),
-        (b"gname", member.gname.encode(**_ENCODING), 32, b""),
-    ):
-        if len(text) > room or not text.isascii():
-            # In records texts are UTF-8: others are written as GNU tar does.
-            if _is_utf8(text):
-                records.append(_record(key, text))
-            elif len(text) > room:
-                before += _block(b"././@LongLink", long, len(text) + 1) + text
-                before += bytes(_BLOCK - len(text) % _BLOCK)
-        fields.append(text[:room])
-    if "." in member.mtime:
-        records.append(_record(b"mtime", member.mtime.encode()))
+    for key, text in (("uname", member.uname), ("gname", member.gname)):
+        value = text.encode(**_ENCODING)
+        if len(value) > 32:
+            records.append(_record(key.encode(), value))
+    if "." in member.time:
+        records.append(_record(b"mtime", member.time.encode()))
     pax = b"".join(records)
     if pax:
-        pax = _block(b"././@PaxHeader", b"x", len(pax)) + pax + bytes(-len(pax) % _BLOCK)
-    header = _block(fields[0], member.kind, stored + len(sparse_map), member, *fields[1:])
-    return pax + before + header + sparse_map
-
-
-def _block(
-    name: bytes,
-    kind: bytes,
-    size: int,
-    member: Optional[_Member] = None,
-    linkname: bytes = b"",
-    uname: bytes = b"",
-    gname: bytes = b"",
-) -> bytes:
-    """One header."""
-    values = (0o644, 0, 0, 0)
-    if member is not None:
-        values = member.mode, member.uid, member.gid, math.floor(float(member.mtime))
-        if "." not in member.mtime:
-            values = (*values[:3], int(member.mtime))
-    mode, uid, gid, mtime = values
-    block = struct.pack(
-        "100s8s8s8s12s12s8sc100s8s32s32s8s8s167x",
-        *(name, _digits(mode, 8), _digits(uid, 8), _digits(gid, 8), _digits(size, 12)),
-        *(_digits(mtime, 12), b" " * 8, kind, linkname, b"ustar\x0000", uname, gname),
-        *(_digits(0, 8), _digits(0, 8)),
-    )
-    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
-
-
-def _digits(number: int, size: int) -> bytes:
-    """A number in a header: octal where it fits, else bytes after a mark."""
-    if 0 <= number < 8 ** (size - 1):
-        return b"%0*o\0" % (size - 1, number)
-    return (number + (1 << 8 * size - 1 if number >= 0 else 1 << 8 * size)).to_bytes(size, "big")
+        header = tarfile.TarInfo("././@PaxHeader")
+        header.type, header.size = tarfile.XHDTYPE, len(pax)
+        pax = header.tobuf(tarfile.USTAR_FORMAT) + pax + bytes(-len(pax) % _BLOCK)
+    entry = member.changed(size=member.stored() + len(sparse_map))
+    headers = entry.tobuf(tarfile.GNU_FORMAT, **_ENCODING)
+    if member.pieces is not None:
+        # GNU tar takes a map for one with the magic of POSIX alone, whose bytes add up to 32 more.
+        last, checksum = headers[-_BLOCK:], int(headers[-_BLOCK:][148:154], 8) + 32
+        last = last[:148] + b"%06o" % checksum + last[154:257] + tarfile.POSIX_MAGIC + last[265:]
+        headers = headers[:-_BLOCK] + last
+    return pax + headers + sparse_map
 
 
 def _member_bytes(member: _Member, data: Optional[Iterable[bytes]]) -> Iterator[bytes]:
@@ -1223,11 +1074,11 @@ def _member_bytes(member: _Member, data: Optional[Iterable[bytes]]) -> Iterator[
     yield bytes(-stored % _BLOCK)
 
 
-def _tar_bytes(entries: Iterable[_Entry], totals: _Totals) -> Iterator[bytes]:
+def _tar_bytes(entries: _Entries, totals: _Totals) -> _Chunks:
     """A whole tar, in chunks that are worth a change of thread."""
     pieces: List[bytes] = []
     length = written = 0
-    with _closing(entries):
+    with contextlib.closing(entries):
         for member, data in entries:
             totals.add(member)
             for piece in _member_bytes(member, data):
@@ -1237,17 +1088,17 @@ def _tar_bytes(entries: Iterable[_Entry], totals: _Totals) -> Iterator[bytes]:
                     yield b"".join(pieces)
                     pieces, length, written = [], 0, written + length
     pieces.append(bytes(2 * _BLOCK))
-    pieces.append(bytes(-(written + length + len(pieces[-1])) % _RECORD_SIZE))
+    pieces.append(bytes(-(written + length + len(pieces[-1])) % tarfile.RECORDSIZE))
     yield b"".join(pieces)
 
 
-def _write_archive(out: IO[bytes], entries: Iterable[_Entry]) -> None:
+def _write_archive(out: IO[bytes], entries: _Entries) -> None:
     """Write members as a new tar.gz of one gzip member; a thread of its own takes them."""
     totals, crc, size = _Totals(), 0, 0
     deflate = _fast_zlib.compressobj(_COMPRESSION_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     out.write(_GZIP_HEADER)
     chunks = _ahead(_tar_bytes(entries, totals))
-    with _closing(chunks):
+    with contextlib.closing(chunks):
         for chunk in chunks:
             crc, size = _fast_zlib.crc32(chunk, crc), size + len(chunk)
             out.write(deflate.compress(chunk))
@@ -1275,14 +1126,14 @@ def _splice(out: IO[bytes], archive: _Archive, chosen: _Chosen) -> None:
         raw = archive.path.open("rb")
     with raw:
         with _naming(archive.path, "reading"):
-            _skip_gzip_header(raw, archive.flags)
+            _skip_gzip_header(raw)
             start = raw.tell()
         _copy_range(raw, out, start, archive.end - _TRAILER.size)
     out.write(_TRAILER.pack(crc, size & 0xFFFFFFFF))
 
 
-def _skip_gzip_header(raw: IO[bytes], flags: int) -> None:
-    raw.seek(len(_GZIP_HEADER))
+def _skip_gzip_header(raw: IO[bytes]) -> None:
+    flags = raw.read(len(_GZIP_HEADER))[3]
     if flags & _FEXTRA:
         raw.seek(int.from_bytes(raw.read(2), "little"), io.SEEK_CUR)
     for text in (_FNAME, _FCOMMENT):
@@ -1343,25 +1194,25 @@ def _multiply(one: int, other: int) -> int:
 class _Contents(_Totals):
     """What counts of an archive's members for the hyperparameters, gathered while they pass."""
 
-    members = 0
-    embedded = False  # A member has that name, …
-    kept: Optional[_Member] = None  # … this one counts, the last at that place, …
+    embedded = False  # A member has that name, or lies below a folder of that name.
+    kept: Optional[_Member] = None  # This one counts, the last at that place, …
     kept_at = -1  # … which has this place in the order …
     data: Optional[bytes] = None  # … and these bytes, unless it is a link or too large.
     several = False
-    blocked = False  # Members lie below a folder of that name.
 
-    def take(self, member: _Member, data: Optional[Iterable[bytes]]) -> None:
+    def take(self, index: int, member: _Member, data: Optional[Iterable[bytes]]) -> None:
         """Note a member of the archive."""
         self.add(member)
         if member.name == HYPERPARAMETERS_FILE:
             self.several = self.kept is not None
-            self.kept, self.kept_at, self.data = member, self.members, None
+            self.kept, self.kept_at, self.data = member, index, None
             if data is not None and member.size <= _LARGEST_JSON:
                 self.data = member.whole(data)
-        self.embedded = self.embedded or member.literal == HYPERPARAMETERS_FILE
-        self.blocked = self.blocked or member.name.startswith(HYPERPARAMETERS_FILE + "/")
-        self.members += 1
+        self.embedded = (
+            self.embedded
+            or member.literal == HYPERPARAMETERS_FILE
+            or member.name.startswith(HYPERPARAMETERS_FILE + "/")
+        )
 
 
 class _Chosen(NamedTuple):
@@ -1373,20 +1224,18 @@ class _Chosen(NamedTuple):
 
 
 def _choose(archive: _Archive, contents: _Contents, provided: Optional[Path]) -> _Chosen:
-    """Take the archive's own hyperparameters, or else the provided ones."""
-    if contents.embedded or contents.blocked:
-        return _keep_embedded(archive, contents, provided)
-    logger.info("HYPERPARAMETERS NOT IN MODEL")
-    if provided is None:
-        raise HyperparametersNotFoundError(
-            f"Hyperparameters not found: {archive.path} holds no {HYPERPARAMETERS_FILE}, "
-            "and none was provided"
-        )
-    return _inject(provided)
+    """Take the archive's own hyperparameters, or else the provided ones.
 
-
-def _keep_embedded(archive: _Archive, contents: _Contents, provided: Optional[Path]) -> _Chosen:
-    """Settle on the hyperparameters that are in the model; raises INVALID_HYPERPARAMETERS."""
+    Raises HyperparametersNotFoundError or INVALID_HYPERPARAMETERS.
+    """
+    if not contents.embedded:
+        logger.info("HYPERPARAMETERS NOT IN MODEL")
+        if provided is None:
+            raise HyperparametersNotFoundError(
+                f"Hyperparameters not found: {archive.path} holds no {HYPERPARAMETERS_FILE}, "
+                "and none was provided"
+            )
+        return _inject(provided)
     logger.info("HYPERPARAMETERS ALREADY IN MODEL")
     if provided is None:
         logger.info("The original %s is kept; no input is needed", HYPERPARAMETERS_FILE)
@@ -1398,7 +1247,7 @@ def _keep_embedded(archive: _Archive, contents: _Contents, provided: Optional[Pa
             HYPERPARAMETERS_FILE,
         )
     at, found, data = contents.kept_at, contents.kept, contents.data
-    if found is None or found.kind != _FILE:
+    if found is None or not found.isreg():
         at, found = _file_behind(archive, contents)
     if found is None:
         raise StepError(
@@ -1426,9 +1275,10 @@ def _inject(provided: Path) -> _Chosen:
     problem = problem or _json_problem(data)
     if problem:
         raise StepError("INVALID_HYPERPARAMETERS", f"{provided} cannot be injected: {problem}")
-    mode = stat.S_IMODE(status.st_mode)
-    member = _Member(HYPERPARAMETERS_FILE, size=len(data), mode=mode)
-    member.mtime = str(int(status.st_mtime))
+    member = _Member(HYPERPARAMETERS_FILE)
+    member.mode, member.size = stat.S_IMODE(status.st_mode), len(data)
+    member.uname = member.gname = "root"
+    member.set_time(str(int(status.st_mtime)))
     return _Chosen(member, data)
 
 
@@ -1454,19 +1304,19 @@ def _json_problem(data: bytes) -> Optional[str]:
 def _file_behind(archive: _Archive, contents: _Contents) -> Tuple[int, Optional[_Member]]:
     """The file that hyperparameters which are a link mean in the end, and its number."""
     name, found, at = archive.file_behind(), None, -1
-    is_hard = contents.kept is not None and contents.kept.kind == _HARD_LINK
-    with _closing(iter(_Archive(archive.path, again=True))) as entries:
+    is_hard = contents.kept is not None and contents.kept.islnk()
+    with contextlib.closing(iter(_Archive(archive.path, again=True))) as entries:
         for index, (member, _) in enumerate(entries):
             if is_hard and found is not None and index > contents.kept_at:
                 break  # The link is another name of what was there before.
             if member.name == name:
-                found, at = (member, index) if member.kind == _FILE else (None, -1)
+                found, at = (member, index) if member.isreg() else (None, -1)
     return at, found
 
 
 def _data_of(archive: _Archive, number: int) -> Iterator[bytes]:
     """The stored bytes of one member, for which the archive is read again up to there."""
-    with _closing(iter(_Archive(archive.path, again=True))) as entries:
+    with contextlib.closing(iter(_Archive(archive.path, again=True))) as entries:
         for index, (_, data) in enumerate(entries):
             if index == number:
                 yield from data or ()
@@ -1475,22 +1325,22 @@ def _data_of(archive: _Archive, number: int) -> Iterator[bytes]:
 
 def _obstacle(archive: _Archive, contents: _Contents) -> str:
     """What keeps the compressed bytes of an archive from being taken over; empty when nothing."""
-    if not archive.end or archive.follows:
+    if not archive.end:
         return "the packing, which is not one gzip member and nothing else"
-    if contents.several or (contents.kept is not None and contents.kept.kind != _FILE):
+    if contents.several or (contents.kept is not None and not contents.kept.isreg()):
         return f"{HYPERPARAMETERS_FILE}, of which there are several, or which is a link"
     return archive.obstacle
 
 
 def _rewritten(
-    entries: Iterable[_Entry], archive: _Archive, contents: _Contents, chosen: _Chosen
-) -> Iterator[_Entry]:
+    entries: _Entries, archive: _Archive, contents: _Contents, chosen: _Chosen
+) -> _Entries:
     """What is to be written: every member, but only those hyperparameters that count."""
     superseded: Optional[Tuple[_Member, bytes]] = None  # Hyperparameters that are left out, …
     earlier = ""  # … and the first hard link to them, which gets their bytes.
     waiting = []  # Hard links whose targets come later.
-    to_own = (_HARD_LINK, HYPERPARAMETERS_FILE)
-    with _closing(entries):
+    to_own = (tarfile.LNKTYPE, HYPERPARAMETERS_FILE)
+    with contextlib.closing(entries):
         for index, (member, data) in enumerate(entries):
             if member.name == HYPERPARAMETERS_FILE:
                 superseded, earlier = None, ""
@@ -1502,7 +1352,7 @@ def _rewritten(
                     superseded = member, b"".join(data)
             elif member.waits:
                 waiting.append(member.changed(linkname=archive.hard[member.name]))
-            elif index > contents.kept_at or (member.kind, member.linkname) != to_own:
+            elif index > contents.kept_at or (member.type, member.linkname) != to_own:
                 yield member, data
             elif earlier:
                 yield member.changed(linkname=earlier), None
@@ -1606,13 +1456,13 @@ def extract_tarfile(tar_path: Path, extract_path: Path) -> None:
 def _extract(archive: _Archive, root: Path) -> List[_Member]:
     """Extract members below a folder; returns the folders, whose modes and times come last."""
     folders, waiting = [], []
-    with _closing(iter(archive)) as entries:
+    with contextlib.closing(iter(archive)) as entries:
         for member, data in entries:
             if member.waits:
                 waiting.append(member)
                 continue
             _extract_member(root, member, data)
-            if member.kind == _DIRECTORY:
+            if member.isdir():
                 folders.append(member)
     for member in waiting:
         _extract_member(root, member.changed(linkname=archive.hard[member.name]), None)
@@ -1623,7 +1473,7 @@ def _extract_member(root: Path, member: _Member, data: Optional[Iterable[bytes]]
     path = root / member.name
     _check_inside(root, path.parent, member)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if member.kind == _DIRECTORY:
+    if member.isdir():
         if path.is_symlink():
             raise _unsafe(member.name, "is a folder in the place of a link")
         if not path.is_dir():
@@ -1631,30 +1481,17 @@ def _extract_member(root: Path, member: _Member, data: Optional[Iterable[bytes]]
         return
     if path.exists() or path.is_symlink():
         path.unlink()
-    if member.kind == _SYMLINK:
+    if member.issym():
         path.symlink_to(member.linkname)
-    elif member.kind == _HARD_LINK:
+    elif member.islnk():
         target = root / member.linkname
         _check_inside(root, target.parent, member)
         os.link(str(target), str(path))
     elif data is not None:
         with path.open("xb") as file:
-            if member.pieces is None:
-                file.writelines(data)
-            else:
-                _write_pieces(file, member, data)
+            member.write(file, data)
+            file.truncate(member.size)
         _set_attributes(path, member)
-
-
-def _write_pieces(file: IO[bytes], member: _Member, data: Iterable[bytes]) -> None:
-    stored, rest = iter(data), b""
-    for offset, size in _pairs(member.pieces or array("Q")):
-        file.seek(offset)
-        while size:
-            rest = rest or next(stored)
-            file.write(rest[:size])
-            rest, size = rest[size:], size - min(size, len(rest))
-    file.truncate(member.size)
 
 
 def _check_inside(root: Path, folder: Path, member: _Member) -> None:
@@ -1746,56 +1583,21 @@ def create_tarfile(output_tar_path: Path, source_dir: Path) -> None:
         raise
 
 
-def _tree_entries(source: Path, output: Path, out: IO[bytes]) -> Iterator[_Entry]:
-    first_names: Dict[Tuple[int, int], str] = {}
-    for path in _walk(source):
-        if path in (output, Path(out.name)):
-            continue
-        member = _member_of(path, str(path.relative_to(source)), first_names)
-        logger.info("Adding: %s (%.2fMB)", _shown(member.name), member.size / 1024 / 1024)
-        if member.kind == _FILE:
-            with _naming(path, "reading"), path.open("rb") as data:
-                yield member, _chunks(data)
-        else:
-            yield member, None
-
-
-def _member_of(path: Path, name: str, first_names: Dict[Tuple[int, int], str]) -> _Member:
-    """The member that a file becomes; `first_names` of files that may have several."""
-    status = path.lstat()
-    member = _Member(name, mode=stat.S_IMODE(status.st_mode))
-    member.uid, member.gid = status.st_uid, status.st_gid
-    member.uname, member.gname = _owners(member.uid, member.gid)
-    seconds, fraction = divmod(status.st_mtime_ns, 10**9)
-    member.mtime = str(seconds)
-    if fraction and seconds >= 0:
-        member.mtime = f"{seconds}.{fraction:09}".rstrip("0")
-    if stat.S_ISDIR(status.st_mode):
-        member.kind = _DIRECTORY
-    elif stat.S_ISLNK(status.st_mode):
-        member.kind, member.linkname = _SYMLINK, os.readlink(str(path))  # noqa: PTH115
-    elif not stat.S_ISREG(status.st_mode):
-        raise _unsafe(str(path), "is a device, FIFO or socket")
-    else:
-        first = first_names.setdefault((status.st_dev, status.st_ino), name)
-        if status.st_nlink > 1 and first != name:
-            member.kind, member.linkname = _HARD_LINK, first
-        else:
-            member.size = status.st_size
-    return member
-
-
-def _owners(uid: int, gid: int) -> Tuple[str, str]:
-    """The names of a user and a group, empty where there are none."""
-    import grp
-    import pwd
-
-    names = ["", ""]
-    with contextlib.suppress(KeyError):
-        names[0] = pwd.getpwuid(uid).pw_name
-    with contextlib.suppress(KeyError):
-        names[1] = grp.getgrgid(gid).gr_name
-    return names[0], names[1]
+def _tree_entries(source: Path, output: Path, out: IO[bytes]) -> _Entries:
+    with tarfile.open(fileobj=io.BytesIO(), mode="w", tarinfo=_Member) as tar:
+        for path in _walk(source):
+            if path in (output, Path(out.name)):
+                continue
+            member: Any = tar.gettarinfo(str(path), str(path.relative_to(source)))
+            if member is None or member.type not in _PLAIN_KINDS:
+                raise _unsafe(str(path), "is a device, FIFO or socket")
+            member.set_time(f"{member.mtime:.6f}".rstrip("0").rstrip("."))
+            logger.info("Adding: %s (%.2fMB)", _shown(member.name), member.size / 1024 / 1024)
+            if member.isreg():
+                with _naming(path, "reading"), path.open("rb") as data:
+                    yield member, _chunks(data)
+            else:
+                yield member, None
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -1833,8 +1635,8 @@ def _process(
         raise ValueError(f"The output would overwrite the input {model}")
     _check_name(model)
     archive, contents = _Archive(model), _Contents()
-    for member, data in _log_contents(archive):
-        contents.take(member, data)
+    for index, (member, data) in enumerate(_log_contents(archive)):
+        contents.take(index, member, data)
     logger.info("Model is valid: %s", model)
     chosen = _choose(archive, contents, provided)
     if not ensure_directory(output.parent):

@@ -244,10 +244,7 @@ SPLICED = {
     "nothing in it": targz(),
     "gnu": targz(WEIGHTS, member("n" * 300, b"x"), format=tarfile.GNU_FORMAT),
     "pax": targz(WEIGHTS, member("n" * 300, b"x", mtime=1.5)),
-    "global pax header": gzip.compress(
-        tarfile.TarInfo.create_pax_global_header({"comment": "abc"}) + PLAIN
-    ),
-    "pax records that go on": with_pax({"comment": "x", "SCHILY.xattr.user.a": "b"}),
+    "pax records that go on": with_pax({"atime": "1.5", "SCHILY.xattr.user.a": "b"}),
     "file name": with_gzip_header(8, b"model.tar\0"),
     "comment": with_gzip_header(16, b"said\0"),
     "extra field": with_gzip_header(4, b"\3\0abc"),
@@ -279,6 +276,10 @@ REWRITTEN = {
     "an end that is no block": gzip.compress(tar(WEIGHTS)[: 512 + 5120 + 1030]),
     "plain tar": PLAIN,
     "bzip2": bz2.compress(PLAIN),
+    "global pax header": gzip.compress(
+        tarfile.TarInfo.create_pax_global_header({"comment": "abc"}) + PLAIN
+    ),
+    "comment of a member": with_pax({"comment": "x"}),
     "unknown pax record": with_pax({"who.knows": "x"}),
     "time that GNU tar does not read": with_pax({"mtime": "1e3"}),
     "pax record that is repeated": with_raw_pax(record("path=x1") + record("path=x2")),
