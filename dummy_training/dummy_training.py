@@ -122,7 +122,6 @@ logger = logging.getLogger(__name__)
 
 # A member, and its bytes if it has any, in chunks that must be taken before the next member.
 _Entry = Tuple["_Member", Optional[Iterable[bytes]]]
-
 _Entries = Generator[_Entry, None, None]
 _Chunks = Generator[bytes, None, None]
 _Fields = Dict[bytes, bytes]  # The pax records of a member.
@@ -487,9 +486,16 @@ class _Archive:
         if headers > 8:  # One calls the next in tarfile.
             self._obstruct("headers in a row")
         fields = {**self._global, **(records.fields if records else {})}
-        if any(fields.get(key, text) != text for key, text in long.items()):
-            raise ValueError("two names for one member")
-        return self._member(stream, block, {**fields, **long}, records)
+        for key, text in long.items():
+            if fields.setdefault(key, text) != text:
+                raise ValueError("two names for one member")
+        size = _decimal(fields[b"size"]) if b"size" in fields else size
+        member = self._member(stream, block, size, fields)
+        if records:
+            member.records = records.kept
+            if size and member.islnk():
+                raise ValueError(f"bytes of the link {_shown(member.literal)}")
+        return member
 
     def _take_global(self, records: _Records) -> None:
         """Remember what a header says of all members to come, where that is safe."""
@@ -498,12 +504,8 @@ class _Archive:
         self._obstruct("a header for all members")
         self._global.update(records.fields)
 
-    def _member(
-        self, stream: _Stream, block: bytes, fields: _Fields, records: Optional[_Records]
-    ) -> _Member:
+    def _member(self, stream: _Stream, block: bytes, size: int, fields: _Fields) -> _Member:
         member = _Member()
-        if records:
-            member.records = records.kept
         kind, magic = block[156:157], block[257:265]
         name, prefix = _text(block[:100]), _text(block[345:500])
         if prefix and magic[:6] == b"ustar\0":
@@ -511,13 +513,13 @@ class _Archive:
         elif prefix and magic[:5] == b"ustar" and magic != tarfile.GNU_MAGIC:
             raise ValueError("a prefix that only some programs take for one")
         is_plain = kind in _PLAIN_KINDS and magic in (b"ustar\x0000", tarfile.GNU_MAGIC)
-        if not is_plain or (prefix and magic == tarfile.GNU_MAGIC) or b" " * 8 in block[100:124]:
+        devices = block[329:337], block[337:345]  # Read by some programs in any member.
+        if (prefix and magic == tarfile.GNU_MAGIC) or b" " * 8 in block[100:124]:
+            is_plain = False
+        if not (is_plain and all(map(_OCTAL.fullmatch, devices))):
             self._obstruct("an old or odd header")
-        elif not all(map(_OCTAL.fullmatch, (block[329:337], block[337:345]))):
-            self._obstruct("the numbers of a device")
         name = fields.get(b"path", name)
         linkname = fields.get(b"linkpath", _text(block[157:257]))
-        size = _decimal(fields[b"size"]) if b"size" in fields else _number(block[124:136])
         member.type = tarfile.REGTYPE if kind in tarfile.REGULAR_TYPES else kind
         self._read_map(stream, block, size, member, fields)
         name = fields.get(b"GNU.sparse.name", name)
@@ -535,8 +537,6 @@ class _Archive:
         elif kind not in (tarfile.DIRTYPE, *_LINK_KINDS):
             member.type = tarfile.REGTYPE
         elif size:
-            if kind == tarfile.LNKTYPE and records:
-                raise ValueError(f"bytes of the link {_shown(member.literal)}")
             self._obstruct("the size of what has none")
         if member.isreg() and name.endswith(b"/"):
             if member.size:
@@ -553,7 +553,7 @@ class _Archive:
         self, stream: _Stream, block: bytes, size: int, member: _Member, fields: _Fields
     ) -> None:
         """Take the map of a sparse file, in each of the forms there are, and its sizes."""
-        keys = {key for key in fields if key.startswith(b"GNU.sparse.")}
+        keys = {key for key in fields if key.startswith(b"GNU.sparse.")} if fields else set()
         pieces: array[int] = array("Q")
         member.size = size
         if block[156:157] == tarfile.GNUTYPE_SPARSE:
@@ -777,6 +777,8 @@ class _Records:
             if not match.end() < equals < end <= len(data) or data[end - 1] != 0x0A:
                 raise ValueError("an unreadable pax header")
             key, value = data[match.end() : equals], data[equals + 1 : end - 1]
+            if b"\0" in key:  # Where it ends for GNU tar.
+                raise ValueError("an unreadable pax header")
             self.odd = self.odd or match[1].startswith(b"0")
             if key in (b"GNU.sparse.offset", b"GNU.sparse.numbytes"):
                 if key.endswith(b"numbytes") != len(pieces) % 2 or len(pieces) > 2 * _MOST_PIECES:
@@ -1512,7 +1514,7 @@ def _set_attributes(path: Path, member: _Member) -> None:
             os.chown(path, member.uid, member.gid)
     path.chmod(member.mode)
     with contextlib.suppress(OSError, OverflowError):
-        os.utime(path, (float(member.mtime), float(member.mtime)))
+        os.utime(path, (float(member.time), float(member.time)))
 
 
 class _Publication:

@@ -41,7 +41,12 @@ def _log(caplog: pytest.LogCaptureFixture) -> None:
 # --- validate_model -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pack", [lambda data: data, bz2.compress, lzma.compress])
+def padded_xz(data: bytes) -> bytes:
+    """Two xz streams with four zeros between them."""
+    return lzma.compress(data[:700]) + bytes(4) + lzma.compress(data[700:])
+
+
+@pytest.mark.parametrize("pack", [lambda data: data, bz2.compress, lzma.compress, padded_xz])
 def test_a_sound_model_is_valid_however_it_is_packed(tmp_path: Path, pack: object) -> None:
     model = put(tmp_path / "model.tar.gz", pack(tar(WEIGHTS, *CODE)))  # type: ignore[operator]
     assert step.validate_model(model) is True
