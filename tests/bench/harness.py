@@ -23,7 +23,7 @@ from rich.table import Table
 from harness.cases.case import Case
 from harness.errors import RunnerUnavailable
 from harness.runners.real import interpreters
-from harness.runners.real.local_mode import sdk_python
+from harness.runners.real.local_service import sdk_python
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.real.warm_plan import warmed
 from harness.runners.registry import open_runner

@@ -113,14 +113,24 @@ def _step_image() -> Iterator[str]:
         subprocess.run(["docker", "rmi", "--force", name], capture_output=True, check=False)
 
 
-def remove_containers(folder: Path) -> None:
-    """Remove the containers that the SDK's local mode has left, whose files are in `folder`."""
+def containers_of(folder: Path) -> list[str]:
+    """The containers that the SDK's local mode has started, whose files are in `folder`."""
     label = "com.docker.compose.project.working_dir"
     listed = subprocess.run(
         ["docker", "ps", "-aq", "--filter", f"label={label}"], capture_output=True, text=True
     ).stdout.split()
+    found = []
     for one in listed:
         told = subprocess.run(["docker", "inspect", one], capture_output=True, text=True).stdout
-        for info in json.loads(told or "[]"):
-            if info["Config"]["Labels"][label].startswith(str(folder)):
-                subprocess.run(["docker", "rm", "-f", one], capture_output=True, check=False)
+        found += [
+            one
+            for info in json.loads(told or "[]")
+            if info["Config"]["Labels"][label].startswith(str(folder))
+        ]
+    return found
+
+
+def remove_containers(folder: Path) -> None:
+    """Remove the containers that the SDK's local mode has left, whose files are in `folder`."""
+    for one in containers_of(folder):
+        subprocess.run(["docker", "rm", "-f", one], capture_output=True, check=False)

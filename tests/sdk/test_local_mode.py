@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from harness.cases.case import Interrupt
+from harness.cli import cli
 from harness.errors import RunnerUnavailable
-from harness.runners.real import local_mode
+from harness.runners.real import local_service
 from harness.runners.real.local_mode import LocalModeRunner
+from harness.runners.real.local_service import LocalService
 from harness.runs.step import StepRef, load, prove
-from tests.sdk.environments import IMAGE, need_engine, python_of
+from tests.sdk.environments import IMAGE, containers_of, need_engine, python_of
 from tests.unit.derived import make_step
 
 CONTRACT = """
@@ -93,13 +98,73 @@ def test_jobs_are_judged_as_cases(tmp_path: Path, runner: LocalModeRunner) -> No
     assert runner.run(case).unproven == "no job: it is interrupted"
 
 
+def test_what_the_sdk_cannot_take_is_not_proven(tmp_path: Path, runner: LocalModeRunner) -> None:
+    """Neither does a pipe that nobody writes to stop the harness."""
+    pipes = "os.mkfifo('OUTPUT/pipe'); os.mkfifo('MOUNT/pipe')"
+    result = prove(step(tmp_path, PROCESSING, pipes), runner, "rows=present")
+    assert "the SDK failed after the script" in result.unproven
+    assert "'`/output/copied/pipe` is a named pipe'" in result.unproven
+    assert result.unproven_severity == "error"
+
+
+def test_a_job_that_never_ends_is_ended(tmp_path: Path, runner: LocalModeRunner) -> None:
+    ref = replace(step(tmp_path, PROCESSING, "while True: pass"), timeout=1.0)
+    trial = prove(ref, runner, "rows=present")
+    assert [(one.promise, one.key) for one in trial.findings] == [("exit-code", "hangs")]
+
+
+def test_a_run_that_is_stopped_leaves_nothing(
+    tmp_path: Path, runner: LocalModeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    case, _ = load(step(tmp_path / "step", PROCESSING, "while True: pass")).matrix.case(
+        "rows=present"
+    )
+    started = []
+
+    def stop_when_started(service: LocalService, _seconds: float) -> str | None:
+        while not service.has_answered(0.2):
+            started.extend(containers_of(tmp_path))
+            if started:
+                raise KeyboardInterrupt
+        return ""
+
+    monkeypatch.setattr(LocalService, "answer", stop_when_started)
+    process = local_service.of_this_process().process
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(case)
+    assert started
+    assert process.returncode is not None
+    assert containers_of(tmp_path) == []
+    assert [one.name for one in tmp_path.iterdir()] == ["step"]
+
+
 def test_without_an_sdk_the_runner_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HARNESS_SDK_PYTHON", raising=False)
     with pytest.raises(RunnerUnavailable, match="harness sdk setup"):
-        local_mode.sdk_python()
+        local_service.sdk_python()
     monkeypatch.setenv("HARNESS_SDK_PYTHON", "/nonesuch/python")
     with pytest.raises(RunnerUnavailable, match="names /nonesuch/python"):
-        local_mode.sdk_python()
+        local_service.sdk_python()
+    monkeypatch.setenv("HARNESS_SDK_PYTHON", __file__)
+    with pytest.raises(RunnerUnavailable, match="which is no program"):
+        local_service.sdk_python()
+
+
+def test_a_set_up_that_fails_leaves_nothing_that_would_be_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def fail(command: list[str], **_options: object) -> subprocess.CompletedProcess[bytes]:
+        local_service.ENVIRONMENT.mkdir(parents=True, exist_ok=True)
+        return subprocess.CompletedProcess(command, int("pip" in command))
+
+    monkeypatch.setattr("harness.commands.sdk.subprocess.run", fail)
+    result = CliRunner().invoke(cli, ["sdk", "setup"])
+    assert isinstance(result.exception, RunnerUnavailable)
+    assert "-m pip install" in str(result.exception)
+    assert not local_service.ENVIRONMENT.exists()
