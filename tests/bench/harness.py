@@ -85,6 +85,7 @@ class Contender:
     options: tuple[str, ...]
     needs_engine: bool = False
     needs_sdk: bool = False
+    parts: int = PARTS
 
 
 CONTENDERS = (
@@ -111,6 +112,8 @@ CONTENDERS = (
         ("--runner", "local-mode", "--image", IMAGE, "-k", _JOBS),
         needs_engine=True,
         needs_sdk=True,
+        # There are few of them.
+        parts=2,
     ),
 )
 
@@ -169,7 +172,6 @@ def measure_contenders(runs: int, quick: bool, log: Callable[[str], object]) -> 
         contenders = [one for one in contenders if not one.name.startswith("sandbox")]
     if no_sdk():
         contenders = [one for one in contenders if not one.needs_sdk]
-    shard = f"1/{PARTS * (8 if quick else 1)}"
     measurements: dict[tuple[str, int], list[tuple[int, Cost]]] = {}
     for turn in range(runs):
         for workers in WORKERS:
@@ -178,6 +180,7 @@ def measure_contenders(runs: int, quick: bool, log: Callable[[str], object]) -> 
                 measurements.setdefault((FLOOR, workers), []).append(_measure_floor(workers))
             for one in contenders:
                 log(f"{one.name}, {workers} workers, {turn + 1} of {runs}")
+                shard = f"1/{one.parts * (8 if quick else 1)}"
                 measurements.setdefault((one.name, workers), []).append(
                     _measure_check(one, workers, shard)
                 )

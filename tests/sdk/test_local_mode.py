@@ -14,6 +14,7 @@ from harness.cases.case import Interrupt
 from harness.cli import cli
 from harness.errors import RunnerUnavailable
 from harness.runners.real import local_service
+from harness.runners.real.jobs_of_cases import reason_against
 from harness.runners.real.local_mode import LocalModeRunner
 from harness.runners.real.local_service import LocalService
 from harness.runs.step import StepRef, load, prove
@@ -137,6 +138,15 @@ def test_a_run_that_is_stopped_leaves_nothing(
     assert process.returncode is not None
     assert containers_of(tmp_path) == []
     assert [one.name for one in tmp_path.iterdir()] == ["step"]
+
+
+def test_no_job_can_make_a_folder_where_nothing_is_mounted(tmp_path: Path) -> None:
+    case, _ = load(step(tmp_path, PROCESSING, "")).matrix.case("rows=present")
+    assert reason_against(case) == ""
+    elsewhere = replace(case, tree=case.tree.with_directory("/opt/ml/elsewhere"))
+    assert reason_against(elsewhere) == "a folder where no input is mounted"
+    within = replace(case, tree=case.tree.with_directory(f"{PROCESSING[0]}/empty"))
+    assert reason_against(within) == "a folder without files"
 
 
 def test_without_an_sdk_the_runner_says_what_to_do(

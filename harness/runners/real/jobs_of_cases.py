@@ -76,6 +76,7 @@ def _reason_against_tree(case: Case) -> str:
     assert job is not None
     given = _given(case)
     outputs = case.tree.request.outputs
+    own = Tree.for_job(job, outputs, case.tree.request)
     for path, entry in case.tree:
         within = [one for one in given.values() if is_under(path, one)]
         if entry.kind == "directory":
@@ -83,6 +84,8 @@ def _reason_against_tree(case: Case) -> str:
             empty = not any(other != path and is_under(other, path) for other, _ in case.tree)
             if within and empty and path not in given.values():
                 return "a folder without files"
+            if not within and empty and path not in own and path not in outputs:
+                return "a folder where no input is mounted"
         elif any(is_under(path, one) for one in (*_CONFIG_FOLDERS, *map(str, job.files))):
             continue
         elif entry.kind != "file" or entry.uid or entry.mode != 0o644:
