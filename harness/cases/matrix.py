@@ -342,7 +342,7 @@ def _all_combinations(suite: Suite, *, last_first: bool = False) -> Iterator[Map
 def _too_many(suite: Suite) -> WrongContract:
     number = math.prod(len(axis.choices) for axis in suite.axes)
     return WrongContract(
-        f"its {len(suite.axes)} axes have {number} combinations, too many to list them all",
+        f"its {len(suite.axes)} axes have {number:,} combinations, too many to list them all",
         "use --pairwise: then every pair of choices is in some case",
     )
 

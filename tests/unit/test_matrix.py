@@ -42,6 +42,19 @@ def test_the_product_of_all_axes_then_the_special_cases() -> None:
     )
 
 
+def test_of_too_many_cases_the_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are never built: pairs of choices are covered all the same."""
+    monkeypatch.setattr("harness.cases.matrix.MAX_CASES", 6)
+    fitting = Suite(Case(tree=Tree()), AXES, expected)
+    assert len(Matrix(fitting).ids) == 6
+    axes = tuple(Axis(f"axis-{number}", AXES[1].choices) for number in range(20))
+    with pytest.raises(WrongContract, match="20 axes have 3,486,784,401 combinations") as error:
+        Matrix(Suite(Case(tree=Tree()), axes, expected))
+    assert "--pairwise" in error.value.hint
+    monkeypatch.undo()
+    assert len(Matrix(Suite(Case(tree=Tree()), axes, expected), pairwise=True).ids) < 40
+
+
 def test_a_case_is_one_choice_from_every_axis() -> None:
     case, expectation = MATRIX.case("model=present,given=empty")
     assert case.id == "model=present,given=empty"
