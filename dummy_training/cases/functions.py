@@ -137,6 +137,42 @@ def functions(world: World) -> Iterator[Special]:
         file_at(hyperparameters_path, b"[]"),
     )
 
+    # A key that is absent is an input that is absent; arguments for a job are none by default.
+    without_keys = {**main_arguments, "input_paths": {}}
+    yield call(
+        "main-without-any-key",
+        "main",
+        without_keys,
+        Raises("FileNotFoundError", searched(f"{CODE}/model.tar.gz").pattern),
+        with_model,
+        with_hyperparameters,
+        unrelated_channels,
+    )
+    only_model = {
+        "input_paths": {MODEL: model_folder},
+        "output_paths": {"model_output": "/srv/out"},
+        "environ_vars": {},
+    }
+    yield call(
+        "main-without-the-key-of-hyperparameters",
+        "main",
+        only_model,
+        returns_path(target),
+        file_at(source, TRAINED_ARCHIVE),
+        with_hyperparameters,
+        unrelated_channels,
+        writes={target: Archive(TRAINED)},
+    )
+    yield call(
+        "main-without-the-key-and-any-hyperparameters",
+        "main",
+        only_model,
+        Raises("FileNotFoundError", r"\bmodel\.tar\.gz\b"),
+        with_model,
+        with_hyperparameters,
+        unrelated_channels,
+    )
+
     find_arguments = {"input_paths": {MODEL: model_folder, HYPERPARAMETERS: "/srv/given"}}
     beside = file_at(f"{CODE}/model.tar.gz", PLAIN_ARCHIVE)
     yield call(

@@ -105,6 +105,8 @@ def _entry(member: Member, dialect: Dialect) -> bytes:
         header = _as_v7(info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "surrogateescape"))
     elif dialect == "pax-path":
         header = _with_path_record(info)
+    elif member.attributes:
+        header = _with_attributes(info, member.attributes)
     else:
         header = info.tobuf(_FORMATS[dialect], "utf-8", "surrogateescape")
     return header + member.data + padding
@@ -143,6 +145,24 @@ def _with_path_record(info: tarfile.TarInfo) -> bytes:
     records = tarfile.TarInfo.create_pax_header(info, info.get_info(), "utf-8")
     info.name = plain
     return records
+
+
+def _with_attributes(info: tarfile.TarInfo, attributes: tuple[tuple[str, bytes], ...]) -> bytes:
+    """A header after one of pax records, whose values are any bytes, as the programs write them."""
+    records = b"".join(_record(key.encode(), value) for key, value in attributes)
+    before = tarfile.TarInfo("././@PaxHeader")
+    before.type, before.size = tarfile.XHDTYPE, len(records)
+    records += bytes(-len(records) % tarfile.BLOCKSIZE)
+    return before.tobuf(tarfile.USTAR_FORMAT) + records + info.tobuf(tarfile.USTAR_FORMAT)
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    """A pax record, which begins with its own length in decimal digits."""
+    rest = b" %b=%b\n" % (key, value)
+    size = len(rest) + 1
+    while len(str(size)) + len(rest) != size:
+        size += 1
+    return b"%d%b" % (size, rest)
 
 
 def _gnu_sparse(member: Member) -> bytes:

@@ -191,6 +191,11 @@ def _check_member(
     owner = (member.uid, member.gid, member.uname, member.gname)
     if owner != (got_owner := (info.uid, info.gid, info.uname, info.gname)):
         yield ArchiveDifference("wrong-owner", name, str(owner), str(got_owner))
+    for key, value in member.attributes:
+        record = info.pax_headers.get(key)
+        if record is None or record.encode("utf-8", "surrogateescape") != value:
+            held = "nothing" if record is None else repr(record)
+            yield ArchiveDifference("wrong-attribute", name, f"{key} {value!r}", held)
 
 
 def _kind_of(info: tarfile.TarInfo) -> str:

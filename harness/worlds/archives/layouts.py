@@ -80,6 +80,20 @@ _V7 = (
 )
 _LONG = "a-name-of-which-there-are-many/" * 9 + "and-it-ends-" + "here" * 20 + ".bin"
 _HOLES = b"begin" + bytes(40_000) + b"middle" + bytes(70_000) + b"end"
+# As GNU tar and bsdtar write them.
+_ATTRIBUTED = (
+    replace(
+        file("labels.txt", b"x"),
+        attributes=(
+            ("SCHILY.xattr.user.origin", b"s3://bucket/labels"),
+            ("LIBARCHIVE.xattr.user.origin", b"czM6Ly9idWNrZXQvbGFiZWxz"),
+        ),
+    ),
+    replace(directory("dated"), attributes=(("SCHILY.xattr.user.note", "café".encode()),)),
+)
+_OF_ANY_BYTES = replace(
+    file("labels.txt", b"x"), attributes=(("SCHILY.xattr.user.digest", bytes(range(256))),)
+)
 _EMBEDDED = b'{"trained": true}\n'
 
 
@@ -252,6 +266,8 @@ def _unusual_layouts(plain: bytes) -> dict[str, Layout]:
         "numbers-base-256": _layout((file("a.bin", b"x", uid=3_000_000_000), *PYTORCH), "gnu"),
         "equal-names": _layout(equal),
         "link-before-target": _layout(late),
+        "extended-attributes": _layout((*_ATTRIBUTED, *PYTORCH)),
+        "extended-attribute-of-any-bytes": _layout((_OF_ANY_BYTES, *PYTORCH)),
         "nested-archive": _layout((file("model.tar.gz", gzipped(plain)), *PYTORCH)),
         "one-top-folder": _layout(tuple(replace(one, name=f"model/{one.name}") for one in PYTORCH)),
     }

@@ -22,6 +22,7 @@ class Member:
 
     `data` are all bytes of a file (a `sparse` one is stored without its blocks of zeros), `mode`
     holds the permission bits, `mtime` is in seconds since 1970, `target` is that of a link.
+    `attributes` are the pax records of extended attributes, such as `SCHILY.xattr.user.note`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Member:
     uname: str = "model"
     gname: str = "users"
     target: str = ""
+    attributes: tuple[tuple[str, bytes], ...] = ()
 
 
 def file(

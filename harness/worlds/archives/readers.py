@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import shutil
 import subprocess
 import tarfile
@@ -18,6 +19,8 @@ from functools import lru_cache
 from harness.worlds.archives.member import normalised
 
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/local/bin:/usr/bin:/bin"}
+# GNU tar does not know these records of bsdtar's, and says so of each archive that has them.
+_OF_BSDTAR = re.compile(r".*: Ignoring unknown extended header keyword 'LIBARCHIVE\..*'\n?")
 _misreadings_by_digest: dict[bytes, tuple[tuple[str, str], ...]] = {}
 
 
@@ -59,7 +62,7 @@ def _run(data: bytes, *command: str) -> tuple[bytes, str]:
     completed = subprocess.run(
         command, input=data, capture_output=True, env=_ENVIRONMENT, check=False, timeout=60
     )
-    complaint = completed.stderr.decode("utf-8", "replace").strip()
+    complaint = _OF_BSDTAR.sub("", completed.stderr.decode("utf-8", "replace")).strip()
     return completed.stdout, complaint or (
         f"exit code {completed.returncode}" if completed.returncode else ""
     )

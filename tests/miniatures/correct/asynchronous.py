@@ -59,12 +59,12 @@ def assign(key, what, sources, is_usable):
 
 
 def find_model_file(input_paths):
-    tried = [Path(input_paths["model_artifacts_input"]) / "model.tar.gz", ME / "model.tar.gz"]
+    tried = [Path(input_paths.get("model_artifacts_input", os.devnull)) / "model.tar.gz", ME / "model.tar.gz"]
     return next((path for path in tried if path.exists()), None)
 
 
 def find_hyperparams_file(input_paths):
-    path = Path(input_paths["hyperparameters_s3_uri"]) / NAME
+    path = Path(input_paths.get("hyperparameters_s3_uri", os.devnull)) / NAME
     return path if path.exists() else None
 
 
@@ -327,13 +327,13 @@ def copy_file(src, dst):
 def main(input_paths, output_paths, environ_vars, job_args=None):
     model = find_model_file(input_paths)
     if model is None:
-        first = Path(input_paths["model_artifacts_input"]) / "model.tar.gz"
+        first = Path(input_paths.get("model_artifacts_input", os.devnull)) / "model.tar.gz"
         raise FileNotFoundError("neither {} nor {} is there".format(first, ME / "model.tar.gz"))
     given = find_hyperparams_file(input_paths)
     try:
         return process_model_with_hyperparameters(model, given, output_paths["model_output"])
     except FileNotFoundError as error:
-        folder = Path(input_paths["hyperparameters_s3_uri"])
+        folder = Path(input_paths.get("hyperparameters_s3_uri", os.devnull))
         raise FileNotFoundError("{}, nor is there {}".format(error, folder / NAME)) from error
 
 

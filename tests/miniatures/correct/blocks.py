@@ -12,6 +12,7 @@ import tarfile
 import threading
 import traceback
 import zlib
+from itertools import count
 
 FOLDERS = {
     "model_artifacts_input": ("/opt/ml/code/models", "models"),
@@ -191,13 +192,28 @@ def clean(info, size):
     return info
 
 
+def attributes(info):
+    """The blocks of pax records whose values may be any bytes."""
+    payload = b""
+    for key, value in info.pax_headers.items():
+        line = "{}={}\n".format(key, value).encode(**CODEC)
+        total = next(n for n in count(len(line)) if n == len(str(n)) + 1 + len(line))
+        payload += b"%d %s" % (total, line)
+    if not payload:
+        return b""
+    block = tarfile.TarInfo("././@PaxHeader")
+    block.type, block.size = tarfile.XHDTYPE, len(payload)
+    return block.tobuf(tarfile.USTAR_FORMAT) + payload + bytes(-len(payload) % 512)
+
+
 def encode(info):
     """A header; GNU's own form where a name is not UTF-8."""
     try:
         info.name.encode()
         info.linkname.encode()
+        "".join(info.pax_headers.values()).encode()
     except UnicodeEncodeError:
-        return info.tobuf(tarfile.GNU_FORMAT, **CODEC)
+        return attributes(info) + info.tobuf(tarfile.GNU_FORMAT, **CODEC)
     return info.tobuf(tarfile.PAX_FORMAT, **CODEC)
 
 

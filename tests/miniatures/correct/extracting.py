@@ -9,6 +9,7 @@ import gzip
 import json
 import logging
 import lzma
+import os
 import posixpath
 import shutil
 import signal
@@ -332,7 +333,7 @@ def add(tar: tarfile.TarFile, member: Member) -> None:
 
 
 def find_model_file(input_paths):
-    assigned = Path(input_paths["model_artifacts_input"]) / MODEL_FILE
+    assigned = Path(input_paths.get("model_artifacts_input", os.devnull)) / MODEL_FILE
     if assigned.exists():
         LOGGER.info(f"Found model at {assigned}")
         return assigned
@@ -345,7 +346,7 @@ def find_model_file(input_paths):
 
 
 def find_hyperparams_file(input_paths):
-    assigned = Path(input_paths["hyperparameters_s3_uri"]) / PARAMS_FILE
+    assigned = Path(input_paths.get("hyperparameters_s3_uri", os.devnull)) / PARAMS_FILE
     if assigned.exists():
         LOGGER.info(f"Found hyperparameters at {assigned}")
         return assigned
@@ -478,7 +479,7 @@ def main(input_paths, output_paths, environ_vars=None, job_args=None):
 
 def tried(wanted: Input, input_paths) -> str:
     """Where an input was looked for, and why not elsewhere."""
-    folder = Path(input_paths[wanted.key])
+    folder = Path(input_paths.get(wanted.key, os.devnull))
     text = f"looked at {folder / wanted.file}"
     if folder in wanted.channels:
         return f"{text} (as there is this channel, SOURCE folders do not count)"

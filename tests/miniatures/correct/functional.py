@@ -47,6 +47,7 @@ class Entry(NamedTuple):
     when: float
     points: str
     content: bytes
+    extra: tuple = ()
 
 
 class Stopped(BaseException):
@@ -112,7 +113,12 @@ def entry(tar, member):
         member.mtime,
         member.linkname,
         tar.extractfile(member).read() if has_bytes else b"",
+        tuple(filter(is_extra, member.pax_headers.items())),
     )
+
+
+def is_extra(record):
+    return record[0].startswith(("SCHILY.xattr.", "LIBARCHIVE."))
 
 
 def entries(path):
@@ -219,7 +225,22 @@ def header(one):
     made.uid, made.gid, made.uname, made.gname = one.owner
     made.linkname = tidy(one.points) if one.kind == tarfile.LNKTYPE else one.points
     is_whole = float(one.when).is_integer()
-    return made.tobuf(tarfile.GNU_FORMAT if is_whole else tarfile.PAX_FORMAT, *CODEC)
+    records = one.extra + (() if is_whole else (("mtime", repr(one.when)),))
+    return extended(records) + made.tobuf(tarfile.GNU_FORMAT, *CODEC)
+
+
+def extended(records):
+    """The pax header of these records; nothing for none."""
+    packed = b"".join(map(counted, (" {}={}\n".format(*one).encode(*CODEC) for one in records)))
+    made = tarfile.TarInfo("././@PaxHeader")
+    made.type, made.size = tarfile.XHDTYPE, len(packed)
+    return made.tobuf(tarfile.USTAR_FORMAT) + packed + bytes(-len(packed) % 512) if packed else b""
+
+
+def counted(rest):
+    """A record with its length, which counts the digits of itself."""
+    sizes = (len(rest) + digits for digits in range(1, 9))
+    return next(b"%d%b" % (size, rest) for size in sizes if size == len(b"%d%b" % (size, rest)))
 
 
 def archive(found):
@@ -314,12 +335,12 @@ def moved(source, target, name):
 
 
 def find_model_file(input_paths):
-    places = (Path(input_paths["model_artifacts_input"]), HOME)
+    places = (Path(input_paths.get("model_artifacts_input", os.devnull)), HOME)
     return next((folder / PACKED for folder in places if (folder / PACKED).exists()), None)
 
 
 def find_hyperparams_file(input_paths):
-    place = Path(input_paths["hyperparameters_s3_uri"], GIVEN)
+    place = Path(input_paths.get("hyperparameters_s3_uri", os.devnull), GIVEN)
     return place if place.exists() else None
 
 
@@ -408,14 +429,14 @@ def copy_file(src, dst):
 def main(input_paths, output_paths, environ_vars, job_args=None):
     model = find_model_file(input_paths)
     if model is None:
-        places = Path(input_paths["model_artifacts_input"], PACKED), HOME / PACKED
+        places = Path(input_paths.get("model_artifacts_input", os.devnull), PACKED), HOME / PACKED
         raise FileNotFoundError("no model: neither {} nor {} exists".format(*places))
     given = find_hyperparams_file(input_paths)
     output = output_paths["model_output"]
     try:
         return process_model_with_hyperparameters(model, given, output)
     except FileNotFoundError as error:
-        place = Path(input_paths["hyperparameters_s3_uri"], GIVEN)
+        place = Path(input_paths.get("hyperparameters_s3_uri", os.devnull), GIVEN)
         raise FileNotFoundError("{}, and {} does not exist".format(error, place)) from None
 
 

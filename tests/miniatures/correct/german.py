@@ -54,7 +54,7 @@ def schreibe(fd, daten):
 
 
 def find_model_file(input_paths):
-    for ordner in (input_paths["model_artifacts_input"], HIER):
+    for ordner in (input_paths.get("model_artifacts_input", os.devnull), HIER):
         pfad = os.path.join(str(ordner), "model.tar.gz")
         if os.path.lexists(pfad) and os.path.exists(pfad):
             protokoll.info("Modell: %s", pfad)
@@ -63,7 +63,7 @@ def find_model_file(input_paths):
 
 
 def find_hyperparams_file(input_paths):
-    pfad = os.path.join(str(input_paths["hyperparameters_s3_uri"]), DATEI)
+    pfad = os.path.join(str(input_paths.get("hyperparameters_s3_uri", os.devnull)), DATEI)
     if os.path.exists(pfad):
         return Path(pfad)
 
@@ -178,6 +178,22 @@ def json_mangel(daten):
     return "" if isinstance(wert, dict) else "kein Objekt"
 
 
+def beigaben(kopf):
+    """Was nur ein Pax-Kopf fasst: Bruchteile von Sekunden und erweiterte Attribute."""
+    saetze = b""
+    for wort, wert in sorted(kopf.pax_headers.items()):
+        if wort.split(".")[0] in ("SCHILY", "LIBARCHIVE") or (wort == "mtime" and kopf.mtime % 1):
+            satz = " {}={}\n".format(wort, wert).encode("utf-8", "surrogateescape")
+            laenge = len(satz) + len(str(len(satz)))
+            laenge = len(satz) + len(str(laenge))
+            saetze += str(laenge).encode() + satz
+    if not saetze:
+        return b""
+    davor = tarfile.TarInfo("././@PaxHeader")
+    davor.type, davor.size = tarfile.XHDTYPE, len(saetze)
+    return davor.tobuf(tarfile.USTAR_FORMAT) + saetze + bytes(-len(saetze) % 512)
+
+
 def packe(liste):
     """Ein Tar aller Einträge; feste Verweise zuletzt, da ihr Ziel vor ihnen kommen muss."""
     puffer = []
@@ -193,10 +209,7 @@ def packe(liste):
                 neu.type, neu.size = tarfile.REGTYPE, len(inhalt)
             if spaet:
                 neu.linkname = os.path.normpath(kopf.linkname)
-            form = tarfile.GNU_FORMAT
-            if isinstance(kopf.mtime, float) and kopf.mtime % 1:
-                form = tarfile.PAX_FORMAT
-            puffer.append(neu.tobuf(form, "utf-8", "surrogateescape"))
+            puffer.append(beigaben(kopf) + neu.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape"))
             if inhalt:
                 puffer.append(inhalt.ljust(-(-len(inhalt) // 512) * 512, b"\0"))
     puffer.append(bytes(10240))
@@ -340,7 +353,7 @@ def copy_file(src, dst):
 def main(input_paths, output_paths, environ_vars, job_args=None):
     modell = find_model_file(input_paths)
     if modell is None:
-        orte = [input_paths["model_artifacts_input"], HIER]
+        orte = [input_paths.get("model_artifacts_input", os.devnull), HIER]
         raise FileNotFoundError(
             "Kein Modell: " + " und ".join("{}/model.tar.gz".format(ort) for ort in orte)
         )
@@ -348,7 +361,7 @@ def main(input_paths, output_paths, environ_vars, job_args=None):
     try:
         return process_model_with_hyperparameters(modell, gegeben, output_paths["model_output"])
     except FileNotFoundError as ursache:
-        ort = os.path.join(str(input_paths["hyperparameters_s3_uri"]), DATEI)
+        ort = os.path.join(str(input_paths.get("hyperparameters_s3_uri", os.devnull)), DATEI)
         raise FileNotFoundError("{} (gesucht: {})".format(ursache, ort)) from None
 
 

@@ -99,7 +99,7 @@ def choose_hyperparams_path():
 
 
 def find_model_file(input_paths):
-    assigned = join(str(input_paths["model_artifacts_input"]), "model.tar.gz")
+    assigned = join(str(input_paths.get("model_artifacts_input", os.devnull)), "model.tar.gz")
     if exists(assigned):
         logger.info("Found model file: %s", assigned)
         return Path(assigned)
@@ -112,7 +112,7 @@ def find_model_file(input_paths):
 
 
 def find_hyperparams_file(input_paths):
-    assigned = join(str(input_paths["hyperparameters_s3_uri"]), "hyperparameters.json")
+    assigned = join(str(input_paths.get("hyperparameters_s3_uri", os.devnull)), "hyperparameters.json")
     if exists(assigned):
         logger.info("Found hyperparameters file: %s", assigned)
         return Path(assigned)
@@ -294,23 +294,24 @@ def pack(entries):
 def put(tar, header, stream):
     """Add a member. A name that is no UTF-8 stays out of pax records: GNU tar warns about those."""
     try:
-        "/".join([header.name, header.linkname, header.uname, header.gname]).encode("utf-8")
+        texts = [header.name, header.linkname, header.uname, header.gname]
+        "/".join(texts + list(header.pax_headers.values())).encode("utf-8")
         tar.addfile(header, stream)
     except UnicodeEncodeError:
-        records = "".join(pax_record(key, value) for key, value in header.pax_headers.items())
+        records = b"".join(pax_record(key, value) for key, value in header.pax_headers.items())
         if records:
             extended = tarfile.TarInfo("././@PaxHeader")
-            extended.type, extended.size = tarfile.XHDTYPE, len(records.encode("utf-8"))
-            tar.addfile(extended, BytesIO(records.encode("utf-8")))
+            extended.type, extended.size = tarfile.XHDTYPE, len(records)
+            tar.addfile(extended, BytesIO(records))
         tar.format = tarfile.GNU_FORMAT
         tar.addfile(header, stream)
         tar.format = tarfile.PAX_FORMAT
 
 
 def pax_record(key, value):
-    rest = " %s=%s\n" % (key, value)
-    bare = len(rest.encode("utf-8"))
-    return next("%d%s" % (n, rest) for n in range(bare, bare + 20) if n == bare + len(str(n)))
+    rest = (" %s=%s\n" % (key, value)).encode(TEXT["encoding"], TEXT["errors"])
+    bare = len(rest)
+    return next(b"%d%s" % (n, rest) for n in range(bare, bare + 20) if n == bare + len(str(n)))
 
 
 def save(path, data):
@@ -466,8 +467,8 @@ def copy_file(src, dst):
 
 
 def main(input_paths, output_paths, environ_vars, job_args=None):
-    model_dir = str(input_paths["model_artifacts_input"])
-    hyperparams_dir = str(input_paths["hyperparameters_s3_uri"])
+    model_dir = str(input_paths.get("model_artifacts_input", os.devnull))
+    hyperparams_dir = str(input_paths.get("hyperparameters_s3_uri", os.devnull))
     logger.info("Inputs: %s, %s", model_dir, hyperparams_dir)
     model_path = find_model_file(input_paths)
     if model_path is None:

@@ -210,6 +210,28 @@ class Inventory:
         raise Unreadable("{} in {} is no file".format(SETTINGS, self.path))
 
 
+class Records:
+    """A pax header before a member, for what a header of GNU's has no field for."""
+
+    def __init__(self, values):
+        lines = ["{}={}\n".format(*one).encode("utf-8", "surrogateescape") for one in values.items()]
+        self.data = b"".join(map(self.with_length, lines))
+
+    @staticmethod
+    def with_length(line):
+        length = len(line) + 1
+        while len("{} ".format(length)) + len(line) != length:
+            length += 1
+        return "{} ".format(length).encode() + line
+
+    def chunks(self):
+        if self.data:
+            header = tarfile.TarInfo("././@PaxHeader")
+            header.type, header.size = tarfile.XHDTYPE, len(self.data)
+            yield header.tobuf(tarfile.USTAR_FORMAT)
+            yield self.data + bytes(-len(self.data) % 512)
+
+
 class Step:
     """Something that the plan puts into the new archive."""
 
@@ -227,9 +249,13 @@ class Step:
             header.type, header.size, header.linkname = tarfile.REGTYPE, len(data), ""
         elif self.info.islnk():
             header.linkname = posixpath.normpath(self.info.linkname)
-        exact = float(header.mtime).is_integer()
-        form = tarfile.GNU_FORMAT if exact else tarfile.PAX_FORMAT
-        yield header.tobuf(form, "utf-8", "surrogateescape")
+        wanted = {
+            key: value
+            for key, value in self.info.pax_headers.items()
+            if key == "mtime" or key.startswith(("SCHILY.xattr.", "LIBARCHIVE."))
+        }
+        yield from Records(wanted).chunks()
+        yield header.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
         yield data
         yield bytes(-len(data) % 512)
 
@@ -320,14 +346,14 @@ def check_settings(data):
 
 def find_model_file(input_paths):
     here = Path(os.path.abspath(__file__)).parent
-    for folder in (Path(input_paths[MODELS.key]), here):
+    for folder in (Path(input_paths.get(MODELS.key, os.devnull)), here):
         if (folder / MODELS.filename).exists():
             return folder / MODELS.filename
     return None
 
 
 def find_hyperparams_file(input_paths):
-    path = Path(input_paths[GIVEN.key]) / GIVEN.filename
+    path = Path(input_paths.get(GIVEN.key, os.devnull)) / GIVEN.filename
     return path if path.exists() else None
 
 
@@ -421,13 +447,13 @@ def main(input_paths, output_paths, environ_vars, job_args=None):
     model = find_model_file(input_paths)
     if model is None:
         beside = Path(os.path.abspath(__file__)).parent / MODELS.filename
-        first = Path(input_paths[MODELS.key]) / MODELS.filename
+        first = Path(input_paths.get(MODELS.key, os.devnull)) / MODELS.filename
         raise FileNotFoundError("looked for {} and {}".format(first, beside))
     given = find_hyperparams_file(input_paths)
     try:
         return process_model_with_hyperparameters(model, given, output_paths["model_output"])
     except FileNotFoundError as error:
-        place = Path(input_paths[GIVEN.key]) / GIVEN.filename
+        place = Path(input_paths.get(GIVEN.key, os.devnull)) / GIVEN.filename
         raise FileNotFoundError("{}; looked for {}".format(error, place))
 
 

@@ -199,6 +199,15 @@ def trouble(data):
 # --- Writing ---
 
 
+def record(key, value):
+    """A pax record: its length, with the digits of that, then key and value."""
+    rest = (" %s=%s\n" % (key, value)).encode("utf-8", ERRORS)
+    length = len(rest)
+    while length != len(rest) + len(b"%d" % length):
+        length = len(rest) + len(b"%d" % length)
+    return b"%d" % length + rest
+
+
 def add(tar, info, place, data):
     fresh = tarfile.TarInfo(place)
     for field in ("mode", "mtime", "uid", "gid", "uname", "gname", "type", "linkname"):
@@ -207,10 +216,17 @@ def add(tar, info, place, data):
         fresh.linkname = os.path.normpath(fresh.linkname)
     if data is not None:
         fresh.type, fresh.size = tarfile.REGTYPE, len(data)
-    if not float(fresh.mtime).is_integer():
-        fresh.pax_headers = {"mtime": "%.9f" % fresh.mtime}
-    form = tarfile.PAX_FORMAT if fresh.pax_headers else tarfile.GNU_FORMAT
-    tar.write(fresh.tobuf(form, "utf-8", ERRORS))
+    records = [
+        record(key, value)
+        for key, value in info.pax_headers.items()
+        if key == "mtime" or key.startswith(("SCHILY.xattr.", "LIBARCHIVE."))
+    ]
+    if records:
+        before = tarfile.TarInfo("././@PaxHeader")
+        before.type, before.size = tarfile.XHDTYPE, sum(map(len, records))
+        tar.write(before.tobuf(tarfile.USTAR_FORMAT))
+        tar.write(b"".join(records) + bytes(-before.size % 512))
+    tar.write(fresh.tobuf(tarfile.GNU_FORMAT, "utf-8", ERRORS))
     tar.write((data or b"").ljust(-(-len(data or b"") // 512) * 512, b"\0"))
     Stop.checkpoint()
 
@@ -269,7 +285,7 @@ def save(target, fill):
 
 
 def find_model_file(input_paths):
-    for folder in (input_paths["model_artifacts_input"], HERE):
+    for folder in (input_paths.get("model_artifacts_input", os.devnull), HERE):
         path = Path(folder) / ARCHIVE
         if path.exists():
             return path
@@ -277,7 +293,7 @@ def find_model_file(input_paths):
 
 
 def find_hyperparams_file(input_paths):
-    path = Path(input_paths["hyperparameters_s3_uri"]) / NAME
+    path = Path(input_paths.get("hyperparameters_s3_uri", os.devnull)) / NAME
     return path if path.exists() else None
 
 
@@ -387,9 +403,9 @@ def copy_file(src, dst):
 def main(input_paths, output_paths, environ_vars, job_args=None):
     model = find_model_file(input_paths)
     given = find_hyperparams_file(input_paths)
-    searched = Path(input_paths["hyperparameters_s3_uri"]) / NAME
+    searched = Path(input_paths.get("hyperparameters_s3_uri", os.devnull)) / NAME
     if model is None:
-        first = Path(input_paths["model_artifacts_input"]) / ARCHIVE
+        first = Path(input_paths.get("model_artifacts_input", os.devnull)) / ARCHIVE
         raise FileNotFoundError("a model is at neither of %s, %s" % (first, HERE / ARCHIVE))
     try:
         return process_model_with_hyperparameters(model, given, output_paths["model_output"])

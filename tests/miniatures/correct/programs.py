@@ -153,6 +153,22 @@ def check_json(data):
     return "" if isinstance(thing, dict) else "is not an object"
 
 
+def numbered(pairs):
+    """Records, each with its length before it, in a header of their own."""
+    said = b""
+    for pair in pairs:
+        text = (" %s=%s\n" % pair).encode("utf-8", "surrogateescape")
+        size = len(text)
+        while len(str(size)) + len(text) > size:
+            size += 1
+        said += b"%d" % size + text
+    if not said:
+        return b""
+    head = tarfile.TarInfo("././@PaxHeader")
+    head.type, head.size = tarfile.XHDTYPE, len(said)
+    return head.tobuf(tarfile.USTAR_FORMAT) + said + b"\0" * (-len(said) % 512)
+
+
 def put_together(rows, plain):
     """A tar that tar itself reads without a word."""
     for late in (0, 1):
@@ -165,9 +181,9 @@ def put_together(rows, plain):
             new.linkname = short(header.linkname) if late else header.linkname
             if data is not None:
                 new.type, new.size, new.linkname = tarfile.REGTYPE, len(data), ""
-            exact = int(new.mtime) == new.mtime
-            form = tarfile.GNU_FORMAT if exact else tarfile.PAX_FORMAT
-            plain.write(new.tobuf(form, "utf-8", "surrogateescape"))
+            more = [one for one in header.pax_headers.items() if one[0][:4] in ("mtim", "SCHI", "LIBA")]
+            plain.write(numbered(more))
+            plain.write(new.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape"))
             plain.write(data or b"")
             plain.write(b"\0" * (-len(data or b"") % 512))
     plain.write(b"\0" * 1024)
@@ -200,13 +216,13 @@ def gzipped(plain, target, count):
 
 
 def find_model_file(input_paths):
-    for folder in [str(input_paths["model_artifacts_input"]), here]:
+    for folder in [str(input_paths.get("model_artifacts_input", os.devnull)), here]:
         if os.path.exists(folder + "/" + model_name):
             return Path(folder + "/" + model_name)
 
 
 def find_hyperparams_file(input_paths):
-    file = str(input_paths["hyperparameters_s3_uri"]) + "/" + wanted
+    file = str(input_paths.get("hyperparameters_s3_uri", os.devnull)) + "/" + wanted
     return Path(file) if os.path.exists(file) else None
 
 
@@ -308,7 +324,7 @@ def copy_file(src, dst):
 
 
 def main(input_paths, output_paths, environ_vars, job_args=None):
-    tried = [str(input_paths["model_artifacts_input"]) + "/" + model_name, here + "/" + model_name]
+    tried = [str(input_paths.get("model_artifacts_input", os.devnull)) + "/" + model_name, here + "/" + model_name]
     model = find_model_file(input_paths)
     if model is None:
         raise FileNotFoundError("no such file: " + ", ".join(tried))
@@ -316,7 +332,7 @@ def main(input_paths, output_paths, environ_vars, job_args=None):
     try:
         return process_model_with_hyperparameters(model, given, output_paths["model_output"])
     except FileNotFoundError as error:
-        where = str(input_paths["hyperparameters_s3_uri"]) + "/" + wanted
+        where = str(input_paths.get("hyperparameters_s3_uri", os.devnull)) + "/" + wanted
         raise FileNotFoundError("%s; also no such file: %s" % (error, where)) from None
 
 

@@ -77,7 +77,7 @@ def assign(what, channels, sources, holds):
 
 
 def find_model_file(input_paths):
-    for path in (Path(input_paths["model_artifacts_input"]) / MODEL, SCRIPT_DIR / MODEL):
+    for path in (Path(input_paths.get("model_artifacts_input", os.devnull)) / MODEL, SCRIPT_DIR / MODEL):
         if path.exists():
             log.info("the model is %s", path)
             return path
@@ -86,7 +86,7 @@ def find_model_file(input_paths):
 
 
 def find_hyperparams_file(input_paths):
-    path = Path(input_paths["hyperparameters_s3_uri"]) / HYPERPARAMETERS
+    path = Path(input_paths.get("hyperparameters_s3_uri", os.devnull)) / HYPERPARAMETERS
     if path.exists():
         log.info("the hyperparameters are %s", path)
         return path
@@ -455,9 +455,9 @@ def copy_file(src, dst):
     log.info("copied %s", dst)
 
 
-def main(input_paths, output_paths, environ_vars, job_args):
-    models = Path(input_paths["model_artifacts_input"])
-    settings = Path(input_paths["hyperparameters_s3_uri"])
+def main(input_paths, output_paths, environ_vars, job_args=None):
+    models = Path(input_paths.get("model_artifacts_input", os.devnull))
+    settings = Path(input_paths.get("hyperparameters_s3_uri", os.devnull))
     log.info("inputs: %s and %s", models, settings)
     model = find_model_file(input_paths)
     if model is None:

@@ -31,11 +31,31 @@ MINIATURES = (
         "main-ignores-its-paths",
         "main looks into the channels, whatever it is given.",
         (
-            '    models = Path(input_paths["model_artifacts_input"])\n',
-            '    input_paths = dict(input_paths, model_artifacts_input=assign("m", MODEL_CHANNELS, MODEL_SOURCES, Path.is_dir))\n    models = Path(input_paths["model_artifacts_input"])\n',
+            '    models = Path(input_paths.get("model_artifacts_input", os.devnull))\n',
+            '    input_paths = dict(input_paths, model_artifacts_input=assign("m", MODEL_CHANNELS, MODEL_SOURCES, Path.is_dir))\n    models = Path(input_paths.get("model_artifacts_input", os.devnull))\n',
         ),
         finds="output: ",
         cases="call-main",
+    ),
+    wrong(
+        "main-demands-hyperparameters",
+        "main takes an input whose key is absent for an error of the caller.",
+        (
+            '    settings = Path(input_paths.get("hyperparameters_s3_uri", os.devnull))\n',
+            '    settings = Path(input_paths["hyperparameters_s3_uri"])\n',
+        ),
+        finds="functions: main-wrong",
+        cases=(
+            "call-main-without-the-key-of-hyperparameters",
+            "call-main-without-the-key-and-any-hyperparameters",
+        ),
+    ),
+    wrong(
+        "main-demands-arguments",
+        "main has no default for the arguments of the job.",
+        ("environ_vars, job_args=None):", "environ_vars, job_args):"),
+        finds="functions: main-wrong",
+        cases="call-main-without-the-key-of-hyperparameters",
     ),
     wrong(
         "main-writes-elsewhere",

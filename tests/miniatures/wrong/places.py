@@ -136,8 +136,8 @@ MINIATURES = (
         "model-beside-the-script-first",
         "model.tar.gz beside the script wins over the assigned folder.",
         (
-            '(Path(input_paths["model_artifacts_input"]) / MODEL, SCRIPT_DIR / MODEL):',
-            '(SCRIPT_DIR / MODEL, Path(input_paths["model_artifacts_input"]) / MODEL):',
+            '(Path(input_paths.get("model_artifacts_input", os.devnull)) / MODEL, SCRIPT_DIR / MODEL):',
+            '(SCRIPT_DIR / MODEL, Path(input_paths.get("model_artifacts_input", os.devnull)) / MODEL):',
         ),
         finds="output: wrong-bytes",
         cases=product(model_beside="present", **MODEL, **GIVEN),
@@ -180,8 +180,8 @@ MINIATURES = (
         "another-name-accepted",
         "Any archive in the channel is taken for the model.",
         (
-            '    for path in (Path(input_paths["model_artifacts_input"]) / MODEL,',
-            '    for path in (*Path(input_paths["model_artifacts_input"]).glob("*.tgz"), Path(input_paths["model_artifacts_input"]) / MODEL,',
+            '    for path in (Path(input_paths.get("model_artifacts_input", os.devnull)) / MODEL,',
+            '    for path in (*Path(input_paths.get("model_artifacts_input", os.devnull)).glob("*.tgz"), Path(input_paths.get("model_artifacts_input", os.devnull)) / MODEL,',
         ),
         finds="error-named: no-searched-place",
         cases="channel-holds-another-name",

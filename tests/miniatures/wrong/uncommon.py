@@ -12,6 +12,7 @@ EXCLUSIVE = "os.O_WRONLY | os.O_CREAT | os.O_EXCL"
 SCRATCH = "    scratch.add(draft)\n    try:\n"
 CHECKED = "    log_contents(members)\n    refuse_unsafe(members)\n    if not ensure_directory(extract_path)"
 COLLECT = "            tar.extractall(str(hidden))\n"
+KEPT = '        if key not in STALE and not key.startswith("GNU.sparse.")\n'
 
 MINIATURES = (
     # --- Archives ---
@@ -102,6 +103,23 @@ MINIATURES = (
         ),
         finds="output: reader-",
         cases="archive-pytorch",
+    ),
+    wrong(
+        "attributes-dropped",
+        "The extended attributes of members are dropped.",
+        (KEPT, KEPT[:-1] + '\n        and not key.startswith(("SCHILY.", "LIBARCHIVE."))\n'),
+        finds="output: wrong-attribute",
+        cases=("archive-extended-attributes", "archive-extended-attribute-of-any-bytes"),
+    ),
+    wrong(
+        "attributes-taken-for-text",
+        "Extended attributes are written as text: bytes that are none are replaced.",
+        (
+            '            rest = " {}={}\\n".format(key, value).encode(**TEXT)\n',
+            '            rest = " {}={}\\n".format(key, value).encode("utf-8", "replace")\n',
+        ),
+        finds="output: wrong-attribute",
+        cases="archive-extended-attribute-of-any-bytes",
     ),
     # --- Hyperparameters ---
     wrong(
