@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from harness.runners.real import exchange
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.real.warm import pool
 from harness.worlds.tree import Tree
+from tests.adversary.test_harness import CASE
 from tests.unit.test_sandbox_runner import call_as_nobody, pythons
 from tests.unit.worlds import OUTPUT, case_of
 
@@ -132,6 +135,12 @@ def test_streams_are_pipes_that_any_user_may_open() -> None:
         assert outcome.exit_code == 0
         assert outcome.stderr == "own\nshell\n"
         assert sorted(outcome.stdout.splitlines()) == ["[True, True]", "again"]
+
+
+def test_where_warnings_are_errors_nothing_is_said() -> None:
+    command = [sys.executable, "-W", "error", "-m", "harness", *CASE, "--runner", "sandbox"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_shared_memory_is_writable_where_the_root_is_not() -> None:

@@ -50,6 +50,27 @@ def test_exit_codes(source: str, code: int) -> None:
     assert run(source).exit_code == code
 
 
+@pytest.mark.parametrize(
+    "end",
+    ["os._exit(0)", "os.abort()", "os.kill(os.getpid(), 9)", "atexit.register(os._exit, 0)"],
+)
+def test_a_sudden_end_takes_what_is_in_open_files_alone(end: str) -> None:
+    source = f"""
+import atexit, os, threading
+open('/tmp/unnamed', 'w').write('closed at once')
+thread = threading.Thread(target=lambda: open('/tmp/thread', 'w').write('closed at once'))
+thread.start()
+thread.join()
+named = open('/tmp/named', 'w')
+named.write('never flushed')
+{end}
+"""
+    after = run(source).after
+    assert after is not None
+    written = [after.entries[f"/tmp/{name}"].data for name in ("unnamed", "thread", "named")]
+    assert written == [b"closed at once", b"closed at once", b""]
+
+
 def test_what_comes_next_in_a_file_can_be_looked_at() -> None:
     source = (
         "open('/tmp/a', 'wb').write(b'bytes')\n"

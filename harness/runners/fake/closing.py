@@ -26,8 +26,8 @@ def _count_references(files: list[Any]) -> int:
 _OWN_REFERENCES = _count_references([object()])
 
 
-def close_unreferenced_files(fs: FakeFilesystem) -> None:
-    """Close them whenever the file system is looked at."""
+def close_unreferenced_files(fs: FakeFilesystem) -> Callable[[], None]:
+    """Close them whenever the file system is looked at; returns what closes them now."""
     opened: set[int] = set()
 
     def close() -> None:
@@ -65,3 +65,4 @@ def close_unreferenced_files(fs: FakeFilesystem) -> None:
     setattr(FakeFileOpen, "call", open_file)  # noqa: B010
     # What looks at the content or the size of a file resolves its path.
     setattr(FakeFilesystem, "resolve", before(FakeFilesystem.resolve))  # noqa: B010
+    return close

@@ -19,7 +19,7 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -98,6 +98,7 @@ class _World:
     observer: Observer | None
     operations: Operations | None
     inherited_patterns: int
+    close_files: Callable[[], None]
     finished = False
 
 
@@ -137,7 +138,7 @@ def prepare() -> tuple[str, ...]:
     _world.rules.enforce(_finish_blocked)
     OsFunctions(_world.os, fs, _world.rules).install(_finish_blocked, _refuse)
     linux_errors.name_paths(fs, _world.os)
-    closing.close_unreferenced_files(fs)
+    _world.close_files = closing.close_unreferenced_files(fs)
     own_files.serve(_world.os, _refuse)
     # `from os.path import exists` reads sys.modules, where pyfakefs leaves the real module.
     paths: Any = _world.os.path
@@ -346,6 +347,7 @@ def _finish(
         _world.operations.stop()
         observed["operations"] = _world.operations.seen
         observed["struck"] = _world.operations.struck
+    _world.close_files()
     if not killed:
         flush(_world.fs)
     tree = {} if refused else collect_tree(_world.fs)

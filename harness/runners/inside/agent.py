@@ -297,7 +297,8 @@ def _run(
         # As where an engine cannot start a container: nothing has run.
         streams.follow()
         said = {"stdout": b"", "stderr": b"the script cannot be started: %s\n" % _E2BIG}
-        return {"exit_code": 126, "seconds": 0.0, "seen": _NOTHING_SEEN, "returned": None}, said
+        nothing = streams.returned()
+        return {"exit_code": 126, "seconds": 0.0, "seen": _NOTHING_SEEN, "returned": nothing}, said
     streams.follow()
     if supervisor is not None:
         supervisor.started()

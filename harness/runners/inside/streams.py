@@ -78,9 +78,12 @@ class Streams:
         return {name: capture.content() for name, capture in self._captures.items()}
 
     def returned(self) -> Optional[Dict[str, Any]]:
-        """The answer of the call, as of `harness.runners.inside.driver`; None if there is none."""
+        """The answer of the call, as of `harness.runners.inside.driver`; None if there is none.
+
+        It can be asked for once.
+        """
         parts: List[bytes] = []
-        with contextlib.suppress(OSError):
+        with self._own, contextlib.suppress(OSError):
             while sum(map(len, parts)) <= _MAX_SIZE:
                 part = self._own.recv(1 << 16)
                 if not part:
