@@ -19,6 +19,9 @@ from harness.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.contracts.contract import Contract
     from harness.contracts.loaders import Source
     from harness.files.settings import LintSettings
     from harness.lint.choice import Choice
@@ -79,7 +82,8 @@ def lint(
 ) -> None:
     """Hold each STEP's script against its contract without running it.
 
-    A STEP may be the script itself, with its contract beside it.
+    A STEP may be the script itself, with its contract beside it. A contract that is an object in
+    Python is executed in a sandbox.
     """
     from harness.contracts import loaders
     from harness.files.programs import is_other_program
@@ -93,8 +97,13 @@ def lint(
     if stdin_filename is not None:
         steps = steps or (stdin_filename,)
 
+    def apart(path: Path, read: Callable[[], Contract]) -> Contract:
+        from harness.runs.apart import read_apart
+
+        return read_apart(path, read, say)
+
     def find(source: Source) -> list[Problem]:
-        contract = options.read_contract(source)
+        contract = options.read_contract(source, apart)
         path = options.script or contract.script
         if stdin_filename is not None:
             script = sys.stdin.buffer.read(_MOST_INPUT)
@@ -105,7 +114,7 @@ def lint(
             return []
         found = find_problems(contract, path, script, choice)
         if fixes and stdin_filename is None and mend(found):
-            contract = options.read_contract(source)
+            contract = options.read_contract(source, apart)
             found = find_problems(contract, path, loaders.read_script(path), choice)
         return list(found)
 

@@ -19,6 +19,7 @@ from harness.files.shown import shown
 if TYPE_CHECKING:
     from harness.contracts.contract import Contract, Level
     from harness.contracts.loaders import Source
+    from harness.contracts.reading import Apart
     from harness.runs.choice import Choice, RunnerOptions
     from harness.runs.step import StepRef
 
@@ -105,11 +106,14 @@ class StepOptions:
             raise found[0].error
         return found[0]
 
-    def read_contract(self, source: Source) -> Contract:
-        """Read the contract of a step and print its warnings; raises `WrongContract`."""
+    def read_contract(self, source: Source, apart: Apart | None = None) -> Contract:
+        """Read the contract of a step and print its warnings; raises `WrongContract`.
+
+        One that must be executed is read by `apart`.
+        """
         from harness.runs.step import read_contract
 
-        contract = read_contract(source.path, self.code, source.step, self.script)
+        contract = read_contract(source.path, self.code, source.step, self.script, apart)
         for warning in contract.warnings:
             say(f"warning: {warning}")
         return contract

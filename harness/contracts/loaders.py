@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from harness.contracts import contract_yaml, pipeline, script_contract, step_interface
 from harness.contracts.contract import Contract
 from harness.contracts.limits import empty_arguments
-from harness.contracts.reading import Loader, Options
+from harness.contracts.reading import Apart, Loader, Options
 from harness.contracts.waivers import Waiver, expired
 from harness.errors import WrongContract, WrongUse
 from harness.files import json_file, regular
@@ -149,13 +149,15 @@ def load(
     step: str | None = None,
     script: Path | None = None,
     promises: Sequence[str] | None = None,
+    apart: Apart | None = None,
 ) -> Contract:
     """The contract at `path`: a file, or the folder of a step.
 
     `code` is the folder of the entry point, None for that of the contract. `step` is the name of
     the step where the file has several, `script` the file that replaces the entry point. Waivers
-    may name these `promises`; those whose day is over are left out, with a warning. Raises
-    `WrongContract`, and `WrongUse` for an unknown step.
+    may name these `promises`; those whose day is over are left out, with a warning. A contract that
+    must be executed is read by `apart`, and without it in this process. Raises `WrongContract`, and
+    `WrongUse` for an unknown step.
     """
     file = path / contract_yaml.FILE_NAME if path.is_dir() else path
     if not file.is_file():
@@ -168,7 +170,7 @@ def load(
     if loader is None:
         raise WrongContract(f"{file} is no contract that can be read", f"name {_FORMS}")
     try:
-        contract = loader.read(file, Options(step, code, script, promises))
+        contract = loader.read(file, Options(step, code, script, promises, apart))
     except ValidationError as error:
         # The form accepts the value, `Contract` does not.
         found = [

@@ -9,18 +9,23 @@ from pathlib import Path
 from harness.contracts.contract import MAIN_FILE, Contract
 from harness.errors import WrongContract
 
+Apart = Callable[[Path, Callable[[], Contract]], Contract]
+
 
 @dataclass(frozen=True)
 class Options:
     """The options of `loaders.load`.
 
-    `promises` are the names that waivers may have; None when waivers are not checked.
+    `promises` are the names that waivers may have; None when waivers are not checked. `apart` reads
+    a contract that must be executed, the file and what reads it, in a process of its own; None when
+    it is executed in this one.
     """
 
     step: str | None = None
     code: Path | None = None
     script: Path | None = None
     promises: Sequence[str] | None = None
+    apart: Apart | None = None
 
 
 @dataclass(frozen=True)

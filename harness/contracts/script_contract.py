@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -117,6 +118,12 @@ def _modules_of(node: ast.AST) -> list[str]:
 
 def read(path: Path, options: Options) -> Contract:
     """Execute the file and read its one contract; raises `WrongContract`."""
+    if options.apart is not None:
+        return options.apart(path, partial(_read, path, options))
+    return _read(path, options)
+
+
+def _read(path: Path, options: Options) -> Contract:
     hint = "mend it, or run the harness where what it imports is installed"
     with wrong_contract_on_error(path, "the script contract cannot be executed", hint):
         name, found = _find_contract(path, vars(execute(path)))

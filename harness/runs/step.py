@@ -17,6 +17,7 @@ from harness.cases.trial import Trial, UsualRuns
 from harness.contracts import loaders
 from harness.contracts.contract import Contract, Level
 from harness.contracts.outputs import files_beside
+from harness.contracts.reading import Apart
 from harness.errors import WrongContract, WrongUse
 from harness.files.digest import digest
 from harness.files.modules import execute, sources, wrong_contract_on_error
@@ -85,10 +86,14 @@ class Step:
 
 
 def read_contract(
-    path: Path, code: Path | None = None, step: str | None = None, script: Path | None = None
+    path: Path,
+    code: Path | None = None,
+    step: str | None = None,
+    script: Path | None = None,
+    apart: Apart | None = None,
 ) -> Contract:
     """The contract of a step, whose waivers name promises; raises as `loaders.load` does."""
-    return loaders.load(path, code, step, script, promises=PROMISE_NAMES)
+    return loaders.load(path, code, step, script, PROMISE_NAMES, apart)
 
 
 @lru_cache(maxsize=8)

@@ -209,7 +209,7 @@ def test_one_command_takes_contracts_of_every_form(tmp_path: Path) -> None:
     command = ["lint", str(interface), str(contract), "--code", str(code), "--format", "json"]
     result = CliRunner().invoke(cli, command)
     assert result.exit_code == 1
-    found = sorted(one["code"] for one in json.loads(result.output))
+    found = sorted(one["code"] for one in json.loads(result.stdout))
     assert found == ["STEP101", "STEP102", "STEP102"]
     result = CliRunner().invoke(cli, ["lint", str(STEP), str(interface), "--code", str(tmp_path)])
     assert result.exit_code != 0

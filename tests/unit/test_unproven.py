@@ -84,7 +84,7 @@ def test_success_needs_no_network(step: Path) -> None:
 
 @pytest.fixture
 def ordinary_user(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxRunner]:
-    monkeypatch.setattr("harness.runners.real.sandbox._privileged", lambda: False)
+    monkeypatch.setattr("harness.runners.real.sandbox.privileged", lambda: False)
     runner = SandboxRunner()
     runner.prepare()
     yield runner

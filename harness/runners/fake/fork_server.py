@@ -30,11 +30,12 @@ from typing import Any, NoReturn
 from harness.cases.case import Case
 from harness.errors import HarnessError
 from harness.runners.fake import compile_cache, report, template, world
-from harness.runners.fake.process import Encodings, forget_environment
+from harness.runners.fake.process import Encodings
 from harness.runners.fake.report import BrokenReport, Report
 from harness.runners.fake.world import TripPoint
 from harness.runners.inside import mounts, system_calls
 from harness.runners.inside.capture import Capture
+from harness.runners.inside.variables import forget_environment
 
 # The descriptor of a child's report: above those of fake files, below the usual limit.
 _REPORT_FD = min(200, os.sysconf("SC_OPEN_MAX") - 1)

@@ -49,8 +49,6 @@ _ENCODING_VARIABLES = (
     "PYTHONCOERCECLOCALE",
     "PYTHONIOENCODING",
 )
-# The position in /proc/PID/stat, counted after the name of the program.
-_ENVIRONMENT_START = 47
 # The locales in which Python's standard streams use the error handler surrogateescape.
 _SURROGATEESCAPE_LOCALES = ("C", "POSIX", "C.UTF-8", "C.utf8", "UTF-8")
 
@@ -160,26 +158,6 @@ def drop_parent_state() -> None:
     for category in _SILENT_WARNINGS:
         warnings.simplefilter("ignore", category)
     warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
-
-
-def forget_environment() -> None:
-    """Overwrite what this process was started with: /proc/self/environ shows it.
-
-    Its own `os.environ` must be empty already.
-    """
-    posix.environ.clear()
-    try:
-        import ctypes
-
-        with _REAL["open"]("/proc/self/stat", "rb") as stream:
-            # Its second field, the name in brackets, may hold blanks.
-            fields = stream.read().rpartition(b")")[2].split()
-        start, end = int(fields[_ENVIRONMENT_START]), int(fields[_ENVIRONMENT_START + 1])
-        if 0 < start < end:
-            ctypes.memset(start, 0, end - start)
-    except (ImportError, OSError, IndexError):
-        # No Linux: there is no such file either.
-        return
 
 
 def _show_error(

@@ -38,7 +38,7 @@ def _describe_folder(folder: Path) -> Any:
     """What can be imported from a folder of `sys.path`: names with versions, or a digest."""
     if folder.name in ("site-packages", "dist-packages"):
         names = sorted(path for path in folder.iterdir() if path.name != "__pycache__")
-        links = (_editable_source(path) for path in names if path.suffix == ".dist-info")
+        links = (editable_source(path) for path in names if path.suffix == ".dist-info")
         return [
             [path.name for path in names],
             [_digest_sources(link) for link in links if link is not None],
@@ -49,7 +49,7 @@ def _describe_folder(folder: Path) -> Any:
     return _digest_sources(folder)
 
 
-def _editable_source(installed: Path) -> Any:
+def editable_source(installed: Path) -> Any:
     """The source folder of an editable installation (`pip install -e`); None for others."""
     try:
         origin = json.loads((installed / "direct_url.json").read_text(encoding="utf-8"))

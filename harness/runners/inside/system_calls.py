@@ -80,6 +80,11 @@ _NETWORK: _Numbers = {
     **{"connect": (42, 203), "sendmsg": (46, 211), "sendmmsg": (307, 269)},
     **{"bind": (49, 200), "listen": (50, 201)},
 }
+# What changes a file that is open for reading.
+_OPEN_FILES: _Numbers = {
+    **{"fchmod": (91, 52), "fchown": (93, 55), "fsetxattr": (190, 7), "fremovexattr": (199, 16)},
+    **{"utimensat": (280, 88)},
+}
 # What changes how another process runs, and which of its arguments names that one.
 _SCHEDULING = {
     **{"prlimit64": ((302, 261), 0), "setpriority": ((141, 140), 1), "ioprio_set": ((251, 30), 1)},
@@ -143,6 +148,18 @@ def of_fake_file_system(process: int) -> List[Rule]:
         Rule(_OPENAT, KILL, 2, "any", _WRITING),
         # Without a name it is a descriptor's date.
         Rule(_UTIMENSAT, KILL, 1, "given"),
+    ]
+
+
+def of_reader(process: int) -> List[Rule]:
+    """What would change a file, start a program or reach a network from the process with this id.
+
+    Each is refused with an error.
+    """
+    rules = of_fake_file_system(process)
+    return [
+        *(Rule(one, _ERROR | EPERM) for one in _OPEN_FILES.values()),
+        *(one._replace(action=_ERROR | EPERM) if one.action == KILL else one for one in rules),
     ]
 
 

@@ -13,31 +13,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
-import signal
 import subprocess
 import sys
-import tempfile
-import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from harness.cases.case import Case, Outcome
 from harness.errors import RunnerCannot, RunnerUnavailable, WrongUse
 from harness.runners.inside import identity, mounts, root
-from harness.runners.real import exchange, interrupts, sandbox_world, warm
-from harness.runners.real.sandbox_world import Interpreter
+from harness.runners.real import exchange, forked, interrupts, sandbox_world, warm
+from harness.runners.real.sandbox_world import Interpreter, privileged
 from harness.runners.real.warm import WarmProcess
 from harness.runners.real.warm_sandbox import SandboxProcess
 from harness.worlds.tree import Tree
 
 # The time that a sandbox may take in addition to the script.
 _GRACE_SECONDS = 60.0
-_CAP_SYS_ADMIN = 21
 _PREFIXES = ("prefix", "base_prefix", "exec_prefix", "base_exec_prefix")
 # Settings that forbid user namespaces: file → the forbidding value, and the command to change it.
 _KERNEL_SETTINGS = {
@@ -81,7 +75,7 @@ class SandboxRunner:
 
     def run(self, case: Case) -> Outcome:
         """Run one case in its own sandbox; raises `RunnerCannot`."""
-        interpreter = _interpreter(self.python)
+        interpreter = interpreter_of(self.python)
         if path := sandbox_world.conflicting_path(case, interpreter.folders):
             raise RunnerCannot(
                 f"case {case.id!r} has {path}, where the interpreter {interpreter.python} "
@@ -95,7 +89,7 @@ class SandboxRunner:
         """The interpreter, and when programs were last installed in the shared folders."""
         description = json.loads(_python_output(self.python, "-I", str(identity.__file__)))
         is_warm = self.modules is not None
-        return self.name, self.python, description, _privileged(), _install_times(), is_warm
+        return self.name, self.python, description, privileged(), _install_times(), is_warm
 
     def for_this_process(self) -> SandboxRunner:
         """The same in every process."""
@@ -103,7 +97,7 @@ class SandboxRunner:
 
     def start_warm(self, environment: Mapping[str, str]) -> WarmProcess:
         """A new warm process in a sandbox, without any modules; raises `WarmFailed`."""
-        return SandboxProcess(_interpreter(self.python), _privileged(), environment)
+        return SandboxProcess(interpreter_of(self.python), privileged(), environment)
 
     def with_modules(self, modules: tuple[str, ...]) -> SandboxRunner:
         """The same runner with these modules imported ahead."""
@@ -128,53 +122,16 @@ def _in_sandbox(case: Case, interpreter: Interpreter, task: exchange.Task) -> ex
     sandbox_world.root_of(interpreter)
     mounts.libc()
     exchange.helpers()
-    with tempfile.TemporaryFile() as response, tempfile.TemporaryFile() as trouble:
-        read_end, write_end = os.pipe()
-        for stream in filter(None, (sys.stdout, sys.stderr)):
-            stream.flush()
-        child = os.fork()
-        if child == 0:
-            try:
-                sandbox_world.run_case(task, interpreter, response.fileno(), _privileged())
-            except BaseException as error:
-                message = "".join(traceback.format_exception_only(error))
-                os.write(trouble.fileno(), message.encode("utf-8", "backslashreplace"))
-            finally:
-                os._exit(70)
-        try:
-            os.close(write_end)
-            ended = _wait_until_closed(read_end, case.timeout + _GRACE_SECONDS)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-            _, status = os.waitpid(child, 0)
-            # All processes of the sandbox have inherited the pipe: wait until they have ended.
-            _wait_until_closed(read_end, _GRACE_SECONDS)
-            os.close(read_end)
-        data = _read_all(response)
-        if status or not data:
-            reason = _read_all(trouble).decode() if ended else "it does not end"
-            raise RunnerCannot(
-                f"the sandbox of case {case.id!r} failed: {reason.strip() or f'status {status}'}",
-                "run it again; if it fails every time, use --runner container",
-            )
-        return exchange.Response.from_tar(data, case)
-
-
-def _wait_until_closed(read_end: int, seconds: float) -> bool:
-    """Whether every process closes the other end of a pipe within `seconds`."""
-    deadline = time.monotonic() + seconds
-    poll = select.poll()
-    poll.register(read_end, select.POLLIN)
-    while (left := deadline - time.monotonic()) > 0:
-        if poll.poll(left * 1000):
-            return True
-    return False
-
-
-def _read_all(stream: IO[bytes]) -> bytes:
-    stream.seek(0)
-    return stream.read()
+    data, trouble = forked.run(
+        lambda response: sandbox_world.run_case(task, interpreter, response, privileged()),
+        case.timeout + _GRACE_SECONDS,
+    )
+    if trouble:
+        raise RunnerCannot(
+            f"the sandbox of case {case.id!r} failed: {trouble}",
+            "run it again; if it fails every time, use --runner container",
+        )
+    return exchange.Response.from_tar(data, case)
 
 
 def _unproven(case: Case) -> str:
@@ -182,19 +139,12 @@ def _unproven(case: Case) -> str:
 
     The user namespace of an ordinary user has this one user: every file is the script's own.
     """
-    if _privileged() or not case.user:
+    if privileged() or not case.user:
         return ""
     return (
         "the sandbox of an ordinary user has no other user than that one; run it as root, or use "
         "--runner container"
     )
-
-
-def _privileged() -> bool:
-    """Whether this process runs as root and may mount."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    (effective,) = (line.split()[1] for line in lines if line.startswith("CapEff:"))
-    return os.geteuid() == 0 and bool(int(effective, 16) >> _CAP_SYS_ADMIN & 1)
 
 
 def _install_times() -> list[tuple[str, int]]:
@@ -207,7 +157,7 @@ def _install_times() -> list[tuple[str, int]]:
 def _advice() -> str:
     for path, (off, command) in _KERNEL_SETTINGS.items():
         with contextlib.suppress(OSError):
-            if Path(path).read_text().strip() == off and not _privileged():
+            if Path(path).read_text().strip() == off and not privileged():
                 return f"as root: {command}; or use --runner container"
     return (
         "the harness needs root, or user namespaces; in a container, docker run --privileged; "
@@ -216,7 +166,7 @@ def _advice() -> str:
 
 
 @lru_cache(maxsize=4)
-def _interpreter(python: str) -> Interpreter:
+def interpreter_of(python: str) -> Interpreter:
     """The interpreter `python` and its folders; raises `WrongUse` if it cannot be run."""
     if python == sys.executable:
         return _interpreter_with(python, [getattr(sys, name) for name in _PREFIXES])

@@ -21,7 +21,7 @@ from harness.runners.inside import agent, mounts, world
 from harness.runners.inside.root import HOST_NAME, SHARED, Root
 from harness.runners.real import exchange
 
-_CAP_MKNOD = 27
+_CAP_MKNOD, _CAP_SYS_ADMIN = 27, 21
 # Those that root has in a sandbox: device nodes would give access to this machine.
 CAPABILITIES = tuple(one for one in mounts.CONTAINER_CAPABILITIES if one != _CAP_MKNOD)
 
@@ -38,6 +38,8 @@ _ETC_FILES = {
     "/etc/hostname": f"{HOST_NAME}\n",
     "/etc/resolv.conf": "",
 }
+# The files of /etc that a sandbox has.
+ETC_FILES = (*_COPIED_ETC_FILES, *_ETC_FILES)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Interpreter:
 
 
 def run_case(
-    task: exchange.Task, interpreter: Interpreter, response_fd: int, privileged: bool
+    task: exchange.Task, interpreter: Interpreter, response_fd: int, is_privileged: bool
 ) -> NoReturn:
     """Build the sandbox of a task, run it, write the response to `response_fd`, and exit.
 
@@ -57,7 +59,7 @@ def run_case(
     namespace.
     """
     inside = root_of(interpreter)
-    enter(privileged)
+    enter(is_privileged)
     inside.build(task.job["mounts"])
     # More rights would give access to its mounts, even in the user namespace of an ordinary user.
     mounts.limit_capabilities(CAPABILITIES)
@@ -67,16 +69,23 @@ def run_case(
         exchange.helpers(),
         python=interpreter.python,
         hidden=inside.hidden,
-        set_user=None if privileged else _map_user,
+        set_user=None if is_privileged else _map_user,
     )
     with open(response_fd, "wb") as stream:
         stream.write(data)
     os._exit(0)
 
 
-def enter(privileged: bool) -> None:
+def privileged() -> bool:
+    """Whether this process runs as root and may mount."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (effective,) = (line.split()[1] for line in lines if line.startswith("CapEff:"))
+    return os.geteuid() == 0 and bool(int(effective, 16) >> _CAP_SYS_ADMIN & 1)
+
+
+def enter(is_privileged: bool) -> None:
     """Return in the first process of new namespaces, as `world.enter_namespaces` does."""
-    if privileged:
+    if is_privileged:
         world.enter_namespaces(partial(mounts.call_libc, "unshare", world.ALL_NAMESPACES))
     else:
         world.enter_namespaces(partial(_map_user, 0, world.ALL_NAMESPACES))
