@@ -23,11 +23,20 @@ def source_folder(contract: Contract, script: bytes) -> Mapping[str, bytes]:
     the samples folder `code`; of a module its whole package.
     """
     package = contract.code_path.partition("/")[0] if "/" in contract.code_path else ""
-    below = files_in(contract.folder / package) if package else {}
+    files = with_package(contract.folder, package, script)
+    return {**files, **files_in(contract.samples / CODE_SAMPLES), contract.code_path: script}
+
+
+def with_package(folder: Path, package: str, script: bytes) -> Mapping[str, bytes]:
+    """The modules in `folder` that a script imports, and the package that it lies in, "" for none.
+
+    Relative name → bytes; of the package every file, with the modules that these import.
+    """
+    below = files_in(folder / package) if package else {}
     files = {f"{package}/{name}": data for name, data in below.items()}
     for source in (script, *(data for name, data in files.items() if name.endswith(".py"))):
-        files = {**imported_modules(contract.folder, source), **files}
-    return {**files, **files_in(contract.samples / CODE_SAMPLES), contract.code_path: script}
+        files = {**imported_modules(folder, source), **files}
+    return files
 
 
 def image_files(contract: Contract) -> Mapping[str, tuple[bytes, int]]:

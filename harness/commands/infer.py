@@ -17,7 +17,7 @@ from harness.commands.options import EPILOG
     "folder",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Where the contract and the samples go; beside the script by default.",
+    help="Where the contract and the samples go; beside the script or package by default.",
 )
 @click.option(
     "--run",
@@ -28,23 +28,17 @@ from harness.commands.options import EPILOG
 def infer(script: Path, folder: Path | None, runs: bool) -> None:
     """Draft the contract of SCRIPT, and the folders of its samples, without running it.
 
-    What the script does not tell is marked with `# check:`. What is there already stays.
+    SCRIPT may be the folder of a package that `python -m` runs. What the script does not tell is
+    marked with `# check:`. What is there already stays.
     """
-    from harness.cases.code_beside import imported_modules
-    from harness.contracts.loaders import read_script
     from harness.drafts import write
     from harness.drafts.draft import draft
-    from harness.errors import WrongUse
-    from harness.reading.reader import read
-    from harness.reading.source import NotPython, TooNew
+    from harness.drafts.program import program_at
 
-    source = read_script(script)
-    try:
-        facts = read(script, source, imported_modules(script.parent, source))
-    except (NotPython, TooNew) as error:
-        raise WrongUse(f"{script}: {error}", "name a Python script") from None
-    drafted = draft(facts)
-    place = script.parent if folder is None else folder
+    program = program_at(script)
+    facts = program.facts()
+    drafted = draft(facts, program.module)
+    place = program.folder if folder is None else folder
     made, kept = write.write(drafted, place)
     for path in made:
         click.echo(path)
@@ -54,9 +48,10 @@ def infer(script: Path, folder: Path | None, runs: bool) -> None:
         click.echo("warning: the script is too long to be read as a whole", err=True)
     for line in write.to_fill_in(drafted, place):
         click.echo(f"fill in: {line}")
-    beside = "" if place.resolve() == script.parent.resolve() else f" --code {script.parent}"
+    is_beside = place.resolve() == program.folder.resolve()
+    beside = "" if is_beside else f" --code {program.folder}"
     if runs:
         from harness.commands.trial_run import trial_run
 
-        trial_run(place, script.parent, adds=place / write.CONTRACT in made)
+        trial_run(place, program.folder, adds=place / write.CONTRACT in made)
     click.echo(f"next: harness check {place}{beside}")

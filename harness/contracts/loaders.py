@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.contracts import contract_yaml, pipeline, script_contract, step_interface
-from harness.contracts.contract import Contract
+from harness.contracts.contract import MAIN_FILE, Contract
 from harness.contracts.limits import empty_arguments
 from harness.contracts.reading import Apart, Loader, Options
 from harness.contracts.waivers import Waiver, expired
@@ -85,8 +85,10 @@ def contract_beside(path: Path) -> Path:
     """
     if path.suffix != ".py" or not path.is_file() or script_contract.may_hold(path):
         return path
-    candidates = [path.with_name(contract_yaml.FILE_NAME)]
-    candidates += sorted(path.parent.glob(f"*{step_interface.SUFFIX}"))
+    candidates = []
+    for folder in _code_folders(path):
+        candidates.append(folder / contract_yaml.FILE_NAME)
+        candidates += sorted(folder.glob(f"*{step_interface.SUFFIX}"))
     for one in candidates:
         try:
             if one.is_file() and load(one).script.resolve() == path.resolve():
@@ -96,6 +98,18 @@ def contract_beside(path: Path) -> Path:
     raise WrongContract(
         f"{path}: there is no contract beside it", f"`harness infer {path}` drafts one"
     )
+
+
+def _code_folders(script: Path) -> Iterator[Path]:
+    """The folder of a script, and the one that the package lies in which it is a part of."""
+    yield script.parent
+    folder = script.absolute().parent
+    while (folder / "__init__.py").is_file():
+        folder = folder.parent
+    if script.name == MAIN_FILE and folder == script.absolute().parent:
+        folder = folder.parent
+    if folder != script.absolute().parent:
+        yield folder
 
 
 def _find_in_folder(folder: Path, step: str | None) -> list[Source]:

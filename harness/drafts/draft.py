@@ -73,10 +73,12 @@ class Draft:
     optional: Mapping[str, str | None]
     exit_codes: Mapping[int, str]
     requirements: tuple[str, ...]
+    # What `python -m` is given, "" for a file.
+    module: str = ""
 
 
-def draft(facts: Facts) -> Draft:
-    """The contract that the facts of a script speak for."""
+def draft(facts: Facts, module: str = "") -> Draft:
+    """The contract that the facts of a script speak for, which `python -m` runs as a `module`."""
     script = facts.script
     outputs, scratch = _outputs(facts)
     required, optional = _variables(facts)
@@ -89,7 +91,7 @@ def draft(facts: Facts) -> Draft:
         if one.name.startswith("SM_HP_") and one.reached
     ]
     return Draft(
-        re.sub(r"\W+", "_", script.stem) or "step",
+        re.sub(r"\W+", "_", module or script.stem) or "step",
         script.name,
         _inputs(facts, outputs, scratch),
         outputs,
@@ -104,6 +106,7 @@ def draft(facts: Facts) -> Draft:
         optional,
         _exit_codes(facts),
         requirements_of(facts),
+        module,
     )
 
 

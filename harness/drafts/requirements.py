@@ -24,7 +24,7 @@ def _imported(facts: Facts) -> Iterator[str]:
         source = "\n".join(module.lines).encode("utf-8", "surrogatepass")
         for one in imports_of(source):
             name = one.package
-            lies_beside = _lies_in(facts.script.parent, name)
+            lies_beside = _lies_in(facts.folder, name)
             if one.optional or name in beside or name in STANDARD_LIBRARY or lies_beside:
                 continue
             if name == "google":

@@ -29,6 +29,8 @@ def _lines(draft: Draft) -> Iterator[str]:
     yield "# (harness schema > contract.schema.json). Drafted from the script: see each `# check:`."
     yield f"name: {_scalar(draft.name)}"
     yield f"entry_point: {_scalar(draft.entry_point)}"
+    if draft.module:
+        yield f"module: {draft.module}"
     yield from _inputs(draft)
     yield from _outputs(draft)
     if draft.scratch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from harness.cases.code_beside import imported_modules
+from harness.cases.code_beside import imported_modules, with_package
 from harness.contracts.contract import Contract
 from harness.lint import (
     archives,
@@ -27,6 +27,7 @@ from harness.lint.choice import Choice
 from harness.lint.problem import Problem, problem_of
 from harness.lint.subject import Subject
 from harness.reading import reader
+from harness.reading.facts import Facts
 from harness.reading.source import NotPython, TooNew
 
 CHECKS: tuple[Callable[[Subject], Iterator[Problem]], ...] = (
@@ -85,8 +86,7 @@ def lint(
     """
     choice = choice or Choice()
     try:
-        beside = imported_modules(contract.folder, source)
-        subject = Subject(contract, reader.read(script, source, beside))
+        subject = Subject(contract, _facts(contract, script, source))
         found = [problem for check in CHECKS for problem in check(subject)]
     except NotPython as error:
         fix = "mend the syntax; Python says what it expected"
@@ -99,6 +99,14 @@ def lint(
     chosen = [one for one in found if choice.takes(one.code, contract, one.file)]
     reported = _not_silenced(subject, [choice.rated(one) for one in chosen], choice)
     return tuple(sorted(reported, key=_order))
+
+
+def _facts(contract: Contract, script: Path, source: bytes) -> Facts:
+    if not contract.module:
+        return reader.read(script, source, imported_modules(contract.folder, source))
+    package = contract.code_path.rpartition("/")[0]
+    beside = with_package(contract.folder, package.partition("/")[0], source)
+    return reader.read(script, source, beside, contract.folder, package.replace("/", "."))
 
 
 def _order(problem: Problem) -> tuple[str, int, int, str, str]:

@@ -156,3 +156,6 @@ class Facts:
     # Whether everything was looked at; a script may be too long for that.
     complete: bool = True
     script: Path = Path()
+    # The folder that modules are imported from, and the package of a script that is run by -m.
+    folder: Path = Path()
+    package: str = ""

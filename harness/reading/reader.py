@@ -7,6 +7,7 @@ calls; those that nothing calls are gone through last, with arguments that are n
 from __future__ import annotations
 
 import ast
+import posixpath
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -31,33 +32,36 @@ from harness.reading.values import (
 _MAIN = "__main__"
 
 
-def read(script: Path, source: bytes, beside: Mapping[str, bytes]) -> Facts:
-    """The facts of a script; `beside` are the modules in its folder: relative name → source.
+def read(
+    script: Path,
+    source: bytes,
+    beside: Mapping[str, bytes],
+    folder: Path | None = None,
+    package: str = "",
+) -> Facts:
+    """The facts of a script; `beside` are the modules in `folder`: relative name → source.
 
-    Raises `NotPython` and `TooNew`.
+    The folder is that of the script by default, and for a script that `python -m` runs the one that
+    its `package` lies in. Raises `NotPython` and `TooNew`.
     """
-    facts = Facts(script=script)
+    facts = Facts(script=script, folder=folder or script.parent, package=package)
     code, tree = parse(script, source)
-    main = _module(_MAIN, script, code, tree)
-    reader = Reader(facts, main, script.parent, beside)
+    reader = Reader(facts, _module(_MAIN, script, script.name, code, tree), beside)
     reader.run()
     return facts
 
 
-def _module(name: str, file: Path, code: str, tree: ast.Module) -> Module:
-    scope = Scope({"__name__": text(name), "__file__": text(f"{{script_dir}}/{file.name}")})
+def _module(name: str, file: Path, relative: str, code: str, tree: ast.Module) -> Module:
+    scope = Scope({"__name__": text(name), "__file__": text(f"{{script_dir}}/{relative}")})
     return Module(name, scope, file, tuple(code.split("\n")), tree)
 
 
 class Reader(Statements):
     """Goes through the modules of a script."""
 
-    def __init__(
-        self, facts: Facts, main: Module, folder: Path, beside: Mapping[str, bytes]
-    ) -> None:
-        """Begin with the main module; `folder` is where the modules beside it lie."""
+    def __init__(self, facts: Facts, main: Module, beside: Mapping[str, bytes]) -> None:
+        """Begin with the main module."""
         super().__init__(facts, main)
-        self._folder = folder
         self._beside = {
             _dotted(name): (name, source) for name, source in beside.items() if name.endswith(".py")
         }
@@ -66,6 +70,8 @@ class Reader(Statements):
 
     def run(self) -> None:
         """Go through the script, then through what nothing has called."""
+        if self.facts.package:
+            self._import_parents(f"{self.facts.package}.")
         self.block(self._top.tree.body)
         for function, given, node in self.at_exit:
             self.call(function, list(given), {}, node)
@@ -106,21 +112,29 @@ class Reader(Statements):
         """A module beside the script."""
         if name in self._modules:
             return self._modules[name]
+        self._import_parents(name)
         if name not in self._beside:
             return None
         relative, source = self._beside[name]
+        file = self.facts.folder / relative
         try:
-            code, tree = parse(self._folder / relative, source)
+            code, tree = parse(file, source)
         except (NotPython, TooNew, RecursionError, MemoryError):
             return None
-        module = _module(name, self._folder / relative, code, tree)
-        module.scope.names["__file__"] = text(f"{{script_dir}}/{relative}")
+        start = self.facts.package.replace(".", "/") or "."
+        module = _module(name, file, posixpath.relpath(relative, start), code, tree)
         self._modules[name] = module
         kept = (self.module, self.scope, self.depth)
         self.module, self.scope = module, module.scope
         self.block(tree.body)
         self.module, self.scope, self.depth = kept
         return module
+
+    def _import_parents(self, name: str) -> None:
+        """Go through the packages that a module lies in, as Python does first."""
+        parent = name.rpartition(".")[0]
+        if parent and parent not in self._modules and parent in self._beside:
+            self.import_module(parent)
 
     def bind_imports(self, node: ast.Import | ast.ImportFrom) -> None:
         """Bind the names of an import."""
@@ -142,8 +156,9 @@ class Reader(Statements):
     def _import_from(self, node: ast.ImportFrom) -> None:
         name = node.module or ""
         if node.level:
-            parts = self.module.name.split(".") if self.module is not self._top else [""]
-            is_package = self.module.file.name == "__init__.py"
+            own = self.module is not self._top
+            parts = (self.module.name if own else f"{self.facts.package}.").split(".")
+            is_package = own and self.module.file.name == "__init__.py"
             base = parts[: len(parts) - node.level + is_package]
             name = ".".join([*(one for one in base if one), *([name] if name else [])])
         module = self.import_module(name) if name else None

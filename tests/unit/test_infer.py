@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -355,3 +356,82 @@ def test_a_folder_that_may_be_missing_is_asked_about(tmp_path: Path) -> None:
         one for one in ("found", "walked", "listed") if f"  {one}:\n    required: true  #" in text
     ]
     assert asked == ["found", "walked"]
+
+
+PACKAGE = {
+    "words/__init__.py": "from .settings import IN\n",
+    "words/settings.py": """
+from pathlib import Path
+
+IN = Path("/opt/ml/processing/input/text")
+OUT = Path("/opt/ml/processing/output/counts")
+""",
+    "words/io/__init__.py": "",
+    "words/io/read.py": """
+from ..settings import IN
+
+
+def lines():
+    return (IN / "all.txt").read_text(encoding="utf-8").splitlines()
+""",
+    "words/__main__.py": """
+from words import settings
+
+from .io.read import lines
+
+
+def main():
+    settings.OUT.mkdir(parents=True, exist_ok=True)
+    (settings.OUT / "counts.txt").write_text(str(len(lines())), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
+""",
+}
+
+
+def put(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def test_a_package_is_read_with_all_its_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, PACKAGE)
+    assert infer(tmp_path / "words").exit_code == 0
+    contract = loaders.load(tmp_path)
+    assert (contract.module, contract.entry_point) == ("words", "__main__.py")
+    assert contract.inputs["text"].file == "all.txt"
+    assert list(contract.outputs["counts"].files) == ["counts.txt"]
+    assert not contract.framework_requirements
+    # The contract lies beside the package, also for a linter that is given its file.
+    monkeypatch.chdir(tmp_path / "words")
+    result = CliRunner().invoke(cli, ["lint", "__main__.py"])
+    assert (result.exit_code, result.output) == (0, "no problems\n")
+    put(tmp_path, {"words/settings.py": PACKAGE["words/settings.py"].replace("text", "other")})
+    result = CliRunner().invoke(cli, ["lint", "__main__.py"])
+    assert re.search(r"words/settings.py:4:\d+: STEP101 \S*/input/other", result.output)
+
+
+def test_a_module_of_a_package_is_run_as_one(tmp_path: Path) -> None:
+    put(tmp_path, PACKAGE)
+    (tmp_path / "words" / "__main__.py").rename(tmp_path / "words" / "count.py")
+    assert infer(tmp_path / "words" / "count.py").exit_code == 0
+    contract = loaders.load(tmp_path)
+    assert (contract.module, contract.entry_point) == ("words.count", "count.py")
+    assert contract.inputs["text"].file == "all.txt"
+
+
+def test_a_folder_that_runs_as_a_file_is_no_package(tmp_path: Path) -> None:
+    folder = tmp_path / "words"
+    main = "from settings import IN\nprint((IN / 'all.txt').read_text())\n"
+    put(tmp_path, {"words/settings.py": PACKAGE["words/settings.py"], "words/__main__.py": main})
+    assert infer(folder).exit_code == 0
+    contract = loaders.load(folder)
+    assert (contract.module, contract.entry_point) == ("", "__main__.py")
+    assert contract.inputs["text"].file == "all.txt"
+    result = infer(tmp_path)
+    assert "has no __main__.py" in str(result.exception)
