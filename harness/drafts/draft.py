@@ -141,6 +141,7 @@ def _inputs(
     written = {one.path for one in facts.paths if one.use in _WRITES}
     found: dict[str, Folder] = {}
     by_path: dict[str, Folder] = {}
+    listed: set[str] = set()
     for one in _reached(facts):
         names_input = one.use in ("name", "test") and is_under(one.path, _CHANNELS)
         names_input = names_input or (one.use == "name" and is_under(one.path, _INPUTS))
@@ -161,7 +162,10 @@ def _inputs(
         entry = by_path.setdefault(folder, Folder(folder))
         if one.use == "list":
             rest = rest if "*" in rest else ""
-        if rest or one.use in READING:
+        if one.use in ("list", "name") and (rest or one.use == "list") and not rest.strip("*/"):
+            # Which of the files are used is said elsewhere, or nowhere.
+            listed.add(folder)
+        elif rest or one.use in READING:
             entry.add(rest, is_exact=one.exact)
     for text, _ in facts.texts:
         # Such as a query of a database.
@@ -170,7 +174,9 @@ def _inputs(
             if parts is not None:
                 by_path.setdefault(parts[0], Folder(parts[0])).add(parts[1], is_exact=True)
     for folder, entry in by_path.items():
-        entry.any_file = entry.any_file or not entry.files
+        has_pattern = any("*" in one for one in entry.files)
+        is_any = folder in listed and not has_pattern
+        entry.any_file = entry.any_file or not entry.files or is_any
         entry.required = _is_required(facts, folder, entry)
         found[_name(folder, found)] = entry
     return found

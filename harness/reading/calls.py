@@ -23,6 +23,7 @@ from harness.reading.values import (
     Many,
     Member,
     Module,
+    NamePart,
     Parsed,
     Result,
     Row,
@@ -54,6 +55,8 @@ class Calls(Classes):
         """Nothing is called yet."""
         Recorder.__init__(self, *given)  # type: ignore[arg-type]
         self._known: dict[object, tuple[Value, frozenset[str], bool]] = {}
+        # What the keys of known calls name by its identity must not make room for something else.
+        self._kept: list[object] = []
         self._counts: dict[ast.AST, int] = {}
         self.yields: list[Value] = []
         self.returns: list[Value] = []
@@ -136,6 +139,7 @@ class Calls(Classes):
             self.facts.complete = False
             return UNKNOWN
         self._counts[function.node] = count + 1
+        self._kept.append((function.scope, names))
         # A function that calls itself gets what is not known.
         self._known[key] = (UNKNOWN, frozenset({"returns"}), False)
         failures = self.failures
@@ -319,7 +323,8 @@ def _key(value: Value) -> object:
     if isinstance(value, Arguments):
         return ("words", value.skipped)
     if isinstance(value, Unknown):
-        return ("unknown",)
+        whole = _key(value.whole) if isinstance(value, NamePart) else ""
+        return ("unknown", value.of, whole)
     return id(value)
 
 

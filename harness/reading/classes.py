@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from harness.reading.conditions import Conditions
+from harness.reading.endings import Endings
 from harness.reading.values import (
     UNKNOWN,
     Class,
@@ -17,7 +17,7 @@ from harness.reading.values import (
 )
 
 
-class Classes(Conditions):
+class Classes(Endings):
     """Defines classes, and makes their objects."""
 
     def _instance(

@@ -78,6 +78,7 @@ class Comprehensions(Members):
                     self.evaluate(test)
                     absent.extend(self.absent(test))
                     names |= self.guard(self.present(test))
+                    self.narrow(test, holds=True)
                     whole = False
                 go(number + 1)
                 self.guarded -= names

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from harness.reading.texts import concat, is_listed
 from harness.reading.uses import PathUses
 from harness.reading.values import (
     NONE,
@@ -12,11 +13,13 @@ from harness.reading.values import (
     Bound,
     Class,
     Environ,
+    Function,
     Given,
     Instance,
     Namespace,
     Result,
     Row,
+    Scope,
     Table,
     Unknown,
     Value,
@@ -60,7 +63,15 @@ class Containers(PathUses):
                 self.call(first, [one], {}, node)
                 for one in (given[1].items if isinstance(given[1], Row) else [UNKNOWN])[:20]
             ]
-            return Row(made, whole=False) if name.endswith("map") else given[1]
+            if name.endswith("map") or not isinstance(given[1], Row):
+                return Row(made, whole=False) if name.endswith("map") else given[1]
+            kept = [self._passing(first, one) for one in given[1].items]
+            return Row(kept, whole=False)
+        if name == "fnmatch.filter" and len(given) > 1 and isinstance(given[0], Row):
+            pattern = known_text(given[1]) or ""
+            if all(is_listed(one) for one in given[0].items) and pattern[:1] == "*":
+                return Row([concat([one, text(pattern[1:])]) for one in given[0].items], False)
+            return given[0]
         if name == "builtins.next" and isinstance(first, Row):
             return join([*first.items, *given[1:]])
         if name in ("builtins.getattr", "builtins.hasattr") and len(given) > 1:
@@ -83,6 +94,22 @@ class Containers(PathUses):
         if name == "dataclasses.asdict" and isinstance(first, Instance):
             return Table.of(first.attributes)
         return None
+
+    def _passing(self, test: Value, value: Value) -> Value:
+        """What a value is that passes the test of a filter."""
+        if not isinstance(test, Function):
+            return value
+        body, names = test.node.body, test.node.args.args
+        if isinstance(body, list):
+            last = body[-1]
+            body = last.value if isinstance(last, ast.Return) and last.value else ast.Constant(None)
+        if not names:
+            return value
+        outer, self.scope = self.scope, Scope({names[0].arg: value}, test.scope)
+        self.narrow(body, holds=True)
+        passing = self.scope.names[names[0].arg]
+        self.scope = outer
+        return passing
 
     def _getattr(self, name: str, first: Value, given: Sequence[Value], node: ast.AST) -> Value:
         key = known_text(given[1])

@@ -33,6 +33,10 @@ class Evaluator(ABC):
         """The variables and arguments that are given when a test holds."""
 
     @abstractmethod
+    def narrow(self, test: ast.expr, *, holds: bool) -> object:
+        """Go on with what the names of this scope may be when a test holds, or does not."""
+
+    @abstractmethod
     def attribute(self, owner: Value, name: str, node: ast.AST) -> Value:
         """The member of a value."""
 

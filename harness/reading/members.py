@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 
 from harness.reading.methods import Methods
+from harness.reading.texts import is_listed
 from harness.reading.values import (
     NONE,
     UNKNOWN,
@@ -65,7 +66,7 @@ class Members(Methods):
         if isinstance(owner, Text | Variable | Parsed):
             if name in _PATH_PARTS:
                 return self.path_part(owner, name)
-            if name == "value":
+            if name == "value" or (name == "path" and is_listed(owner)):
                 return owner
         if isinstance(owner, Result):
             if owner.name == "toolkit":
@@ -140,6 +141,8 @@ class Members(Methods):
         if isinstance(owner, Text | Variable | Parsed):
             return self._text_method(owner, name, call)
         if isinstance(owner, Unknown) and owner.of == "listed":
+            if name in ("lower", "casefold"):
+                return owner
             owner = Unknown()
         return self._other_method(owner, name, call)
 

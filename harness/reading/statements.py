@@ -112,6 +112,7 @@ class Statements(Bindings):
             self.evaluate(node.test)
             self.demand(self._lacking(node.test))
             self.guarded |= self.guard(self.present(node.test))
+            self.narrow(node.test, holds=True)
             self.ended = frozenset()
         ended = self.ended
         self.ended = frozenset()
@@ -241,10 +242,12 @@ class Statements(Bindings):
         self.conditional += 1
         self.branches += 1
         added = self.guard(present)
+        when_true = self.narrow(node.test, holds=True)
         body = self.block(node.body)
         self.guarded -= added
         taken, self.scope.names = self.scope.names, dict(before)
         added = self.guard(absent)
+        when_false = self.narrow(node.test, holds=False)
         other = self.block(node.orelse) if node.orelse else FALLS
         self.guarded -= added
         self.conditional -= 1
@@ -252,6 +255,10 @@ class Statements(Bindings):
         self.scope.names = merged(
             taken if goes_on(body) else None, self.scope.names if goes_on(other) else None, before
         )
+        if "falls" not in body:
+            self.keep(when_false)
+        if "falls" not in other:
+            self.keep(when_true)
         given = [one for value in present for one in options_of(value)]
         for one in given if not other <= {"fails"} else ():
             if isinstance(one, Variable | Parsed):

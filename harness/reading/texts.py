@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.reading.values import Constant, Place, Text, Value, text
+from harness.reading.values import Constant, Place, Text, Unknown, Value, text
 
 
 def concat(parts: Sequence[Value]) -> Text:
@@ -47,6 +47,24 @@ def joined_path(parts: Sequence[Value]) -> Text:
         result.append(part)
     made = concat(result)
     return Text(made.parts, place or made.place)
+
+
+def last_piece(path: Text) -> Text:
+    """What stands behind the last known slash of a path."""
+    for number, part in reversed(list(enumerate(path.parts))):
+        if isinstance(part, str) and "/" in part:
+            name = part.rpartition("/")[2]
+            return Text(((name,) if name else ()) + path.parts[number + 1 :])
+    return path
+
+
+def is_listed(path: Value) -> bool:
+    """Whether a value is an entry of a folder, or its name, that is not known."""
+    last = path.parts[-1] if isinstance(path, Text) and path.parts else path
+    if isinstance(last, str):
+        # What a pattern finds.
+        return last == "*" or last.endswith("/*")
+    return isinstance(last, Unknown) and last.of == "listed"
 
 
 def _ends_with_slash(value: Value) -> bool:

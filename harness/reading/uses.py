@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from harness.reading.commands import Commands
 from harness.reading.facts import Stamp, Use
 from harness.reading.stamps import stamp_in
-from harness.reading.texts import joined_path
+from harness.reading.texts import is_listed, joined_path, last_piece
 from harness.reading.values import (
     UNKNOWN,
     Constant,
@@ -18,6 +18,7 @@ from harness.reading.values import (
     Given,
     Many,
     Member,
+    NamePart,
     Parsed,
     Result,
     Row,
@@ -120,6 +121,11 @@ class PathUses(Commands):
                     found.append(text(whole.rstrip("/").rpartition("/")[0] or "/", place))
                 else:
                     found.append(Text((f"{known}/", UNKNOWN)) if known else UNKNOWN)
+            elif part in ("name", "suffix", "splitext") and is_listed(one):
+                made = NamePart("name" if part == "name" else "suffix", one)
+                found.append(Row([UNKNOWN, made]) if part == "splitext" else made)
+            elif part == "name" and isinstance(one, Text) and whole is None:
+                found.append(last_piece(one))
             elif whole is not None:
                 name = whole.rstrip("/").rpartition("/")[2]
                 stem, dot, end = name.rpartition(".")
@@ -134,11 +140,13 @@ class PathUses(Commands):
         if name in ("glob.glob", "glob.iglob"):
             return Row([first], whole=False)
         if name in ("os.walk", "os.fwalk"):
-            files: list[Value] = [UNKNOWN]
+            files: list[Value] = [Unknown("listed")]
             below = Many((first, joined_path([first, UNKNOWN])))
             return Row([Row([below, Row(files, False), Row(files, False)])], whole=False)
         if name in ("os.listdir", "os.scandir"):
-            return Row([Unknown("listed")], whole=False)
+            listed = Unknown("listed")
+            entry = joined_path([first, listed]) if name == "os.scandir" else listed
+            return Row([entry], whole=False)
         return Result(name, tuple(given))
 
     def _open(self, name: str, call: Given) -> None:

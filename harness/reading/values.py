@@ -40,6 +40,13 @@ UNKNOWN = Unknown()
 
 
 @dataclass(frozen=True)
+class NamePart(Unknown):
+    """The name or the suffix of a path whose last piece is not known; `of` says which."""
+
+    whole: Value = UNKNOWN
+
+
+@dataclass(frozen=True)
 class Constant(Value):
     """A number, a truth value, bytes or None."""
 

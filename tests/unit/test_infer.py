@@ -12,6 +12,8 @@ from harness.cli import cli
 from harness.commands import trial_run
 from harness.contracts import loaders
 from harness.contracts.arguments import Argument
+from harness.drafts.draft import draft
+from harness.drafts.program import program_at
 
 TOP = Path(__file__).parents[2]
 SCRIPT = """
@@ -434,3 +436,33 @@ def test_a_folder_that_runs_as_a_file_is_no_package(tmp_path: Path) -> None:
     assert contract.inputs["text"].file == "all.txt"
     result = infer(tmp_path)
     assert "has no __main__.py" in str(result.exception)
+
+
+FILTERS = {
+    'for p in D.iterdir():\n    if p.suffix == ".csv":\n        pd.read_csv(p)': ["*.csv"],
+    'for f in os.listdir(D):\n    if not f.lower().endswith((".csv", ".tsv")):\n'
+    "        continue\n    pd.read_csv(os.path.join(D, f))": ["*.csv", "*.tsv"],
+    "for p in sorted(p for p in D.iterdir() if p.is_file() and p.suffix in KINDS):\n"
+    "    pd.read_csv(p)": ["*.csv", "*.tsv"],
+    "for r, _, fs in os.walk(D):\n    for f in fs:\n        if os.path.splitext(f)[1] == '.csv':\n"
+    "            pd.read_csv(os.path.join(r, f))": ["*.csv", "*/*.csv"],
+    'for p in filter(lambda p: p.match("*.csv"), D.iterdir()):\n    pd.read_csv(p)': ["*.csv"],
+    'for e in os.scandir(D):\n    if e.name.endswith(".csv"):\n        pd.read_csv(e.path)': [
+        "*.csv"
+    ],
+    # What is read without such a test may be any file.
+    'for p in D.iterdir():\n    if p.suffix != ".csv":\n        print(p)\n    pd.read_csv(p)': [],
+    'for p in D.iterdir():\n    if p.suffix == ".csv":\n        print(p)\n    else:\n'
+    "        p.read_bytes()": [],
+    "for p in D.iterdir():\n    pd.read_csv(p)": [],
+}
+
+
+@pytest.mark.parametrize("source", FILTERS)
+def test_tests_of_names_become_patterns(tmp_path: Path, source: str) -> None:
+    head = "import os\nfrom pathlib import Path\nimport pandas as pd\n"
+    head += "D = Path('/opt/ml/processing/input/data')\nKINDS = {'.csv', '.tsv'}\n"
+    (tmp_path / "step.py").write_text(f"{head}{source}\n")
+    drafted = draft(program_at(tmp_path / "step.py").facts())
+    entry = drafted.inputs["data"]
+    assert ([] if entry.any_file else entry.files) == FILTERS[source]
