@@ -69,6 +69,7 @@ class Draft:
     arguments: tuple[Argument, ...]
     # The name of each, and the type that it is read as, "" where that is not known.
     hyperparameters: Mapping[str, str]
+    hyperparameter_defaults: Mapping[str, object]
     required: tuple[str, ...]
     optional: Mapping[str, str | None]
     exit_codes: Mapping[int, str]
@@ -102,6 +103,7 @@ def draft(facts: Facts, module: str = "") -> Draft:
             for one in hyperparameters
             if one not in known
         },
+        facts.hyperparameter_defaults,
         required,
         optional,
         _exit_codes(facts),
@@ -367,7 +369,7 @@ def _variables(facts: Facts) -> tuple[tuple[str, ...], dict[str, str | None]]:
 
 
 def _exit_codes(facts: Facts) -> dict[int, str]:
-    own = [one.code for one in facts.exits if one.reached and one.code]
+    own = [one.code for one in facts.exits if one.reached and one.code not in (None, 0, _STOPPED)]
     # A script that ends failures with another code may have caught them all.
     codes = {0: "done", 1: "" if own and 1 not in own and not facts.parses else "failed"}
     if facts.parses and any(one.source != "argv" for one in facts.arguments):

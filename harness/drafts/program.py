@@ -71,7 +71,8 @@ def _package_of(path: Path, source: bytes) -> tuple[str, ...]:
     while (folder / "__init__.py").is_file():
         names.insert(0, folder.name)
         folder = folder.parent
-    names = names or [path.absolute().parent.name]
+    if not names:
+        names, folder = [folder.name], folder.parent
     if not all(one.isidentifier() for one in names):
         return ()
     try:
@@ -79,17 +80,30 @@ def _package_of(path: Path, source: bytes) -> tuple[str, ...]:
     except (NotPython, TooNew, RecursionError, MemoryError):
         return ()
     imports = [one for one in ast.walk(tree) if isinstance(one, ast.Import | ast.ImportFrom)]
-    is_inside = any(_imports_package(one, names[0]) for one in imports)
+    is_inside = any(_imports_package(one, folder / names[0]) for one in imports)
     has_own = any(_imports_beside(one, path.parent) for one in imports)
     is_package = path.name == MAIN_FILE and (path.parent / "__init__.py").is_file()
     return tuple(names) if is_inside or (is_package and not has_own) else ()
 
 
-def _imports_package(node: ast.Import | ast.ImportFrom, package: str) -> bool:
-    """Whether an import needs the package that the script lies in."""
+def _imports_package(node: ast.Import | ast.ImportFrom, package: Path) -> bool:
+    """Whether an import needs the package that the script lies in.
+
+    The folder of a script may have the name of an installed package, which has other modules.
+    """
+    if isinstance(node, ast.ImportFrom) and node.level:
+        return True
     if isinstance(node, ast.ImportFrom):
-        return node.level > 0 or (node.module or "").partition(".")[0] == package
-    return any(one.name.partition(".")[0] == package for one in node.names)
+        names = [f"{node.module}.{one.name}" for one in node.names]
+    else:
+        names = [one.name for one in node.names]
+    for name in names:
+        top, _, rest = name.partition(".")
+        inner = package / rest.partition(".")[0]
+        is_there = bool(rest) and (inner.with_suffix(".py").is_file() or inner.is_dir())
+        if top == package.name and ((package / "__init__.py").is_file() or is_there):
+            return True
+    return False
 
 
 def _imports_beside(node: ast.Import | ast.ImportFrom, folder: Path) -> bool:

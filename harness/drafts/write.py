@@ -85,8 +85,12 @@ def _arguments(draft: Draft) -> Iterator[str]:
         mark = f"  {_CHECK} {question}" if question else ""
         yield f"  {_scalar(_name(one))}: {_scalar(document)}{mark}"
     for name, kind in draft.hyperparameters.items():
-        shown = _scalar({"type": kind}) if kind else f"{{}}  {_CHECK} a hyperparameter; its type"
-        yield f"  {_scalar(name)}: {shown}"
+        default = _of_type(kind, draft.hyperparameter_defaults.get(name))
+        given: dict[str, object] = {"type": kind} if kind else {}
+        if default is not None:
+            given["default"] = default
+        mark = "" if kind else f"  {_CHECK} a hyperparameter; its type"
+        yield f"  {_scalar(name)}: {_scalar(given)}{mark}"
 
 
 def _name(one: Argument) -> str:
@@ -206,7 +210,7 @@ def to_fill_in(draft: Draft, folder: Path) -> Iterator[str]:
             yield f"{place}: put {files} there, as a job gets them"
     lacking = [_name(one) for one in draft.arguments if one.required and one.default is None]
     lacking = [one for one in lacking if one not in draft.inputs]
-    lacking += list(draft.hyperparameters)
+    lacking += [one for one in draft.hyperparameters if one not in draft.hyperparameter_defaults]
     if lacking:
         yield f"{folder / SAMPLES / 'arguments.json'}: values of {', '.join(lacking)}"
     if draft.required:

@@ -129,6 +129,8 @@ class Facts:
     wrong_calls: list[WrongCall] = field(default_factory=list)
     hyperparameters: list[HyperparameterRead] = field(default_factory=list)
     hyperparameter_types: dict[str, str] = field(default_factory=dict)
+    # What the script takes for a hyperparameter that is not given, where that is known.
+    hyperparameter_defaults: dict[str, object] = field(default_factory=dict)
     stamps: list[Stamp] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     signals: dict[int, Function | None] = field(default_factory=dict)

@@ -135,6 +135,7 @@ class Members(Methods):
             return UNKNOWN
         if isinstance(owner, Document):
             if name == "get" and given:
+                self.note_hyperparameter_default(given)
                 return self.item(owner, given[0], node)
             self.read_hyperparameter(owner, "", node)
             return UNKNOWN

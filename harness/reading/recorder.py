@@ -19,6 +19,7 @@ from harness.reading.facts import (
     VariableRead,
 )
 from harness.reading.stamps import stamp_in
+from harness.reading.texts import default_text, exit_codes
 from harness.reading.values import (
     Argument,
     Class,
@@ -33,7 +34,6 @@ from harness.reading.values import (
     Place,
     Result,
     Row,
-    Scope,
     Table,
     Text,
     Unknown,
@@ -309,6 +309,13 @@ class Recorder(Evaluator):
             name = "" if document.of.endswith("SM_TRAINING_ENV") else key
             self.facts.hyperparameters.append(HyperparameterRead(name, self.place(node)))
 
+    def note_hyperparameter_default(self, given: Sequence[Value]) -> None:
+        """Keep what `get` gives for a hyperparameter that is not there."""
+        default = given[1] if len(given) > 1 else None
+        known = default.value if isinstance(default, Constant) else default_text(default)
+        if isinstance(known, str | int | float) and (name := known_text(given[0])) is not None:
+            self.facts.hyperparameter_defaults[name] = known
+
     def read_hyperparameter_as(self, value: Value, kind: str) -> None:
         """Keep the type that a hyperparameter is read as."""
         for one in options_of(value):
@@ -377,30 +384,4 @@ def _appended(one: Alternative, more: Alternative) -> Alternative:
     )
 
 
-def default_text(value: Value | None) -> str | None:
-    """The text of a default; None where there is none, or where it is not known."""
-    if value is None or value == Constant(None):
-        return None
-    if isinstance(value, Constant):
-        return str(value.value)
-    return known_text(value)
-
-
-def exit_codes(value: Value) -> list[int | None]:
-    """The exit codes that a value of `sys.exit` gives; None is any."""
-    codes: list[int | None] = []
-    for one in options_of(value):
-        if isinstance(one, Constant):
-            known = one.value
-            if known is None or isinstance(known, int):
-                codes.append(int(known or 0) & 255)
-            else:
-                codes.append(1)
-        elif isinstance(one, Text | Table | Row):
-            codes.append(1)
-        else:
-            codes.append(None)
-    return list(dict.fromkeys(codes))
-
-
-__all__ = ["Alternative", "Recorder", "Scope", "default_text", "exit_codes"]
+__all__ = ["Alternative", "Recorder", "default_text", "exit_codes"]

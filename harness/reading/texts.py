@@ -1,10 +1,21 @@
-"""Texts and paths that are put together from values."""
+"""Texts, paths and exit codes that are made of values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.reading.values import Constant, Place, Text, Unknown, Value, text
+from harness.reading.values import (
+    Constant,
+    Place,
+    Row,
+    Table,
+    Text,
+    Unknown,
+    Value,
+    known_text,
+    options_of,
+    text,
+)
 
 
 def concat(parts: Sequence[Value]) -> Text:
@@ -70,3 +81,29 @@ def is_listed(path: Value) -> bool:
 def _ends_with_slash(value: Value) -> bool:
     last = value.parts[-1] if isinstance(value, Text) and value.parts else ""
     return isinstance(last, str) and last.endswith("/")
+
+
+def default_text(value: Value | None) -> str | None:
+    """The text of a default; None where there is none, or where it is not known."""
+    if value is None or value == Constant(None):
+        return None
+    if isinstance(value, Constant):
+        return str(value.value)
+    return known_text(value)
+
+
+def exit_codes(value: Value) -> list[int | None]:
+    """The exit codes that a value of `sys.exit` gives; None is any."""
+    codes: list[int | None] = []
+    for one in options_of(value):
+        if isinstance(one, Constant):
+            known = one.value
+            if known is None or isinstance(known, int):
+                codes.append(int(known or 0) & 255)
+            else:
+                codes.append(1)
+        elif isinstance(one, Text | Table | Row):
+            codes.append(1)
+        else:
+            codes.append(None)
+    return list(dict.fromkeys(codes))

@@ -333,7 +333,7 @@ def test_what_others_write_and_how_values_are_read_is_drafted(tmp_path: Path) ->
     assert {one.mounts[0]: one.file_patterns for one in drafted.inputs.values()} == {
         "/opt/ml/processing/input/sound": ("*.mp3",)
     }
-    assert drafted.arguments["depth"] == Argument(type="int")
+    assert drafted.arguments["depth"] == Argument(type="int", default=3)
     assert (tmp_path / "contract.yaml").read_text().count("# check: a hyperparameter") == 1
 
 
@@ -436,6 +436,10 @@ def test_a_folder_that_runs_as_a_file_is_no_package(tmp_path: Path) -> None:
     assert contract.inputs["text"].file == "all.txt"
     result = infer(tmp_path)
     assert "has no __main__.py" in str(result.exception)
+    # A folder may have the name of an installed package.
+    put(tmp_path, {"click/step.py": "import click\nfrom click import echo\n"})
+    program = program_at(tmp_path / "click" / "step.py")
+    assert (program.module, program.folder) == ("", tmp_path / "click")
 
 
 FILTERS = {
