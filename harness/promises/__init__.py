@@ -83,6 +83,8 @@ class NotProven:
     reason: str
 
 
+# The cause of all that a script leaves behind when a signal comes.
+_LEFT = "what is left when the script is stopped"
 # The promise about how a script ends, which no fault is an excuse for.
 _ENDS = "exit-code"
 _SECRETS = "no-secrets"
@@ -228,7 +230,7 @@ def judge(evidence: Evidence, level: Level = "strict") -> Verdict:
                 continue
             finding = _finding(evidence, promise, found, level)
             if tried is not None and _key_of(finding) not in usual_keys:
-                finding = _attribute(finding, tried, found, level)
+                finding = _attribute(finding, tried, found, level, evidence.case)
             findings.append(finding)
     # What fails the run comes first.
     reason, severity = min(undecided, key=lambda one: one[1], default=("", "error"))
@@ -295,8 +297,12 @@ def _finding(evidence: Evidence, promise: Promise, breach: Breach, level: Level)
     )
 
 
-def _attribute(finding: Finding, tried: Promise, breach: Breach, level: Level) -> Finding:
+def _attribute(
+    finding: Finding, tried: Promise, breach: Breach, level: Level, case: Case
+) -> Finding:
     """The finding as one of the promise whose circumstance it was found in."""
+    if case.interrupt is not None and breach.where.startswith("/"):
+        finding = replace(finding, cause=_LEFT)
     if finding.promise == tried.name:
         return finding
     is_beside = tried.fault and finding.promise != _ENDS and not is_kept_when_stopped(breach.where)

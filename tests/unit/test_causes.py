@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.contracts.contract import Level
 from harness.report import Defect, defects
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.step import load, prove
@@ -50,10 +51,14 @@ def arguments(size=int, units=("m", "km")):
 
 
 def found(
-    folder: Path, script: str, contract: str = CONTRACT, cases: Sequence[str] = ("",)
+    folder: Path,
+    script: str,
+    contract: str = CONTRACT,
+    cases: Sequence[str] = ("",),
+    level: Level = "practical",
 ) -> list[Defect]:
-    """The errors of a step, judged practically, in the cases whose ids have one of these words."""
-    ref = replace(make_step(folder, WORK + script, contract, SAMPLES), level="practical")
+    """The errors of a step in the cases whose ids have one of these words."""
+    ref = replace(make_step(folder, WORK + script, contract, SAMPLES), level=level)
     ids = [one for one in load(ref).matrix.ids if any(word in one for word in cases)]
     results = [prove(ref, FakeRunner(), one) for one in ids]
     return [one for one in defects(results) if one.is_error]
@@ -337,3 +342,18 @@ def test_what_a_stopped_run_leaves_is_judged_as_such_beside_what_every_run_write
     tmp_path.joinpath("wrong").mkdir()
     (defect,) = found(tmp_path / "wrong", script, STOPPED, cases)
     assert defect.head.where == "/opt/ml/notes.txt"
+
+
+def test_all_that_a_stopped_script_leaves_has_one_cause(tmp_path: Path) -> None:
+    script = """
+import os
+for folder, name in (("checkpoints", "state"), ("model", "model")):
+    with open(f"/opt/ml/{folder}/{name}.part", "w") as stream:
+        for part in "{    }":
+            stream.write(part)
+            stream.flush()
+    os.replace(f"/opt/ml/{folder}/{name}.part", f"/opt/ml/{folder}/{name}.json")
+"""
+    (defect,) = found(tmp_path, script, STOPPED, ("sigterm-at",), level="strict")
+    left = {one.where for one in defect.findings}
+    assert left == {"/opt/ml/checkpoints/state.part", "/opt/ml/model/model.part"}

@@ -275,6 +275,54 @@ def test_a_signal_never_comes_right_after_a_creation(sandbox: SandboxRunner) -> 
         assert [path for path, _ in outcome.after if path not in outcome.before] == []
 
 
+WRITES_TWO = f"""
+import os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+for name in ("one", "two"):
+    try:
+        with open("{OUTPUT}/draft", "w") as stream:
+            stream.write(name)
+        os.rename("{OUTPUT}/draft", "{OUTPUT}/" + name)
+    finally:
+        if {{cleans}} and os.path.exists("{OUTPUT}/draft"):
+            os.unlink("{OUTPUT}/draft")
+"""
+READS_AND_WRITES = f"""
+import signal, sys
+{{handler}}
+text = open(__file__).read()
+with open("{OUTPUT}/whole", "w") as stream:
+    stream.write(text)
+"""
+
+
+@pytest.mark.parametrize(
+    ("modules", "source", "code", "left"),
+    [
+        (None, WRITES_TWO.format(cleans=True), 143, set()),
+        (None, WRITES_TWO.format(cleans=False), 143, {"draft"}),
+        # It does its work at once: the signal comes while it reads.
+        (("traceback",), READS_AND_WRITES.format(handler=HANDLER.format(code=9)), 9, set()),
+        (None, READS_AND_WRITES.format(handler=""), 143, set()),
+    ],
+)
+def test_a_script_that_is_always_too_fast_is_watched_step_by_step(
+    sandbox: SandboxRunner,
+    monkeypatch: pytest.MonkeyPatch,
+    modules: tuple[str, ...] | None,
+    source: str,
+    code: int,
+    left: set[str],
+) -> None:
+    monkeypatch.setattr("harness.runners.real.interrupts._LEAST_TRIES", 0)
+    runner = sandbox if modules is None else sandbox.with_modules(modules)
+    outcome = runner.run(case_of(source, interrupt=Interrupt(signal.SIGTERM, 0.0)))
+    assert (outcome.exit_code, outcome.unproven) == (code, "")
+    assert outcome.after is not None
+    names = {path.rpartition("/")[2] for path, _ in outcome.after.under(OUTPUT)}
+    assert names - {"one", "model"} == left
+
+
 def test_nothing_is_added_to_the_script(sandbox: SandboxRunner) -> None:
     source = "import sys\nprint(sys.getprofile(), sys.gettrace(), sys.argv, __file__)"
     plain = sandbox.run(case_of(source))

@@ -285,9 +285,12 @@ def _run(
     if not job["user"]:
         system_calls.refuse(system_calls.of_container())
     supervisor = None
+    awaited = "" if is_forked or job["direct"] else job["script"]
     if job["fault"]:
-        awaited = "" if is_forked or job["direct"] else job["script"]
         supervisor = faults.Supervisor(job["fault"], hidden, awaited)
+    elif watch is not None and watch.is_stepped:
+        everywhere = {"folders": watch.folders, "known": [], "effect": ""}
+        supervisor = faults.Supervisor(everywhere, hidden, awaited, watch.look)
     started = time.perf_counter()
     try:
         child = start(streams, supervisor.connection if supervisor else None)
@@ -311,7 +314,8 @@ def _run(
     _kill_leftovers(child.pid)
     outcome = {"exit_code": code, "seconds": seconds, "seen": seen}
     if supervisor is not None:
-        outcome["faults"] = supervisor.finish()
+        operations = supervisor.finish()
+        outcome["faults"] = operations if job["fault"] else None
     output = streams.finish()
     return dict(outcome, returned=streams.returned()), output
 

@@ -22,7 +22,7 @@ import socket
 import struct
 import sys
 import threading
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from harness.runners.inside import system_calls
 from harness.runners.inside.system_calls import Rule
@@ -110,12 +110,20 @@ class Supervisor:
     `plan` has `folders`, `known`, the paths that are there at first, and the `operation`, `place`,
     `time`, `effect` and `error` of a fault; without an effect operations are only recorded. What is
     in the folders `hidden`, as the interpreter, does not count, nor what is done before the file
-    `script` is opened; "" if the process that hands itself over is the script's already.
+    `script` is opened; "" if the process that hands itself over is the script's already. `look` is
+    called before each operation with its name; the operation never comes where it returns True.
     """
 
-    def __init__(self, plan: Dict[str, Any], hidden: Sequence[str], script: str) -> None:
+    def __init__(
+        self,
+        plan: Dict[str, Any],
+        hidden: Sequence[str],
+        script: str,
+        look: Callable[[str], bool] = lambda _name: False,
+    ) -> None:
         """Wait, in a thread, for the process of the script."""
         self._plan = plan
+        self._look = look
         # Where Python looks for modules, when it likes to.
         imported = [one for one in sys.path if one and one not in plan["folders"]]
         self._hidden = (*hidden, *imported)
@@ -222,6 +230,8 @@ class Supervisor:
             name = _kind_of_opening(call, path, arguments)
         if name == "" or (name == "close" and path not in self._written):
             return go_on
+        if self._look(name):
+            return None
         is_due = self._count(name, path, thread)
         if name in ("write", "copy"):
             self._written.add(path)

@@ -4,6 +4,9 @@ The parent of the script sees the effects through inotify. Nothing is added to t
 it is as fast as without. At the chosen effect the script is stopped, so that what it does is known
 when the signal is sent, and continued. Without inotify only shares of time can be used.
 
+A script that is at its end before its effects are seen is watched step by step: each operation on a
+file waits until all effects before it are known.
+
 Runs on Python 3.8 and newer with the standard library alone.
 """
 
@@ -16,7 +19,7 @@ import signal
 import struct
 import threading
 import time
-from typing import Any, Dict, Iterable, Optional, Protocol
+from typing import Any, Dict, Iterable, List, Optional, Protocol
 
 from harness.runners.inside import mounts
 from harness.runners.inside.moments import CLOSED, CREATED, MOVED, REMOVED, WRITTEN, is_done
@@ -27,6 +30,8 @@ _MASK = sum(_EFFECTS) | _OPENED | _ONLY_FOLDERS
 _HEAD = struct.Struct("iIII")
 _BUFFER = 1 << 16
 _CLD_STOPPED = 5
+# Operations before which nothing is interrupted: what they create would be left behind.
+_CREATIONS = ("create", "mkdir", "link")
 _POLL_SECONDS = 0.005
 # After a creation the script may be about to handle what interrupts it, for this long.
 _SETTLED_SECONDS = 0.05
@@ -53,7 +58,8 @@ class Watch:
     `plan` is the moment: its keys are `signal`; `unhandled`, what the signal means to a script that
     does not handle it, "ends", "ignored" or "kills"; `rehearsed`, `began` and `handles`, what was
     seen in a rehearsal; and `effect`, the index of an effect, or `seconds` after the start of the
-    script. An empty plan only watches.
+    script. `stepped` is the name of the operations before which the signal may come, "" for all but
+    creations; the script is then watched step by step. A plan without `signal` only watches.
     """
 
     def __init__(self, script: str, folders: Iterable[str], plan: Dict[str, Any]) -> None:
@@ -67,19 +73,44 @@ class Watch:
         self._changed = 0.0
         self._handles = self._ignored = self._held = False
         self._sent_after: Optional[int] = None
-        self._ended = threading.Event()
-        self._fd = self._start_watching([os.path.dirname(script), *_SCRATCH, *folders])
+        self._followed, self._ended = threading.Event(), threading.Event()
+        self.is_stepped = "stepped" in plan
+        self.folders: List[str] = [os.path.dirname(script), *_SCRATCH, *folders]
+        self._fd = self._start_watching(self.folders)
 
     def follow(self, child: Process) -> None:
         """Follow a script that has just started, in a thread."""
         self._child = child
         _put_before(child.pid)
         self._started = time.perf_counter()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._followed.set()
+        run = self._ended.wait if self.is_stepped else self._run
+        self._thread = threading.Thread(target=run, daemon=True)
         # The alarm that ends a script which hangs is for this thread.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
         self._thread.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+
+    def look(self, operation: str) -> bool:
+        """Send the signal if its moment has come, before an operation that waits for this answer.
+
+        Whether the script was killed, and the operation must not come.
+        """
+        self._followed.wait()
+        if self._fd is None or self._sent_after is not None:
+            return False
+        self._read()
+        if "signal" not in self._plan:
+            self._handles = self._handles or self._has_set_up()
+            return False
+        wanted = self._plan["stepped"]
+        fits = operation == wanted if wanted else operation not in _CREATIONS
+        if not (fits and self._is_due()) or self._has_just_created():
+            return False
+        if is_done(self._effects, self._plan["rehearsed"]):
+            return False
+        self._sent_after = len(self._effects)
+        return self._deliver(self._child.pid) == signal.SIGKILL
 
     def finish(self) -> Dict[str, Any]:
         """What was seen, after the end of the script, as JSON values.
@@ -131,9 +162,9 @@ class Watch:
         while not self._ended.is_set():
             if poll.poll(_POLL_SECONDS * 1000):
                 self._read()
-            if not self._plan and not self._handles:
+            if "signal" not in self._plan and not self._handles:
                 self._handles = self._has_set_up()
-            if self._plan and self._sent_after is None and self._is_due():
+            if "signal" in self._plan and self._sent_after is None and self._is_due():
                 self._send()
 
     def _read(self) -> None:
@@ -201,13 +232,15 @@ class Watch:
                 self._sent_after = len(self._effects)
             os.kill(pid, signal.SIGCONT)
 
-    def _deliver(self, pid: int) -> None:
+    def _deliver(self, pid: int) -> int:
+        """Send the signal, or what it means to this script; the number that was sent."""
         number, unhandled = self._plan["signal"], self._plan["unhandled"]
         self._ignored, self._held = self._mask("SigIgn"), self._mask("SigBlk")
         if unhandled != "ends" and not self._has_set_up():
             self._ignored = unhandled == "ignored"
             number = 0 if self._ignored else signal.SIGKILL
         os.kill(pid, number)
+        return int(number)
 
     def _has_just_created(self) -> bool:
         recent = time.perf_counter() - self._changed < _SETTLED_SECONDS

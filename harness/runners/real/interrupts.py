@@ -33,45 +33,66 @@ def run(case: Case, send: Send) -> Outcome:
     rehearsal = response = send({})
     if rehearsal.outcome["exit_code"] is None:
         return outcome_of(case, rehearsal)
-    seen = rehearsal.outcome["seen"]
-    known = {
+    started = time.monotonic()
+    for number, plan in enumerate(_plans(interrupt, rehearsal, send)):
+        if number >= 2 * _LEAST_TRIES and time.monotonic() - started > _LONGEST:
+            break
+        response = send(plan)
+        if _is_delivered(response.outcome, plan["rehearsed"], rehearsal, interrupt.signal):
+            return outcome_of(case, response)
+    return replace(outcome_of(case, response), unproven=NOT_DELIVERED, must_be_proven=False)
+
+
+def _plans(interrupt: Interrupt, rehearsal: Response, send: Send) -> Iterator[dict[str, Any]]:
+    """How to find the moment, one way after the other.
+
+    Step by step it is found on the busiest machine, where the kernel can do that, but what the
+    script does to files is then slower.
+    """
+    seen, at = rehearsal.outcome["seen"], interrupt.at
+    effects, known = seen["effects"], _known(interrupt, seen)
+    # The start of the interpreter, where only that is known, comes before that of the script.
+    share = at if seen["began"] else (1 + at) / 2
+    for number in range(_TRIES):
+        if number == _LEAST_TRIES:
+            yield _step_by_step(interrupt, send)
+        # Sooner each time: the script may have been too fast.
+        effect = moments.moment(effects, at * (1 - number / _TRIES))
+        if effect is not None:
+            yield {**known, "effect": effect}
+        if effect is None or number >= _LEAST_TRIES:
+            yield {**known, "seconds": seen["seconds"] * share * 0.9**number}
+
+
+def _step_by_step(interrupt: Interrupt, send: Send) -> dict[str, Any]:
+    """The plan after a rehearsal that misses nothing of what the script does."""
+    seen = send({"stepped": ""}).outcome["seen"]
+    effect = moments.moment(seen["effects"], interrupt.at)
+    if effect is None:
+        return {**_known(interrupt, seen), "stepped": "open", "seconds": 0}
+    return {**_known(interrupt, seen), "stepped": "", "effect": effect}
+
+
+def _known(interrupt: Interrupt, seen: dict[str, Any]) -> dict[str, Any]:
+    """What each plan has that follows from what was seen in a rehearsal."""
+    return {
         "signal": int(interrupt.signal),
         "unhandled": interrupt.unhandled,
         "rehearsed": seen["effects"],
         "began": seen["began"],
         "handles": seen["handles"],
     }
-    started = time.monotonic()
-    for number, plan in enumerate(_plans(interrupt, seen)):
-        if number >= 2 * _LEAST_TRIES and time.monotonic() - started > _LONGEST:
-            break
-        response = send({**plan, **known})
-        if _is_delivered(response.outcome, rehearsal.outcome, interrupt.signal):
-            return outcome_of(case, response)
-    return replace(outcome_of(case, response), unproven=NOT_DELIVERED, must_be_proven=False)
 
 
-def _plans(interrupt: Interrupt, seen: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    effects, at = seen["effects"], interrupt.at
-    # The start of the interpreter, where only that is known, comes before that of the script.
-    share = at if seen["began"] else (1 + at) / 2
-    for number in range(_TRIES):
-        # Sooner each time: the script may have been too fast.
-        effect = moments.moment(effects, at * (1 - number / _TRIES))
-        if effect is not None:
-            yield {"effect": effect}
-        if effect is None or number >= _LEAST_TRIES:
-            yield {"seconds": seen["seconds"] * share * 0.9**number}
-
-
-def _is_delivered(outcome: dict[str, Any], rehearsal: dict[str, Any], number: int) -> bool:
+def _is_delivered(
+    outcome: dict[str, Any], rehearsed: str, rehearsal: Response, number: int
+) -> bool:
     """Whether the signal was sent while the script was at work."""
     seen = outcome["seen"]
     sent_after = seen["sent_after"]
     if sent_after is None:
         return False
-    rehearsed = rehearsal["seen"]["effects"]
-    if outcome["exit_code"] != rehearsal["exit_code"]:
+    if outcome["exit_code"] != rehearsal.outcome["exit_code"]:
         stopped = outcome["exit_code"] == 128 + number
         return not moments.waited(seen["effects"], rehearsed, seen["held"], stopped)
     before, after = seen["effects"][:sent_after], seen["effects"][sent_after:]
