@@ -156,9 +156,10 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
 
     wrong = () if contract.job else tuple(arguments.wrong())
     damaged = (special for one in inputs for special in one.damaged())
+    settings = (special for one in inputs for special in one.changed_settings())
     special = [
         replace(one, edit=in_usual_world(one.edit), unproven=unproven(usual))
-        for one in (*damaged, *wrong)
+        for one in (*damaged, *settings, *wrong)
     ]
     suite = Suite(
         start,

@@ -79,7 +79,8 @@ class Expectation:
     neither a traceback nor advice in its last line. `lacks` are the kinds of what such a case does
     not have and needs: "input", "variable", "argument". `damaged` is the path of an input that is.
     `varies` is what the case has another value of than the usual case, in nothing else.
-    With an `own_value` that is none of the contract's or the samples', but the harness's.
+    With an `own_value` that is none of the contract's or the samples', but the harness's; where it
+    is that of one key of `settings`, those are all of them.
     That nothing changes then counts only if the case `same_in`, the id of one, leaves the same
     outputs as the usual case too, or `other_in` leaves others.
     `same_as` is the id of a case that must leave the same outputs: it passes the default of what
@@ -105,6 +106,7 @@ class Expectation:
     damaged: str = ""
     varies: str = ""
     own_value: bool = False
+    settings: Texts = ()
     same_in: str = ""
     other_in: str = ""
     same_as: str = ""

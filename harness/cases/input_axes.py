@@ -1,7 +1,8 @@
 """The inputs of a derived suite: absent, empty, present, and whatever else the contract allows.
 
 What an input `may_hold` is tried beside what it usually holds, and must do no harm. A damaged file
-must not pass for a whole one: half an archive or Parquet file, broken JSON or YAML, a short row.
+must not pass for a whole one: half an archive, image or Parquet file, broken JSON or YAML, a short
+row.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from pathlib import Path, PurePosixPath
 from harness.cases.case import Case
 from harness.cases.expectation import Expectation
 from harness.cases.hosts import shard
+from harness.cases.input_keys import changed_settings
 from harness.cases.matrix import Axis, Edit, Special, as_it_is
 from harness.cases.parts import Files, Variant, variants
 from harness.contracts.contract import Input
+from harness.files import formats
 from harness.worlds.archives import PYTORCH, model_archive
 from harness.worlds.jobs import Job
 from harness.worlds.tree import is_under
@@ -189,6 +192,14 @@ class InputSamples:
             path = f"{self._mount}/{name}"
             yield Special(f"{self.name}-damaged{kind}", _with_file(path, broken), _refused(path))
 
+    def changed_settings(self) -> Iterator[Special]:
+        """A case for each key of the settings that is left out, or has another value."""
+        if self._input.damaged == "tolerated":
+            return
+        for word, name, data, expected in changed_settings(self._files):
+            edit = _with_file(f"{self._mount}/{name}", data)
+            yield Special(f"{self.name}-{word}", edit, expected)
+
 
 # What other programs leave beside the files that they write.
 _EXTRA: Files = {
@@ -200,7 +211,7 @@ _EXTRA: Files = {
 
 def damage(name: str, data: bytes) -> bytes | None:
     """A file of this name with damaged content; None when its name does not say its form."""
-    if name.endswith(_CUT_SHORT):
+    if name.endswith(_CUT_SHORT) or formats.is_image(name):
         return data[: len(data) // 2]
     if name.endswith(".json"):
         return data[: len(data) // 2] + b"{"

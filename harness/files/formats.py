@@ -1,4 +1,4 @@
-"""The forms of data files by their suffix: JSON, tables and archives, read strictly."""
+"""The forms of data files by their suffix: JSON, tables, archives and images, read strictly."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import mimetypes
 import sys
 import tarfile
 import zipfile
@@ -250,6 +251,27 @@ def _check_parquet(data: bytes) -> None:
             raise Malformed("it is no whole Parquet file") from None
 
 
+def is_image(name: str) -> bool:
+    """Whether the suffix says that the file is an image, of whichever kind."""
+    kind, _ = mimetypes.guess_type(name)
+    return kind is not None and kind.startswith("image/")
+
+
+def _image_check(starts: tuple[bytes, ...], end: bytes = b"") -> Callable[[bytes], None]:
+    """A check of how an image begins, and of the sign of its end, which is in its second half.
+
+    Whether its pixels can be read is not known without a library for that.
+    """
+
+    def check_image(data: bytes) -> None:
+        if not data.startswith(starts):
+            raise Malformed(f"it does not begin as such an image: {data[:8]!r}")
+        if end not in data[len(data) // 2 :]:
+            raise Malformed("it is cut short: the end of the image is not in it")
+
+    return check_image
+
+
 def has_form(name: str) -> bool:
     """Whether the suffix says a form that `check` knows."""
     return suffix(name) in _CHECKS or is_compressed(name)
@@ -265,4 +287,10 @@ _CHECKS: Mapping[str, Callable[[bytes], object]] = {
     ".tar": _check_tar,
     ".zip": _check_zip,
     ".npz": _check_zip,
+    ".png": _image_check((b"\x89PNG\r\n\x1a\n",), b"IEND\xaeB`\x82"),
+    **dict.fromkeys((".jpg", ".jpeg"), _image_check((b"\xff\xd8\xff",), b"\xff\xd9")),
+    ".gif": _image_check((b"GIF87a", b"GIF89a"), b";"),
+    ".bmp": _image_check((b"BM",)),
+    ".webp": _image_check((b"RIFF",)),
+    **dict.fromkeys((".tif", ".tiff"), _image_check((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))),
 }

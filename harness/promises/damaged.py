@@ -15,9 +15,9 @@ _ROWS = (".csv", ".tsv")
 def check(evidence: Evidence) -> Iterator[Breach]:
     """One breach when a script accepts a damaged input that its contract does not tolerate.
 
-    Damaged are half an archive or Parquet file, broken JSON or YAML, and a row that is too short. A
-    contract that has `damaged: tolerated` for an input accepts them. Of an optional input that
-    changes nothing either way `effect` tells that.
+    Damaged are half an archive, image or Parquet file, broken JSON or YAML, and a row that is too
+    short. A contract that has `damaged: tolerated` for an input accepts them. Of an optional input
+    that changes nothing either way `effect` tells that.
     """
     path = evidence.expected.damaged
     if path and evidence.outcome.exit_code == 0 and not _is_not_needed(evidence, path):

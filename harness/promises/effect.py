@@ -22,7 +22,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     same, and as much is printed. A line or two that differ, but for times, are no effect: many
     scripts print the values that they were given. Of a number that the harness has made up,
     since neither contract nor samples have another than the default, that is told only where the
-    script does not read the argument: many change nothing by intention.
+    script does not read the argument: many change nothing by intention. So it is with the keys of
+    settings, JSON or YAML, of which the script reads others.
     """
     usual, varied = evidence.usual_outcome, evidence.expected.varies
     if not varied or usual is None or not evidence.as_expected or evidence.outcome.after is None:
@@ -32,13 +33,17 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     is_told = evidence.expected.partial and evidence.usual_lacks_rows
     if is_told or not _is_borne_out(evidence, usual):
         return
+    settings = evidence.expected.settings
     if evidence.expected.own_value:
-        is_argument = varied in evidence.contract.arguments
+        is_argument = varied in evidence.contract.arguments and not settings
         if is_read(evidence.case, varied, is_argument=is_argument):
             return
+    if settings and not any(is_read(evidence.case, one, is_argument=False) for one in settings):
+        # It may read them all in a loop.
+        return
     if same_outputs and not _prints_more(usual, evidence.outcome):
         yield Breach(
-            varied,
+            "key" if settings else varied,
             "",
             f"another output or text with another value of {varied}, on these samples",
             "the same as usual",

@@ -1,4 +1,4 @@
-"""Form: each output file has the form that its suffix says, JSON, a table or an archive."""
+"""Form: each output file has the form that its suffix says: JSON, a table, an archive, an image."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
     `.json` and `.jsonl` hold strict JSON, without NaN; the rows of `.csv` have the same number of
     fields; `.parquet` can be read; `.tar.gz` can be extracted safely; `.gz` and `.zip` are whole.
+    An image, such as `.png` or `.jpg`, begins and ends as one.
     A file without a suffix may be empty if the contract names it, such as `_SUCCESS`. What is
     written from a damaged input may be as damaged: `damaged-input` judges that it was accepted.
     """

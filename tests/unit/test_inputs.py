@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from harness.cases.input_axes import damage
+from harness.cases.input_keys import changed_settings
 from harness.errors import WrongContract
 from harness.promises.damaged import PROMISE
 from harness.runners.fake.runner import FakeRunner
@@ -137,6 +138,7 @@ CONTENT = {
     "a.txt.gz": gzip.compress(b"rows" * 100),
     "a.zip": packed_zip(),
     "a.jsonl": b'{"row": 1}\n{"row": 2}\n',
+    "a.png": b"\x89PNG\r\n\x1a\n" + bytes(90) + b"IEND\xaeB`\x82",
 }
 
 
@@ -149,6 +151,8 @@ CONTENT = {
         ("a.txt.gz", "open(folder + '/a.txt.gz', 'rb').read()", DAMAGED),
         ("a.jsonl", "[json.loads(one) for one in open(folder + '/a.jsonl')]", set()),
         ("a.jsonl", "json.loads(next(open(folder + '/a.jsonl')))", DAMAGED),
+        ("a.png", "assert b'IEND' in open(folder + '/a.png', 'rb').read(), 'a.png'", set()),
+        ("a.png", "open(folder + '/a.png', 'rb').read()", DAMAGED),
         ("a.zip", "zipfile.ZipFile(folder + '/a.zip').testzip()", set()),
         ("a.zip", "open(folder + '/a.zip', 'rb').read()", DAMAGED),
     ],
@@ -262,3 +266,55 @@ def test_a_wrong_input_is_told_with_its_key(tmp_path: Path, old: str, new: str, 
     with pytest.raises(WrongContract, match=r"contract\.yaml:\d+: inputs\.rows\.") as caught:
         read_contract(tmp_path)
     assert what in str(caught.value)
+
+
+SETTINGS = """
+import json, sys
+from pathlib import Path
+text = Path("/opt/ml/processing/input/state/state.json").read_text()
+try:
+    state = json.loads(text)
+    result = RESULT
+except Exception as error:
+    sys.exit(f"cannot use state.json: {error!r}")
+Path("/opt/ml/processing/output/scaled/rows.txt").write_text(str(result))
+"""
+UNNAMED = {("special=state-without-epoch", "error-named")}
+UNUSED = {("special=state-other-epoch", "effect")}
+
+
+@pytest.mark.parametrize(
+    ("result", "found"),
+    [
+        ("state['epoch'] + state['step']", set()),
+        # With a default, and with all keys at once.
+        ("state.get('epoch', 0) + state['step']", set()),
+        ("sorted(state.items())", set()),
+        ("state.get('epoch') + state['step'] + len(state['name'])", UNNAMED),
+        ("state.get('epochs', 1) + state['step']", UNUSED),
+    ],
+)
+def test_each_key_of_settings_is_left_out_and_changed(
+    tmp_path: Path, result: str, found: set[tuple[str, str]]
+) -> None:
+    contract = OPTIONAL.replace("required: false", "required: true")
+    samples = {"state/state.json": '{"epoch": 3, "step": 2, "name": "x y"}'}
+    ref = make_step(tmp_path, SETTINGS.replace("RESULT", result), contract, samples)
+    ids = [one for one in load(ref).matrix.ids if one.startswith("special=state-")]
+    assert len(ids) == 1 + 3 + 2
+    trials = {one: prove(ref, FakeRunner(), one) for one in ids}
+    assert {(id, one.promise) for id, trial in trials.items() for one in trial.findings} == found
+
+
+def test_settings_are_flat_and_have_few_keys() -> None:
+    yaml = b"eta: 0.5\ndepth: 3\nnames: [a, b]\n"
+    changed = {word: data for word, _, data, _ in changed_settings({"a.yml": yaml})}
+    assert set(changed) == {"without-eta", "other-eta", "without-depth", "other-depth",
+                            "without-names"}  # fmt: skip
+    assert YAML(typ="safe").load(changed["other-depth"])["depth"] == 4
+    rows = json.dumps([{"a": 1, "b": 2}]).encode()
+    nested = b'{"a": {"b": 1}, "c": 2}'
+    many = json.dumps({str(one): one for one in range(13)}).encode()
+    for data in (rows, nested, many, b'{"a": 1}', b"{", b"1"):
+        assert list(changed_settings({"a.json": data})) == []
+    assert list(changed_settings({"a.txt": yaml})) == []

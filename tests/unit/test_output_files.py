@@ -140,6 +140,8 @@ def test_scratch_may_be_used_and_left_full() -> None:
     assert "left-behind" in keys(scratch.PROMISE, evidence(contract(), result))
 
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40) + b"IEND\xaeB`\x82"
+JPEG = b"\xff\xd8\xff\xe0" + bytes(40) + b"\xff\xd9"
 RIGHT_FORMS = {
     "a.json": b'{"a": [1, null, "x"]}\n',
     "a.jsonl": b'{"a": 1}\n\n{"a": 2}\n',
@@ -152,6 +154,9 @@ RIGHT_FORMS = {
     "a.tgz": tar_gz(a=b"x"),
     "inside.tar.gz": tar_with_link("a"),
     "a.zip": zipped(),
+    "a.PNG": PNG,
+    "a.jpeg": JPEG + bytes(3),
+    "a.tif": b"II*\0\0",
     "a.txt": b"{'a': 1}",
     "a.bin": b"\0",
 }
@@ -172,6 +177,10 @@ WRONG_FORMS = {
     "notar.tar.gz": gzip.compress(b"text"),
     "outside.tar.gz": tar_with_link("../../etc/passwd"),
     "a.zip": zipped()[:-10],
+    "a.png": PNG[: len(PNG) // 2],
+    "jpeg.png": JPEG,
+    "a.jpg": JPEG[: len(JPEG) // 2],
+    "a.gif": b"<svg/>",
     "a.parquet": b"PAR1 cut",
     "empty.txt": b"",
     "_DONE": b"",
