@@ -74,8 +74,8 @@ class CoveringRunner:
             seen = FakeRunner().observing().run(case)
         except RunnerCannot:
             return outcome, None
-        # What does not end in the same way is not the same script there.
-        return outcome, seen.observed if seen.exit_code == outcome.exit_code else None
+        # What does not end in the same way, for the same reason, is not the same script there.
+        return outcome, seen.observed if _end(seen) == _end(outcome) else None
 
     def looked_at(self) -> frozenset[Query] | None:
         """All that any run in the folder has looked at; None when that is not known of each."""
@@ -98,6 +98,12 @@ class CoveringRunner:
         """Close the other runner."""
         _processes.pop(self.folder, None)
         self.runner.close()
+
+
+def _end(outcome: Outcome) -> tuple[int | None, str]:
+    """The exit code, and the last line of what a failure says."""
+    said = outcome.stderr if outcome.exit_code else ""
+    return outcome.exit_code, said.rstrip().rpartition("\n")[2]
 
 
 class _Known:

@@ -275,3 +275,21 @@ def test_what_another_has_put_among_the_runs_is_not_read(
     # The canary shows.
     pickle.loads(forged)
     assert (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize(("says", "follows"), [("the same", True), ("something else", False)])
+def test_a_failure_for_another_reason_lets_nothing_follow(
+    tmp_path: Path, says: str, *, follows: bool
+) -> None:
+    """As of a library that another runner cannot import: it looks at nothing of the case."""
+
+    class Other:
+        """A runner that is not the fake one, and fails by itself."""
+
+        def run(self, case: Case) -> Outcome:
+            return replace(FakeRunner().run(case), stderr=f"error: {says}\n")
+
+    case = worlds("import sys; sys.exit('error: the same')", FEW)[0]
+    runner = CoveringRunner(Other(), tmp_path)  # type: ignore[arg-type]
+    runner.run(case)
+    assert bool(runner.run(replace(case, id="other")).follows) == follows
