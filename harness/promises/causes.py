@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+import errno
+import os
 import posixpath
 import re
 from collections.abc import Iterator
@@ -20,6 +22,9 @@ from harness.worlds.tree import is_under
 _RANDOM = re.compile(r"tmp\w{8}|[0-9a-f]{8,}|\d+")
 # As the system's errors are printed, with the path at their end.
 _SYSTEM_ERROR = re.compile(r"\[Errno \d+\] [^:]*: '(?P<path>[^']*)'")
+# As other programs print them, with the path before what the system says.
+_REFUSALS = tuple(os.strerror(one) for one in (errno.EROFS, errno.EACCES, errno.EPERM))
+_PATH = re.compile(r"/[^\s:'\"]+")
 
 
 def of_path(evidence: Evidence, breach: Breach) -> str:
@@ -104,11 +109,12 @@ def of_end(evidence: Evidence) -> str:
 def _refused_path(evidence: Evidence) -> str:
     """The cause of what the usual case writes, where the system does not let it be written."""
     found = {one.where: one.cause for one in evidence.usual.findings} if evidence.usual else {}
-    refused = [
-        posixpath.normpath(posixpath.join(evidence.case.cwd, match["path"]))
-        for line in messages(evidence)
-        for match in _SYSTEM_ERROR.finditer(line)
-    ]
+    told: list[str] = []
+    for line in messages(evidence):
+        told += (match["path"] for match in _SYSTEM_ERROR.finditer(line))
+        if any(one in line for one in _REFUSALS):
+            told += _PATH.findall(line)
+    refused = [posixpath.normpath(posixpath.join(evidence.case.cwd, one)) for one in told]
     return next((found[path] for path in reversed(refused) if path in found), "")
 
 

@@ -72,9 +72,11 @@ FAILURE_REASON = Promise(
     check_failure,
     severity="warning",
     practical="warning",
+    by_path=True,
 )
 EXIT_MESSAGE = Promise(
     "exit-message",
     "The message /opt/ml/output/message is UTF-8 and no longer than 1 KB.",
     check_message,
+    by_path=True,
 )

@@ -309,6 +309,21 @@ def test_the_reason_of_a_failure_is_no_defect_of_its_own(
     assert len(found_) == (code == "0")
 
 
+def test_what_another_program_says_of_a_path_is_its_cause(tmp_path: Path) -> None:
+    script = """
+arguments()
+try:
+    open(DATA, "a").write(" ")
+except OSError as error:
+    sys.exit(f"sort: open failed: {error.filename}: {error.strerror}")
+write(read())
+"""
+    cases = ("data=present", "read-only-inputs")
+    (defect,) = found(tmp_path, script, cases=cases, level="strict")
+    assert defect.head.promise == "inputs-unchanged"
+    assert defect.other_promises == ("read-only-inputs",)
+
+
 STOPPED = """
 name: step
 entry_point: step.py
@@ -357,3 +372,22 @@ for folder, name in (("checkpoints", "state"), ("model", "model")):
     (defect,) = found(tmp_path, script, STOPPED, ("sigterm-at",), level="strict")
     left = {one.where for one in defect.findings}
     assert left == {"/opt/ml/checkpoints/state.part", "/opt/ml/model/model.part"}
+
+
+def test_a_reason_that_is_always_too_long_is_one_defect(tmp_path: Path) -> None:
+    script = """
+try:
+    with open("/opt/ml/model/model.json", "w") as stream:
+        stream.write("{}")
+    read()
+except Exception as error:
+    with open("/opt/ml/output/failure", "w") as stream:
+        stream.write(str(error) * 100)
+    sys.exit(str(error))
+"""
+    script = script.replace("read()", "open('/opt/ml/input/data/data/data.json').read()")
+    ref = make_step(tmp_path, WORK + script, STOPPED, SAMPLES)
+    cases = ("circumstance=full-disk", "circumstance=output-folder-read-only")
+    results = [prove(ref, FakeRunner(), one) for one in cases]
+    long = [one for one in defects(results) if "failure-too-long" in one.head.key]
+    assert [len(one.cases) for one in long] == [2]
