@@ -191,13 +191,6 @@ _ENDS = "exit-code"
 _MESSAGES = "error-"
 
 
-def progress(done: int, total: int, failed: int, seconds: float) -> str:
-    """How far a run is after so many seconds, and how long it will still take."""
-    left = seconds / done * (total - done)
-    duration = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
-    return f"  {done}/{total} cases, {failed} failed, {duration} left"
-
-
 @dataclass(frozen=True)
 class Defect:
     """Findings with one cause; `first` is the result of the case that shows it."""
