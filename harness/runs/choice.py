@@ -7,6 +7,7 @@ more is judged in a sandbox, or in a container where no sandbox can be made.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -74,6 +75,8 @@ def choose(ref: StepRef, options: RunnerOptions) -> Choice:
     """
     if options.name == "sandbox":
         return Choice(ref, options, _sandbox(ref))
+    if options.name == "fake":
+        _refuse_lacking(ref, sys.executable, "install it there, or use --runner sandbox")
     if options.name is not None:
         return Choice(ref, options, open_runner(options.name, options.image, options.isolation))
     step = _Code.of(ref)
@@ -123,12 +126,19 @@ def _sandbox(ref: StepRef) -> Runner:
         _prepare(runner)
     except RunnerUnavailable as error:
         raise _NoSandbox(error.what, error.hint) from None
-    if lacking := interpreters.missing(runner.python, modules):
-        raise RunnerUnavailable(
-            f"{contract.name}: the script imports {', '.join(lacking)}, which {runner.python} does "
-            f"not have: install it there, or name another Python with {interpreters.VARIABLE}"
-        )
+    advice = f"install it there, or name another Python with {interpreters.VARIABLE}"
+    _refuse_lacking(ref, runner.python, advice)
     return runner
+
+
+def _refuse_lacking(ref: StepRef, python: str, advice: str) -> None:
+    """Raises `RunnerUnavailable` when the script imports what a Python does not have."""
+    needed = tuple(_Code.of(ref).third_party())
+    if lacking := interpreters.missing(python, needed) if needed else ():
+        raise RunnerUnavailable(
+            f"{load(ref).contract.name}: the script imports {', '.join(lacking)}, "
+            f"which {python} does not have: {advice}"
+        )
 
 
 @lru_cache(maxsize=8)

@@ -162,6 +162,9 @@ def test_missing_modules_are_told_once(sandbox: SandboxRunner, tmp_path: Path) -
         assert f"prepare: the script imports {MODULE}.part, which {sys.executable} does" in line
         assert "HARNESS_PYTHON" in line
         assert "not_there" not in line
+    # A script that only lacks them is not accused of its exit code by the runner that insists.
+    with pytest.raises(RunnerUnavailable, match=f"imports {MODULE}.part.* use --runner sandbox"):
+        choose(StepRef(tmp_path), RunnerOptions("fake"))
 
 
 def test_one_step_that_lacks_modules_does_not_hide_the_others(
