@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from harness.cases.shard import Shard
     from harness.contracts.contract import Level
     from harness.contracts.loaders import Source
+    from harness.contracts.outputs import Output
     from harness.report import Report, Summary
     from harness.report.baseline import Baseline
     from harness.runs.choice import Choice, RunnerOptions
@@ -159,7 +160,7 @@ def check(
     broken = [
         one
         for path in dict.fromkeys(source.path for source, _ in refs)
-        for one in broken_edges(path, options.code)
+        for one in broken_edges(path, options.code, what_is_unlike)
     ]
     print_errors([*broken])
     asked = RunnerOptions(runner, image, isolation, start)
@@ -338,6 +339,16 @@ def _judge_with_cache(folder: Path) -> JudgeCase:
     cache = Cache(folder.resolve())
     cache.prepare()
     return cache.judge
+
+
+def what_is_unlike(output: Output, folder: Path, relative: str, data: bytes) -> Iterator[str]:
+    """What a file has not of the schemas of an output."""
+    from harness.promises import Breach
+    from harness.promises.content import check_schemas
+
+    for one in check_schemas(output, folder, relative, data):
+        if isinstance(one, Breach):
+            yield f"{one.where}: expected {one.expected}, got {one.got}"
 
 
 def _replay_command(

@@ -1,21 +1,22 @@
 """The edges of a pipeline definition: one step writes what the contract of the next one asks for.
 
 An input whose location is an output of another step is an edge. The contracts are those that lie
-beside the scripts: `contract.yaml`, or `SCRIPT.step.yaml`.
+beside the scripts: `contract.yaml`, or `SCRIPT.step.yaml`. What a step is proved with must be what
+another one writes: the samples of an input have the schemas of the output.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.contracts import loaders
 from harness.contracts.beside import contract_beside, input_at, output_at
-from harness.contracts.contract import Contract
+from harness.contracts.contract import Contract, Output
 from harness.contracts.pipeline import SUFFIX
 from harness.errors import BrokenEdge, HarnessError
 from harness.files import json_file
@@ -51,10 +52,18 @@ class Edge:
         return f"{self.writer}.{self.output or 'model'} → {self.reader}.{self.input}"
 
 
-def broken_edges(path: Path, code: Path | None) -> list[BrokenEdge]:
+# What is wrong with a file that stands for one of an output: the output, the folder of its
+# contract, the name of the file within the output, and its bytes.
+FileCheck = Callable[[Output, Path, str, bytes], Iterable[str]]
+
+
+def broken_edges(
+    path: Path, code: Path | None, check_file: FileCheck = lambda *_: ()
+) -> list[BrokenEdge]:
     """What is wrong with each edge of a definition; none for a file of another form.
 
-    `code` is the folder of the scripts. Raises `WrongContract` when the file cannot be read.
+    `code` is the folder of the scripts, `check_file` is asked about each sample of an input.
+    Raises `WrongContract` when the file cannot be read.
     """
     if path.suffix != SUFFIX or not path.is_file():
         return []
@@ -63,11 +72,14 @@ def broken_edges(path: Path, code: Path | None) -> list[BrokenEdge]:
         str(step.get("Name")): (step, where)
         for step, where in _steps(file.content.get("Steps"), ("Steps",))
     }
-    contracts = {name: _contract_beside(path, code, name) for name in jobs}
+    read = {name: _read(path, code, name) for name in jobs}
+    contracts = {name: one.contract for name, one in read.items()}
     found: list[BrokenEdge] = []
     for name, (step, where) in jobs.items():
         for edge in _edges(name, step, where):
-            for what in _problems(edge, jobs, contracts):
+            problems = _problems(edge, jobs, contracts)
+            unlike = _unlike_samples(edge, jobs, contracts, read[name].samples, check_file)
+            for what in (*problems, *unlike):
                 location = file.location(edge.where)
                 found.append(BrokenEdge(f"{location}: {edge}: {what}", _HINT))
         found += _missing_inputs(file, name, step, where, contracts[name])
@@ -166,6 +178,27 @@ def _problems(
                 yield f"{edge.reader} reads {wanted}, and {edge.writer} writes {', '.join(files)}"
 
 
+def _unlike_samples(
+    edge: Edge,
+    jobs: Mapping[str, tuple[Mapping[str, Any], KeyPath]],
+    contracts: Mapping[str, Contract | None],
+    samples: Path | None,
+    check_file: FileCheck,
+) -> Iterator[str]:
+    """What the samples that the reader is proved with have not of what the writer writes."""
+    writes = contracts.get(edge.writer)
+    place = _outputs(jobs[edge.writer][0]).get(edge.output) if edge.writer in jobs else None
+    output = output_at(writes, place) if writes is not None and place else None
+    if writes is None or output is None or samples is None or not edge.whole:
+        return
+    folder = samples / edge.input
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            relative = path.relative_to(folder).as_posix()
+            for what in check_file(output, writes.origin.parent, relative, path.read_bytes()):
+                yield f"the sample {path} is not what {edge.writer} writes: {what}"
+
+
 def _may_be(wanted: str, written: str) -> bool:
     """Whether a file of the one name or pattern may be one of the other."""
     return fnmatch.fnmatchcase(wanted, written) or fnmatch.fnmatchcase(written, wanted)
@@ -204,11 +237,18 @@ def _missing_inputs(
     ]
 
 
-def _contract_beside(definition: Path, code: Path | None, step: str) -> Contract | None:
-    """The contract beside the script of a step; None where there is none, or no script."""
+@dataclass(frozen=True)
+class _Read:
+    """The contract beside the script of a step, None without one, and the folder of its samples."""
+
+    contract: Contract | None = None
+    samples: Path | None = None
+
+
+def _read(definition: Path, code: Path | None, step: str) -> _Read:
     try:
-        script = loaders.load(definition, code, step).script
+        found = loaders.load(definition, code, step)
     except HarnessError:
         # `check` tells what is wrong with the step itself.
-        return None
-    return contract_beside(script)
+        return _Read()
+    return _Read(contract_beside(found.script), found.samples)

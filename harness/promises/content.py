@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from harness.contracts import schemas
@@ -83,7 +84,7 @@ def _check_file(
         if content.contains and data:
             yield from _check_texts(path, data, content)
         if form in _JSON and content.schema_ is not None:
-            yield from _check_schema(evidence, path, data, content.schema_)
+            yield from _check_schema(evidence.contract.origin.parent, path, data, content.schema_)
         if form == ".json" and content.metrics:
             yield from _check_metrics(path, data, content.metrics)
     except formats.Malformed as error:
@@ -100,8 +101,29 @@ def _check_texts(path: str, data: bytes, content: FileContent) -> Iterator[Breac
             yield Breach("no-match", path, f"a text that matches {pattern}", shown)
 
 
+def check_schemas(
+    output: Output, folder: Path, relative: str, data: bytes
+) -> Iterator[Breach | NotProven]:
+    """Whether a file has the schemas that an output asks of a file of this name.
+
+    `folder` is that of the contract, where the schemas may lie.
+    """
+    for content, pattern in output.contents_of(f"{output.path}/{relative}"):
+        if content.schema_ is None:
+            continue
+        try:
+            if formats.suffix(relative) in _JSON:
+                yield from _check_schema(folder, relative, data, content.schema_)
+            if table.tables_in({relative: data}, pattern):
+                yield from table.check_schema(relative, data, content)
+        except formats.Malformed as error:
+            yield Breach("unreadable", relative, "a file that can be read", str(error))
+        except formats.MissingLibrary as error:
+            yield NotProven(f"{relative}: {error}")
+
+
 def _check_schema(
-    evidence: Evidence, path: str, data: bytes, schema: Any
+    folder: Path, path: str, data: bytes, schema: Any
 ) -> Iterator[Breach | NotProven]:
     if schemas.is_columns(schema) and set(schema) != {"type"}:
         if formats.suffix(path) == ".json":
@@ -112,7 +134,7 @@ def _check_schema(
         return
     if isinstance(schema, str):
         try:
-            schema = schemas.read(evidence.contract.origin.parent / schema)
+            schema = schemas.read(folder / schema)
         except (OSError, ValueError) as error:
             yield NotProven(f"the schema {schema} cannot be used: {error}")
             return

@@ -59,6 +59,18 @@ def check(
     return found
 
 
+def check_schema(path: str, data: bytes, content: FileContent) -> Iterator[Breach]:
+    """Whether a table has the columns that its schema names, and these their types."""
+    if not schemas.is_columns(content.schema_):
+        return
+    found = tables.read(path, data, content.header)
+    if not found.names and content.header is not False:
+        # A header is what is compared with; the first row stands for it.
+        found = tables.read(path, data, header=True)
+    yield from _check_columns(path, found, tuple(content.schema_))
+    yield from _check_types(path, found, content.schema_)
+
+
 def check_split(
     evidence: Evidence, name: str, parts: Mapping[str, Table]
 ) -> Iterator[Breach | NotProven]:

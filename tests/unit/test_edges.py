@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import cli
+from harness.commands.check import what_is_unlike
 from harness.contracts.edges import broken_edges
 
 _SHARED = {"AppSpecification": {"ImageUri": "image"}}
@@ -183,6 +184,38 @@ def test_a_part_of_an_output_may_hold_anything(tmp_path: Path) -> None:
 
     path = put(tmp_path, changed(change), contract__yaml=_READS.replace("FILES", "x.bin"))
     assert told(path) == []
+
+
+_COLUMNS = "'part-*.csv': {schema: {id: integer, score: number?}}"
+_LIST = "schema.json: {schema: {type: array}}"
+_TYPED = _WRITER.replace('["part-*.csv", schema.json]', f"{{{_COLUMNS}, {_LIST}}}")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("part-0.csv", "id,score\n1,0.5\n2,\n", ""),
+        ("schema.json", "[1]", ""),
+        ("other.csv", "x\n1\n", ""),
+        ("part-0.csv", "id,rating\n1,0.5\n", "the columns id,score, got id,rating"),
+        ("part-1.csv", "score,id\n0.5,1\n", "the columns id,score, got score,id"),
+        ("part-0.csv", "id,score\nfirst,0.5\n", "expected integer, got row 2: 'first'"),
+        ("schema.json", "{}", "expected"),
+        ("schema.json", "{", "a file that can be read"),
+    ],
+)
+def test_the_reader_is_proved_with_what_is_written(
+    tmp_path: Path, name: str, text: str, what: str
+) -> None:
+    path = put(tmp_path, _DEFINITION, prepare__step__yaml=_TYPED, report__step__yaml=_REPORT)
+    sample = tmp_path / "samples" / "Report" / "data" / name
+    sample.parent.mkdir(parents=True)
+    sample.write_text(text)
+    found = broken_edges(path, None, what_is_unlike)
+    assert len(found) == bool(what)
+    for one in found:
+        assert f"Prepare.clean → Report.data: the sample {sample}" in one.what
+        assert what in one.what
 
 
 def test_without_contracts_the_names_alone_are_held(tmp_path: Path) -> None:
