@@ -80,6 +80,11 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
             for name, one in contract.inputs.items()
             if one.content_type
         },
+        input_modes={
+            channel_of(job, name, one): one.input_mode
+            for name, one in contract.inputs.items()
+            if one.input_mode != "File"
+        },
     )
     tree = Tree.for_job(job, contract.folders_by_output, request)
     start = replace(start_case(contract, script, job, tree, code), arguments=job.arguments(request))

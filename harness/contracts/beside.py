@@ -48,7 +48,7 @@ def described(
     if contract is None:
         return dict(inputs), dict(outputs)
     told = {name: input_at(contract, one.mounts[0]) for name, one in inputs.items()}
-    kept = ("required", "mounts", "distribution", "content_type", "source")
+    kept = ("required", "mounts", "distribution", "content_type", "input_mode", "source")
     return (
         {
             name: one

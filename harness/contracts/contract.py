@@ -26,6 +26,7 @@ RelativePath = Annotated[str, Field(pattern=r"^[^/]")]
 Name = Annotated[str, Field(pattern=r"^[^=,]+$")]
 # How the files of an input come to the hosts of a job: all to each, or to each a part of them.
 Distribution = Literal["FullyReplicated", "ShardedByS3Key"]
+InputMode = Literal["File", "FastFile"]
 ExitCode = Annotated[int, Field(ge=0, le=255)]
 # `3.8`, or with >= or == before it.
 PythonVersion = Annotated[str, Field(pattern=r"^((>=|==|~=)?\s*3(\.\d+){1,2})?$")]
@@ -71,6 +72,8 @@ class Input(Strict):
     """Whether each host of the job has all files, or a part of them."""
     content_type: str = ""
     """The content type that a training job gives for the channel, "" for none."""
+    input_mode: InputMode = "File"
+    """How a training job gets the files of the channel; the script sees it in its configuration."""
     source: tuple[Annotated[str, Field(pattern=r"^(/|\{script_dir\})")], ...] = Field(
         default=(), strict=False
     )

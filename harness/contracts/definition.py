@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_pascal
+from pydantic_core import PydanticCustomError
 
-from harness.contracts.contract import Distribution, Input, Output, Unresolved
+from harness.contracts.contract import Distribution, Input, InputMode, Output, Unresolved
 from harness.contracts.expressions import resolve
 from harness.files.json_file import JsonFile
 from harness.files.models import KeyPath
@@ -27,8 +28,20 @@ class Part(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, strict=True, alias_generator=to_pascal)
 
 
+def _mode(value: Any) -> Any:
+    if value == "Pipe":
+        what = "gives the script no files but a pipe, which the harness cannot make"
+        raise PydanticCustomError("input_mode", what)
+    # Where only a run of the pipeline knows it, files it is.
+    return value if value == "FastFile" else None
+
+
+_Mode = Annotated[InputMode | None, BeforeValidator(_mode)]
+
+
 class _S3Location(Part):
     local_path: Any
+    s3_input_mode: _Mode = None
     s3_data_distribution_type: Any = None
 
 
@@ -69,9 +82,14 @@ class Processing(Part):
     environment: dict[str, Any] | None = None
 
 
+class _AlgorithmSpecification(_AppSpecification):
+    training_input_mode: _Mode = None
+
+
 class _Channel(Part):
     channel_name: str
     content_type: str | None = None
+    input_mode: _Mode = None
     data_source: _DataSource | None = None
 
 
@@ -82,7 +100,7 @@ class _OutputDataConfig(Part):
 class Training(Part):
     """The arguments of a Training step."""
 
-    algorithm_specification: _AppSpecification
+    algorithm_specification: _AlgorithmSpecification
     input_data_config: list[_Channel] | None = None
     output_data_config: _OutputDataConfig
     hyper_parameters: dict[str, Any] | None = None
@@ -97,6 +115,9 @@ def _channels(training: Training) -> dict[str, Input]:
             mounts=(f"{_TRAINING_INPUTS}/{one.channel_name}",),
             distribution=_distribution(one.data_source.s3_data_source if one.data_source else None),
             content_type=one.content_type or "",
+            input_mode=one.input_mode
+            or training.algorithm_specification.training_input_mode
+            or "File",
         )
         for one in training.input_data_config or ()
     }

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from harness.contracts.contract import AbsolutePath, Distribution, Strict, Texts
+from harness.contracts.contract import AbsolutePath, Distribution, InputMode, Strict, Texts
 from harness.errors import WrongUse
 from harness.files import yaml_file
 from harness.files.placeholders import LEFT_OUT, Names, Scope, as_text, fill, find_unknown
@@ -31,7 +31,9 @@ _TOOLKIT_VALUES = {
     "job_name": "sagemaker_job_name",
     "container_log_level": "log_level",
 }
-_CHANNEL = frozenset(("channel", "CHANNEL", "channel_folder", "content_type", "distribution"))
+_CHANNEL = frozenset(
+    ("channel", "CHANNEL", "channel_folder", "content_type", "distribution", "input_mode")
+)
 _OUTPUT = frozenset(("output", "output_folder"))
 _HYPERPARAMETER = frozenset(("hyperparameter", "HYPERPARAMETER", "HYPERPARAMETER_WORD", "value"))
 
@@ -46,7 +48,8 @@ class Request:
     framework estimators encode as JSON. `arguments` are those of the script; a training job makes
     them of its hyperparameters instead. `hosts` are all hosts of the job, of which the script runs
     on `host`; `distributions` say how the files of a channel come to them, where not all files to
-    each. `content_types` are those of the channels that have one. `values` stand in place of those
+    each. `content_types` are those of the channels that have one, `input_modes` those of channels
+    whose files do not come as a copy. `values` stand in place of those
     of the type of job that have the same name.
     """
 
@@ -62,6 +65,7 @@ class Request:
     host: str = "algo-1"
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
     content_types: Mapping[str, str] = field(default_factory=dict)
+    input_modes: Mapping[str, InputMode] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -211,6 +215,7 @@ class Job(Strict):
                         "channel_folder": request.mounts.get(name) or self.mount(name),
                         "content_type": request.content_types.get(name) or LEFT_OUT,
                         "distribution": request.distributions.get(name, "FullyReplicated"),
+                        "input_mode": request.input_modes.get(name, "File"),
                     }
                     for name in request.channels
                 ],

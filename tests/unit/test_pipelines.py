@@ -131,6 +131,22 @@ def test_job_settings_are_set_in_every_case(document: Any, put: Callable[[Any], 
     assert json.loads(config.data)["sagemaker_program"] == '"train.py"'
 
 
+@pytest.mark.parametrize("of_all", [True, False])
+def test_a_channel_that_is_streamed_is_told_so(
+    document: Any, put: Callable[[Any], Path], of_all: bool
+) -> None:
+    training = document["Steps"][1]["Arguments"]
+    assert "HyperParameters" in training
+    if of_all:
+        training["AlgorithmSpecification"]["TrainingInputMode"] = "FastFile"
+    else:
+        training["InputDataConfig"][0]["InputMode"] = "FastFile"
+    train, _ = load(StepRef(put(document), code=STEPS, step="Train")).matrix.case("train=present")
+    told = train.tree.get("/opt/ml/input/config/inputdataconfig.json")
+    assert told is not None
+    assert json.loads(told.data)["train"]["TrainingInputMode"] == "FastFile"
+
+
 @pytest.mark.parametrize(
     ("file", "message"),
     [
@@ -268,6 +284,10 @@ def break_parameters(document: Any) -> None:
     document["Parameters"][0]["DefaultValue"] = [3]
 
 
+def pipe_input(document: Any) -> None:
+    arguments(document)["ProcessingInputs"][0]["S3Input"]["S3InputMode"] = "Pipe"
+
+
 def duplicate_input(document: Any) -> None:
     arguments(document)["ProcessingInputs"][1]["InputName"] = "raw"
 
@@ -288,6 +308,7 @@ def duplicate_input(document: Any) -> None:
         (break_operator, "Environment.UNIT: Fn::Join is no expression"),
         (break_join, "Environment.UNIT.Std:Join.Values: is required and missing"),
         (break_parameters, "Parameters.0.DefaultValue"),
+        (pipe_input, "ProcessingInputs.0.S3Input.S3InputMode: gives the script no files"),
         (duplicate_input, "ProcessingInputs.1.InputName: two inputs are named raw"),
     ],
 )
