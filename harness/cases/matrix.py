@@ -313,6 +313,8 @@ def id_of(choices: Mapping[str, str]) -> str:
 def _combinations(suite: Suite, pairwise: bool) -> Iterator[Mapping[str, str]]:
     names = [axis.name for axis in suite.axes]
     if not pairwise or len(names) < 2:
+        if _number(suite) > MAX_COMBINATIONS:
+            raise _too_many(suite)
         yield from _all_combinations(suite)
         return
     from allpairspy import AllPairs
@@ -339,10 +341,13 @@ def _all_combinations(suite: Suite, *, last_first: bool = False) -> Iterator[Map
             yield choices
 
 
+def _number(suite: Suite) -> int:
+    return math.prod(len(axis.choices) for axis in suite.axes)
+
+
 def _too_many(suite: Suite) -> WrongContract:
-    number = math.prod(len(axis.choices) for axis in suite.axes)
     return WrongContract(
-        f"its {len(suite.axes)} axes have {number:,} combinations, too many to list them all",
+        f"its {len(suite.axes)} axes have {_number(suite):,} combinations, too many to list all",
         "use --pairwise: then every pair of choices is in some case",
     )
 

@@ -44,7 +44,7 @@ def test_the_product_of_all_axes_then_the_special_cases() -> None:
 
 def test_of_too_many_cases_the_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are never built: pairs of choices are covered all the same."""
-    monkeypatch.setattr("harness.cases.matrix.MAX_CASES", 6)
+    monkeypatch.setattr("harness.cases.matrix.MAX_COMBINATIONS", 6)
     fitting = Suite(Case(tree=Tree()), AXES, expected)
     assert len(Matrix(fitting).ids) == 6
     axes = tuple(Axis(f"axis-{number}", AXES[1].choices) for number in range(20))
