@@ -636,6 +636,9 @@ class _Archive:
                 raise ValueError(f"{shown} and a hard link have the same name")
             if before == _LINK and member.isreg():
                 raise ValueError(f"{shown} is a link and a file")
+        if before == _LINK and member.issym():
+            # The data filter of tarfile finds the older link on the way of the new one.
+            self._follow(_below(name.rpartition("/")[0], member.linkname))
         self._links.pop(name, None)
         self.hard.pop(name, None)
         self._kinds.set(name, self._put_hard_link(member) if member.islnk() else _ALONE)

@@ -79,6 +79,7 @@ UNSAFE = {
     + link(b"h", b"d/s", b"1")
     + END,
     "link through a later link": link(b"l", b"d/..") + link(b"d", b"x/y/z/../../../..") + END,
+    "link through the one that it replaces": link(b"d", b".") + link(b"d", b"d/../a") + END,
     "device that a pax header names": pax((b"path", b"tty")) + file(b"x", b"", b"3") + END,
 }
 
