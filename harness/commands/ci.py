@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import sys
+from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import click
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 from harness.commands.defaults import default_steps
 from harness.commands.options import EPILOG, StepOptions
@@ -20,6 +31,11 @@ _FILES = {
 # A job of that many cases is over in a minute or two.
 _CASES_OF_A_SHARD = 1000
 _MOST_SHARDS = 16
+_DISTRIBUTION = "step-harness"
+_UNKNOWN = (
+    "nothing here says where a job gets the harness from, so that it runs: pip install {words}; "
+    "name it with --install, such as --install 'git+https://HOST/HARNESS.git@TAG' or a wheel"
+)
 
 
 @click.command(epilog=EPILOG)
@@ -33,8 +49,9 @@ _MOST_SHARDS = 16
 @click.option(
     "--install",
     metavar="WORDS",
-    help="What pip installs: the harness, and what the scripts import; by default "
-    "requirements.txt, else the project of this folder.",
+    help="What pip installs: the harness (an address, a wheel, a folder), and what the scripts "
+    "import; by default requirements.txt, else the project of this folder, and the harness from "
+    "where this one came.",
 )
 def ci(service: str, shards: int | None, install: str | None) -> None:
     """Print a workflow for SERVICE that proves every step of this tree.
@@ -46,6 +63,7 @@ def ci(service: str, shards: int | None, install: str | None) -> None:
     from jinja2 import Environment, StrictUndefined
 
     number = shards or (_shards() if service in ("github", "gitlab") else 1)
+    installed = _install(install) if service != "pre-commit" else _Install("")
     # The brackets of jinja2 are those of GitHub too.
     environment = Environment(
         variable_start_string="[[",
@@ -64,17 +82,67 @@ def ci(service: str, shards: int | None, install: str | None) -> None:
         numbers=", ".join(str(one) for one in range(1, number + 1)),
         shard_name="${{ matrix.shard }}-" if number > 1 else "",
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
-        install=install or _install(),
+        install=installed.words,
+        note=installed.note,
     )
     click.echo(text, nl=False)
+    if installed.note:
+        click.echo(f"note: {installed.note}", err=True)
 
 
-def _install() -> str:
-    """What pip installs in this folder."""
+@dataclass(frozen=True)
+class _Install:
+    """What pip installs, and what has to be said of it, "" where all is known."""
+
+    words: str
+    note: str = ""
+
+
+def _install(given: str | None) -> _Install:
+    """What pip installs in this folder: what it asks for, and the harness."""
+    if given:
+        return _Install(given)
     here = Path.cwd()
-    if (here / "requirements.txt").is_file():
-        return "-r requirements.txt"
-    return "." if (here / "pyproject.toml").is_file() else shlex.quote("step-harness")
+    words = []
+    if (requirements := here / "requirements.txt").is_file():
+        words = ["-r requirements.txt"]
+        if _names_harness(requirements.read_text(encoding="utf-8")):
+            return _Install(words[0])
+    elif (path := here / "pyproject.toml").is_file():
+        words = ["."]
+        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+        if _names_harness(project.get("name"), project.get("dependencies")):
+            return _Install(".")
+        for extra, asked in project.get("optional-dependencies", {}).items():
+            if _names_harness(asked):
+                return _Install(shlex.quote(f".[{extra}]"))
+    source = _source_of_harness(here)
+    words.append(shlex.quote(source or _DISTRIBUTION))
+    note = "" if source else _UNKNOWN.format(words=" ".join(words))
+    return _Install(" ".join(words), note)
+
+
+def _names_harness(*asked: object) -> bool:
+    """Whether requirements have the harness among them, however its name is spelt."""
+    return _DISTRIBUTION in re.sub(r"[-_.]+", "-", str(asked).lower())
+
+
+def _source_of_harness(here: Path) -> str:
+    """Where others get this harness from, as pip has recorded it; "" where they cannot.
+
+    An address with a commit, a file at an address, or a folder or file within this one.
+    """
+    recorded = distribution(_DISTRIBUTION).read_text("direct_url.json")
+    origin = json.loads(recorded or "{}")
+    url = urlparse(str(origin.get("url", "")))
+    if url.scheme == "file":
+        path = Path(url2pathname(url.path)).resolve()
+        within = path != here and path.is_relative_to(here)
+        return f"./{path.relative_to(here).as_posix()}" if within else ""
+    if commit := origin.get("vcs_info", {}):
+        address = f"{commit['vcs']}+{url.geturl()}@{commit['commit_id']}"
+        return f"{_DISTRIBUTION} @ {address}"
+    return url.geturl()
 
 
 def _shards() -> int:

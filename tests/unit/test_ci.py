@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,9 +30,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def printed(*arguments: str) -> Any:
     done = CliRunner().invoke(cli, ["ci", *arguments])
     assert done.exit_code == 0, done.output
-    assert "[[" not in done.output
-    assert "[%" not in done.output
-    return YAML(typ="safe").load(done.output)
+    assert "[[" not in done.stdout
+    assert "[%" not in done.stdout
+    return YAML(typ="safe").load(done.stdout)
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -71,21 +72,64 @@ def test_a_workflow_proves_every_step_in_shards(service: str, shards: int) -> No
         assert document["contracts"]["cache"]["paths"] == [".cache/harness"]
 
 
-def test_what_is_installed_is_what_the_tree_has(tree: Path) -> None:
-    def installed(*arguments: str) -> set[str]:
-        return {one for one in texts(printed("github", *arguments)) if one.startswith("pip ")}
+def installed(*arguments: str) -> tuple[str, str]:
+    """What pip installs in each job of a workflow, and what is said of it besides."""
+    done = CliRunner().invoke(cli, ["ci", "github", "--shards", "2", *arguments])
+    found = {one for one in texts(YAML(typ="safe").load(done.stdout)) if one.startswith("pip ")}
+    (one,) = found
+    # It is in the file too, for who has not seen it.
+    assert done.stderr.removeprefix("note: ").strip() in done.stdout
+    return one.removeprefix("pip install "), done.stderr
 
-    assert installed() == {"pip install step-harness"}
-    (tree / "pyproject.toml").touch()
-    assert installed() == {"pip install ."}
-    (tree / "requirements.txt").touch()
-    assert installed() == {"pip install -r requirements.txt"}
-    assert installed("--install", "x y") == {"pip install x y"}
+
+def from_(monkeypatch: pytest.MonkeyPatch, origin: Any) -> None:
+    """Let the harness be installed from an address; None where pip has recorded none."""
+    recorded = None if origin is None else json.dumps(origin)
+    found = SimpleNamespace(read_text=lambda _name: recorded)
+    monkeypatch.setattr("harness.commands.ci.distribution", lambda _name: found)
+
+
+def test_what_is_installed_is_what_the_tree_asks_for(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from_(monkeypatch, None)
+    assert installed("--install", "x y") == ("x y", "")
+    project = tree / "pyproject.toml"
+    project.write_text('[project]\nname = "steps"\ndependencies = ["Step_Harness>=0.2"]\n')
+    assert installed() == (".", "")
+    project.write_text(
+        '[project]\nname = "steps"\noptional-dependencies.dev = ["step-harness[dask]"]\n'
+    )
+    assert installed() == ("'.[dev]'", "")
+    (tree / "requirements.txt").write_text("numpy\nstep.harness @ git+https://host/h.git\n")
+    assert installed() == ("-r requirements.txt", "")
+
+
+def test_the_harness_is_installed_from_where_it_came(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "requirements.txt").write_text("numpy\n")
+    commit = {"vcs": "git", "commit_id": "abc"}
+    from_(monkeypatch, {"url": "https://host/h.git", "vcs_info": commit})
+    wanted = "-r requirements.txt 'step-harness @ git+https://host/h.git@abc'"
+    assert installed() == (wanted, "")
+    from_(monkeypatch, {"url": "https://host/h.whl", "archive_info": {}})
+    assert installed() == ("-r requirements.txt https://host/h.whl", "")
+    from_(monkeypatch, {"url": f"file://{tree}/wheels/h.whl", "archive_info": {}})
+    assert installed() == ("-r requirements.txt ./wheels/h.whl", "")
+
+
+@pytest.mark.parametrize("origin", [None, {"url": "file:///elsewhere", "dir_info": {}}])
+def test_what_nobody_knows_is_told(monkeypatch: pytest.MonkeyPatch, origin: Any) -> None:
+    from_(monkeypatch, origin)
+    words, said = installed()
+    assert words == "step-harness"
+    assert "so that it runs: pip install step-harness; name it with --install" in said
 
 
 def test_hooks_an_action_and_a_container_name_what_there_is() -> None:
     assert parse_commands(printed("pre-commit")) == ["lint", "check"]
-    assert "postCreateCommand" in json.loads(CliRunner().invoke(cli, ["ci", "devcontainer"]).output)
+    assert "postCreateCommand" in json.loads(CliRunner().invoke(cli, ["ci", "devcontainer"]).stdout)
     action = YAML(typ="safe").load(TOP / "harness" / "ci" / "action.yml")
     assert parse_commands(action) == ["check"]
     hooks = YAML(typ="safe").load(TOP / ".pre-commit-hooks.yaml")
