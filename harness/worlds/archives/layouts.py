@@ -189,6 +189,8 @@ def _layouts() -> dict[str, Layout]:
             (
                 file("root", b"1", uid=0, gid=0, uname="root", gname="root"),
                 file("nameless", b"2", uid=12_345, gid=54_321, uname="", gname=""),
+                file("no group", b"4", uid=500, gid=501, uname="ec2-user", gname=""),
+                file("no user", b"5", uid=501, gid=500, uname="", gname="staff"),
                 file("large", b"3", uid=3_000_000_000, gid=2_500_000, uname="big", gname="bigger"),
                 directory("theirs", uid=501, gid=20, uname="jos\u00e9", gname="staff"),
                 symlink("link", "root", uid=7, gid=8, uname="lp", gname="mail"),

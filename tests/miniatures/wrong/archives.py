@@ -99,6 +99,13 @@ MINIATURES = (
         cases=BOTH,
     ),
     wrong(
+        "group-named-after-the-user",
+        "A group without a name gets that of the user.",
+        (HEADER, HEADER + "    header.gname = header.gname or header.uname\n"),
+        finds="output: wrong-owner",
+        cases="archive-owners",
+    ),
+    wrong(
         "long-names-cut",
         "Names are cut at a hundred bytes.",
         (HEADER, HEADER.replace("= name", "= name[:100]")),
