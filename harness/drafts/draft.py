@@ -47,6 +47,8 @@ class Folder:
     any_file: bool = False
     required: bool | None = None
     argument: str | None = None
+    # Where it is in a job of another type.
+    others: tuple[str, ...] = ()
 
     def add(self, relative: str, *, is_exact: bool) -> None:
         """A file, or a pattern of files; "" is the folder as a whole."""
@@ -180,8 +182,24 @@ def _inputs(
         is_any = folder in listed and not has_pattern
         entry.any_file = entry.any_file or not entry.files or is_any
         entry.required = _is_required(facts, folder, entry)
-        found[_name(folder, found)] = entry
+        same = found.get(posixpath.basename(folder))
+        if same is not None and _is_of_training(same.path) != _is_of_training(folder):
+            _merge(same, entry)
+        else:
+            found[_name(folder, found)] = entry
     return found
+
+
+def _is_of_training(folder: str) -> bool:
+    return is_under(folder, _CHANNELS)
+
+
+def _merge(entry: Folder, other: Folder) -> None:
+    """Take up the folder that the same input has in a job of another type."""
+    entry.others = (*entry.others, other.path)
+    entry.files = list(dict.fromkeys((*entry.files, *other.files)))
+    entry.any_file = entry.any_file or other.any_file
+    entry.required = True if entry.required and other.required else None
 
 
 def _add_given(found: dict[str, Folder], use: PathUse) -> None:

@@ -54,7 +54,7 @@ def _inputs(draft: Draft) -> Iterator[str]:
         yield f"    required: true{mark}"
         yield from _files(one, is_input=True)
         where = f"  {_CHECK} the argument {one.argument} gives it" if one.argument else ""
-        yield f"    mounts: {_scalar([one.path])}{where}"
+        yield f"    mounts: {_scalar([one.path, *one.others])}{where}"
 
 
 def _outputs(draft: Draft) -> Iterator[str]:

@@ -470,3 +470,18 @@ def test_tests_of_names_become_patterns(tmp_path: Path, source: str) -> None:
     drafted = draft(program_at(tmp_path / "step.py").facts())
     entry = drafted.inputs["data"]
     assert ([] if entry.any_file else entry.files) == FILTERS[source]
+
+
+def test_the_folders_of_an_input_in_jobs_of_both_types_are_one_input(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(
+        "from pathlib import Path\n"
+        "first, second = Path('/opt/ml/input/data/rows'), Path('/opt/ml/processing/input/rows')\n"
+        "folder = first if first.is_dir() else second\n"
+        "print((folder / 'rows.csv').read_text(encoding='utf-8'))\n"
+    )
+    (entry,) = draft(program_at(tmp_path / "step.py").facts()).inputs.values()
+    assert [entry.path, *entry.others] == [
+        "/opt/ml/input/data/rows",
+        "/opt/ml/processing/input/rows",
+    ]
+    assert entry.files == ["rows.csv"]
