@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from harness.cases.case import Case
 from harness.contracts.contract import Contract
 from harness.contracts.outputs import Output
+from harness.files.difference import describe as differing_lines
 from harness.promises import Breach, Evidence, Promise
 from harness.worlds.tree import Entry, Tree, is_under
 
@@ -43,7 +44,10 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             continue
         changes = list(_changes(entry, now))
         for attribute, old, new in changes:
-            yield Breach(f"{attribute}-changed", path, f"{attribute} {old}", f"{attribute} {new}")
+            got = f"{attribute} {new}"
+            if attribute == "content" and (lines := differing_lines(path, entry.data, now.data)):
+                got = f"{got}:\n{lines}"
+            yield Breach(f"{attribute}-changed", path, f"{attribute} {old}", got)
         if changes or not _has_other_date(entry, now):
             continue
         old_names, new_names = held.get(path, {}), holds.get(path, {})

@@ -313,7 +313,7 @@ def test_what_another_program_says_of_a_path_is_its_cause(tmp_path: Path) -> Non
     script = """
 arguments()
 try:
-    open(DATA, "a").write(" ")
+    open(DATA, "w").write('{"a": 2}')
 except OSError as error:
     sys.exit(f"sort: open failed: {error.filename}: {error.strerror}")
 write(read())
@@ -322,6 +322,8 @@ write(read())
     (defect,) = found(tmp_path, script, cases=cases, level="strict")
     assert defect.head.promise == "inputs-unchanged"
     assert defect.other_promises == ("read-only-inputs",)
+    # What has changed is shown, not only how much.
+    assert defect.head.got.splitlines()[1:]
 
 
 STOPPED = """
