@@ -272,6 +272,8 @@ def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
             if folder in by_path:
                 continue
         entry = by_path.setdefault(folder, Folder(folder))
+        if one.certain and not makes:
+            entry.required = True
         if one.use in _WRITES:
             written.add(folder)
             entry.add(rest, is_exact=one.exact and one.is_file)

@@ -62,6 +62,8 @@ def _outputs(draft: Draft) -> Iterator[str]:
     for name, one in draft.outputs.items():
         yield f"  {_scalar(name)}:"
         yield f"    path: {_scalar(one.path)}"
+        if one.required is None:
+            yield f"    required: true  {_CHECK} false where it may stay empty"
         yield from _files(one, is_input=False)
     if not draft.outputs:
         yield f"sink: true  {_CHECK} the script writes to no folder that is uploaded"

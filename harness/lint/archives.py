@@ -17,6 +17,8 @@ _FIX = 'pass filter="data", or check every member first and pass members='
 # Values of `filter` that check nothing.
 _TRUSTING_FILTERS = (None, "fully_trusted")
 _ALL_MEMBERS = ("getmembers", "getnames")
+# Arguments of extractall() that say nothing of its members.
+_NOT_MEMBERS = ("path", "numeric_owner")
 
 
 def unsafe_extraction(subject: Subject) -> Iterator[Problem]:
@@ -42,7 +44,8 @@ def _edit(facts: Syntax, node: ast.Call) -> Edit | None:
     if node.end_lineno != node.lineno or not (node.args or node.keywords):
         return None
     source = ast.get_source_segment("\n".join(facts.lines), node)
-    if source is None or not source.endswith(")") or len(node.args) > 1 or node.keywords:
+    has_more = len(node.args) > 1 or any(one.arg not in _NOT_MEMBERS for one in node.keywords)
+    if source is None or not source.endswith(")") or has_more:
         return None
     return Edit(facts.script, node.lineno, source, f'{source[:-1].rstrip(", ")}, filter="data")')
 

@@ -485,3 +485,17 @@ def test_the_folders_of_an_input_in_jobs_of_both_types_are_one_input(tmp_path: P
         "/opt/ml/processing/input/rows",
     ]
     assert entry.files == ["rows.csv"]
+
+
+def test_an_output_that_is_not_always_written_has_a_question(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(
+        "import os\nfrom pathlib import Path\nOUT = Path('/opt/ml/processing/output')\n"
+        "(OUT / 'all' / 'a.txt').write_text('x', encoding='utf-8')\n"
+        "if os.environ.get('MORE'):\n"
+        "    (OUT / 'some' / 'a.txt').write_text('x', encoding='utf-8')\n"
+    )
+    outputs = draft(program_at(tmp_path / "step.py").facts()).outputs
+    assert {name: one.required for name, one in outputs.items()} == {"all": True, "some": None}
+    infer(tmp_path / "step.py")
+    text = (tmp_path / "contract.yaml").read_text()
+    assert text.count("# check: false where it may stay empty") == 1

@@ -109,11 +109,11 @@ def test_fixes(folder: Path) -> None:
     (folder / "step.py").write_text(
         "import argparse, tarfile\nimport pandas\np = argparse.ArgumentParser()\n"
         'p.add_argument("--depth", type=int, default=3)\nprint(p.parse_args().depth)\n'
-        'tarfile.open("x").extractall("/tmp/o")\nopen("/opt/ml/processing/output/x", "wb")\n'
+        'tarfile.open("x").extractall(path="/tmp/o")\nopen("/opt/ml/processing/output/x", "wb")\n'
     )
     assert codes(".") == ["STEP601", "STEP301", "STEP501"]
     assert codes(".", "--fix") == []
-    assert 'extractall("/tmp/o", filter="data")' in (folder / "step.py").read_text()
+    assert 'extractall(path="/tmp/o", filter="data")' in (folder / "step.py").read_text()
     assert 'arguments:\n  depth: "default 3"' in (folder / "contract.yaml").read_text()
     assert codes(".") == []
 
