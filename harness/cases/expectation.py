@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Literal
 
 from harness.files import patterns
 from harness.files.validated import AbsolutePath, Pattern, Texts, Tuple, dataclass
@@ -89,6 +90,9 @@ class Expectation:
     A case is `partial` that has not all files of an input: what its outputs hold is not known.
     `other_host` is set where the case is the usual one, as another host of the same job.
 
+    Whatever is found in a case of the severity `warning` is only shown: what it tries is rare, and
+    hurts few.
+
     With `whole`, complete outputs of the usual case may remain after a fault. `otherwise` is what
     the case may do instead, where the contract leaves a choice.
     """
@@ -113,6 +117,7 @@ class Expectation:
     default: str = ""
     other_host: bool = False
     partial: bool = False
+    severity: Literal["error", "warning"] = "error"
     otherwise: Expectation | None = None
 
     def for_exit_code(self, exit_code: int | None) -> Expectation:

@@ -234,6 +234,9 @@ def judge(evidence: Evidence, level: Level = "strict") -> Verdict:
             findings.append(finding)
     # What fails the run comes first.
     reason, severity = min(undecided, key=lambda one: one[1], default=("", "error"))
+    if evidence.expected.severity == "warning":
+        findings = [replace(one, severity="warning") for one in findings]
+        severity = "warning"
     return Verdict(tuple(findings), reason, severity)
 
 

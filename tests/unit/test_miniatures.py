@@ -45,6 +45,24 @@ def test_every_wrong_script_has_its_finding(miniature: Miniature, tmp_path: Path
         assert others == [], f"{case}: found for other reasons as well: {others}"
 
 
+def test_what_is_rare_and_hurts_few_is_a_warning(tmp_path: Path) -> None:
+    step = load(StepRef(STEP))
+    cases = {name: step.matrix.case(name)[1] for name in step.matrix.ids}
+    rare = [name for name, expected in cases.items() if expected.severity == "warning"]
+    by_name = {one.name: one for one in ALL}
+    broken: set[str] = set()
+    for name in ("attributes-dropped", "main-demands-hyperparameters", "main-demands-arguments"):
+        script = tmp_path / f"{name}.py"
+        script.write_text(by_name[name].source)
+        for case in rare:
+            result = prove(StepRef(STEP, script), FakeRunner(), case)
+            assert result.passed
+            broken.update(one.case for one in result.findings)
+    assert broken == {*rare}
+    for case in rare:
+        assert prove(StepRef(STEP), FakeRunner(), case).findings == ()
+
+
 # They start processes, which takes a sandbox.
 WITH_PROCESSES = ("processes", "programs")
 
