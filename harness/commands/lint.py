@@ -121,7 +121,7 @@ def lint(
     done, errors = options.for_each(steps, find)
     problems = list(dict.fromkeys(problem for _, found in done for problem in found))
     if done:
-        click.echo(render(problems, format_name), nl=False)
+        click.echo(render(problems, format_name, project.lint.page), nl=False)
     print_errors(errors)
     least = fail_on or project.lint.fail_on
     fails = [one for one in problems if least == "warning" or one.severity == "error"]

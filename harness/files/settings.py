@@ -53,6 +53,11 @@ class LintSettings(_Table):
     fail_on: Literal["error", "warning"] = Field(
         default="warning", description="From which severity on the exit code is 1."
     )
+    page: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Where `harness docs codes` is published: SARIF and JSON lead there.",
+    )
 
 
 class Settings(_Table):

@@ -17,9 +17,12 @@ from harness.lint.problem import Problem
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def render(problems: Sequence[Problem], format_name: str) -> str:
-    """The problems in a format, a key of `FORMATS`; the text ends with a newline."""
-    return FORMATS[format_name](problems)
+def render(problems: Sequence[Problem], format_name: str, page: str | None = None) -> str:
+    """The problems in a format, a key of `FORMATS`; the text ends with a newline.
+
+    `page` is the address of the page of the codes, where it is published.
+    """
+    return FORMATS[format_name](problems, page)
 
 
 def _relative(file: Path) -> Path:
@@ -42,7 +45,7 @@ def _uri(problem: Problem) -> str:
     return file.as_uri() if file.is_absolute() else quote(os.fsencode(file.as_posix()))
 
 
-def _text(problems: Sequence[Problem]) -> str:
+def _text(problems: Sequence[Problem], _page: str | None) -> str:
     lines = [
         f"{shown_line(_printable_path(one))}:{one.line}:{one.column}: {one.code} "
         f"{shown(one.message)}\n    {shown(one.fix)}\n"
@@ -52,7 +55,7 @@ def _text(problems: Sequence[Problem]) -> str:
     return "".join([*lines, f"{count if problems else 'no problems'}\n"])
 
 
-def _json(problems: Sequence[Problem]) -> str:
+def _json(problems: Sequence[Problem], page: str | None) -> str:
     documents = [
         {
             "code": one.code,
@@ -64,7 +67,7 @@ def _json(problems: Sequence[Problem]) -> str:
             "end_line": one.end[0],
             "end_column": one.end[1],
             "severity": one.severity,
-            "url": one.url,
+            "url": _address(page, one.code) if page else one.url,
             "fixable": one.edit is not None,
         }
         for one in problems
@@ -72,7 +75,7 @@ def _json(problems: Sequence[Problem]) -> str:
     return json.dumps(documents, indent=2) + "\n"
 
 
-def _sarif(problems: Sequence[Problem]) -> str:
+def _sarif(problems: Sequence[Problem], page: str | None) -> str:
     results = [
         {
             "ruleId": one.code,
@@ -100,7 +103,8 @@ def _sarif(problems: Sequence[Problem]) -> str:
             "id": code,
             "shortDescription": {"text": one.meaning},
             "fullDescription": {"text": one.why},
-            # The page lies in the package, and has no public address that could be a helpUri.
+            # Without such an address the page only lies in the package.
+            **({"helpUri": _address(page, code)} if page else {}),
             "help": {"text": describe_code(code), "markdown": section(code)},
             "defaultConfiguration": {"level": one.severity},
         }
@@ -116,13 +120,17 @@ def _sarif(problems: Sequence[Problem]) -> str:
     return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
+def _address(page: str, code: str) -> str:
+    return f"{page.partition('#')[0]}#{code.lower()}"
+
+
 def _fingerprint(problem: Problem) -> str:
     """What stays the same of a problem when lines before it are added or taken out."""
     parts = (problem.code, _relative(problem.file).as_posix(), problem.message)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def _github(problems: Sequence[Problem]) -> str:
+def _github(problems: Sequence[Problem], _page: str | None) -> str:
     return "".join(
         f"::{one.severity} file={_escape_property(_printable_path(one))},line={one.line},"
         f"col={one.column},title={one.code}::{_escape_data(f'{one.message}: {one.fix}')}\n"
@@ -138,7 +146,7 @@ def _escape_property(text: str) -> str:
     return _escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-FORMATS: Mapping[str, Callable[[Sequence[Problem]], str]] = {
+FORMATS: Mapping[str, Callable[[Sequence[Problem], str | None], str]] = {
     "text": _text,
     "json": _json,
     "sarif": _sarif,

@@ -14,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import cli
+from harness.errors import WrongContract
+from harness.files.settings import settings
 from harness.lint.codes import CODES, describe_code, page
 from harness.lint.problem import Problem
 from harness.report.lint import FORMATS, render
@@ -121,6 +123,19 @@ def test_sarif_is_as_its_schema_says_and_explains_itself() -> None:
         # There is no address for all, and the text of the page is in the rule.
         assert rule["help"]["text"] == describe_code(rule["id"])
         assert f"\n## {rule['id']}\n\n{rule['help']['markdown']}" in page()
+
+
+def test_sarif_and_json_lead_to_the_page_where_it_is_published(tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_text('[lint]\npage = "https://docs.example.org/codes"\n')
+    address = settings(tmp_path).lint.page
+    rules = json.loads(render([], "sarif", address))["runs"][0]["tool"]["driver"]["rules"]
+    for rule in rules:
+        assert rule["helpUri"] == f"https://docs.example.org/codes#{rule['id'].lower()}"
+    (document,) = json.loads(render(SAMPLE, "json", address))
+    assert document["url"] == "https://docs.example.org/codes#step101"
+    (tmp_path / "harness.toml").write_text('[lint]\npage = "codes.html"\n')
+    with pytest.raises(WrongContract, match=r"harness\.toml:2: lint\.page"):
+        settings(tmp_path)
 
 
 def test_json_leads_to_the_page_that_comes_with_the_package() -> None:
