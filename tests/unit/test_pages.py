@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,6 +46,18 @@ def test_what_the_code_says_is_in_the_page(path: Path, name: str) -> None:
     text = path.read_text(encoding="utf-8")
     content = SECTIONS[path, name]()
     assert with_section(text, name, content) == text, "run: python -m tests.reference"
+
+
+def test_what_has_changed_is_put_together_from_a_file_of_each_change() -> None:
+    command = [str(pages.BIN / "towncrier"), "build", "--draft", "--version", "9.9"]
+    draft = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=True).stdout
+    assert "## 9.9 (" in draft
+    changes = [*(DOCS / "changes").iterdir()]
+    for change in changes:
+        assert re.fullmatch(r"\+[a-z-]+\.change\.md", change.name)
+        text = change.read_text(encoding="utf-8").strip().replace("\n", "\n  ")
+        assert f"- {text}\n" in draft
+    assert changes
 
 
 def test_the_readme_is_short() -> None:
