@@ -24,7 +24,7 @@ def any_sandbox(
     if request.param == "root":
         yield request.getfixturevalue("roots_sandbox")
         return
-    monkeypatch.setattr("harness.runners.real.sandbox._privileged", lambda: False)
+    monkeypatch.setattr("harness.runners.real.sandbox.privileged", lambda: False)
     runner = SandboxRunner()
     runner.prepare()
     yield runner
