@@ -12,10 +12,20 @@ from harness.files import own_code
 _TIME_LIMIT = 10.0
 
 
-# Many cases say the same, and many promises ask for the same in it.
-@lru_cache(maxsize=1024)
+# Of a text that is remembered, in characters: a script may write many millions.
+_MAX_REMEMBERED = 10_000
+
+
 def search(pattern: str, text: str, flags: int = 0) -> re.Match[str] | None:
     """As `re.search`; raises `WrongContract` after the time limit."""
+    if len(text) > _MAX_REMEMBERED:
+        return _search.__wrapped__(pattern, text, flags)
+    return _search(pattern, text, flags)
+
+
+# Many cases say the same, and many promises ask for the same in it.
+@lru_cache(maxsize=1024)
+def _search(pattern: str, text: str, flags: int) -> re.Match[str] | None:
     try:
         with own_code.contained(_TIME_LIMIT):
             return re.search(pattern, text, flags)

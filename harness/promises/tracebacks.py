@@ -71,10 +71,18 @@ class Printed:
         return (*raised, *self.lines)
 
 
-# Every promise about messages asks for it, and many cases say the same.
-@lru_cache(maxsize=256)
+# Of a text that is remembered, in characters: a script may write many millions.
+_MAX_REMEMBERED = 10_000
+
+
 def parse(text: str) -> Printed:
     """Split a text into tracebacks and other lines."""
+    return _parse.__wrapped__(text) if len(text) > _MAX_REMEMBERED else _parse(text)
+
+
+# Every promise about messages asks for it, and many cases say the same.
+@lru_cache(maxsize=256)
+def _parse(text: str) -> Printed:
     lines = text.splitlines()
     tracebacks: list[Traceback] = []
     others: list[str] = []

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.files import patterns
+from harness.promises import tracebacks
 from harness.promises.tracebacks import last_failure, parse
 
 
@@ -97,3 +99,14 @@ def test_an_exception_without_a_message_and_deep_recursion_are_read(tmp_path: Pa
     (found,) = parse(text).tracebacks
     assert (found.exception, found.message) == ("Mine", "")
     assert text.splitlines()[-1] == "Mine" or text.splitlines()[-1] == "__main__.Mine"
+
+
+def test_only_short_texts_are_remembered() -> None:
+    for remembered, ask in (
+        (tracebacks._parse, parse),
+        (patterns._search, lambda text: patterns.search("one", text)),
+    ):
+        ask("one line\n")
+        before = remembered.cache_info().currsize
+        ask("one line\n" * 2_000)
+        assert remembered.cache_info().currsize == before > 0
