@@ -14,13 +14,9 @@ from urllib.request import url2pathname
 
 import click
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 from harness.commands.defaults import default_steps
 from harness.commands.options import EPILOG, StepOptions
+from harness.files.toml_file import tomllib
 
 _FILES = {
     "github": "github.yml.jinja",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,11 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import WrongContract
 from harness.files.models import Located, dotted, find_errors, wrong_contract
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from harness.files.toml_file import tomllib
 
 OWN_FILE, SHARED_FILE = "harness.toml", "pyproject.toml"
 _STANDARD_OUTPUT = "-"
