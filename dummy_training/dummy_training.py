@@ -94,7 +94,7 @@ _LARGEST_XZ = 70 << 20  # Bytes of memory that xz takes at its highest level.
 _BLOCK = tarfile.BLOCKSIZE
 _LINK_KINDS = (tarfile.LNKTYPE, tarfile.SYMTYPE)
 _PLAIN_KINDS = (tarfile.REGTYPE, *_LINK_KINDS, tarfile.DIRTYPE)
-_HASH = (1 << 61) - 1
+_HASH = (1 << 64) - 1
 # The pax records that are understood, …
 _TEXTS = (b"path", b"linkpath", b"uname", b"gname", b"GNU.sparse.name", b"GNU.sparse.map")
 _SPARSE_1_0 = {b"GNU.sparse.major", b"GNU.sparse.minor", b"GNU.sparse.realsize"}
@@ -293,37 +293,49 @@ def _not_intact(path: Path, reason: str) -> StepError:
 
 
 class _Kinds:
-    """What kind of thing each path of an archive is, at less than 16 bytes for each."""
+    """What kind of thing each path of an archive is, at less than 20 bytes for each."""
 
     def __init__(self) -> None:
-        # A slot holds 61 bits of the path's hash, which cannot be foreseen, and 3 of its kind.
-        self._table = array("Q", bytes(8 << 10))
+        # A slot holds the path's hash, which cannot be foreseen, and 3 bits of its kind, above
+        # which is the mode of a folder.
+        self._hashes, self._kinds = array("Q", bytes(8 << 10)), array("H", bytes(2 << 10))
         self._used = 0
 
     def _slot(self, path_hash: int) -> int:
-        table, last = self._table, len(self._table) - 1
+        hashes, kinds, last = self._hashes, self._kinds, len(self._kinds) - 1
         slot = path_hash & last
-        while table[slot] and table[slot] >> 3 != path_hash:
+        while kinds[slot] and hashes[slot] != path_hash:
             slot = slot + 1 & last
         return slot
 
     def get(self, path: str) -> int:
-        return self._table[self._slot(hash(path) & _HASH)] & 7
+        return self._kinds[self._slot(hash(path) & _HASH)] & 7
 
-    def set(self, path: str, kind: int) -> None:
-        slot = self._slot(hash(path) & _HASH)
-        self._used += not self._table[slot]
-        self._table[slot] = (hash(path) & _HASH) << 3 | kind
-        if 4 * self._used > 3 * len(self._table):
-            if len(self._table) == _MOST_SLOTS:
+    def mode(self, path: str) -> int:
+        return self._kinds[self._slot(hash(path) & _HASH)] >> 3
+
+    def set(self, path: str, kind: int, mode: int = 0) -> None:
+        path_hash = hash(path) & _HASH
+        slot = self._slot(path_hash)
+        self._used += not self._kinds[slot]
+        self._hashes[slot], self._kinds[slot] = path_hash, mode << 3 | kind
+        if 4 * self._used > 3 * len(self._kinds):
+            if len(self._kinds) == _MOST_SLOTS:
                 raise ValueError("more members than the step can keep apart")
-            older, self._table = self._table, array("Q", bytes(16 * len(self._table)))
-            for entry in filter(None, older):
-                self._table[self._slot(entry >> 3)] = entry
+            hashes, kinds = self._hashes, self._kinds
+            self._hashes = array("Q", bytes(16 * len(kinds)))
+            self._kinds = array("H", bytes(4 * len(kinds)))
+            for path_hash, old in zip(hashes, kinds):  # noqa: B905
+                if old:
+                    slot = self._slot(path_hash)
+                    self._hashes[slot], self._kinds[slot] = path_hash, old
 
 
 # What a path can be. A file is linked when it has several names.
 _FOLDER, _ALONE, _LINKED, _LINK, _WAITING = range(1, 6)
+# A bit above the mode with which bsdtar makes a folder: it is to get another one in the end.
+_GETS_ANOTHER = 1 << 12
+_MADE = 0o755  # The mode of a folder that no member tells of.
 
 
 class _Archive:
@@ -625,7 +637,12 @@ class _Archive:
                 raise _unsafe(member.literal, "is a folder in the place of a link")
             if before not in (0, _FOLDER):
                 raise ValueError(f"{shown} is a file and a folder")
-            self._kinds.set(name, _FOLDER)
+            # bsdtar leaves the mode of a folder for later if it is not the one that the folder has
+            # by then, and so one that comes between.
+            made = self._kinds.mode(name) if before else (member.mode | 0o700) & _MADE
+            if made == member.mode | _GETS_ANOTHER:
+                raise ValueError(f"{shown} is a folder of several modes")
+            self._kinds.set(name, _FOLDER, made | (made != member.mode) * _GETS_ANOTHER)
             return
         if before == _FOLDER:
             if member.isreg():
@@ -636,6 +653,10 @@ class _Archive:
                 raise ValueError(f"{shown} and a hard link have the same name")
             if before == _LINK and member.isreg():
                 raise ValueError(f"{shown} is a link and a file")
+        earlier = self._links.get(name, member.linkname)
+        if earlier != member.linkname and ".." in earlier.split("/"):
+            # GNU tar makes such a link in the end, in the place of a file of the same number.
+            raise ValueError(f"{shown} is a link with `..`, and is replaced")
         if before == _LINK and member.issym():
             # The data filter of tarfile finds the older link on the way of the new one.
             self._follow(_below(name.rpartition("/")[0], member.linkname))
@@ -713,7 +734,7 @@ class _Archive:
             if make and kind != _FOLDER:
                 if kind:
                     raise ValueError(f"{_shown(path)} is a folder and something else")
-                self._kinds.set(below, _FOLDER)
+                self._kinds.set(below, _FOLDER, _MADE)
             place = below
         return place
 

@@ -33,6 +33,7 @@ RECORDS = (
     *((b"hdrcharset", b"BINARY"), (b"GNU.sparse.realsize", b"9"), (b"GNU.sparse.map", b"0,1")),
     *((b"linkpath", b"a"), (b"mtime", b"-2"), (b"SCHILY.xattr.user.\xff", b"v")),
 )
+MODES = (0o755, 0o755, 0o755, 0o700, 0o644, 0o777, 0o1777)
 ODD_NUMBERS = (b"\x80" + bytes(6) + b"\x05", b"\xff" * 8, b"       \0", b"12345678", b"0000_12\0")
 
 
@@ -106,7 +107,7 @@ class Generator:
         if self._chance(8):
             kind = self._random.choice((b"0", b"\0", b"7"))
             return headers.header(name + b"/", 0, kind, mode=headers.octal(0o755, 8))
-        return headers.folder(name)
+        return headers.folder(name, self._random.choice(MODES))
 
     def _symlink(self, name: bytes) -> bytes:
         return self._link(name, b"2")

@@ -52,9 +52,9 @@ def link(name: bytes, target: bytes, kind: bytes = b"2") -> bytes:
     return header(name, 0, kind, target)
 
 
-def folder(name: bytes) -> bytes:
+def folder(name: bytes, mode: int = 0o755) -> bytes:
     """A folder."""
-    return header(name + b"/", 0, b"5", mode=octal(0o755, 8))
+    return header(name + b"/", 0, b"5", mode=octal(mode, 8))
 
 
 def long(text: bytes, kind: bytes = b"L") -> bytes:

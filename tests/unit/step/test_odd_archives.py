@@ -22,6 +22,11 @@ OWN = b'{"own": 1}'
 A, Z = file(b"a", b"first"), file(b"z.txt", b"last")
 LONG = b"d" * 60 + b"/" + b"e" * 38 + b"/weights.bin"
 
+
+def _folders(*modes: int) -> bytes:
+    return b"".join(folder(b"d", mode) for mode in modes)
+
+
 INVALID = {
     "second bzip2 stream": bz2.compress(A) + bz2.compress(Z + END)[:-4] + b"\0\0\0\0",
     "second bzip2 stream cut": bz2.compress(A) + bz2.compress(Z + END)[:3],
@@ -68,6 +73,18 @@ INVALID = {
     "link to no name": link(b"l", b"") + END,
     "folder with bytes": file(b"d/", b"x") + END,
     "part of a larger archive": file(b"a", b"x", b"M", magic=GNU) + END,
+    "folder whose first mode comes again": _folders(0o755, 0o644, 0o755),
+    "folder that gets the mode it is made with": _folders(0o644, 0o744),
+    "folder that loses a right of others": _folders(0o777, 0o755),
+    "folder that is there for a file": file(b"d/x") + _folders(0o700, 0o755),
+    "link with dots, then another one": link(b"a/b", b"../b") + link(b"a/b", b"..") + END,
+    "link with dots, then one without": link(b"l", b"d/../a") + link(b"l", b"a") + END,
+    "link with dots in between": (
+        link(b"d/l", b"a") + link(b"d/l", b"../a") + link(b"d/l", b"a") + END
+    ),
+    "hyperparameters that were a link with dots": (
+        link(HYPERPARAMETERS.encode(), b"d/../a") + file(HYPERPARAMETERS.encode(), b"{}") + END
+    ),
 }
 UNSAFE = {
     "link over a folder": folder(b"b") + link(b"b", b"c") + link(b"b/c", b"../..") + END,
@@ -136,6 +153,22 @@ ACCEPTED: dict[str, tuple[bytes, list[tuple[str, str, int]]]] = {
         [("s", "2", 0), ("h", "2", 0), ("a", "0", 5)],
     ),
     "equal names": (A + file(b"a", b"second"), [("a", "0", 5), ("a", "0", 6)]),
+    "folder twice": (_folders(0o755, 0o755), [("d", "5", 0)] * 2),
+    "folder that loses all rights of others": (_folders(0o755, 0o700), [("d", "5", 0)] * 2),
+    "folder that gets more rights": (_folders(0o700, 0o755, 0o775), [("d", "5", 0)] * 3),
+    "folder after its file": (file(b"d/x") + _folders(0o755), [("d/x", "0", 1), ("d", "5", 0)]),
+    "link with dots twice": (
+        link(b"d/l", b"../a") * 2 + A,
+        [("d/l", "2", 0)] * 2 + [("a", "0", 5)],
+    ),
+    "link, then one with dots": (
+        link(b"d/l", b"a") + link(b"d/l", b"../a"),
+        [("d/l", "2", 0)] * 2,
+    ),
+    "file, then a link with dots": (
+        file(b"d/l") + link(b"d/l", b"../a"),
+        [("d/l", "0", 1), ("d/l", "2", 0)],
+    ),
     "sparse file with a size": (
         pax(
             *((b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"), (b"size", b"1024")),
