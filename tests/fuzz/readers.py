@@ -112,7 +112,7 @@ def described(top: Path, *, modes: bool = True) -> Tree:
         status = entry.stat(follow_symlinks=False)
         mode = stat.S_IMODE(status.st_mode) if modes else 0
         if entry.is_symlink():
-            tree[name] = ("link", os.readlink(entry))
+            tree[name] = ("link", str(Path(entry).readlink()))
         elif entry.is_dir():
             tree[name] = ("folder", mode)
         else:
