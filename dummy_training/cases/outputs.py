@@ -26,6 +26,7 @@ from .expected import (
     OUTPUT,
     WRITTEN,
     failure,
+    injected,
     no_code_but,
     no_hyperparameters,
     no_model,
@@ -40,11 +41,13 @@ from .world import (
     World,
     channels,
     file_at,
+    folder_at,
     older_output,
 )
 
 # Enough members for a signal to come between two of them.
 MANY = (*PYTORCH, *(file(f"part-{n}.bin", random.Random(n).randbytes(3000)) for n in range(60)))
+IN_A_ROW = tuple(file(f"{name}.bin", name.encode()) for name in ("config", "model", "tokenizer"))
 
 
 def outputs(world: World) -> Iterator[Special]:
@@ -147,6 +150,25 @@ def faults(world: World) -> Iterator[Special]:
         inputs,
         job="training",
         mounts=(Mount(COLLECTED, size=64 * 1024),),
+    )
+    # Before and after it, by name and in the archive, others go to their places.
+    yield world.case(
+        "folder-in-the-way-where-a-training-job-is-collected",
+        replace(
+            injected(IN_A_ROW, PROVIDED, training=True),
+            otherwise=replace(failure((no_code_but(),)), whole=True),
+        ),
+        channels(model_archive(IN_A_ROW), PROVIDED),
+        folder_at(f"{COLLECTED}/model.bin"),
+        job="training",
+    )
+    # The archive comes first.
+    yield world.case(
+        "folder-in-the-way-of-the-archive-of-a-training-job",
+        failure((no_code_but(),)),
+        channels(model_archive(IN_A_ROW), PROVIDED),
+        file_at(f"{WRITTEN}/notes.txt", b"not mine"),
+        job="training",
     )
     full_mounts = (Mount(OUTPUT, size=64 * 1024),)
     yield world.case("full-disk", failure((no_code_but(),)), inputs, mounts=full_mounts)

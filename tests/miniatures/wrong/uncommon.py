@@ -283,6 +283,25 @@ MINIATURES = (
         finds="nothing-undeclared: written",
         cases="full-disk-where-a-training-job-is-collected",
     ),
+    wrong(
+        "collected-up-to-what-is-in-the-way",
+        "Members stay in their places when one of them cannot be put into its own.",
+        ("            put.append(name)\n", ""),
+        finds="nothing-undeclared: written",
+        cases="folder-in-the-way-where-a-training-job-is-collected",
+    ),
+    wrong(
+        "collected-before-the-archive",
+        "Members are put into their places before the archive, which then fails.",
+        (
+            "        os.replace(str(draft)",
+            "        if TRAINING.exists() and not PROCESSING.exists():\n            collect(draft)\n"
+            "        os.replace(str(draft)",
+        ),
+        ("            collect(written)\n", '            log.info("collected")\n'),
+        finds="nothing-undeclared: written",
+        cases="folder-in-the-way-of-the-archive-of-a-training-job",
+    ),
     # --- Functions ---
     wrong(
         "extract-relies-on-a-filter",
