@@ -1404,11 +1404,15 @@ def find_model_file(input_paths: Dict[str, str]) -> Optional[Path]:
     `input_paths["model_artifacts_input"]` is the folder, if it is there. Returns the path of
     `model.tar.gz`, whatever kind of file it is, or None.
     """
-    for path in _model_places(input_paths):
+    return _find("model", _model_places(input_paths))
+
+
+def _find(what: str, places: Iterable[Path]) -> Optional[Path]:
+    for path in places:
         if path.exists():
-            logger.info("Found model file: %s", path)
+            logger.info("Found %s file: %s", what, path)
             return path
-        logger.warning("Model file not found: %s", path)
+        logger.warning("%s file not found: %s", what.capitalize(), path)
     return None
 
 
@@ -1424,15 +1428,7 @@ def find_hyperparams_file(input_paths: Dict[str, str]) -> Optional[Path]:
     `hyperparameters.json`, whatever kind of file it is, or None.
     """
     folder = input_paths.get("hyperparameters_s3_uri")
-    if folder is None:
-        logger.warning("No folder is assigned to hyperparameters")
-        return None
-    path = Path(folder) / HYPERPARAMETERS_FILE
-    if path.exists():
-        logger.info("Found hyperparameters file: %s", path)
-        return path
-    logger.warning("Hyperparameters file not found: %s", path)
-    return None
+    return _find("hyperparameters", [] if folder is None else [Path(folder) / HYPERPARAMETERS_FILE])
 
 
 def validate_model(input_path: Path) -> bool:
@@ -1457,79 +1453,102 @@ def _check_name(path: Path) -> None:
 
 
 def extract_tarfile(tar_path: Path, extract_path: Path) -> None:
-    """Extract an archive, once all of its members have proved sound and safe.
+    """Extract an archive, once all of its members have proved sound and safe: all or none of them.
 
     `tar_path` is the archive and `extract_path` the folder to extract to, which is made if missing.
     Modes and times are set as in the archive, owners too when run as root. A `..` within a name is
     taken by its text. Raises FileNotFoundError, OSError, or ValueError as `validate_model` does.
     """
     logger.info("Extracting %s to %s", tar_path, extract_path)
+    publication = _Publication(Path(extract_path))
     try:
-        archive = _Archive(Path(tar_path))
-        for _ in _log_contents(archive):
+        for _ in _log_contents(_Archive(Path(tar_path))):
             pass
-        root = Path(extract_path)
-        with _naming(root, "writing"):
-            root.mkdir(parents=True, exist_ok=True)
-            folders = _extract(_Archive(Path(tar_path), again=True), root.resolve())
-            _finish_folders(root, folders)
+        publication.prepare(Path(tar_path))
+        publication.publish()
     except Exception:
         logger.exception("Error extracting %s", tar_path)
         raise
-    logger.info("Extraction complete: %s", extract_path)
+    finally:
+        publication.clean()
 
 
-def _extract(archive: _Archive, root: Path) -> List[_Member]:
-    """Extract members below a folder; returns the folders, whose modes and times come last."""
-    folders, waiting = [], []
-    with contextlib.closing(iter(archive)) as entries:
-        for member, data in entries:
-            if member.waits:
-                waiting.append(member)
+class _Publication:
+    """The members of an archive on their way into a folder: all of them, or none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._scratch = folder / f".members-{os.urandom(8).hex()}"
+        self._new, self._old = self._scratch / "new", self._scratch / "old"
+        self._folders: Dict[str, _Member] = {}
+        self._done: List[Tuple[Path, Path]] = []  # What was moved, from where to where.
+
+    def prepare(self, archive: Path) -> None:
+        """Extract the members beside their places."""
+        waiting, members = [], _Archive(archive, again=True)
+        with _naming(self._folder, "writing"):
+            self._new.mkdir(parents=True)
+            self._old.mkdir()
+            with contextlib.closing(iter(members)) as entries:
+                for member, data in entries:
+                    if member.waits:
+                        waiting.append(member.changed(linkname=members.hard[member.name]))
+                    else:
+                        self._extract(member, data)
+            for member in waiting:
+                self._extract(member, None)
+
+    def _extract(self, member: _Member, data: Optional[Iterable[bytes]]) -> None:
+        path = self._new / member.name  # With no link on the way.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if member.isdir():
+            path.mkdir(0o700, exist_ok=True)
+            self._folders[member.name] = member
+            return
+        path.unlink(missing_ok=True)
+        if member.issym():
+            path.symlink_to(member.linkname)
+        elif member.islnk():
+            os.link(str(self._new / member.linkname), str(path))
+        elif data is not None:
+            with path.open("xb") as file:
+                member.write(file, data)
+                file.truncate(member.size)
+            _set_attributes(path, member)
+
+    def publish(self) -> None:
+        """Put the members into their places, and give folders their modes and times at last."""
+        try:
+            with _naming(self._folder, "writing"):
+                self._merge(self._new, self._folder)
+                for name, member in reversed(list(self._folders.items())):
+                    _set_attributes(self._folder / name, member)
+        except BaseException:
+            for source, target in reversed(self._done):
+                with contextlib.suppress(OSError):
+                    target.rename(source)
+            raise
+        logger.info("The members are in %s", self._folder)
+
+    def _merge(self, source: Path, target: Path) -> None:
+        for path in sorted(source.iterdir()):
+            place = target / path.name
+            if _is_folder(path) and place.is_symlink():
+                raise _unsafe(path.name, f"is a folder in the place of the link {place}")
+            if _is_folder(path) and place.is_dir():
+                self._merge(path, place)
                 continue
-            _extract_member(root, member, data)
-            if member.isdir():
-                folders.append(member)
-    for member in waiting:
-        _extract_member(root, member.changed(linkname=archive.hard[member.name]), None)
-    return folders
+            if not _is_folder(path) and not _is_folder(place) and os.path.lexists(str(place)):
+                self._move(place, self._old / str(len(self._done)))
+            self._move(path, place)
 
+    def _move(self, source: Path, target: Path) -> None:
+        source.rename(target)
+        self._done.append((source, target))
 
-def _extract_member(root: Path, member: _Member, data: Optional[Iterable[bytes]]) -> None:
-    path = root / member.name
-    _check_inside(root, path.parent, member)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if member.isdir():
-        if path.is_symlink():
-            raise _unsafe(member.name, "is a folder in the place of a link")
-        if not path.is_dir():
-            path.mkdir(0o700)
-        return
-    if path.exists() or path.is_symlink():
-        path.unlink()
-    if member.issym():
-        path.symlink_to(member.linkname)
-    elif member.islnk():
-        target = root / member.linkname
-        _check_inside(root, target.parent, member)
-        os.link(str(target), str(path))
-    elif data is not None:
-        with path.open("xb") as file:
-            member.write(file, data)
-            file.truncate(member.size)
-        _set_attributes(path, member)
-
-
-def _check_inside(root: Path, folder: Path, member: _Member) -> None:
-    """Links that were in the folder before the extraction may lead elsewhere."""
-    place = folder.resolve()
-    if root != place and root not in place.parents:
-        raise _unsafe(member.name, f"leads to {place}, out of the folder to extract to")
-
-
-def _finish_folders(root: Path, folders: List[_Member]) -> None:
-    for folder in reversed(list({folder.name: folder for folder in folders}.values())):
-        _set_attributes(root / folder.name, folder)
+    def clean(self) -> None:
+        """Remove what is not in its place."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 def _set_attributes(path: Path, member: _Member) -> None:
@@ -1541,54 +1560,8 @@ def _set_attributes(path: Path, member: _Member) -> None:
         os.utime(path, (float(member.time), float(member.time)))
 
 
-class _Publication:
-    """The members of an archive on their way into a folder: all of them, or none."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._scratch = folder / f".members-{os.urandom(8).hex()}"
-        self._folders: List[_Member] = []
-        self._done: List[Tuple[Path, Path]] = []  # What was moved, from where to where.
-
-    def prepare(self, archive: Path) -> None:
-        """Extract the members beside their places."""
-        with _naming(self._folder, "writing"):
-            (self._scratch / "new").mkdir(parents=True)
-            (self._scratch / "old").mkdir()
-            new = (self._scratch / "new").resolve()
-            self._folders = _extract(_Archive(archive, again=True), new)
-
-    def publish(self) -> None:
-        """Put the members into their places."""
-        try:
-            with _naming(self._folder, "writing"):
-                self._merge(self._scratch / "new", self._folder)
-                _finish_folders(self._folder, self._folders)
-        except BaseException:
-            for source, target in reversed(self._done):
-                with contextlib.suppress(OSError):
-                    target.rename(source)
-            raise
-        logger.info("The members are in %s too", self._folder)
-
-    def _merge(self, source: Path, target: Path) -> None:
-        for path in sorted(source.iterdir()):
-            place = target / path.name
-            is_folder = path.is_dir() and not path.is_symlink()
-            if is_folder and place.is_dir() and not place.is_symlink():
-                self._merge(path, place)
-                continue
-            if place.exists() or place.is_symlink():
-                self._move(place, self._scratch / "old" / str(len(self._done)))
-            self._move(path, place)
-
-    def _move(self, source: Path, target: Path) -> None:
-        source.rename(target)
-        self._done.append((source, target))
-
-    def clean(self) -> None:
-        """Remove what is not in its place."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def create_tarfile(output_tar_path: Path, source_dir: Path) -> None:
@@ -1629,7 +1602,7 @@ def _tree_entries(source: Path, output: Path, out: IO[bytes]) -> _Entries:
 def _walk(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         yield path
-        if path.is_dir() and not path.is_symlink():
+        if _is_folder(path):
             yield from _walk(path)
 
 
