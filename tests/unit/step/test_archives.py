@@ -152,6 +152,21 @@ def test_extracting_does_not_follow_links_that_were_there(tmp_path: Path) -> Non
     assert not (tmp_path / "evil").exists()
 
 
+def test_extracting_replaces_files_and_no_folders(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    put(out / "model.pth", b"older")
+    put(out / "code" / "more.py", b"more")
+    model = put(tmp_path / "model.tar.gz", targz(member("model.pth", b"new"), *CODE))
+    step.extract_tarfile(model, out)
+    assert tree(out) == ["code", "code/more.py", "code/run.sh", "model.pth"]
+    assert (out / "model.pth").read_bytes() == b"new"
+    put(tmp_path / "model.tar.gz", targz(member("a"), member("code"), member("model.pth")))
+    with pytest.raises(OSError, match="while writing"):
+        step.extract_tarfile(model, out)
+    assert tree(out) == ["code", "code/more.py", "code/run.sh", "model.pth"]
+    assert (out / "model.pth").read_bytes() == b"new"
+
+
 # --- create_tarfile -----------------------------------------------------------------------------
 
 
