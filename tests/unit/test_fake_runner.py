@@ -255,6 +255,49 @@ IDIOMS = {
         assert os.lseek(fd, 0, os.SEEK_CUR) == 4
         os.remove("/tmp/x")
     """,
+    "preadv and pwritev": """
+        import os
+        fd = os.open("/tmp/x", os.O_CREAT | os.O_RDWR)
+        assert os.pwritev(fd, [b"ab", bytearray(b"cd")], 1) == 4
+        one, two = bytearray(2), bytearray(9)
+        assert os.preadv(fd, [one, two], 1) == 4
+        assert (bytes(one), bytes(two[:2])) == (b"ab", b"cd")
+        os.remove("/tmp/x")
+    """,
+    "a file without holes": """
+        import os
+        fd = os.open(__file__, os.O_RDONLY)
+        assert os.lseek(fd, 3, os.SEEK_DATA) == 3
+        assert os.lseek(fd, 3, os.SEEK_HOLE) == os.path.getsize(__file__)
+        try:
+            os.lseek(fd, 1 << 30, os.SEEK_DATA)
+        except OSError as error:
+            assert error.errno == 6
+    """,
+    "what a descriptor is": """
+        import os
+        fd = os.open(__file__, os.O_RDONLY)
+        os.set_inheritable(fd, False)
+        os.set_blocking(fd, True)
+        assert (os.get_inheritable(fd), os.get_blocking(fd)) == (False, True)
+        assert os.fpathconf(fd, "PC_NAME_MAX") == 255
+    """,
+    "fchdir": """
+        import os
+        os.fchdir(os.open("/opt/ml", os.O_RDONLY | os.O_DIRECTORY))
+        assert os.getcwd() == "/opt/ml"
+    """,
+    "all descriptors closed": """
+        import os
+        fd = os.open(__file__, os.O_RDONLY)
+        os.closerange(3, 1 << 16)
+        try:
+            os.read(fd, 1)
+        except OSError as error:
+            assert error.errno == 9
+        else:
+            raise AssertionError
+    """,
     "copy_file_range": """
         import os
         src, dst = os.open(__file__, os.O_RDONLY), os.open("/tmp/x", os.O_CREAT | os.O_RDWR)

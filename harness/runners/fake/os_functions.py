@@ -24,6 +24,7 @@ from harness.runners.fake.files import AccessRules
 
 _BLOCK_SIZE = 4096
 _STANDARD_STREAMS = (1, 2)
+_OF_HOLES = (getattr(os, "SEEK_DATA", -1), getattr(os, "SEEK_HOLE", -1))
 _TMPFILE: int = getattr(os, "O_TMPFILE", 0)  # macOS has none
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"write": os.write, "fstat": os.fstat}
@@ -105,8 +106,13 @@ class OsFunctions:
         return int(self._fake_write(fd, data))
 
     def lseek(self, fd: int, position: int, how: int, /) -> int:
-        """As pyfakefs, but returns the new position."""
+        """As pyfakefs, but returns the new position, and finds no holes."""
         handle = self._handle(fd)
+        if how in _OF_HOLES:
+            size = self._fake_fstat(fd).st_size
+            if position >= size:
+                raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
+            position, how = (position if how == _OF_HOLES[0] else size), os.SEEK_SET
         handle.seek(position, how)
         return int(handle.tell())
 

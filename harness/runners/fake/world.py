@@ -33,6 +33,7 @@ from pyfakefs.fake_os import FakeOsModule
 from harness.cases.case import Case
 from harness.runners.fake import closing, compile_cache, linux_errors, network, tracebacks
 from harness.runners.fake.clock import Clock
+from harness.runners.fake.descriptors import Descriptors
 from harness.runners.fake.effects import Effects
 from harness.runners.fake.files import AccessRules, enforce_name_encoding
 from harness.runners.fake.guard import Guard
@@ -137,6 +138,7 @@ def prepare() -> tuple[str, ...]:
     _world.rules = AccessRules(fs)
     _world.rules.enforce(_finish_blocked)
     OsFunctions(_world.os, fs, _world.rules).install(_finish_blocked, _refuse)
+    Descriptors(_world.os, fs).install()
     linux_errors.name_paths(fs, _world.os)
     _world.close_files = closing.close_unreferenced_files(fs)
     own_files.serve(_world.os, _refuse)

@@ -1,0 +1,81 @@
+"""Functions of `os` on descriptors that pyfakefs lacks.
+
+The real ones know nothing of a fake descriptor: they fail, or reach what the harness has open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from pyfakefs.fake_filesystem import FakeFilesystem
+from pyfakefs.fake_os import FakeOsModule
+
+# pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
+_REAL: dict[str, Any] = {"pathconf": os.pathconf}
+
+
+class Descriptors:
+    """Functions that are added to one fake `os` module."""
+
+    def __init__(self, fake_os: FakeOsModule, fs: FakeFilesystem) -> None:
+        """Call the other functions of `fake_os`."""
+        self._os: Any = fake_os
+        self._fs = fs
+
+    def install(self) -> None:
+        """Install those of the functions that this system has."""
+        for name in (
+            *("closerange", "fchdir", "fpathconf", "preadv", "pwritev"),
+            *("get_blocking", "set_blocking", "get_inheritable", "set_inheritable"),
+        ):
+            if hasattr(os, name):
+                setattr(self._os, name, getattr(self, name))
+
+    def closerange(self, fd_low: int, fd_high: int, /) -> None:
+        """Close the descriptors from one to before the other, as far as they are open."""
+        for fd in range(max(fd_low, 0), min(fd_high, len(self._fs.open_files))):
+            with contextlib.suppress(OSError):
+                self._os.close(fd)
+
+    def fchdir(self, fd: int) -> None:
+        """Change to a folder that is open."""
+        self._os.chdir(fd)
+
+    def fpathconf(self, fd: int, name: int | str, /) -> int:
+        """A limit of the file system: that of the real one."""
+        self._fs.get_open_file(fd)
+        return int(_REAL["pathconf"]("/", name))
+
+    def preadv(self, fd: int, buffers: Sequence[Any], offset: int, flags: int = 0, /) -> int:
+        """Read into several buffers at an offset."""
+        total = 0
+        for buffer in buffers:
+            data = self._os.pread(fd, len(buffer), offset + total)
+            buffer[: len(data)] = data
+            total += len(data)
+        return total
+
+    def pwritev(self, fd: int, buffers: Sequence[Any], offset: int, flags: int = 0, /) -> int:
+        """Write several buffers at an offset."""
+        return int(self._os.pwrite(fd, b"".join(map(bytes, buffers)), offset))
+
+    def get_blocking(self, fd: int, /) -> bool:
+        """Whether operations wait: on a file they do."""
+        self._fs.get_open_file(fd)
+        return True
+
+    def set_blocking(self, fd: int, blocking: bool, /) -> None:
+        """Do nothing: on a file it has no effect."""
+        self._fs.get_open_file(fd)
+
+    def get_inheritable(self, fd: int, /) -> bool:
+        """Whether other programs get the descriptor: none is started."""
+        self._fs.get_open_file(fd)
+        return False
+
+    def set_inheritable(self, fd: int, inheritable: bool, /) -> None:
+        """Do nothing: no other program is started."""
+        self._fs.get_open_file(fd)
