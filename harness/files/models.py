@@ -29,6 +29,8 @@ _SHOULD_BE: Mapping[str, str] = {
     "tuple_type": "a list",
 }
 _UNKNOWN_KEY = "is not a key that is known here"
+# More keys than that are not listed in an error.
+_MAX_KEYS = 15
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,18 @@ def find_errors(
     for where, one in first.items():
         if any(other[: len(where)] == where and other != where for other in first):
             continue
-        what = describe_error(one)
+        what = describe_error(one, keys_at(model, where))
         if one["type"] == "extra_forbidden":
             given = _part(document, where[:-1])
             known = [key for key in keys_at(model, where[:-1]) if key not in given]
             what = unknown_key(str(where[-1]), known)
+            if what == _UNKNOWN_KEY and 0 < len(known) <= _MAX_KEYS:
+                what += f"; known: {', '.join(known)}"
         yield where, what
 
 
-def describe_error(error: Any) -> str:
-    """Pydantic's error about one value, in the words of YAML."""
+def describe_error(error: Any, keys: Sequence[str] = ()) -> str:
+    """Pydantic's error about one value, in the words of YAML; `keys` are those that it may have."""
     kind = error["type"]
     if kind == "extra_forbidden":
         return _UNKNOWN_KEY
@@ -79,6 +83,8 @@ def describe_error(error: Any) -> str:
     got = f", got {error['input']!r:.60}"
     if kind in _SHOULD_BE:
         expectation = f"should be {_SHOULD_BE[kind]}"
+        if _SHOULD_BE[kind] == "a mapping" and 0 < len(keys) <= _MAX_KEYS:
+            expectation += f" (known: {', '.join(keys)})"
     else:
         expectation = f"{error['msg'][0].lower()}{error['msg'][1:]}"
     return f"as a key, {expectation}{got}" if KEY in error["loc"] else f"{expectation}{got}"

@@ -72,7 +72,8 @@ def read(path: Path) -> Any:
         kinds = {type(None): "nothing", str: "a text"}
         content = "a list" if isinstance(document, list) else kinds.get(type(document), "one value")
         raise WrongContract(
-            f"{path}:1: holds {content}, and not a mapping, `key: value`", "see the README"
+            f"{path}:1: holds {content}, and not a mapping, `key: value`",
+            "`harness docs` shows what such files hold",
         )
     return document
 

@@ -12,6 +12,8 @@ from harness.report import Defect, Plan
 
 # As `last_failure` in `harness.promises.tracebacks` writes it.
 _RAISED_AT = re.compile(r" at (?P<file>[^\n]+):(?P<line>\d+)$")
+# A line of a traceback.
+_FRAME = re.compile(r'^ +File "[^"\n]*?(?P<file>[^/"\n]+)", line (?P<line>\d+)\b', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Place:
 def place_of(defect: Defect, plan: Plan) -> Place | None:
     """The line that raised the exception of a defect, else the first line of the script.
 
+    Of a failure whose exception is not the cause it is the script's last line in the traceback.
     None when the plan does not name its script, as in reports of older versions.
     """
     if not plan.script:
@@ -48,7 +51,10 @@ def place_of(defect: Defect, plan: Plan) -> Place | None:
     script = Path(plan.script)
     raised = _RAISED_AT.search(defect.head.cause)
     if raised is None:
-        return Place(script, 1)
+        frames = _FRAME.finditer(defect.first.stderr_tail)
+        lines = [int(one["line"]) for one in frames if one["file"] == plan.entry_point]
+        known = len(_lines(Place(script, 1)))
+        return Place(script, lines[-1] if lines and lines[-1] <= known else 1)
     is_script = raised["file"] == plan.entry_point
     file = script if is_script else script.parent / raised["file"]
     return Place(file, int(raised["line"])) if file.is_file() else Place(script, 1)

@@ -44,7 +44,8 @@ class TerminalReport:
         self._verbosity = verbosity
         self._live = live
         self._named: set[tuple[str, ...]] = set()
-        self._started = 0.0
+        # When the first line of progress came, and how many cases were done then.
+        self._first: tuple[float, int] | None = None
         self._progress: Progress | None = None
         self._failed = 0
         self._done = 0
@@ -56,7 +57,7 @@ class TerminalReport:
     def step_started(self, plan: Plan) -> None:
         """Print what is run, and start the progress bar."""
         self._total, self._done, self._failed, self._judged = len(plan.ids), 0, 0, 0
-        self._named, self._started = set(), time.monotonic()
+        self._named, self._first = set(), None
         if self._verbosity < 0:
             return
         part = "" if self._total == plan.total else f" of {plan.total}"
@@ -103,9 +104,20 @@ class TerminalReport:
             self._progress.update(self._progress.task_ids[0], completed=done, description=text)
         elif self._verbosity == 0 and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            each = (self._last_line - self._started) / done
-            left = _duration(each * (self._total - done))
-            self._print_line(f"  {done}/{self._total} cases, {failed} failed, {left} left")
+            self._print_line(f"  {done}/{self._total} cases, {failed} failed{self._left(done)}")
+
+    def _left(self, done: int) -> str:
+        """The time that the other cases will take; "" where nothing is known of it yet.
+
+        What comes before the first line is left out: workers start then.
+        """
+        if self._first is None:
+            self._first = self._last_line, done
+        since, already = self._first
+        if done == already:
+            return ""
+        each = (self._last_line - since) / (done - already)
+        return f", {_duration(each * (self._total - done))} left"
 
     def _print_case(self, result: Result) -> None:
         """Print a case and its verdict."""

@@ -83,6 +83,23 @@ def test_a_contract_yaml(tmp_path: Path) -> None:
     assert lines[9].endswith("; the nearest is exit-code")
 
 
+def test_what_is_no_mapping_or_no_key_is_told_with_the_keys_that_are(tmp_path: Path) -> None:
+    text = """\
+name: x
+entry_point: x.py
+inputs: {}
+environment: {MODE: fast}
+outputs:
+  out: {path: /opt/ml/model, files: {a.csv: {columns: [id, sum]}}}
+exit_codes: {0: done}
+"""
+    assert lines_of(tmp_path / "contract.yaml", text) == [
+        "4: environment.MODE: is not a key that is known here; known: required, optional, always",
+        "6: outputs.out.files.a.csv.columns: should be a mapping (known: same_as), "
+        "got ['id', 'sum']",
+    ]
+
+
 def test_a_step_interface(tmp_path: Path) -> None:
     lines = lines_of(tmp_path / "x.step.yaml", INTERFACE)
     wanted = [

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from harness.cases.case import Finding, Result
+from harness.cases.shard import Shard
 from harness.errors import WrongContract, WrongUse
 from harness.report import Plan, Run, Summary, defects
 from harness.report.compare import compare
@@ -27,6 +28,12 @@ from harness.worlds.tree import Tree
 COPIER = str(Path(__file__).parent / "steps" / "copier")
 HARNESS = str(Path(sys.executable).parent / "harness")
 HOSTILE = "\x1b]0;x\x07 ::error::forged </pre><script>alert(1)</script> ``` & \u202e"
+
+
+_TRACEBACK = """Traceback (most recent call last):
+  File "/opt/ml/code/step.py", line {}, in <module>
+  File "/usr/lib/python3.11/json/__init__.py", line 7, in loads
+OSError: x"""
 
 
 def finding(case: str, **others: str) -> Finding:
@@ -115,6 +122,8 @@ def test_a_defect_stands_at_the_line_that_raised_it(tmp_path: Path) -> None:
         failed("a=1"),
         failed("a=2", cause="OSError at helper.py:1", key="other"),
         failed("a=3", cause="", key="third"),
+        failed("a=4", cause="", key="fourth", got=_TRACEBACK.format(3)),
+        failed("a=5", cause="", key="fifth", got=_TRACEBACK.format(99)),
         script=script,
     )
     results = json.loads(FORMS["sarif"](run(found)))["runs"][0]["results"]
@@ -122,8 +131,8 @@ def test_a_defect_stands_at_the_line_that_raised_it(tmp_path: Path) -> None:
     assert [
         (one["artifactLocation"]["uri"].rpartition("/")[2], one["region"]["startLine"])
         for one in places
-    ] == [("mine.py", 3), ("helper.py", 1), ("mine.py", 1)]
-    assert len({json.dumps(one["partialFingerprints"]) for one in results}) == 3
+    ] == [("mine.py", 3), ("helper.py", 1), ("mine.py", 1), ("mine.py", 3), ("mine.py", 1)]
+    assert len({json.dumps(one["partialFingerprints"]) for one in results}) == 5
     assert f"file={script},line=3," in FORMS["github"](run(found))
     assert "mine.py:3: raise ValueError" in FORMS["html"](run(found)).replace("&#39;", "'")
 
@@ -132,6 +141,13 @@ def test_a_report_without_a_script_names_no_line() -> None:
     (result,) = json.loads(FORMS["sarif"](run(summary(failed("a=1")))))["runs"][0]["results"]
     assert "locations" not in result
     assert FORMS["github"](run(summary(failed("a=1")))).startswith("::error title=")
+
+
+def test_markdown_says_of_which_shard_it_is() -> None:
+    found = summary(passed("a=1"))
+    assert FORMS["markdown"](run(found)).startswith("### ✅ conforms\n")
+    part = replace(found, plan=replace(found.plan, shard=Shard(1, 2)))
+    assert FORMS["markdown"](run(part)).startswith("### ✅ conforms, shard 1/2\n")
 
 
 @pytest.mark.parametrize("form", ["github", "html", "junit", "markdown", "badge-svg"])

@@ -44,9 +44,11 @@ def test_progress_is_shown_once_where_cases_are_told_of_later(
         report.cases_judged(number, number // 3)
     for result in MIXED.results[:4]:
         report.case_finished(result)
-    lines = [line for line in stream.getvalue().splitlines() if " left" in line]
+    lines = [line for line in stream.getvalue().splitlines() if " cases, " in line]
     assert [line.split(" cases")[0] for line in lines] == [f"  {one}/4" for one in (1, 2, 3, 4)]
     assert "1 failed" in lines[2]
+    # How long a case takes is not known from the first, before which workers start.
+    assert [" left" in line for line in lines] == [False, True, True, True]
 
 
 def test_verdicts_have_colors_of_their_own_in_one_line() -> None:

@@ -15,9 +15,10 @@ _MAX_TEXT = 2000
 
 def markdown(run: Run) -> str:
     """The verdict, then a section for each step that has defects or undecided cases."""
-    conforms = run.conforms
+    shards = dict.fromkeys(one.plan.shard for one in run.summaries)
+    part = "".join(f", shard {one}" for one in shards if one)
     lines = [
-        f"### {'✅ conforms' if conforms else '❌ does not conform'}",
+        f"### {'✅ conforms' if run.conforms else '❌ does not conform'}{part}",
         "",
         "| step | passed | failed | not proven | defects | warnings | seconds |",
         "|---|--:|--:|--:|--:|--:|--:|",
