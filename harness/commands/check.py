@@ -135,6 +135,7 @@ def check(
     from rich.console import Console
 
     from harness.contracts.edges import broken_edges
+    from harness.promises.all import PROMISE_NAMES
     from harness.report import Plan, Selection
     from harness.report.last_failed import LastFailedReport, last_failed
     from harness.report.terminal import TerminalReport
@@ -198,6 +199,7 @@ def check(
                 level,
             ),
             waivers={name: str(one) for name, one in load(ref).contract.waivers.items()},
+            promises=PROMISE_NAMES,
             level=load(ref).level,
             unproven={one: why for one, why in found.unproven.items() if one in in_shard},
             image=choice.image,

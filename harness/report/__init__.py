@@ -56,6 +56,8 @@ class Plan:
     unproven: Mapping[str, str] = field(default_factory=dict)
     # The names of the promises that the step need not keep, and the reasons.
     waivers: Mapping[str, str] = field(default_factory=dict)
+    # The names of all promises; () if they are not known.
+    promises: tuple[str, ...] = ()
     # How strictly the step is judged.
     level: Level = "strict"
     # The image of the runner's containers; None for other runners.

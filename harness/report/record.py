@@ -147,6 +147,7 @@ class StepRecord(Record):
     totals: Totals
     unproven: Mapping[str, str]
     waivers: Mapping[str, str]
+    promises: tuple[str, ...] = ()
     harness: str
     digest: str
     matrix: int
@@ -178,6 +179,7 @@ class StepRecord(Record):
             ),
             unproven=plan.unproven,
             waivers=plan.waivers,
+            promises=plan.promises,
             harness=version("step-harness"),
             digest=plan.digest,
             matrix=plan.total,
@@ -203,6 +205,7 @@ class StepRecord(Record):
             replay_command=self.replay,
             unproven=self.unproven,
             waivers=self.waivers,
+            promises=self.promises,
             level=self.level,
             image=self.image,
             script=self.script,

@@ -56,7 +56,12 @@ def test_a_defect_is_unfolded_and_the_list_is_filtered(tmp_path: Path) -> None:
     assert "hidden" not in opened
     assert "hidden" in folded
     assert "1 of 2 defects and warnings shown" in done.stdout
+    # The grid shows the cells of that promise alone.
+    cells = dict(re.findall(r'<td class="([\w ]+)" title="(a=1,b=\d)"', done.stdout))
+    assert cells == {"failed": "a=1,b=1", "failed off": "a=1,b=2"}
     first = done.stdout.partition('id="step-1-defect-1"')[2].partition("</details>")[0]
     for name in ("x", "y"):
-        assert f'<td class="mono">{name}</td><td class="mono">0644</td>' in first
-    assert "<mark>+   ml/</mark>" in first
+        assert (
+            f'<td class="mono">{name}</td><td class="mono expected"><mark>0644</mark></td>' in first
+        )
+    assert "<ins>+   ml/</ins>" in first

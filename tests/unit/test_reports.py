@@ -20,6 +20,7 @@ from harness.report import Plan, Run, Summary, defects
 from harness.report.compare import compare
 from harness.report.forms import FORMS
 from harness.report.forms.grid import choices, grids
+from harness.report.forms.sides import Line, comparisons
 from harness.report.written import ReportOption, StepSummaryReport, WrittenReport
 from harness.worlds.jobs import PROCESSING
 from harness.worlds.listing import listing
@@ -134,7 +135,8 @@ def test_a_defect_stands_at_the_line_that_raised_it(tmp_path: Path) -> None:
     ] == [("mine.py", 3), ("helper.py", 1), ("mine.py", 1), ("mine.py", 3), ("mine.py", 1)]
     assert len({json.dumps(one["partialFingerprints"]) for one in results}) == 5
     assert f"file={script},line=3," in FORMS["github"](run(found))
-    assert "mine.py:3: raise ValueError" in FORMS["html"](run(found)).replace("&#39;", "'")
+    shown = FORMS["html"](run(found)).replace("&#39;", "'").replace("&gt;", ">")
+    assert "mine.py:3\n  2 |\n> 3 | raise ValueError" in shown
 
 
 def test_a_report_without_a_script_names_no_line() -> None:
@@ -256,7 +258,8 @@ def test_the_world_before_and_after_is_a_tree() -> None:
     assert "+       new (2 bytes)" in lines
     assert not any("same" in line for line in lines)
     shown = FORMS["html"](run(summary(replace(failed("a=1"), world=lines))))
-    assert "<mark>+       new (2 bytes)</mark>" in shown
+    assert "<ins>+       new (2 bytes)</ins>" in shown
+    assert "<del>-     gone (1 bytes)</del>" in shown
     assert "<b>/" not in shown
     many = after
     for number in range(200):
@@ -276,7 +279,10 @@ def test_members_of_an_archive_stand_side_by_side() -> None:
     ]
     elsewhere = finding(case, where="/opt/ml/model/other", key="left", cause="")
     shown = FORMS["html"](run(summary(Result(case, (*told, elsewhere), 0, 0.1, ""))))
-    row = '<td class="mono">{}</td><td class="mono">{}</td><td class="mono"><mark>{}</mark></td>'
+    row = (
+        '<td class="mono">{}</td><td class="mono expected"><mark>{}</mark></td>'
+        '<td class="mono got"><mark>{}</mark></td>'
+    )
     assert row.format("code/x.py", "0644", "0600") in shown
     assert row.format("&lt;b&gt;", "a file", "nothing") in shown
     compared = failed(
@@ -290,6 +296,70 @@ def test_members_of_an_archive_stand_side_by_side() -> None:
     assert row.format("b", "nothing", "there") in shown
     assert row.format("c", "mode 0644", "0600") in shown
     assert "Members of the archive" not in FORMS["html"](run(MIXED))
+
+
+def test_each_place_of_a_defect_is_compared_in_its_own_form() -> None:
+    told = [
+        finding(
+            "a=1",
+            promise="golden",
+            key="differs",
+            cause="",
+            where=f"/opt/ml/model/{name}",
+            expected=f"as in {name}",
+            got=got,
+        )
+        for name, got in (
+            ("x.json", '/rmse: 0.3 → 0.31\n/labels/1: "b" → "c"'),
+            ("x.txt", "@@ -1,2 +1,2 @@\n first\n-second\n+other\n@@ -9 +9 @@\n-gone"),
+            ("x.csv", "row 3, column sum: 4 → 5\n4 → 3 rows, the first included"),
+        )
+    ]
+    (defect,) = defects((Result("a=1", tuple(told), 0, 0.1, ""),))
+    values, text, table = comparisons(defect)
+    assert [(one.name, one.expected, one.got) for one in values.rows] == [
+        ("/rmse", "0.3", "0.31"), ("/labels/1", '"b"', '"c"')]  # fmt: skip
+    assert (values.expected, values.got) == ((Line("as in x.json", False),), ())
+    assert [(one.text, one.differs) for one in text.expected] == [
+        ("first", False), ("second", True), (" …", False), ("gone", True)]  # fmt: skip
+    assert [(one.text, one.differs) for one in text.got] == [
+        ("first", False), ("other", True), (" …", False)]  # fmt: skip
+    assert [one.name for one in table.rows] == ["row 3, column sum"]
+    assert [one.text for one in table.got] == ["4 → 3 rows, the first included"]
+
+
+def test_html_says_which_case_another_follows_from() -> None:
+    text = FORMS["html"](
+        run(
+            summary(
+                passed("a=1,b=1"),
+                replace(passed("a=1,b=2"), follows="a=1,b=1"),
+                failed("a=2,b=1"),
+                replace(failed("a=2,b=2"), follows="a=2,b=1"),
+            )
+        )
+    )
+    assert "2 of 4 cases follow from another" in text
+    assert 'title="a=1,b=2, follows from a=1,b=1"' in text
+    assert 'a=2,b=2<br><span class="dim">follows from a=2,b=1</span>' in text
+    assert "cases follow from another" not in FORMS["html"](run(MIXED))
+
+
+def test_html_shows_the_promises_that_were_broken_waived_and_kept() -> None:
+    plan = replace(MIXED.plan, waivers={"log": "old"}, promises=("exit-code", "log", "output"))
+    text = FORMS["html"](run(replace(MIXED, plan=plan)))
+    shown = text.partition("<h3>Promises</h3>")[2].partition("<h3>")[0]
+    assert re.findall(r'<code>([\w-]+)</code></th><td><span class="\w+">(\w+)<', shown) == [
+        ("exit-code", "broken"), ("log", "waived")]  # fmt: skip
+    assert "Nothing was found against <code>output</code>." in shown
+
+
+def test_headers_of_the_grid_are_not_repeated() -> None:
+    (tall,) = grids(summary(*(passed(f"a={a},b={b},c={c}") for a in "12" for b in "12"
+                              for c in "123456789")))  # fmt: skip
+    assert tall.row_axes == ("a", "b")
+    assert tall.row_spans == ((2, 1), (0, 1), (2, 1), (0, 1))
+    assert tall.column_spans == ((1,),) * 9
 
 
 def test_runs_are_compared_by_cause() -> None:

@@ -44,7 +44,7 @@ def test_progress_is_shown_once_where_cases_are_told_of_later(
         report.cases_judged(number, number // 3)
     for result in MIXED.results[:4]:
         report.case_finished(result)
-    lines = [line for line in stream.getvalue().splitlines() if " failed" in line]
+    lines = [line for line in stream.getvalue().splitlines() if "/4 cases" in line]
     assert [line.split(" cases")[0] for line in lines] == [f"  {one}/4" for one in (1, 2, 3, 4)]
     assert "1 failed" in lines[2]
     # How long a case takes is not known from the first, before which workers start.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from harness.report import Summary
@@ -15,14 +16,19 @@ State = Literal["passed", "warning", "failed", "unproven"]
 _WORST_FIRST: Sequence[State] = ("failed", "unproven", "warning", "passed")
 _AXIS = re.compile(r"(?:^|,)([A-Za-z_][\w.-]*)=")
 _MAX_CELLS = 5_000
+_NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The cases of one combination: how many in each state, and the first of the worst state."""
+    """The cases of one combination: how many in each state, and the first of the worst state.
+
+    `defects` are the ids of the defects that they show.
+    """
 
     counts: Mapping[State, int]
     first: str
+    defects: tuple[str, ...] = ()
 
     @property
     def state(self) -> State:
@@ -50,6 +56,27 @@ class Grid:
     cells: Mapping[tuple[tuple[str, ...], tuple[str, ...]], Cell]
     left_out: tuple[str, ...]
 
+    @property
+    def row_spans(self) -> tuple[tuple[int, ...], ...]:
+        """Over how many rows each choice of a row stands; 0 where one above stands there."""
+        return _spans(self.rows)
+
+    @property
+    def column_spans(self) -> tuple[tuple[int, ...], ...]:
+        """The same of the columns."""
+        return _spans(self.columns)
+
+
+def _spans(lines: Sequence[tuple[str, ...]]) -> tuple[tuple[int, ...], ...]:
+    found = [[1] * len(line) for line in lines]
+    for at in range(len(lines) - 1, 0, -1):
+        for level in range(len(lines[at])):
+            if lines[at][: level + 1] != lines[at - 1][: level + 1]:
+                break
+            found[at - 1][level] += found[at][level]
+            found[at][level] = 0
+    return tuple(tuple(one) for one in found)
+
 
 def choices(case_id: str) -> tuple[tuple[str, str], ...]:
     """The axes and choices that a case's id is made of: (axis, choice) in order."""
@@ -71,17 +98,24 @@ def states(summary: Summary) -> dict[str, State]:
     return {**found, **dict.fromkeys(summary.plan.unproven, "unproven")}
 
 
-def grids(summary: Summary) -> list[Grid]:
-    """A grid for all cases with the same axes, in the order of the cases."""
+def grids(summary: Summary, defects: Mapping[str, Sequence[str]] = _NONE) -> list[Grid]:
+    """A grid for all cases with the same axes, in the order of the cases.
+
+    `defects` are the ids of the defects of each case.
+    """
     groups: dict[tuple[str, ...], dict[tuple[str, ...], tuple[str, State]]] = {}
     for case_id, state in states(summary).items():
         pairs = choices(case_id) or (("case", case_id),)
         axes = tuple(axis for axis, _ in pairs)
         groups.setdefault(axes, {})[tuple(one for _, one in pairs)] = (case_id, state)
-    return [_grid(axes, cases) for axes, cases in groups.items()]
+    return [_grid(axes, cases, defects) for axes, cases in groups.items()]
 
 
-def _grid(axes: tuple[str, ...], cases: Mapping[tuple[str, ...], tuple[str, State]]) -> Grid:
+def _grid(
+    axes: tuple[str, ...],
+    cases: Mapping[tuple[str, ...], tuple[str, State]],
+    defects: Mapping[str, Sequence[str]],
+) -> Grid:
     depth = len(axes)
     while depth > 1 and len({one[:depth] for one in cases}) > _MAX_CELLS:
         depth -= 1
@@ -99,14 +133,16 @@ def _grid(axes: tuple[str, ...], cases: Mapping[tuple[str, ...], tuple[str, Stat
         axes[split:depth],
         tuple(dict.fromkeys(row for row, _ in together)),
         tuple(dict.fromkeys(column for _, column in together)),
-        {place: _cell(some) for place, some in together.items()},
+        {place: _cell(some, defects) for place, some in together.items()},
         axes[depth:],
     )
 
 
-def _cell(cases: Sequence[tuple[str, State]]) -> Cell:
+def _cell(cases: Sequence[tuple[str, State]], defects: Mapping[str, Sequence[str]]) -> Cell:
     counts: dict[State, int] = {}
     for _, state in cases:
         counts[state] = counts.get(state, 0) + 1
     worst = next(one for one in _WORST_FIRST if one in counts)
-    return Cell(counts, next(one for one, state in cases if state == worst))
+    first = next(one for one, state in cases if state == worst)
+    found = dict.fromkeys(name for one, _ in cases for name in defects.get(one, ()))
+    return Cell(counts, first, tuple(found))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -12,33 +11,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.files.shown import shown
 from harness.report import Defect, Plan, Run, Summary, defects
-from harness.report.forms.grid import Grid, grids
-from harness.report.places import place_of, source_line
+from harness.report.forms.grid import Grid, choices, grids
+from harness.report.forms.sides import Comparison, comparisons
+from harness.report.places import excerpt_of
 
 # More than that nobody reads, and a browser takes long to show.
 _MAX_DEFECTS = 200
 _MAX_CASES = 50
 _SLOWEST = 10
-# Between an archive and its member, and between what a value was and is.
-_IN_ARCHIVE = " → "
-_MEMBER_LINE = re.compile(r"member (.+?): (gone|new|.* → .*)")
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of what was expected or found, and whether the other side lacks it."""
-
-    text: str
-    differs: bool
-
-
-@dataclass(frozen=True)
-class MemberView:
-    """A member of an archive that is not as expected: what was expected, and what is there."""
-
-    name: str
-    expected: str
-    got: str
+_MAX_FOLLOWED = 200
+_MAX_FOLLOWING = 20
 
 
 @dataclass(frozen=True)
@@ -47,17 +29,38 @@ class DefectView:
 
     defect: Defect
     id: str
-    expected: tuple[Line, ...]
-    got: tuple[Line, ...]
-    members: tuple[MemberView, ...]
+    comparisons: tuple[Comparison, ...]
     replay: str
-    place: str
-    code: str
+    excerpt: str
 
     @property
     def cases(self) -> tuple[str, ...]:
         """The cases that are listed."""
         return self.defect.cases[:_MAX_CASES]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The choices of its cases, `AXIS=CHOICE`."""
+        return _choices(self.defect.cases)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A case that was run, and how many follow from it, with the ids of some."""
+
+    case: str
+    number: int
+    following: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Promised:
+    """How a promise was kept that was not, or need not be: the verdict, why, and the defect."""
+
+    name: str
+    verdict: str
+    text: str
+    defect: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,56 @@ class StepView:
     hidden_defects: int
     defect_of: dict[str, str]
     slowest: tuple[tuple[str, float], ...]
+    source_of: dict[str, str]
+
+    @property
+    def errors(self) -> int:
+        """The number of defects that make cases fail, as far as they are shown."""
+        return sum(one.defect.is_error for one in self.defects)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The choices that defects can be filtered by, `AXIS=CHOICE`."""
+        return _choices(self.summary.plan.ids)
+
+    @property
+    def followed(self) -> tuple[Followed, ...]:
+        """The cases that others follow from, those of most others first."""
+        groups: dict[str, list[str]] = {}
+        for case, source in self.source_of.items():
+            groups.setdefault(source, []).append(case)
+        by_number = sorted(groups.items(), key=lambda one: -len(one[1]))
+        return tuple(
+            Followed(source, len(cases), tuple(cases[:_MAX_FOLLOWING]))
+            for source, cases in by_number[:_MAX_FOLLOWED]
+        )
+
+    @property
+    def held(self) -> tuple[Promised, ...]:
+        """The promises that were broken or are waived."""
+        found: dict[str, list[DefectView]] = {}
+        for view in self.defects:
+            for name in (view.defect.head.promise, *view.defect.other_promises):
+                found.setdefault(name, []).append(view)
+        told = tuple(_promised(name, views) for name, views in found.items())
+        waived = self.summary.plan.waivers.items()
+        return (*told, *(Promised(name, "waived", why) for name, why in waived))
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The promises of which nothing was found."""
+        told = {one.name for one in self.held}
+        return tuple(one for one in self.summary.plan.promises if one not in told)
 
     @property
     def promises(self) -> tuple[str, ...]:
         """The promises that its defects break."""
-        return tuple(dict.fromkeys(one.defect.head.promise for one in self.defects))
+        names = (
+            name
+            for one in self.defects
+            for name in (one.defect.head.promise, *one.defect.other_promises)
+        )
+        return tuple(dict.fromkeys(names))
 
 
 def html(run: Run) -> str:
@@ -104,71 +152,47 @@ def _step(number: int, summary: Summary) -> StepView:
         _defect(f"{name}-defect-{at}", one, summary.plan)
         for at, one in enumerate(found[:_MAX_DEFECTS], 1)
     ]
-    defect_of: dict[str, str] = {}
+    defects_of: dict[str, list[str]] = {}
     for view in views:
         for case in view.defect.cases:
-            defect_of.setdefault(case, view.id)
+            defects_of.setdefault(case, []).append(view.id)
+    source_of = {one.case: one.follows for one in summary.results if one.follows}
     by_time = sorted(summary.results, key=lambda one: -one.seconds)[:_SLOWEST]
     return StepView(
         summary,
         name,
-        tuple(grids(summary)),
+        tuple(grids(summary, defects_of)),
         tuple(views),
         len(found) - len(views),
-        defect_of,
+        {case: found[0] for case, found in defects_of.items()},
         tuple((one.case, one.seconds) for one in by_time),
+        source_of,
     )
 
 
 def _defect(name: str, defect: Defect, plan: Plan) -> DefectView:
-    place = place_of(defect, plan)
-    expected, got = _difference(defect.head.expected, defect.head.got)
     return DefectView(
         defect,
         name,
-        expected,
-        got,
-        _members(defect),
+        comparisons(defect),
         shlex.join([*plan.replay_command, defect.head.case]),
-        "" if place is None else f"{place.shown}:{place.line}",
-        "" if place is None or not defect.head.cause else source_line(place),
+        "\n".join(excerpt_of(defect, plan)),
     )
 
 
-def _members(defect: Defect) -> tuple[MemberView, ...]:
-    """The members of the archive in which the defect shows, as they differ in its first case.
-
-    They are told by findings of their own, or by the lines that compare two archives.
-    """
-    archive, is_member, _ = defect.head.where.partition(_IN_ARCHIVE)
-    if not is_member:
-        lines = (_MEMBER_LINE.fullmatch(one) for one in defect.head.got.splitlines())
-        return tuple(_compared(one[1], one[2]) for one in lines if one)
-    return tuple(
-        MemberView(one.where.removeprefix(f"{archive}{_IN_ARCHIVE}"), one.expected, one.got)
-        for one in defect.first.findings
-        if one.where.startswith(f"{archive}{_IN_ARCHIVE}")
-    )
+def _promised(name: str, views: Sequence[DefectView]) -> Promised:
+    """How a promise was kept that the defects break; the first of them is the worst."""
+    number = len({case for one in views for case in one.defect.cases})
+    verdict = "broken" if views[0].defect.is_error else "warning"
+    return Promised(name, verdict, f"{number} case{'s' * (number != 1)}", views[0].id)
 
 
-def _compared(name: str, change: str) -> MemberView:
-    """A member by the words of `harness.files.difference`."""
-    if change in ("gone", "new"):
-        sides = ("there", "nothing")
-        return MemberView(name, *(sides if change == "gone" else reversed(sides)))
-    old, _, new = change.partition(_IN_ARCHIVE)
-    return MemberView(name, old, new)
+def _choices(cases: tuple[str, ...]) -> tuple[str, ...]:
+    def each() -> Iterator[str]:
+        for case in cases:
+            pairs = choices(case)
+            yield from (f"{axis}={choice}" for axis, choice in pairs)
+            if not pairs:
+                yield case
 
-
-def _difference(expected: str, got: str) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """The lines of both texts, marked where one side has what the other lacks."""
-    left, right = expected.splitlines() or [""], got.splitlines() or [""]
-    is_text = len(left) > 1 or len(right) > 1
-    matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
-    same = [block for block in matcher.get_matching_blocks() if block.size]
-    left_same = {block.a + at for block in same for at in range(block.size)}
-    right_same = {block.b + at for block in same for at in range(block.size)}
-    return (
-        tuple(Line(one, is_text and at not in left_same) for at, one in enumerate(left)),
-        tuple(Line(one, is_text and at not in right_same) for at, one in enumerate(right)),
-    )
+    return tuple(dict.fromkeys(each()))
