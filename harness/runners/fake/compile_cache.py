@@ -27,8 +27,15 @@ def compile_script(source: bytes, path: str) -> types.CodeType:
     return compile(source, path, "exec", dont_inherit=True)
 
 
+@lru_cache(maxsize=8)
+def lines_of(source: bytes) -> list[str]:
+    """The script's lines for tracebacks; made before the fork, every child has them."""
+    return source.decode("utf-8", "replace").splitlines(keepends=True)
+
+
 def compile_ahead(source: bytes, path: str) -> None:
     """Compile the script before the fork; its syntax errors are raised in the child."""
+    lines_of(source)
     with contextlib.suppress(SyntaxError, ValueError), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         compile_script(source, path)

@@ -278,6 +278,8 @@ def enforce_name_encoding(encoding: str) -> None:
     resolve_path_, absnormpath_ = FakeFilesystem.resolve_path, FakeFilesystem.absnormpath
 
     def checked(path: Any) -> Any:
+        if type(path) is str and path.isascii():
+            return path
         if isinstance(path, (str, os.PathLike)):
             os.fspath(path).encode(encoding, "surrogateescape")
         return path

@@ -250,6 +250,7 @@ def _set_up_process(connection: int) -> int:
     re.purge()
     forget_environment()
     system_calls.hide_files(readable)
+    system_calls.refuse(system_calls.of_fake_file_system())
     # The garbage collector of a child skips these objects, so that their pages are not copied.
     gc.collect()
     gc.freeze()

@@ -50,6 +50,8 @@ class Guard:
         self._refuse = on_refusal
         self._finished = finished
         self._hidden: dict[str, types.ModuleType] = {}
+        # A look at every name copies the page of each into a child.
+        self._own, self._loaded = _own_modules(), len(sys.modules)
 
     def is_readable(self, path: str) -> bool:
         """Whether a real file may be read."""
@@ -72,7 +74,7 @@ class Guard:
 
         They stay loaded, and are not there in a container.
         """
-        for name in [one for one in sys.modules if one.partition(".")[0] in _OWN_PACKAGES]:
+        for name in self._own if len(sys.modules) == self._loaded else _own_modules():
             self._hidden[name] = sys.modules.pop(name)
         sys.addaudithook(self._hear)
 
@@ -98,6 +100,10 @@ class Guard:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         if not self.is_readable(path) and _exists(path):
             self._refuse(f"reads the real file {path} behind the fake file system")
+
+
+def _own_modules() -> list[str]:
+    return [one for one in sys.modules if one.partition(".")[0] in _OWN_PACKAGES]
 
 
 def _exists(path: str) -> bool:

@@ -7,6 +7,7 @@ compare them. While a script works with Windows paths, pyfakefs's own functions 
 
 from __future__ import annotations
 
+import operator
 import os
 import posix
 import stat
@@ -25,7 +26,7 @@ from pyfakefs import (
     fake_scandir,
     helpers,
 )
-from pyfakefs.fake_file import FakeDirectory
+from pyfakefs.fake_file import FakeDirectory, FakeFile, FakeFileWrapper
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.helpers import FSType
 
@@ -43,6 +44,7 @@ _original_normpath = FakeFilesystem.normpath
 _original_absnormpath = FakeFilesystem.absnormpath
 _original_is_mount_point = FakeFilesystem.is_mount_point
 _original_resolve_path = FakeFilesystem.resolve_path
+_original_get_object = FakeFilesystem.get_object_from_normpath
 _original_use_fs_type = FakeFilesystem.use_fs_type
 
 
@@ -153,6 +155,26 @@ def _resolve(fs: Any, path: Any, allow_fd: bool = False) -> Any:
     return absolute
 
 
+def _get_object(fs: Any, path: Any, *args: Any, **names: Any) -> Any:
+    if type(path) is not str or not helpers.is_root():
+        return _original_get_object(fs, path, *args, **names)
+    node = fs.dev_null if path == fs.devnull else fs.root
+    if path not in ("/", fs.devnull):
+        for name in _path_components(fs, path):
+            is_folder = isinstance(node, FakeDirectory)
+            if not is_folder or (node := node.entries.get(name)) is None:
+                return _original_get_object(fs, path, *args, **names)
+    return node
+
+
+def _get_attribute(handle: Any, name: str) -> Any:
+    """An attribute of an open file: the wrapper's own, or that of what it wraps."""
+    get = object.__getattribute__
+    if name in get(handle, "__dict__") or hasattr(FakeFileWrapper, name):
+        return get(handle, name)
+    return handle.__getattr__(name)
+
+
 @contextmanager
 def _use_type(fs: Any, system: FSType) -> Iterator[None]:
     if system is not FSType.WINDOWS:
@@ -173,6 +195,7 @@ LINUX: Mapping[str, Any] = {
     "is_macos": False,
     "path_separator": "/",
     "alternative_path_separator": None,
+    "devnull": "/dev/null",
     "root_dir": property(lambda fs: fs.root),
     "get_path_separator": _separator,
     "get_alternative_path_separator": _return_none,
@@ -190,6 +213,7 @@ LINUX: Mapping[str, Any] = {
     "is_mount_point": _is_mount,
     "use_fs_type": _use_type,
     "resolve_path": _resolve,
+    "get_object_from_normpath": _get_object,
     "_auto_mount_drive_if_needed": _return_none,
     "_normalize_path_sep": _return_path,
     "_original_path": _return_path,
@@ -205,6 +229,11 @@ def use_linux_paths() -> None:
     if sys.platform != "linux":
         return
     _install(LINUX)
+    # What pyfakefs looks up by a function of Python at each access.
+    for name in FakeFile.stat_types:
+        setattr(FakeFile, name, property(operator.attrgetter(f"stat_result.{name}")))
+    for wrapper in (fake_file.FakeBinaryFileWrapper, fake_file.FakeTextFileWrapper):
+        setattr(wrapper, "__getattribute__", _get_attribute)  # noqa: B010
     for module in _MODULES:
         for function in (make_string_path, to_string):
             if hasattr(module, function.__name__):

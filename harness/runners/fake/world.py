@@ -93,6 +93,8 @@ class _World:
     pipe: int
     key: bytes
     guard: Guard
+    # Where the modules of the interpreter are.
+    own_folders: tuple[str, ...]
     returned: Mapping[str, object] | None = None
     clock: Clock
     effects: Effects | None
@@ -152,6 +154,8 @@ def prepare() -> tuple[str, ...]:
     sys.meta_path.append(NamespaceFinder(fs))
     _world.guard = Guard(own_files.readable, _refuse, lambda: _world.finished)
     _world.guard.replace_functions()
+    # What else the harness was started with is not the script's.
+    _world.own_folders = tuple(filter(_world.guard.is_readable, sys.path))
     _read_own_modules(patcher.fake_modules["io"])
     network.patch_sockets()
     folders = (os.path.dirname(helpers.__file__) + "/", _RUNNERS + "/")
@@ -197,13 +201,11 @@ def run_case(
     sys.argv[:] = [case.started_as, *case.arguments]
     folders = [one for one in case.environment.get("PYTHONPATH", "").split(":") if one]
     first = dict.fromkeys([case.import_folder, *folders])
-    # What else the harness was started with is not the script's.
-    own = filter(_world.guard.is_readable, sys.path)
-    sys.path[:] = [*first, *own]
+    sys.path[:] = [*first, *_world.own_folders]
     for one in first:
         unload_shadowed(one, case.tree)
     enforce_name_encoding(sys.getfilesystemencoding())
-    system_calls.refuse(system_calls.of_fake_file_system(posix.getpid()))
+    system_calls.refuse(system_calls.of_single_process(posix.getpid()))
     _world.guard.enforce()
     sys.addaudithook(network.refuse)
     helpers.set_uid(case.user)
@@ -265,12 +267,8 @@ def _run_script(case: Case, source: bytes) -> None:
     if case.module:
         module.__package__ = import_packages(case)
     sys.modules["__main__"] = module
-    linecache.cache[case.script] = (
-        len(source),
-        None,
-        source.decode("utf-8", "replace").splitlines(keepends=True),
-        case.script,
-    )
+    lines = compile_cache.lines_of(source)
+    linecache.cache[case.script] = (len(source), None, lines, case.script)
     exec(compile_cache.compile_script(source, case.script), module.__dict__)
 
 

@@ -76,6 +76,7 @@ _CHANGES: _Numbers = {
     **{"removexattr": (197, 14), "lremovexattr": (198, 15), "openat2": (437, 437)},
     **{"shmget": (29, 194), "semget": (64, 190), "msgget": (68, 186), "mq_open": (240, 180)},
 }
+_FORKS = ("fork", "vfork")
 _NETWORK: _Numbers = {
     **{"connect": (42, 203), "sendmsg": (46, 211), "sendmmsg": (307, 269)},
     **{"bind": (49, 200), "listen": (50, 201)},
@@ -96,6 +97,7 @@ _KILL, _TKILL, _TGKILL = (62, 129), (200, 130), (234, 131)
 _OPEN, _OPENAT, _SENDTO, _UTIMENSAT = (2, None), (257, 56), (44, 206), (280, 88)
 
 _Instruction = Tuple[int, int, int, int]
+_INSTRUCTION = struct.Struct("=HBBI")
 
 
 class Rule(NamedTuple):
@@ -126,21 +128,19 @@ def of_container() -> List[Rule]:
     ]
 
 
-def of_fake_file_system(process: int) -> List[Rule]:
-    """What would leave the fake file system of the process with this id: it ends with SIGSYS.
+def of_fake_file_system() -> List[Rule]:
+    """What would leave a fake file system: the process ends with SIGSYS.
 
     A network and new namespaces are refused with an error, as where there are none.
     """
+    changes = (one for name, one in _CHANGES.items() if name not in _FORKS)
     return [
         *(Rule(one, _ERROR | EPERM) for one in _ADMINISTRATION.values()),
-        *(Rule(one, KILL) for one in (*_PROCESSES.values(), *_CHANGES.values())),
+        *(Rule(one, KILL) for one in (*_PROCESSES.values(), *changes)),
         *(Rule(one, _ERROR | ENETUNREACH) for one in _NETWORK.values()),
         Rule(_SENDTO, _ERROR | ENETUNREACH, 4, "given"),
         Rule(_UNSHARE, _ERROR | EPERM),
-        # Threads are no processes.
-        Rule(_CLONE, KILL, 0, "without", _THREAD),
         Rule(_CLONE3, _ERROR | ENOSYS),
-        *(Rule(one, KILL, 0, "not", process) for one in (_KILL, _TGKILL)),
         Rule(_TKILL, _ERROR | EPERM),
         # 0 is the process itself.
         *(Rule(one, KILL, who, "given") for one, who in _SCHEDULING.values()),
@@ -151,12 +151,22 @@ def of_fake_file_system(process: int) -> List[Rule]:
     ]
 
 
+def of_single_process(process: int) -> List[Rule]:
+    """What would start another process than the one with this id, or end one: it ends itself."""
+    return [
+        *(Rule(_CHANGES[name], KILL) for name in _FORKS),
+        # Threads are no processes.
+        Rule(_CLONE, KILL, 0, "without", _THREAD),
+        *(Rule(one, KILL, 0, "not", process) for one in (_KILL, _TGKILL)),
+    ]
+
+
 def of_reader(process: int) -> List[Rule]:
     """What would change a file, start a program or reach a network from the process with this id.
 
     Each is refused with an error.
     """
-    rules = of_fake_file_system(process)
+    rules = [*of_fake_file_system(), *of_single_process(process)]
     return [
         *(Rule(one, _ERROR | EPERM) for one in _OPEN_FILES.values()),
         *(one._replace(action=_ERROR | EPERM) if one.action == KILL else one for one in rules),
@@ -165,15 +175,14 @@ def of_reader(process: int) -> List[Rule]:
 
 def refuse(rules: Iterable[Rule]) -> bool:
     """Refuse system calls to this process from now on; whether the kernel does."""
-    program = _program(rules)
-    if not program:
+    code = _program(rules)
+    if not code:
         return False
     try:
         import ctypes
 
-        code = b"".join(struct.pack("=HBBI", *one) for one in program)
         buffer = ctypes.create_string_buffer(code, len(code))
-        head = struct.pack("@HP", len(program), ctypes.addressof(buffer))
+        head = struct.pack("@HP", len(code) // _INSTRUCTION.size, ctypes.addressof(buffer))
         mounts.call_libc("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         filter_ = ctypes.create_string_buffer(head, len(head))
         mounts.call_libc("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, filter_, 0, 0)
@@ -198,15 +207,14 @@ def listen(rules: Iterable[Rule]) -> Optional[int]:
 
     None where the kernel cannot do that.
     """
-    place, program = column(), _program(rules)
+    place, code = column(), _program(rules)
     if place is None:
         return None
     try:
         import ctypes
 
-        code = b"".join(struct.pack("=HBBI", *one) for one in program)
         buffer = ctypes.create_string_buffer(code, len(code))
-        head = struct.pack("@HP", len(program), ctypes.addressof(buffer))
+        head = struct.pack("@HP", len(code) // _INSTRUCTION.size, ctypes.addressof(buffer))
         filter_ = ctypes.create_string_buffer(head, len(head))
         mounts.call_libc("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         libc: Any = mounts.libc()
@@ -216,25 +224,35 @@ def listen(rules: Iterable[Rule]) -> Optional[int]:
     return int(found) if found >= 0 else None
 
 
-def _program(rules: Iterable[Rule]) -> List[_Instruction]:
-    """The filter in the kernel's language; none for an unknown architecture."""
-    if posix.uname().machine not in _ARCHITECTURES:
-        return []
-    architecture, column = _ARCHITECTURES[posix.uname().machine]
-    program = [
+def _program(rules: Iterable[Rule]) -> bytes:
+    """The filter in the kernel's language; empty for an unknown architecture."""
+    machine = posix.uname().machine
+    if machine not in _ARCHITECTURES:
+        return b""
+    architecture, column = _ARCHITECTURES[machine]
+    start = _encode(
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 1, 0, architecture),
         (_RETURN, 0, 0, _ERROR | ENOSYS),
         (_LOAD, 0, 0, _NUMBER),
         (_AT_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, _ERROR | ENOSYS),
-    ]
-    for rule in rules:
-        number = rule.numbers[column]
-        if number is not None:
-            block = _block(rule)
-            program += [(_EQUAL, 0, len(block), number), *block]
-    return [*program, (_RETURN, 0, 0, _ALLOW)]
+    )
+    blocks = (_encoded(rule, column) for rule in rules)
+    return b"".join([start, *blocks, _encode((_RETURN, 0, 0, _ALLOW))])
+
+
+def _encode(*instructions: _Instruction) -> bytes:
+    return b"".join(_INSTRUCTION.pack(*one) for one in instructions)
+
+
+def _encoded(rule: Rule, column: int) -> bytes:
+    """The instructions for a rule; none where this machine has no such call."""
+    number = rule.numbers[column]
+    if number is None:
+        return b""
+    block = _block(rule)
+    return _encode((_EQUAL, 0, len(block), number), *block)
 
 
 def _block(rule: Rule) -> List[_Instruction]:
