@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from harness.promises import Breach, Evidence, Promise
-from harness.promises.spellings import holds
+from harness.promises.spellings import held
 from harness.worlds.archives.content import unpacked_parts
 
 # Names of variables that hold secrets.
@@ -28,17 +28,15 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     outcome = evidence.outcome
     streams = {"standard output": outcome.stdout, "standard error": outcome.stderr}
     for where, text in streams.items():
-        for name, value in secrets.items():
-            if holds(text.encode("utf-8", "surrogateescape"), value):
-                yield _leak(name, where)
+        for name in held(text.encode("utf-8", "surrogateescape"), secrets):
+            yield _leak(name, where)
     written = outcome.after.added_or_changed(outcome.before) if outcome.after else ()
     for path, entry in sorted(written):
         parts = [*unpacked_parts(entry.data), entry.target.encode("utf-8", "surrogateescape")]
         if path not in outcome.before:
             parts.append(path.encode("utf-8", "surrogateescape"))
-        for name, value in secrets.items():
-            if any(holds(data, value) for data in parts):
-                yield _leak(name, path)
+        told = {name for data in parts for name in held(data, secrets)}
+        yield from (_leak(name, path) for name in secrets if name in told)
 
 
 def _leak(name: str, where: str) -> Breach:

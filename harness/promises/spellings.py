@@ -7,7 +7,7 @@ import html
 import json
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 # In bytes; shorter spellings may occur anywhere by chance.
@@ -16,15 +16,17 @@ _MIN_LENGTH = 8
 _SPACE = b" \t\n\r\f\v"
 
 
-def holds(data: bytes, secret: str) -> bool:
-    """Whether some data, such as a log, has a secret in one of its spellings."""
-    if any(one in data for one in escaped(secret)):
-        return True
+def held(data: bytes, secrets: Mapping[str, str]) -> Iterator[str]:
+    """The names of the secrets that some data, such as a log, has in one of their spellings."""
     joined = data.translate(None, _SPACE)
     lower = joined.lower()
-    return (
-        any(one in joined for one in in_base64(secret)) or secret.encode().hex().encode() in lower
-    )
+    for name, secret in secrets.items():
+        if (
+            any(one in data for one in escaped(secret))
+            or any(one in joined for one in in_base64(secret))
+            or secret.encode().hex().encode() in lower
+        ):
+            yield name
 
 
 @lru_cache(maxsize=64)

@@ -33,7 +33,7 @@ from harness.runners.fake import compile_cache, report, template, world
 from harness.runners.fake.process import Encodings
 from harness.runners.fake.report import BrokenReport, Report
 from harness.runners.fake.world import TripPoint
-from harness.runners.inside import mounts, system_calls
+from harness.runners.inside import huge_pages, mounts, system_calls
 from harness.runners.inside.capture import Capture
 from harness.runners.inside.variables import forget_environment
 
@@ -249,11 +249,12 @@ def _set_up_process(connection: int) -> int:
     # The patterns of the harness would leave no room for those of scripts.
     re.purge()
     forget_environment()
-    system_calls.hide_files(readable)
-    system_calls.refuse(system_calls.of_fake_file_system())
     # The garbage collector of a child skips these objects, so that their pages are not copied.
     gc.collect()
     gc.freeze()
+    huge_pages.use()
+    system_calls.hide_files(readable)
+    system_calls.refuse(system_calls.of_fake_file_system())
     return _SOCKET_FD
 
 

@@ -22,7 +22,17 @@ import warnings
 from functools import partial
 from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Tuple
 
-from harness.runners.inside import agent, faults, frames, fresh, launch, mounts, overlay, world
+from harness.runners.inside import (
+    agent,
+    faults,
+    frames,
+    fresh,
+    huge_pages,
+    launch,
+    mounts,
+    overlay,
+    world,
+)
 from harness.runners.inside.imports import Learning, Preload
 from harness.runners.inside.launch import CONNECTION
 from harness.runners.inside.root import Root
@@ -118,6 +128,7 @@ class Server:
         gc.collect()
         # The garbage collector of a forked process skips these, so that their pages stay shared.
         gc.freeze()
+        huge_pages.use()
         return {"trouble": self._preload.trouble, "loaded": self._preload.packages()}
 
     def _tell_reads(self, data: bytes) -> Any:

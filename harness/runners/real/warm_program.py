@@ -14,6 +14,7 @@ from harness.runners.inside import (
     faults,
     frames,
     fresh,
+    huge_pages,
     imports,
     launch,
     moments,
@@ -62,7 +63,7 @@ def begin(started, main):
 # In the order in which they import one another.
 _MODULES = (
     *(moments, mounts, capture, streams, system_calls, stamps, watch, world, frames, faults, agent),
-    *(launch, overlay, fresh, imports, root, warm),
+    *(launch, overlay, fresh, imports, root, huge_pages, warm),
 )
 _PACKAGES = ("harness", "harness.runners", "harness.runners.inside")
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from harness.worlds.archives.member import normalised
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_ZIP_END = b"PK\5\6"
 _READ_ERRORS = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -70,12 +71,20 @@ def unpacked_parts(data: bytes, depth: int = 0) -> Iterator[bytes]:
                 yield from unpacked_parts(decompress(data), depth + 1)
             except _READ_ERRORS:
                 continue
-    for members in (_tar_members, _zip_members):
+    for members in _packed(data):
         try:
             for _, _, _, member_data in members(data):
                 yield from unpacked_parts(member_data, depth + 1)
         except _READ_ERRORS:
             continue
+
+
+def _packed(data: bytes) -> Iterator[Callable[[bytes], Iterator[tuple[str, str, str, bytes]]]]:
+    """What may read the members of a file: a tar has a block, and a zip a record at its end."""
+    if len(data) >= tarfile.BLOCKSIZE:
+        yield _tar_members
+    if _ZIP_END in data:
+        yield _zip_members
 
 
 def _tar_members(data: bytes) -> Iterator[tuple[str, str, str, bytes]]:
