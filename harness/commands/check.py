@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,8 +38,6 @@ from harness.commands.report_options import report_options
 from harness.errors import RunnerCannot, RunnerUnavailable
 
 if TYPE_CHECKING:
-    from coverage import Coverage
-
     from harness.cases.shard import Shard
     from harness.contracts.contract import Level
     from harness.contracts.loaders import Source
@@ -48,6 +45,7 @@ if TYPE_CHECKING:
     from harness.report import Report, Summary
     from harness.report.baseline import Baseline
     from harness.runs.choice import Choice, RunnerOptions
+    from harness.runs.coverage import Measured
     from harness.runs.step import JudgeCase, StepRef
 
 
@@ -143,6 +141,7 @@ def check(
     from harness.runs.baseline import JudgeWithBaseline
     from harness.runs.cache import DEFAULT_FOLDER
     from harness.runs.choice import RunnerOptions
+    from harness.runs.coverage import measuring
     from harness.runs.step import fingerprint, load, prove
     from harness.runs.steps import StepRun, run_steps
 
@@ -237,7 +236,7 @@ def check(
     if baseline is not None:
         judge_case = JudgeWithBaseline(judge_case, baseline)
     with ExitStack() as resources:
-        measured = resources.enter_context(_measured(judge_case)) if measures else None
+        measured = resources.enter_context(measuring(judge_case)) if measures else None
         judge_case = measured.judge if measured else judge_case
         workers = resources.enter_context(pool.workers())
         summaries = run_steps(
@@ -249,7 +248,7 @@ def check(
             errors,
             exhaustive=exhaustive or measures,
         )
-        is_enough = measured is None or measured.report()
+        is_enough = measured is None or _print_coverage(measured)
     if baseline is not None:
         _print_baseline(baseline, summaries)
     print_errors(errors)
@@ -290,32 +289,13 @@ def _list_cases(
     return CaseList(ids, {**matrix.unproven, **found.unproven}, choice)
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """Verdicts that leave the lines that each case runs in a folder."""
-
-    judge: JudgeCase
-    coverage: Coverage
-    folder: Path
-
-    def report(self) -> bool:
-        """Say which lines no case has run; whether they are as few as coverage.py is to allow."""
-        from harness.runs.coverage import save
-
-        text, is_enough = save(self.coverage, self.folder)
-        click.echo(text.rstrip())
-        if not is_enough:
-            say("the coverage is below fail_under of coverage.py's configuration")
-        return is_enough
-
-
-@contextmanager
-def _measured(judge_case: JudgeCase) -> Iterator[_Measured]:
-    from harness.runs.coverage import JudgeWithCoverage, open_coverage
-
-    coverage = open_coverage()
-    with tempfile.TemporaryDirectory(prefix="harness-lines-") as folder:
-        yield _Measured(JudgeWithCoverage(judge_case, Path(folder)), coverage, Path(folder))
+def _print_coverage(measured: Measured) -> bool:
+    """Say which lines no case has run; whether they are as few as coverage.py is to allow."""
+    text, is_enough = measured.save()
+    click.echo(text.rstrip())
+    if not is_enough:
+        say("the coverage is below fail_under of coverage.py's configuration")
+    return is_enough
 
 
 def _read_baseline(path: Path | None) -> Baseline | None:

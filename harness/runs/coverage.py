@@ -10,6 +10,9 @@ import contextlib
 import io
 import json
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +83,27 @@ def _file(path: str, root: str, contract: Contract, script: Path | None) -> Path
         if (folder / name).is_file():
             return (folder / name).resolve()
     return None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Verdicts that leave the lines that each case runs in a folder."""
+
+    judge: JudgeCase
+    coverage: Coverage
+    folder: Path
+
+    def save(self) -> tuple[str, bool]:
+        """Save them as coverage.py's data; as `save` does."""
+        return save(self.coverage, self.folder)
+
+
+@contextmanager
+def measuring(judge_case: JudgeCase) -> Iterator[Measured]:
+    """The verdicts of `judge_case`, measured for one session; raises as `open_coverage` does."""
+    coverage = open_coverage()
+    with tempfile.TemporaryDirectory(prefix="harness-lines-") as folder:
+        yield Measured(JudgeWithCoverage(judge_case, Path(folder)), coverage, Path(folder))
 
 
 def open_coverage() -> Coverage:
