@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -102,6 +103,10 @@ class Case:
     def environment(self) -> Mapping[str, str]:
         """All environment variables of the script: every container's, the job's, the case's."""
         return {**BASE_ENVIRONMENT, **self.tree.environment, **self.variables}
+
+    def variables_like(self, name: re.Pattern[str]) -> Mapping[str, str]:
+        """Those of the environment variables in whose names the pattern occurs."""
+        return {one: value for one, value in self.environment.items() if name.search(one)}
 
     @property
     def is_other_program(self) -> bool:
@@ -211,6 +216,11 @@ class Result:
     unproven_severity: Severity = "error"
     follows: str = ""
     world: tuple[str, ...] = ()
+
+    def of(self, case_id: str) -> Result:
+        """The same verdict on another case."""
+        findings = tuple(replace(one, case=case_id) for one in self.findings)
+        return replace(self, case=case_id, findings=findings)
 
     @property
     def failed(self) -> bool:

@@ -10,15 +10,17 @@ import posixpath
 import re
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from harness.cases.case import Case, Outcome
 from harness.cases.observed import Query
 from harness.worlds.tree import Entry, Tree, is_under, parents
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 # The variables that the interpreter and the C library read beneath the script.
-_BENEATH = re.compile(r"PYTHON|LC_|LANG|TZ|LD_|MALLOC_|LOCPATH|NLSPATH|GCONV_PATH|OMP_|MKL_|BLAS_")
+BENEATH = re.compile(r"PYTHON|LC_|LANG|TZ|LD_|MALLOC_|LOCPATH|NLSPATH|GCONV_PATH|OMP_|MKL_|BLAS_")
 
 
 class World:
@@ -87,7 +89,7 @@ def start_of(case: Case) -> Hashable:
         return None
     job = case.tree.job
     variables = case.environment
-    beneath = tuple((name, variables[name]) for name in sorted(variables) if _BENEATH.match(name))
+    beneath = tuple((name, variables[name]) for name in sorted(variables) if BENEATH.match(name))
     entry = case.tree.entries.get(case.script)
     return (
         *(case.script, entry, case.cwd, case.relative, case.module, case.arguments, case.user),
@@ -96,11 +98,11 @@ def start_of(case: Case) -> Hashable:
 
 
 @dataclass
-class _Node(Generic[T]):
+class _Node(Generic[Q, T]):
     """A question, and what follows from each answer; without a question, the end."""
 
-    query: Query | None = None
-    following: dict[Hashable, _Node[T]] = field(default_factory=dict)
+    query: Q | None = None
+    following: dict[Hashable, _Node[Q, T]] = field(default_factory=dict)
     value: T | None = None
 
 
@@ -108,14 +110,14 @@ class Contradiction(Exception):
     """Two runs that were given the same answers did not ask the same next."""
 
 
-class Decisions(Generic[T]):
+class Decisions(Generic[Q, T]):
     """The decision tree of a program: what it asks next, given the answers so far."""
 
     def __init__(self) -> None:
         """Nothing is known."""
-        self._starts: dict[Hashable, _Node[T]] = {}
+        self._starts: dict[Hashable, _Node[Q, T]] = {}
 
-    def find(self, start: Hashable, answer: Callable[[Query], Hashable]) -> T | None:
+    def find(self, start: Hashable, answer: Callable[[Q], Hashable]) -> T | None:
         """The value of the run that was given these answers; None when there was none."""
         node = self._starts.get(start)
         while node is not None and node.query is not None:
@@ -125,8 +127,8 @@ class Decisions(Generic[T]):
     def add(
         self,
         start: Hashable,
-        queries: Iterable[Query],
-        answer: Callable[[Query], Hashable],
+        queries: Iterable[Q],
+        answer: Callable[[Q], Hashable],
         value: T,
     ) -> None:
         """Add a run that has asked this; raises `Contradiction`."""
@@ -153,24 +155,31 @@ class Run:
 
     def outcome_of(self, other: Case) -> Outcome:
         """The outcome of a case in which this one's run would have seen the same."""
-        before, after = self.outcome.before, self.outcome.after
+        after = self.outcome.after
         around: Tree | None = None
         if after is not None:
-            old = before.entries
             entries = {
-                path: one
-                for path, one in other.tree.entries.items()
-                if path not in old or path in after.entries
+                path: one for path, one in other.tree.entries.items() if path not in self.removed
             }
             entries.update(self.written)
             around = Tree(entries)
         follows = self.case.id if other.id != self.case.id else ""
         return replace(self.outcome, before=other.tree, after=around, seconds=0.0, follows=follows)
 
-    @property
+    @cached_property
     def written(self) -> dict[str, Entry]:
         """What the run has added or changed."""
         before, after = self.outcome.before.entries, self.outcome.after
         if after is None:
             return {}
         return {path: one for path, one in after.entries.items() if before.get(path) != one}
+
+    @cached_property
+    def removed(self) -> frozenset[str]:
+        """The paths at which nothing is any more."""
+        before, after = self.outcome.before.entries, self.outcome.after
+        return frozenset() if after is None else frozenset(before) - frozenset(after.entries)
+
+
+# A run, and what it has asked.
+Trace = tuple[Run, tuple[Query, ...]]

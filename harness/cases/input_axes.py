@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from harness.cases.case import Case
+from harness.cases.edits import Mounted
 from harness.cases.expectation import Expectation
 from harness.cases.hosts import shard
 from harness.cases.input_keys import changed_settings
@@ -170,13 +170,9 @@ class InputSamples:
         return [name for name in sorted(self._files) if name.endswith(_TABLES)]
 
     def _holding(self, content: Files) -> Edit:
-        def edit(case: Case) -> Case:
-            if not is_under(self._mount, self._job.mounts):
-                return case.with_tree(case.tree.with_files(self._mount, content))
-            channel = channel_of(self._job, self.name, self._input)
-            return case.with_tree(case.tree.with_channel(channel, content, self._mount))
-
-        return edit
+        is_channel = is_under(self._mount, self._job.mounts)
+        channel = channel_of(self._job, self.name, self._input) if is_channel else None
+        return Mounted(self._mount, content, channel)
 
     def damaged(self) -> Iterator[Special]:
         """A case for each kind of file, in which one of that kind is damaged."""

@@ -5,19 +5,22 @@ It holds every combination of the axes, the special cases, and the usual case un
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from harness.cases.case import Case
 from harness.cases.expectation import Expectation
-from harness.errors import WrongContract, WrongUse
+from harness.cases.product import Ids, Product, id_of
+from harness.cases.selection import unknown_case
+from harness.errors import WrongContract
 from harness.files.modules import place_of_function, wrong_contract_on_error
 from harness.files.validated import dataclass
 
@@ -76,6 +79,8 @@ class Suite:
     `possible` excludes combinations of choices. `unproven` returns what a combination lacks to be
     run, "" for nothing. `usual` is the id of the case that is also tried under circumstances; the
     default is the last case of the product that must succeed, else the first such special case.
+    `refusal` returns what a case of the product may do instead that must succeed, where `expect`
+    says nothing of that; it is asked for only where that matters.
     """
 
     start: Case
@@ -85,6 +90,7 @@ class Suite:
     possible: Callable[[Mapping[str, str]], bool] = lambda _choices: True
     unproven: Callable[[Mapping[str, str]], str] = lambda _choices: ""
     usual: str = ""
+    refusal: Callable[[Case], Expectation | None] = lambda _case: None
 
 
 class Matrix:
@@ -110,30 +116,32 @@ class Matrix:
         self._origin = origin
         self._circumstances: dict[str, Change] = {}
         self._unlisted = unlisted
-        # Of each case of the product, the choice of every axis: there may be many.
-        self._picked: dict[str, tuple[str, ...]] = {}
+        self._product = Product({one.name: tuple(one.choices) for one in suite.axes})
+        # With `pairwise`, the numbers of those that are tried.
+        self._rows: Sequence[int] | None = None
+        # What is tried beside the product: the choice of every axis, by id.
+        self._extra: dict[str, Mapping[str, str]] = {}
         self._beside: dict[str, Mapping[str, str]] = {}
         self._special: dict[str, Special] = {}
-        self.unproven: dict[str, str] = {}
+        self._unproven: dict[str, str] = {}
         # Those of one id are asked for several times in a row.
         self._built: dict[str, tuple[Case, Expectation]] = {}
         # The last case after the edit of each axis, with its choice.
         self._steps: list[tuple[str, Case]] = []
         self.usual = ""
         with self._errors_of_suite():
-            for choices in _combinations(suite, pairwise):
-                self._add(choices)
+            self._check_combinations(pairwise=pairwise)
         for special in suite.special:
             name = f"special={special.name}"
-            if name in self._special or name in self.unproven:
+            if name in self._special or name in self._unproven:
                 raise WrongContract(f"two cases have the id {name!r}", "rename one of them")
             if special.unproven:
-                self.unproven[name] = special.unproven
+                self._unproven[name] = special.unproven
             else:
                 self._special[name] = special
         with self._errors_of_suite():
             self.usual = self._find_usual()
-            if usual := self._choices_of(self.usual):
+            if usual := self.choices_of(self.usual):
                 for axis in suite.axes:
                     for choice in axis.alone:
                         self._add({**usual, axis.name: choice})
@@ -145,21 +153,74 @@ class Matrix:
             if self.usual:
                 self._circumstances[name] = change
             else:
-                self.unproven[name] = next(iter(self.unproven.values()), _NO_USUAL)
+                self._unproven[name] = next(iter(self.unproven.values()), _NO_USUAL)
+
+    def _check_combinations(self, *, pairwise: bool) -> None:
+        """Find those that are tried, as far as that must be known at once.
+
+        What a user's suite raises must be told of, also where it is asked late.
+        """
+        names = [axis.name for axis in self._suite.axes]
+        if pairwise and len(names) > 1:
+            number = self._product.number
+            found = (number(id_of(one)) for one in _pairs(self._suite))
+            self._rows = [one for one in found if one is not None]
+        elif len(self._product) > MAX_COMBINATIONS:
+            raise _too_many(self._suite)
+        if self._origin is not None:
+            _ = self._listed
+
+    @cached_property
+    def _listed(self) -> tuple[Sequence[int], Mapping[str, str]]:
+        """The numbers of the combinations that can be run; the ids of the others, and why not."""
+        found = array("q")
+        unproven: dict[str, str] = {}
+        for number in range(len(self._product)) if self._rows is None else self._rows:
+            choices = self._product.choices(number)
+            if self._suite.possible(choices):
+                if reason := self._suite.unproven(choices):
+                    unproven[id_of(choices)] = reason
+                else:
+                    found.append(number)
+        return found, unproven
 
     def _add(self, choices: Mapping[str, str]) -> None:
-        """Add a case of the product, or the reason why it cannot be run."""
+        """Add a case beside the product, or the reason why it cannot be run."""
         if reason := self._suite.unproven(choices):
-            self.unproven[id_of(choices)] = reason
-        else:
-            self._picked[id_of(choices)] = tuple(choices.values())
+            self._unproven[id_of(choices)] = reason
+        elif not self._is_in_product(id_of(choices)):
+            self._extra[id_of(choices)] = choices
 
-    def _choices_of(self, case_id: str) -> Mapping[str, str] | None:
+    def _is_in_product(self, case_id: str) -> bool:
+        number = self._product.number(case_id)
+        if number is None or (self._rows is not None and number not in self._rows):
+            return False
+        choices = self._product.choices(number)
+        return self._suite.possible(choices) and not self._suite.unproven(choices)
+
+    def choices_of(self, case_id: str) -> Mapping[str, str] | None:
         """The choice of each axis in a case of the product; None for another case."""
-        picked = self._picked.get(case_id)
-        if picked is None:
-            return self._beside.get(case_id)
-        return dict(zip((axis.name for axis in self._suite.axes), picked, strict=True))
+        if found := self._extra.get(case_id) or self._beside.get(case_id):
+            return found
+        if not self._is_in_product(case_id):
+            return None
+        number = self._product.number(case_id)
+        return None if number is None else self._product.choices(number)
+
+    @property
+    def unproven(self) -> Mapping[str, str]:
+        """The ids of the cases that cannot be run, and why."""
+        return {**self._listed[1], **self._unproven}
+
+    @property
+    def axes(self) -> Sequence[Axis]:
+        """What varies in the product."""
+        return self._suite.axes
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether the suite is derived from a contract, and not written by a user."""
+        return self._origin is None
 
     @property
     def start(self) -> Case:
@@ -167,13 +228,15 @@ class Matrix:
         return self._suite.start
 
     @property
-    def ids(self) -> tuple[str, ...]:
+    def ids(self) -> Ids:
         """The ids of all cases that can be run: product, special cases, circumstances."""
-        return (*self._picked, *self._special, *self._circumstances)
+        others = (*self._extra, *self._special, *self._circumstances)
+        return Ids(self._product.id, self._listed[0]).with_others(others)
 
     def lists(self, case_id: str) -> bool:
         """Whether this is the id of a case that can be run."""
-        return any(case_id in one for one in (self._picked, self._special, self._circumstances))
+        kept = (self._extra, self._special, self._circumstances)
+        return any(case_id in one for one in kept) or self._is_in_product(case_id)
 
     def case(self, case_id: str) -> tuple[Case, Expectation]:
         """The case with this id, and its expectation; raises `WrongUse` when there is none."""
@@ -193,7 +256,7 @@ class Matrix:
             if special := self._special.get(case_id):
                 start = replace(self._suite.start, id=case_id)
                 return _with_arguments(_edited(start, special.edit)), special.expected
-            choices = self._choices_of(case_id)
+            choices = self.choices_of(case_id)
             if choices is None:
                 raise unknown_case(case_id, self.ids)
             return self._product_case(choices)
@@ -209,9 +272,9 @@ class Matrix:
 
     def _product_case(self, choices: Mapping[str, str]) -> tuple[Case, Expectation]:
         case = replace(self._edited_start(choices), id=id_of(choices), choices=choices)
-        expected = _checked(
-            self._suite.expect(case), Expectation, "the function", self._suite.expect
-        )
+        expected = self.expectation(case)
+        if expected.exit_code == 0 and expected.otherwise is None:
+            expected = replace(expected, otherwise=self._suite.refusal(case))
         return _with_arguments(case), expected
 
     def _edited_start(self, choices: Mapping[str, str]) -> Case:
@@ -240,6 +303,14 @@ class Matrix:
             known.append((choice, case))
         return case
 
+    def expectation(self, case: Case) -> Expectation:
+        """What the suite expects of a case of the product, but for its `refusal`."""
+        return _checked(self._suite.expect(case), Expectation, "the function", self._suite.expect)
+
+    def refusal(self, case: Case) -> Expectation | None:
+        """What such a case may do instead."""
+        return self._suite.refusal(case)
+
     def _errors_of_suite(self) -> AbstractContextManager[None]:
         """Within it, an error of a user's suite names its file and line."""
         if self._origin is None:
@@ -256,8 +327,9 @@ class Matrix:
             if not self.lists(self._suite.usual):
                 self._add_named(self._suite.usual)
             return self._suite.usual
-        tried = _all_combinations(self._suite, last_first=True)
-        for choices in itertools.islice(tried, _MAX_TRIED):
+        numbers = range(len(self._product))[::-1]
+        tried = map(self._product.choices, numbers[:MAX_COMBINATIONS])
+        for choices in itertools.islice(filter(self._suite.possible, tried), _MAX_TRIED):
             if self._suite.unproven(choices):
                 continue
             if _is_usual(*self._product_case(choices)):
@@ -270,11 +342,11 @@ class Matrix:
 
     def _add_named(self, case_id: str) -> None:
         """Add the case of the product with this id; raises `WrongUse` when there is none."""
-        for choices in _all_combinations(self._suite):
-            if id_of(choices) == case_id and not self._suite.unproven(choices):
-                self._add(choices)
-                return
-        raise unknown_case(case_id, self.ids)
+        number = self._product.number(case_id)
+        choices = None if number is None else self._product.choices(number)
+        if choices is None or not self._suite.possible(choices) or self._suite.unproven(choices):
+            raise unknown_case(case_id, self.ids)
+        self._add(choices)
 
 
 def _edited(case: Case, edit: Edit) -> Case:
@@ -305,19 +377,11 @@ def _with_arguments(case: Case) -> Case:
     return replace(case, arguments=arguments) if arguments else case
 
 
-def id_of(choices: Mapping[str, str]) -> str:
-    """The id of the case of the product that has these choices."""
-    return ",".join(f"{axis}={choice}" for axis, choice in choices.items())
-
-
-def _combinations(suite: Suite, pairwise: bool) -> Iterator[Mapping[str, str]]:
-    names = [axis.name for axis in suite.axes]
-    if not pairwise or len(names) < 2:
-        if _number(suite) > MAX_COMBINATIONS:
-            raise _too_many(suite)
-        yield from _all_combinations(suite)
-        return
+def _pairs(suite: Suite) -> Iterator[Mapping[str, str]]:
+    """So many combinations that every pair of choices is in some."""
     from allpairspy import AllPairs
+
+    names = [axis.name for axis in suite.axes]
 
     def possible(row: Sequence[str]) -> bool:
         # AllPairs calls this for incomplete rows too.
@@ -327,69 +391,9 @@ def _combinations(suite: Suite, pairwise: bool) -> Iterator[Mapping[str, str]]:
         yield dict(zip(names, row, strict=True))
 
 
-def _all_combinations(suite: Suite, *, last_first: bool = False) -> Iterator[Mapping[str, str]]:
-    if not suite.axes:
-        return
-    values = [list(axis.choices) for axis in suite.axes]
-    names = [axis.name for axis in suite.axes]
-    for number, picked in enumerate(
-        itertools.product(*(one[::-1] if last_first else one for one in values))
-    ):
-        if number > MAX_COMBINATIONS:
-            raise _too_many(suite)
-        if suite.possible(choices := dict(zip(names, picked, strict=True))):
-            yield choices
-
-
-def _number(suite: Suite) -> int:
-    return math.prod(len(axis.choices) for axis in suite.axes)
-
-
 def _too_many(suite: Suite) -> WrongContract:
+    number = math.prod(len(axis.choices) for axis in suite.axes)
     return WrongContract(
-        f"its {len(suite.axes)} axes have {_number(suite):,} combinations, too many to list all",
+        f"its {len(suite.axes)} axes have {number:,} combinations, too many to list all",
         "use --pairwise: then every pair of choices is in some case",
     )
-
-
-def unknown_case(case_id: str, ids: Sequence[str]) -> WrongUse:
-    """The error for an unknown id, with the most similar ones."""
-    near = difflib.get_close_matches(case_id, ids, n=3, cutoff=0.0)
-    return WrongUse(f"there is no case {case_id!r}", "the nearest are:\n  " + "\n  ".join(near))
-
-
-def select(ids: Sequence[str], expression: str) -> tuple[str, ...]:
-    """The ids that an expression such as `job=training and not (embedded=root)` selects.
-
-    A word is true for an id that contains it. Raises `WrongUse` when the expression is malformed
-    or selects nothing.
-    """
-    import boolean
-
-    algebra = boolean.BooleanAlgebra(allowed_in_token=(*"._-=/:,",))
-    try:
-        parsed: Any = algebra.parse(expression)
-        words = sorted({str(symbol.obj) for symbol in parsed.symbols})
-    except (boolean.ParseError, TypeError, IndexError, RecursionError) as error:
-        raise WrongUse(
-            f"-k {expression!r:.200} is not an expression: {error}",
-            "write words with and, or, not and brackets, as in: -k 'job=training and not root'",
-        ) from None
-    try:
-        picked = tuple(one for one in ids if _is_selected(parsed, algebra, words, one))
-    except RecursionError:
-        raise WrongUse(f"-k {expression!r:.60}… is nested too deeply", "use fewer words") from None
-    if not picked:
-        near = {n for word in words for n in difflib.get_close_matches(word, ids, n=2, cutoff=0.0)}
-        raise WrongUse(
-            f"-k {expression!r:.200} selects none of {len(ids)} cases",
-            "the nearest are:\n  " + "\n  ".join(sorted(near)),
-        )
-    return picked
-
-
-def _is_selected(parsed: Any, algebra: Any, words: Sequence[str], case_id: str) -> bool:
-    values = {
-        algebra.Symbol(word): algebra.TRUE if word in case_id else algebra.FALSE for word in words
-    }
-    return bool(parsed.subs(values, simplify=True) == algebra.TRUE)

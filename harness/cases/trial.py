@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.cases.case import Case, Finding, Outcome, Result, Severity
 from harness.cases.expectation import Expectation
@@ -37,6 +37,10 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     unproven: str = ""
     unproven_severity: Severity = "error"
+
+    def of(self, case_id: str) -> Verdict:
+        """The same verdict on the case of this id."""
+        return replace(self, findings=tuple(replace(one, case=case_id) for one in self.findings))
 
 
 @dataclass(frozen=True)

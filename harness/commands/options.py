@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -324,10 +324,10 @@ def choose_runner(ref: StepRef, asked: RunnerOptions) -> Choice:
 
 
 def select_cases(
-    ids: tuple[str, ...], expression: str | None, cases: tuple[str, ...] = ()
-) -> tuple[str, ...]:
+    ids: Sequence[str], expression: str | None, cases: tuple[str, ...] = ()
+) -> Sequence[str]:
     """The ids that `-k` and `--case` select; raises `WrongUse` when there are none."""
-    from harness.cases.matrix import select, unknown_case
+    from harness.cases.selection import select, unknown_case
 
     for case_id in cases:
         if case_id not in ids:

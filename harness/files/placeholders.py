@@ -111,7 +111,7 @@ def _substitute(match: re.Match[str], values: Mapping[str, Any]) -> str:
 
 
 def _scopes_for(template: Any, scope: Scope) -> Iterator[Scope]:
-    group = scope.names.group_of(set(_placeholders_in(template)))
+    group = scope.names.group_of(set(placeholders_in(template)))
     if group is None:
         yield scope
     else:
@@ -119,18 +119,19 @@ def _scopes_for(template: Any, scope: Scope) -> Iterator[Scope]:
 
 
 def _names_within(template: Any, names: Names) -> Names:
-    group = names.group_of(set(_placeholders_in(template)))
+    group = names.group_of(set(placeholders_in(template)))
     return names if group is None else names.without(group)
 
 
-def _placeholders_in(template: Any) -> Iterator[str]:
+def placeholders_in(template: Any) -> Iterator[str]:
+    """The names of all placeholders of a template."""
     if isinstance(template, str):
         for match in Template.pattern.finditer(template):
             if name := match["named"] or match["braced"]:
                 yield name
     elif isinstance(template, Mapping):
         for key, value in template.items():
-            yield from (*_placeholders_in(key), *_placeholders_in(value))
+            yield from (*placeholders_in(key), *placeholders_in(value))
     elif isinstance(template, list | tuple):
         for item in template:
-            yield from _placeholders_in(item)
+            yield from placeholders_in(item)

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator
 
 from harness.cases.case import Case
-from harness.worlds.tree import is_under
 
 # Calls that declare an argument, that print a value, and that read all arguments at once.
 _DECLARES = ("add_argument", "add_option", "argument", "option")
@@ -24,9 +23,9 @@ def is_read(case: Case, name: str, *, is_argument: bool = True) -> bool:
     words = {name.lstrip("-"), name.lstrip("-").replace("-", "_")}
     spelled = words | {f"--{one}" for one in words} | {f"SM_HP_{one.upper()}" for one in words}
     nodes: list[ast.AST] = []
-    for path, entry in case.tree:
+    for path, entry in case.tree.under(case.import_folder):
         is_code = path == case.script or path.endswith(".py")
-        if entry.kind == "file" and is_code and is_under(path, case.import_folder):
+        if entry.kind == "file" and is_code:
             try:
                 nodes += _without_declarations(ast.parse(entry.data))
             except (SyntaxError, ValueError):

@@ -64,7 +64,7 @@ def of_missing(evidence: Evidence, breach: Breach) -> str:
         return ""
     others = [
         path
-        for path, entry in after
+        for path, entry in sorted(after.added_or_changed(before))
         if entry.kind == "file" and path not in before and not contract.may_write(path)
     ]
     names = [PurePosixPath(breach.where).name]
@@ -149,9 +149,9 @@ def _code(evidence: Evidence) -> dict[str, ast.Module]:
     """The Python files of the script's folder: path below it → syntax tree."""
     folder = evidence.case.script_folder
     found = {}
-    for path, entry in evidence.outcome.before:
+    for path, entry in evidence.outcome.before.under(folder):
         is_code = path.endswith(".py") or path == evidence.case.script
-        if entry.kind == "file" and is_code and is_under(path, folder):
+        if entry.kind == "file" and is_code:
             try:
                 found[path[len(folder) :].lstrip("/")] = ast.parse(entry.data)
             except (SyntaxError, ValueError):

@@ -15,7 +15,7 @@ from harness.files import formats, patterns, tables
 from harness.promises import Breach, Evidence, NotProven, Promise
 from harness.promises import table_content as table
 from harness.promises.form import defect
-from harness.worlds.tree import Entry, is_under
+from harness.worlds.tree import Entry
 
 _JSON = (".json", ".jsonl")
 # Of several breaches in one file.
@@ -68,10 +68,11 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
 
 def written(evidence: Evidence, output: Output) -> dict[str, Entry]:
     """The files of an output after the run that it may hold: path → entry."""
+    after = evidence.outcome.after
     return {
         path: entry
-        for path, entry in evidence.outcome.after or ()
-        if is_under(path, output.path) and entry.kind == "file" and output.may_write(path)
+        for path, entry in (after.under(output.path) if after else ())
+        if entry.kind == "file" and output.may_write(path)
     }
 
 

@@ -24,11 +24,11 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     after = evidence.outcome.after
     if after is None or not evidence.succeeded:
         return
-    for path, entry in after:
+    for path, entry in sorted(after.added_or_changed(evidence.outcome.before)):
         if not evidence.contract.may_write(path) or path in evidence.expected.writes:
             # The suite says what the latter hold, to the byte.
             continue
-        if entry == evidence.outcome.before.get(path) or _is_marker(evidence.contract, path):
+        if _is_marker(evidence.contract, path):
             continue
         if (found := defect(path, entry)) and not _follows_an_empty_input(evidence, path, entry):
             suffix = formats.suffix(path)

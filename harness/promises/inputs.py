@@ -30,11 +30,9 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     differing = {*dict(after.added_or_changed(before)), *dict(after.removed(before))}
     if not differing:
         return
-    held, holds = _by_folder(before), _by_folder(after)
-    for path, entry in before:
-        if path not in differing:
-            continue
-        if not any(is_under(path, folder) for folder in folders):
+    for path in sorted(differing):
+        entry = before.get(path)
+        if entry is None or not any(is_under(path, folder) for folder in folders):
             continue
         if any(_may_change(path, entry, one) for one in shared):
             continue
@@ -50,7 +48,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             yield Breach(f"{attribute}-changed", path, f"{attribute} {old}", got)
         if changes or not _has_other_date(entry, now):
             continue
-        old_names, new_names = held.get(path, {}), holds.get(path, {})
+        old_names, new_names = _held_by(path, before), _held_by(path, after)
         come = [(name, one) for name, one in new_names.items() if name not in old_names]
         for name, one in come:
             yield Breach("written", name, "nothing", describe(one))
@@ -60,12 +58,9 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             yield Breach("mtime-changed", path, f"mtime {entry.mtime:f}", f"mtime {now.mtime:f}")
 
 
-def _by_folder(tree: Tree) -> dict[str, dict[str, Entry]]:
-    """What each folder holds, by path."""
-    folders: dict[str, dict[str, Entry]] = {}
-    for path, entry in tree:
-        folders.setdefault(posixpath.dirname(path), {})[path] = entry
-    return folders
+def _held_by(folder: str, tree: Tree) -> dict[str, Entry]:
+    """What a folder holds, by path."""
+    return {path: one for path, one in tree.under(folder) if posixpath.dirname(path) == folder}
 
 
 def _is_as_before(old: Entry, new: Entry | None) -> bool:

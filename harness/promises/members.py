@@ -98,9 +98,8 @@ def _of_input(evidence: Evidence, name: str) -> dict[str, _Member] | NotProven:
         return {}
     files = {
         path: entry.data
-        for path, entry in before
-        if is_under(path, folder)
-        and entry.kind == "file"
+        for path, entry in before.under(folder)
+        if entry.kind == "file"
         and formats.suffix(path) in _ARCHIVES
         and one.reads(posixpath.relpath(path, folder))
     }

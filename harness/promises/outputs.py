@@ -11,7 +11,7 @@ from harness.promises import Breach, Evidence, Promise
 from harness.promises.form import defect
 from harness.promises.inputs import shared_outputs
 from harness.worlds import archives
-from harness.worlds.tree import Entry, is_under
+from harness.worlds.tree import Entry
 
 # In seconds.
 _TIME_TOLERANCE = 1e-3
@@ -71,12 +71,11 @@ def check_unchanged(evidence: Evidence) -> Iterator[Breach]:
     before, after = evidence.outcome.before, evidence.outcome.after
     if after is None or evidence.expected.whole:
         return
-    folders = evidence.contract.output_folders
     shared = shared_outputs(evidence.contract, evidence.case)
     # A run with an unexpected exit code may still have written its outputs.
     writes = evidence.expected.writes
-    for path, entry in before:
-        if path in writes or not any(is_under(path, folder) for folder in folders):
+    for path, entry in before.under(*evidence.contract.output_folders):
+        if path in writes:
             continue
         now = after.get(path)
         if any(output.may_write(path) for output in shared):

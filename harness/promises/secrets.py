@@ -24,7 +24,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
     It is found as it is, in base 64 and hexadecimal digits, and as URLs, JSON and HTML write it.
     """
-    secrets = _secrets(evidence.case.environment)
+    secrets = _secrets(evidence.case.variables_like(_SECRET))
     outcome = evidence.outcome
     streams = {"standard output": outcome.stdout, "standard error": outcome.stderr}
     for where, text in streams.items():
@@ -44,11 +44,7 @@ def _leak(name: str, where: str) -> Breach:
 
 
 def _secrets(environment: Mapping[str, str]) -> Mapping[str, str]:
-    return {
-        name: value
-        for name, value in environment.items()
-        if _SECRET.search(name) and len(value) >= _MIN_LENGTH
-    }
+    return {name: value for name, value in environment.items() if len(value) >= _MIN_LENGTH}
 
 
 PROMISE = Promise(

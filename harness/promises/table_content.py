@@ -11,7 +11,6 @@ from harness.contracts.outputs import FileContent, Rows
 from harness.files import formats, tables
 from harness.files.tables import Table
 from harness.promises import Breach, Evidence, NotProven
-from harness.worlds.tree import is_under
 
 # The keys of breaches that are about rows which are not there.
 ROW_KEYS = ("rows", "rows-lost")
@@ -235,10 +234,8 @@ def _input_tables(evidence: Evidence, name: str) -> list[Table] | NotProven:
         return []
     files = {
         path: entry.data
-        for path, entry in evidence.outcome.before
-        if is_under(path, folders[0])
-        and entry.kind == "file"
-        and one.reads(posixpath.relpath(path, folders[0]))
+        for path, entry in evidence.outcome.before.under(folders[0])
+        if entry.kind == "file" and one.reads(posixpath.relpath(path, folders[0]))
     }
     readable = {
         path: data

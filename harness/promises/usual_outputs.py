@@ -14,7 +14,7 @@ from harness.files.difference import describe
 from harness.files.formats import MissingLibrary
 from harness.promises import Breach, Evidence, NotProven
 from harness.worlds.archives.content import content
-from harness.worlds.tree import Entry, is_under
+from harness.worlds.tree import Entry
 
 # The key of a breach.
 OTHER_OUTPUT = "other-output"
@@ -58,12 +58,8 @@ def outputs(
     What the contract calls volatile is left out, unless it is `with_volatile`. Raises
     `MissingLibrary` when that cannot be done.
     """
-    folders = evidence.contract.output_folders
-    found = {
-        path: entry
-        for path, entry in outcome.after or ()
-        if any(is_under(path, folder) for folder in folders) and entry.kind != "directory"
-    }
+    after = outcome.after and outcome.after.under(*evidence.contract.output_folders)
+    found = {path: entry for path, entry in after or () if entry.kind != "directory"}
     if with_volatile:
         return found
     kept = ((path, stable(evidence.contract, path, entry)) for path, entry in found.items())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cases.case import Case, Outcome
-from harness.cases.following import Contradiction, Decisions, Run, World, start_of
+from harness.cases.following import Contradiction, Decisions, Run, Trace, World, start_of
 from harness.cases.observed import Observations, Query
 from harness.errors import RunnerCannot
 from harness.runners import Runner
@@ -64,6 +64,13 @@ class CoveringRunner:
         if observed is not None and not observed.hidden and not outcome.unproven:
             known.add(start, observed, Run(case, outcome))
         return outcome
+
+    def trace(self, case: Case) -> Trace | None:
+        """The run that answers for a case, and what that has asked; None when there is none."""
+        start = start_of(case)
+        if start is None:
+            return None
+        return _known(self.folder, self.key).trace(start, case)
 
     def _run(self, case: Case) -> tuple[Outcome, Observations | None]:
         if isinstance(self.runner, FakeRunner):
@@ -113,7 +120,7 @@ class _Known:
         """None yet."""
         self._folder, self._key = folder, key
         self._read: set[str] = set()
-        self._decisions: Decisions[Run] = Decisions()
+        self._decisions: Decisions[Query, Run] = Decisions()
 
     def find(self, start: Hashable, case: Case) -> Run | None:
         """The run that answers for a case; None when there is none."""
@@ -122,6 +129,17 @@ class _Known:
         if found is None and self._read_others():
             found = self._decisions.find(start, world.answer)
         return found
+
+    def trace(self, start: Hashable, case: Case) -> Trace | None:
+        """That run, and what it has asked."""
+        world, queries = World(case), []
+
+        def answer(query: Query) -> Hashable:
+            queries.append(query)
+            return world.answer(query)
+
+        run = self._decisions.find(start, answer)
+        return None if run is None else (run, tuple(queries))
 
     def add(self, start: Hashable, observed: Observations, run: Run) -> None:
         """Let a run answer for others, unless another one contradicts it, here and elsewhere."""

@@ -12,8 +12,10 @@ from harness.cases.case import Case, Outcome, Result
 from harness.cases.code_beside import files_in, image_files, source_folder
 from harness.cases.derive import derive_suite
 from harness.cases.expectation import Expectation
+from harness.cases.following import Trace
 from harness.cases.matrix import Change, Matrix, Suite
 from harness.cases.trial import Trial, UsualRuns
+from harness.cases.watched import Watch
 from harness.contracts import loaders
 from harness.contracts.contract import Contract, Level
 from harness.contracts.outputs import files_beside
@@ -36,7 +38,9 @@ from harness.promises.network import lacks_network
 from harness.promises.table_content import ROW_KEYS
 from harness.promises.usual_outputs import writes_nothing
 from harness.runners import Runner
+from harness.runners.covering import CoveringRunner
 from harness.runs.chance import without_chance
+from harness.runs.classes import Classes
 from harness.runs.confirm import confirmed
 from harness.runs.timeouts import LONGEST_USUAL, Limit, grown_timeout
 from harness.worlds import jobs
@@ -171,14 +175,32 @@ def run_single_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
 
 
 def prove(ref: StepRef, runner: Runner, case_id: str) -> Result:
-    """The verdict on one case, through a prepared runner."""
-    return run_case(ref, runner, case_id).result
+    """The verdict on one case, through a prepared runner.
+
+    Where cases follow from others, it may be that on another case of the same class.
+    """
+    classes = _classes(ref, runner) if isinstance(runner, CoveringRunner) else None
+    choices = classes.choices(case_id) if classes else None
+    if classes is None or choices is None:
+        return run_case(ref, runner, case_id).result
+    if (known := classes.find(case_id, choices)) is not None:
+        return known
+    watch = classes.watch(choices)
+    result = run_case(ref, runner, case_id, watch).result
+    if watch.is_complete:
+        classes.add(watch, result)
+    return result
 
 
-def run_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
-    """Run and judge one case, through a prepared runner."""
+@lru_cache(maxsize=8)
+def _classes(ref: StepRef, _runner: Runner) -> Classes:
+    return Classes(load(ref).matrix)
+
+
+def run_case(ref: StepRef, runner: Runner, case_id: str, watch: Watch | None = None) -> Trial:
+    """Run and judge one case, through a prepared runner; what is looked at is told to `watch`."""
     case, _ = load(ref).matrix.case(case_id)
-    trial = _run_once(ref, runner, case_id)
+    trial = _run_once(ref, runner, case_id, watch)
     is_usual = trial.usual is not None and not trial.usual.as_expected
     if case.interrupt is None or is_usual:
         return trial
@@ -186,7 +208,7 @@ def run_case(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     return confirmed(trial, lambda: _run_once(ref, runner, case_id))
 
 
-def _run_once(ref: StepRef, runner: Runner, case_id: str) -> Trial:
+def _run_once(ref: StepRef, runner: Runner, case_id: str, watch: Watch | None = None) -> Trial:
     step = load(ref)
     case, expected = step.matrix.case(case_id)
     case, outcome = _run_in_time(ref, runner, case)
@@ -195,10 +217,16 @@ def _run_once(ref: StepRef, runner: Runner, case_id: str) -> Trial:
     if not unproven and usual and _shows_nothing(step, usual):
         unproven = _NO_OUTPUT.format(step.matrix.usual)
     outcome = replace(outcome, unproven=unproven)
+    seen, seen_outcome = case, outcome
+    if watch is not None and (trace := _trace(runner, case)) is not None:
+        seen, seen_outcome = watch.views(case, outcome, *trace)
+        expected = watch.expectation(step.matrix, seen, outcome.exit_code)
     expected = expected.for_exit_code(outcome.exit_code)
     compared = usual.outcomes[0] if usual else _usual_outcome(ref, runner, case, expected)
     is_usual = case_id == step.matrix.usual
-    evidence = Evidence(step.contract, case, expected, outcome, usual, compared, is_usual=is_usual)
+    evidence = Evidence(
+        step.contract, seen, expected, seen_outcome, usual, compared, is_usual=is_usual
+    )
     evidence = _with_same(ref, runner, evidence)
     evidence = _with_beside(ref, runner, evidence)
     verdict = without_chance(
@@ -210,7 +238,11 @@ def _run_once(ref: StepRef, runner: Runner, case_id: str) -> Trial:
             for one in (case_id, step.matrix.usual if usual else evidence.expected.same_as)
         ),
     )
-    return Trial(case, expected, outcome, verdict, usual)
+    return Trial(case, expected, outcome, verdict.of(case_id), usual)
+
+
+def _trace(runner: Runner, case: Case) -> Trace | None:
+    return runner.trace(case) if isinstance(runner, CoveringRunner) else None
 
 
 def _shows_nothing(step: Step, usual: UsualRuns) -> bool:
@@ -349,5 +381,5 @@ def _suite(contract: Contract, source: bytes, profile: str | None) -> Suite:
 
 def forget() -> None:
     """Read every step anew from now on: its files may have changed since this process began."""
-    for cached in (load, fingerprint, _grown_timeout, _run_first, _run_twice, _run_often):
+    for cached in (load, fingerprint, _grown_timeout, _run_first, _run_twice, _run_often, _classes):
         cached.cache_clear()

@@ -129,7 +129,7 @@ class Tree:
 
     def with_entry(self, path: str, entry: Entry) -> Tree:
         """A tree that also holds `entry` at `path`; missing parents become directories."""
-        clean = _absolute(path)
+        clean = absolute(path)
         entries = dict(self.entries)
         for parent in parents(clean):
             entries.setdefault(parent, DIRECTORY)
@@ -151,7 +151,7 @@ class Tree:
         """A tree that also holds these directories; existing entries are kept."""
         tree = self
         for path in paths:
-            if _absolute(path) not in tree.entries:
+            if absolute(path) not in tree.entries:
                 tree = tree.with_entry(path, Entry("directory", mode=mode))
         return tree
 
@@ -169,19 +169,21 @@ class Tree:
 
     def without(self, path: str) -> Tree:
         """A tree that does not hold `path`, nor anything below it."""
-        clean = _absolute(path)
+        clean = absolute(path)
         return replace(
             self, entries={p: e for p, e in self.entries.items() if not is_under(p, clean)}
         )
 
-    def under(self, folder: str) -> Tree:
-        """The part of the tree that is `folder` itself and everything below it."""
-        clean = _absolute(folder)
-        return Tree({p: e for p, e in self.entries.items() if is_under(p, clean)})
+    def under(self, *folders: str) -> Tree:
+        """The part of the tree that is one of the folders or below it."""
+        clean = [absolute(one) for one in folders]
+        return Tree(
+            {p: e for p, e in self.entries.items() if any(is_under(p, one) for one in clean)}
+        )
 
     def get(self, path: str) -> Entry | None:
         """The entry at `path`, if there is one."""
-        return self.entries.get(_absolute(path))
+        return self.entries.get(absolute(path))
 
     def added_or_changed(self, before: Tree) -> Iterator[tuple[str, Entry]]:
         """The entries that are not as they were, of a tree that was `before`."""
@@ -199,7 +201,7 @@ class Tree:
 
     def __contains__(self, path: object) -> bool:
         """Whether something is at `path`."""
-        return isinstance(path, str) and _absolute(path) in self.entries
+        return isinstance(path, str) and absolute(path) in self.entries
 
     def __iter__(self) -> Iterator[tuple[str, Entry]]:
         """Paths and entries, parents before what they hold."""
@@ -244,7 +246,7 @@ class Tree:
         entries: dict[str, Entry] = {}
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
             for info in tar:
-                path = _absolute("/" + info.name)
+                path = absolute("/" + info.name)
                 if not is_under(path, f"/{below}") or path == f"/{below}":
                     continue
                 path = path[len(below) + 1 :] if below else path
@@ -296,7 +298,8 @@ def changes(before: Tree, after: Tree) -> list[str]:
     return found
 
 
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
+    """The path in its plain form; raises `ValueError` for one that is not absolute."""
     if not path.startswith("/"):
         raise ValueError(f"a tree holds absolute paths only, not {path!r}")
     return "/" + posixpath.normpath(path).lstrip("/")

@@ -14,6 +14,7 @@ import pytest
 
 from harness.cases.case import Case, Outcome
 from harness.cases.following import Contradiction, Decisions
+from harness.cases.observed import Query
 from harness.runners.covering import CoveringRunner
 from harness.runners.fake.runner import FakeRunner
 from harness.worlds.jobs import PROCESSING
@@ -207,7 +208,7 @@ def test_what_cannot_be_recorded_lets_nothing_follow(source: str, tmp_path: Path
 
 
 def test_a_run_that_contradicts_another_is_told() -> None:
-    decisions: Decisions[str] = Decisions()
+    decisions: Decisions[Query, str] = Decisions()
     decisions.add("start", [("stat", "/a"), ("stat", "/b")], lambda query: query[1] == "/a", "run")
     assert decisions.find("start", lambda query: query[1] == "/a") == "run"
     assert decisions.find("start", lambda _query: False) is None

@@ -8,7 +8,8 @@ import pytest
 
 from harness.cases.case import Case
 from harness.cases.expectation import Expectation
-from harness.cases.matrix import Axis, Matrix, Special, Suite, as_it_is, select
+from harness.cases.matrix import Axis, Matrix, Special, Suite, as_it_is
+from harness.cases.selection import select
 from harness.errors import Exit, WrongContract, WrongUse
 from harness.worlds.tree import Tree
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_choices_alone_are_tried_once_each() -> None:
         ]
 
 
-def pairs(ids: tuple[str, ...]) -> set[tuple[str, ...]]:
+def pairs(ids: Iterable[str]) -> set[tuple[str, ...]]:
     return {pair for one in ids for pair in itertools.combinations(one.split(","), 2)}
 
 

@@ -1,0 +1,131 @@
+"""The product of a suite's axes: every combination of choices, by its number and by its id.
+
+There may be a million. None is kept: each is made of its number when it is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import overload
+
+
+def id_of(choices: Mapping[str, str]) -> str:
+    """The id of the case of the product that has these choices."""
+    return ",".join(f"{axis}={choice}" for axis, choice in choices.items())
+
+
+class Product:
+    """The combinations of one choice of each axis; without any axis there is none."""
+
+    def __init__(self, axes: Mapping[str, Sequence[str]]) -> None:
+        """Combine the choices of these axes, of which the last varies first."""
+        self._names = tuple(axes)
+        self._choices = [tuple(one) for one in axes.values()]
+        self._words = [tuple(f"{name}={one}" for one in choices) for name, choices in axes.items()]
+        self._places = [{word: at for at, word in enumerate(one)} for one in self._words]
+
+    def __len__(self) -> int:
+        """How many combinations there are."""
+        return math.prod(map(len, self._choices)) if self._choices else 0
+
+    def choices(self, number: int) -> dict[str, str]:
+        """The choice of each axis in the combination of this number, from 0."""
+        return dict(zip(self._names, self._picked(number, self._choices), strict=True))
+
+    def id(self, number: int) -> str:
+        """The id of the case of this number."""
+        return ",".join(self._picked(number, self._words))
+
+    def number(self, case_id: str) -> int | None:
+        """The number of the case with this id; None when there is none."""
+        words = case_id.split(",")
+        if len(words) != len(self._places):
+            # Of a name or a choice with a comma.
+            found = self._split(case_id, 0)
+            if found is None:
+                return None
+            words = found
+        number = 0
+        for word, places in zip(words, self._places, strict=True):
+            at = places.get(word)
+            if at is None:
+                return None
+            number = number * len(places) + at
+        return number
+
+    @staticmethod
+    def _picked(number: int, values: Sequence[Sequence[str]]) -> list[str]:
+        picked = []
+        for one in reversed(values):
+            number, at = divmod(number, len(one))
+            picked.append(one[at])
+        picked.reverse()
+        return picked
+
+    def _split(self, text: str, axis: int) -> list[str] | None:
+        """The words that a part of an id is made of, from this axis on."""
+        if axis == len(self._words):
+            return None
+        is_last = axis + 1 == len(self._words)
+        for word in self._words[axis]:
+            if is_last and text == word:
+                return [word]
+            if not is_last and text.startswith(f"{word},"):
+                rest = self._split(text[len(word) + 1 :], axis + 1)
+                if rest is not None:
+                    return [word, *rest]
+        return None
+
+
+class Ids(Sequence[str]):
+    """Ids of cases in order, each of which is made when it is asked for."""
+
+    def __init__(self, make: Callable[[int], str], numbers: Sequence[int]) -> None:
+        """The ids that `make` makes of these numbers."""
+        self._make = make
+        self._numbers = numbers
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Ids: ...
+
+    def __getitem__(self, at: int | slice) -> str | Ids:
+        """One of them, or some."""
+        if isinstance(at, slice):
+            return Ids(self._make, self._numbers[at])
+        return self._make(self._numbers[at])
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[str]:
+        """All in order."""
+        return map(self._make, self._numbers)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other has the same in the same order."""
+        if not isinstance(other, Ids | tuple | list):
+            return NotImplemented
+        return len(self) == len(other) and all(map(str.__eq__, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def where(self, keep: Callable[[str], bool]) -> Ids:
+        """Those that are to be kept."""
+        return Ids(self._make, array("q", (one for one in self._numbers if keep(self._make(one)))))
+
+    def with_others(self, others: Sequence[str]) -> Ids:
+        """These and then others, which are kept."""
+        if not others:
+            return self
+        own = len(self)
+
+        def make(number: int) -> str:
+            return self[number] if number < own else others[number - own]
+
+        return Ids(make, range(own + len(others)))
