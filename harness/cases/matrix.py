@@ -141,7 +141,7 @@ class Matrix:
                 self._special[name] = special
         with self._errors_of_suite():
             self.usual = self._find_usual()
-            if usual := self.choices_of(self.usual):
+            if self.lists(self.usual) and (usual := self.choices_of(self.usual)):
                 for axis in suite.axes:
                     for choice in axis.alone:
                         self._add({**usual, axis.name: choice})
@@ -202,8 +202,6 @@ class Matrix:
         """The choice of each axis in a case of the product; None for another case."""
         if found := self._extra.get(case_id) or self._beside.get(case_id):
             return found
-        if not self._is_in_product(case_id):
-            return None
         number = self._product.number(case_id)
         return None if number is None else self._product.choices(number)
 
@@ -257,7 +255,7 @@ class Matrix:
                 start = replace(self._suite.start, id=case_id)
                 return _with_arguments(_edited(start, special.edit)), special.expected
             choices = self.choices_of(case_id)
-            if choices is None:
+            if choices is None or not (self.lists(case_id) or case_id in self._beside):
                 raise unknown_case(case_id, self.ids)
             return self._product_case(choices)
 

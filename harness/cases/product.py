@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import overload
+
+_FEW = 1_000
 
 
 def id_of(choices: Mapping[str, str]) -> str:
@@ -25,6 +28,11 @@ class Product:
         self._choices = [tuple(one) for one in axes.values()]
         self._words = [tuple(f"{name}={one}" for one in choices) for name, choices in axes.items()]
         self._places = [{word: at for at, word in enumerate(one)} for one in self._words]
+        # So many of the last axes have few combinations, which are kept.
+        sizes = [math.prod(map(len, self._choices[at:])) for at in range(len(self._choices) + 1)]
+        self._cut = next(at for at, size in enumerate(sizes) if size <= _FEW)
+        self._low = sizes[self._cut]
+        self._part = lru_cache(maxsize=2 * _FEW)(self._make_part)
 
     def __len__(self) -> int:
         """How many combinations there are."""
@@ -32,11 +40,13 @@ class Product:
 
     def choices(self, number: int) -> dict[str, str]:
         """The choice of each axis in the combination of this number, from 0."""
-        return dict(zip(self._names, self._picked(number, self._choices), strict=True))
+        high, low = divmod(number, self._low)
+        return {**self._part(high, False)[0], **self._part(low, True)[0]}
 
     def id(self, number: int) -> str:
         """The id of the case of this number."""
-        return ",".join(self._picked(number, self._words))
+        high, low = divmod(number, self._low)
+        return f"{self._part(high, False)[1]}{self._part(low, True)[1]}"
 
     def number(self, case_id: str) -> int | None:
         """The number of the case with this id; None when there is none."""
@@ -55,14 +65,16 @@ class Product:
             number = number * len(places) + at
         return number
 
-    @staticmethod
-    def _picked(number: int, values: Sequence[Sequence[str]]) -> list[str]:
+    def _make_part(self, number: int, is_last: bool) -> tuple[Mapping[str, str], str]:
+        """The choices of the last axes, or of those before them, and their part of an id."""
+        axes = slice(self._cut, None) if is_last else slice(self._cut)
         picked = []
-        for one in reversed(values):
-            number, at = divmod(number, len(one))
-            picked.append(one[at])
-        picked.reverse()
-        return picked
+        for choices in reversed(self._choices[axes]):
+            number, at = divmod(number, len(choices))
+            picked.append(choices[at])
+        found = dict(zip(self._names[axes], reversed(picked), strict=True))
+        has_both = bool(found) and is_last and self._cut > 0
+        return found, "," * has_both + id_of(found)
 
     def _split(self, text: str, axis: int) -> list[str] | None:
         """The words that a part of an id is made of, from this axis on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +38,7 @@ from harness.commands.report_options import report_options
 from harness.errors import RunnerCannot, RunnerUnavailable
 
 if TYPE_CHECKING:
+    from harness.cases.product import Ids
     from harness.cases.shard import Shard
     from harness.contracts.contract import Level
     from harness.contracts.loaders import Source
@@ -170,11 +171,10 @@ def check(
             listed.append((source, ref, _list_cases(ref, asked, cases, faults, every_fault)))
         except (RunnerUnavailable, RunnerCannot) as error:
             errors.append(error)
-    all_ids = tuple(one for _, _, found in listed for one in found.all)
-    selected_ids = set(select_cases(all_ids, expression, cases)) if listed else set()
+    is_selected = _selection([found for _, _, found in listed], expression, cases)
     plans: list[tuple[StepRef, Plan, Choice]] = []
     for source, ref, found in listed:
-        selected = tuple(one for one in found.all if one in selected_ids)
+        selected = found.all if is_selected is None else found.all.where(is_selected)
         if not selected:
             continue
         try:
@@ -182,11 +182,11 @@ def check(
         except RunnerUnavailable as error:
             errors.append(error)
             continue
-        in_shard = {one for one in selected if shard is None or shard.contains(one)}
+        is_planned = _both(is_selected, None if shard is None else shard.contains)
         plan = Plan(
             step=load(ref).contract.name,
             runner=choice.runner.name,
-            ids=tuple(one for one in found.ids if one in in_shard),
+            ids=found.ids if is_planned is None else found.ids.where(is_planned),
             total=len(found.ids),
             replay_command=_replay_command(
                 options.as_arguments(source),
@@ -200,7 +200,11 @@ def check(
             waivers={name: str(one) for name, one in load(ref).contract.waivers.items()},
             promises=PROMISE_NAMES,
             level=load(ref).level,
-            unproven={one: why for one, why in found.unproven.items() if one in in_shard},
+            unproven={
+                one: why
+                for one, why in found.unproven.items()
+                if is_planned is None or is_planned(one)
+            },
             image=choice.image,
             script=str(ref.script or load(ref).contract.script),
             entry_point=load(ref).contract.entry_point,
@@ -260,14 +264,35 @@ def check(
 class CaseList:
     """The ids of all cases of a step; `choice` is its runner, where that is chosen already."""
 
-    ids: tuple[str, ...]
+    ids: Ids
     unproven: Mapping[str, str]
     choice: Choice | None = None
 
     @property
-    def all(self) -> tuple[str, ...]:
+    def all(self) -> Ids:
         """The ids of the cases that can be run, and of those that cannot."""
-        return (*self.ids, *self.unproven)
+        return self.ids.with_others(tuple(self.unproven))
+
+
+def _selection(
+    listed: Sequence[CaseList], expression: str | None, cases: tuple[str, ...]
+) -> Callable[[str], bool] | None:
+    """Whether a case is selected, of those of all steps; None where all are."""
+    if not listed or (expression is None and not cases):
+        return None
+    selected = frozenset(
+        select_cases([one for found in listed for one in found.all], expression, cases)
+    )
+    return selected.__contains__
+
+
+def _both(
+    first: Callable[[str], bool] | None, second: Callable[[str], bool] | None
+) -> Callable[[str], bool] | None:
+    """What both say; None where neither says anything."""
+    if first is None or second is None:
+        return first or second
+    return lambda case_id: first(case_id) and second(case_id)
 
 
 def _list_cases(
@@ -278,14 +303,16 @@ def _list_cases(
     from harness.runs.step import load
 
     matrix = load(ref).matrix
-    known = dict.fromkeys((*matrix.ids, *(one for one in cases if matrix.has(one))))
+    named = (one for one in dict.fromkeys(cases) if matrix.has(one) and not matrix.lists(one))
+    known = matrix.ids.with_others(tuple(named))
     if not faults and not every_fault:
-        return CaseList(tuple(known), matrix.unproven)
+        return CaseList(known, matrix.unproven)
     first = choose_runner(ref, asked)
     choice, found = find_faults_with(first, every=every_fault)
     if choice is not first:
         say(choice.note)
-    ids = tuple(dict.fromkeys((*known, *found.ids)))
+    listed = frozenset(known)
+    ids = known.with_others(tuple(one for one in found.ids if one not in listed))
     return CaseList(ids, {**matrix.unproven, **found.unproven}, choice)
 
 

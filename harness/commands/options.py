@@ -329,8 +329,9 @@ def select_cases(
     """The ids that `-k` and `--case` select; raises `WrongUse` when there are none."""
     from harness.cases.selection import select, unknown_case
 
+    known = frozenset(cases) and frozenset(cases).intersection(ids)
     for case_id in cases:
-        if case_id not in ids:
+        if case_id not in known:
             raise unknown_case(case_id, ids)
     named = tuple(dict.fromkeys(cases)) or ids
     return select(named, expression) if expression is not None else named

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from harness.cases.case import Finding, Result
 from harness.cases.fault import is_fault, point_of
+from harness.cases.results import number_of, where
 from harness.cases.shard import Shard
 from harness.contracts.contract import Level
 from harness.errors import HarnessError
@@ -48,7 +49,7 @@ class Plan:
 
     step: str
     runner: str
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     total: int
     # The words of a command that replays a case, without the case's id.
     replay_command: tuple[str, ...]
@@ -72,7 +73,7 @@ class Plan:
     selection: Selection = field(default_factory=Selection)
     # The shard that is run, and the ids of the selected cases of all shards.
     shard: Shard | None = None
-    selected: tuple[str, ...] = ()
+    selected: Sequence[str] = ()
 
     def with_runner(self, name: str, image: str | None) -> Plan:
         """The same with another runner, with which cases are replayed too."""
@@ -85,28 +86,41 @@ class Summary:
     """The results of a step's run in order, and how long it took, in seconds."""
 
     plan: Plan
-    results: tuple[Result, ...]
+    results: Sequence[Result]
     seconds: float
 
     @property
     def failed(self) -> tuple[Result, ...]:
         """The results with findings that are errors."""
-        return tuple(result for result in self.results if result.failed)
+        return tuple(where(self.results, lambda one: one.failed))
 
     @property
     def passed(self) -> tuple[Result, ...]:
         """The results that were decided, without such findings."""
-        return tuple(result for result in self.results if result.passed)
+        return tuple(where(self.results, lambda one: one.passed))
+
+    @property
+    def number_passed(self) -> int:
+        """How many results were decided, without such findings."""
+        return number_of(self.results, lambda one: one.passed)
+
+    @property
+    def number_failed(self) -> int:
+        """How many results have findings that are errors."""
+        return number_of(self.results, lambda one: one.failed)
 
     @property
     def unproven(self) -> Mapping[str, str]:
         """The ids of the cases that were not decided, run or not, and why."""
-        undecided = {one.case: one.unproven for one in self.results if one.unproven}
+        found = where(self.results, lambda one: bool(one.unproven))
+        undecided = {one.case: one.unproven for one in found}
         return {**self.plan.unproven, **undecided}
 
     @property
     def faults(self) -> str:
         """How many faults were tried at how many points, and survived; "" if none was."""
+        if not any(map(is_fault, self.plan.ids)):
+            return ""
         tried = [one for one in self.results if is_fault(one.case)]
         if not tried:
             return ""
@@ -118,8 +132,10 @@ class Summary:
     @property
     def conforms(self) -> bool:
         """Whether every selected case was decided as far as it matters, and none failed."""
-        undecided = any(one.unproven and one.unproven_severity == "error" for one in self.results)
-        return not self.failed and not self.plan.unproven and not undecided
+        undecided = number_of(
+            self.results, lambda one: bool(one.unproven) and one.unproven_severity == "error"
+        )
+        return not self.number_failed and not self.plan.unproven and not undecided
 
     @property
     def complete(self) -> bool:
@@ -238,13 +254,24 @@ def identity(finding: Finding) -> tuple[str, ...]:
     return (cause,) if cause else (finding.promise, finding.key)
 
 
+class WorldsShown:
+    """What the worlds of the results so far have shown."""
+
+    def __init__(self) -> None:
+        """Nothing was shown."""
+        self._shown: set[tuple[str, ...]] = set()
+
+    def without(self, result: Result) -> Result:
+        """The next result, without its world where those before it have shown the same."""
+        found = {(one.promise, one.severity, *identity(one)) for one in result.findings}
+        is_known = found <= self._shown
+        self._shown |= found
+        return replace(result, world=()) if is_known and result.world else result
+
+
 def without_known_worlds(results: Iterable[Result]) -> Iterator[Result]:
     """The results, each without its world where those before it have shown the same."""
-    shown: set[tuple[str, ...]] = set()
-    for result in results:
-        found = {(one.promise, one.severity, *identity(one)) for one in result.findings}
-        yield replace(result, world=()) if found <= shown and result.world else result
-        shown |= found
+    return map(WorldsShown().without, results)
 
 
 def defects(results: Sequence[Result]) -> list[Defect]:
@@ -254,8 +281,9 @@ def defects(results: Sequence[Result]) -> list[Defect]:
     folder are one defect.
     """
     groups: dict[tuple[str, ...], list[Finding]] = {}
-    by_case = {result.case: result for result in results}
-    for result in results:
+    found_in = tuple(where(results, lambda one: bool(one.findings)))
+    by_case = {result.case: result for result in found_in}
+    for result in found_in:
         for finding in result.findings:
             same = (finding.cause,) if finding.cause else (finding.promise, finding.key)
             groups.setdefault(same, []).append(finding)

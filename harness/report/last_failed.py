@@ -40,8 +40,9 @@ class LastFailedReport:
         """Add the cases that failed, and take out those that were run and did not."""
         known = _read()
         key = _key(summary.plan)
-        run = {one.case for one in summary.results}
-        failed = [one for one in known.get(key, ()) if one not in run]
+        before = dict.fromkeys(known.get(key, ()))
+        run = {one.case for one in summary.results if one.case in before} if before else ()
+        failed = [one for one in before if one not in run]
         failed += [one.case for one in summary.failed]
         if failed == list(known.get(key, ())):
             return

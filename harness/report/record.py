@@ -173,8 +173,8 @@ class StepRecord(Record):
             totals=Totals(
                 planned=len(plan.ids),
                 run=len(summary.results),
-                passed=len(summary.passed),
-                failed=len(summary.failed),
+                passed=summary.number_passed,
+                failed=summary.number_failed,
                 unproven=len(summary.unproven),
             ),
             unproven=plan.unproven,
@@ -186,7 +186,7 @@ class StepRecord(Record):
             selection=plan.selection,
             shard=None
             if shard is None
-            else ShardRecord(number=shard.number, of=shard.of, ids=plan.selected),
+            else ShardRecord(number=shard.number, of=shard.of, ids=tuple(plan.selected)),
             campaign=plan.steps,
             replay=plan.replay_command,
             level=plan.level,

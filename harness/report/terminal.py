@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from harness.cases.case import Result
+from harness.cases.results import number_of, where
 from harness.files.shown import shown, shown_line
 from harness.report import Defect, Plan, Run, Summary, defects, identity
 from harness.report.places import excerpt_of
@@ -166,16 +167,16 @@ class TerminalReport:
         self._print_unproven(summary)
         if not summary.complete:
             self._print_line(f"stopped after {run} of {len(summary.plan.ids)} cases (--max-fail)")
-        if cached := sum(one.cached for one in summary.results):
+        if cached := number_of(summary.results, lambda one: one.cached):
             self._print_line(f"{cached} of {run} cases were not run again: nothing has changed")
         if faults := summary.faults:
             self._print_line(faults)
-        if follow := sum(bool(one.follows) for one in summary.results):
+        if follow := number_of(summary.results, lambda one: bool(one.follows)):
             self._print_line(
                 f"{run:,} cases: {run - follow:,} run, {follow:,} follow from them"
                 " (--exhaustive runs all)"
             )
-        passed, failed = len(summary.passed), len(summary.failed)
+        passed, failed = summary.number_passed, summary.number_failed
         unproven = f", [yellow]{len(summary.unproven)} not proven[/]" if summary.unproven else ""
         name = f"{_marked(summary.plan.step)}: " if self._verbosity < 0 else ""
         counts = _count_text(len(errors), "defect") + _count_text(len(warnings), "warning")
@@ -226,7 +227,7 @@ class TerminalReport:
     def _print_unproven(self, summary: Summary) -> None:
         """Print which cases were run and could not be decided, by reason."""
         undecided: dict[str, list[str]] = {}
-        for result in summary.results:
+        for result in where(summary.results, lambda one: bool(one.unproven)):
             if result.unproven:
                 undecided.setdefault(result.unproven, []).append(result.case)
         for reason, cases in undecided.items():
@@ -301,4 +302,4 @@ def _count_text(number: int, what: str) -> str:
 def _counts(summary: Summary) -> tuple[int, int, int, int]:
     """Passed, failed, not proven, defects."""
     errors = sum(defect.is_error for defect in defects(summary.results))
-    return len(summary.passed), len(summary.failed), len(summary.unproven), errors
+    return summary.number_passed, summary.number_failed, len(summary.unproven), errors

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness.cases.case import Case, Outcome, Result
 from harness.cases.following import start_of
+from harness.cases.results import Results, number_of
 from harness.errors import RunnerCannot, WrongUse
 from harness.files.formats import MissingLibrary
 from harness.promises import Evidence
@@ -119,13 +120,19 @@ class Sample:
     other: tuple[str, ...]
 
 
-def check_sample(results: Sequence[Result], session: Session) -> Sample:
+def check_sample(results: Results, session: Session) -> Sample:
     """Run some of the cases that follow from others, always the same ones; raises as a session."""
-    follow = {one.case: one for one in results if one.follows}
-    number = min(len(follow), max(_SAMPLE, math.ceil(len(follow) * _SHARE)))
-    ids = tuple(sorted(random.Random(_SEED).sample(sorted(follow), number)))
-    other = [one.case for one in session.run(ids) if _verdict(one) != _verdict(follow[one.case])]
-    return Sample(ids, tuple(other))
+    number = number_of(results, _follows)
+    size = min(number, max(_SAMPLE, math.ceil(number * _SHARE)))
+    picked = frozenset(random.Random(_SEED).sample(range(number), size))
+    sample = [one for at, one in enumerate(results.where(_follows)) if at in picked]
+    ids = tuple(one.case for one in sample)
+    found = zip(sample, session.run(ids), strict=True)
+    return Sample(ids, tuple(one.case for was, one in found if _verdict(one) != _verdict(was)))
+
+
+def _follows(result: Result) -> bool:
+    return bool(result.follows)
 
 
 def _verdict(result: Result) -> tuple[object, ...]:

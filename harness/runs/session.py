@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from harness.cases.case import Result
+from harness.cases.results import Group
 from harness.runners import Runner
 from harness.runs.step import JudgeCase, StepRef, prove
 from harness.runs.workers import Task, Workers, open_pool
@@ -43,18 +44,16 @@ class Session:
         task = Task(partial(_judge_case, self.judge_case), self.ref, (self.runner,))
         yield from run_in_order(task, ids, self.workers)
 
-    def run_in_groups(self, ids: Sequence[str], size: int) -> Iterator[Result]:
+    def run_in_groups(self, ids: Sequence[str], size: int) -> Iterator[Group]:
         """The same, for cases that take less time than it takes to hand them to a worker."""
         task = Task(partial(_judge_group, self.judge_case), self.ref, (self.runner,))
-        groups = (json.dumps(ids[start : start + size]) for start in range(0, len(ids), size))
-        for results in run_in_order(task, groups, self.workers):
-            yield from results
+        starts = range(0, len(ids), size)
+        groups = (json.dumps([*ids[start : start + size]]) for start in starts)
+        yield from run_in_order(task, groups, self.workers)
 
 
-def _judge_group(
-    judge_case: JudgeCase, ref: StepRef, runners: Sequence[Runner], ids: str
-) -> list[Result]:
-    return [_judge_case(judge_case, ref, runners, one) for one in json.loads(ids)]
+def _judge_group(judge_case: JudgeCase, ref: StepRef, runners: Sequence[Runner], ids: str) -> Group:
+    return Group.of([_judge_case(judge_case, ref, runners, one) for one in json.loads(ids)])
 
 
 def _judge_case(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
 
 from harness.cases.case import Result
 from harness.cases.observed import Query
+from harness.cases.results import Group, Results, number_of
 from harness.errors import HarnessError, RunnerCannot, RunnerUnavailable
-from harness.report import Plan, Report, Run, Summary, without_known_worlds
+from harness.report import Plan, Report, Run, Summary, WorldsShown
 from harness.runs.choice import Choice
 from harness.runs.covering import can_cover, check_number, check_sample, covering, reason_against
 from harness.runs.observed import never_read, undeclared
@@ -21,7 +21,7 @@ from harness.runs.warm_start import warm_start
 from harness.runs.workers import Workers
 
 # Of so many cases most follow from others, and are judged in groups.
-_MANY, _GROUP = 5_000, 50
+_MANY, _GROUP = 5_000, 200
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def run_steps(
 
 
 def _count_failures(summaries: Sequence[Summary]) -> int:
-    return sum(len(summary.failed) for summary in summaries)
+    return sum(summary.number_failed for summary in summaries)
 
 
 def _run_step(
@@ -96,10 +96,10 @@ def _run_step(
     judge_case: JudgeCase,
     *,
     exhaustive: bool,
-) -> tuple[Plan, tuple[Result, ...]]:
+) -> tuple[Plan, Sequence[Result]]:
     """The results, and the plan, which has another runner if the first one has refused a case."""
     plan, choice = step_run.plan, step_run.choice
-    done: list[Result] = []
+    done = Results(plan.ids, WorldsShown().without)
     while True:
         if isinstance(workers, int):
             # Workers elsewhere may have another Python, or no sandbox.
@@ -110,6 +110,7 @@ def _run_step(
         session = Session(step_run.ref, choice.runner, workers, judge_case)
         ids = plan.ids[len(done) :]
         try:
+            found: Iterable[Result]
             if exhaustive:
                 found = session.run(ids)
             elif max_fail is not None:
@@ -121,30 +122,33 @@ def _run_step(
                 why = f"of what a case looks at the runner {choice.runner.name} tells nothing"
                 check_number(plan.step, len(ids), why)
                 found = session.run(ids)
-            _report_results(found, done, reports, max_fail)
+            done = _report_results(found, done, reports, max_fail)
         except RunnerCannot as refusal:
             choice = choice.after(refusal)
             plan = plan.with_runner(choice.runner.name, choice.image)
             for report in reports:
                 report.runner_changed(choice.note)
         else:
-            return plan, tuple(done)
+            return plan, done
 
 
-def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) -> Iterator[Result]:
+def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) -> Iterable[Result]:
     """The results, of cases that follow from others without a run, as far as nothing forbids it."""
     name = load(session.ref).contract.name
     if reason := reason_against(session.ref, session.runner, session.workers):
         check_number(name, len(ids), reason)
         for report in reports:
             report.runner_changed(f"{name}: every case is run: {reason}")
-        yield from session.run(ids)
-        return
+        return session.run(ids)
     with covering(session.runner) as runner:
         covered = replace(session, runner=runner)
         is_long = isinstance(session.workers, int) and len(ids) > _MANY
-        found = covered.run_in_groups(ids, _GROUP) if is_long else covered.run(ids)
-        results = _judged(found, reports)
+        found = (
+            covered.run_in_groups(ids, _GROUP)
+            if is_long
+            else (Group.of([one]) for one in covered.run(ids))
+        )
+        results = _judged(ids, found, reports)
         looked_at = runner.looked_at()
     sample = check_sample(results, session)
     if sample.other:
@@ -155,26 +159,27 @@ def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) ->
                 f"{len(sample.ids)} cases that follow from others end otherwise when they are run, "
                 f"such as {sample.other[0]}"
             )
-        yield from session.run(ids)
-        return
+        return session.run(ids)
     # Of a case that another machine has run, or an earlier session, it is not known.
-    is_known = isinstance(session.workers, int) and not any(one.cached for one in results)
+    is_known = isinstance(session.workers, int) and not number_of(results, lambda one: one.cached)
     if looked_at is not None and is_known:
         for line in _not_as_declared(session.ref, looked_at, ids):
             for report in reports:
                 report.runner_changed(f"warning: {name}: {line}")
-    yield from results
+    return results
 
 
-def _judged(found: Iterator[Result], reports: Sequence[Report]) -> list[Result]:
+def _judged(ids: Sequence[str], found: Iterator[Group], reports: Sequence[Report]) -> Results:
     """The results, which are told of only when the sample has agreed."""
-    results: list[Result] = []
-    failed = 0
-    for result in found:
-        results.append(result)
-        failed += result.failed
-        for report in reports:
-            report.cases_judged(len(results), failed)
+    results = Results(ids, WorldsShown().without)
+    number = failed = 0
+    for group in found:
+        results.add_group(group)
+        for place in group.places:
+            number += 1
+            failed += group.verdicts[place].failed
+            for report in reports:
+                report.cases_judged(number, failed)
     return results
 
 
@@ -190,13 +195,21 @@ def _not_as_declared(
 
 
 def _report_results(
-    results: Any, done: list[Result], reports: Sequence[Report], max_fail: int | None
-) -> None:
-    """Add the results to those that are done, until so many have failed."""
-    with closing(results):
-        for result in without_known_worlds(results):
-            done.append(result)
+    found: Iterable[Result], done: Results, reports: Sequence[Report], max_fail: int | None
+) -> Results:
+    """Tell of the results, until so many have failed; all that are done."""
+    if isinstance(found, Results) and not done:
+        for result in found:
             for report in reports:
                 report.case_finished(result)
-            if max_fail is not None and sum(one.failed for one in done) >= max_fail:
+        return found
+    with ExitStack() as closing:
+        if isinstance(found, Generator):
+            closing.callback(found.close)
+        for result in found:
+            done.add(result)
+            for report in reports:
+                report.case_finished(done[-1])
+            if max_fail is not None and number_of(done, lambda one: one.failed) >= max_fail:
                 break
+    return done

@@ -39,8 +39,12 @@ def badge_svg(run: Run) -> str:
 def _verdict(run: Run) -> tuple[str, str]:
     """The text of the badge, and its color."""
     passed, failed, unproven = (
-        sum(len(getattr(one, name)) for one in run.summaries)
-        for name in ("passed", "failed", "unproven")
+        sum(map(number, run.summaries))
+        for number in (
+            lambda one: one.number_passed,
+            lambda one: one.number_failed,
+            lambda one: len(one.unproven),
+        )
     )
     more = f", {unproven} not proven" if unproven else ""
     if run.conforms:

@@ -27,7 +27,7 @@ def markdown(run: Run) -> str:
         found = defects(summary.results)
         errors = sum(one.is_error for one in found)
         lines.append(
-            f"| {_inline(summary.plan.step)} | {len(summary.passed)} | {len(summary.failed)} "
+            f"| {_inline(summary.plan.step)} | {summary.number_passed} | {summary.number_failed} "
             f"| {len(summary.unproven)} | {errors} | {len(found) - errors} "
             f"| {summary.seconds:.1f} |"
         )
