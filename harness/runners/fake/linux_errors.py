@@ -91,6 +91,9 @@ def _leads_through_a_file(fs: FakeFilesystem, path: Any) -> bool:
     folder = fs.absnormpath(path)
     while len(folder) > 1:
         folder, _ = fs.splitpath(folder)
+        # Most often the file alone is missing, and each question takes long.
+        if fs.isdir(folder):
+            return False
         if fs.exists(folder):
-            return not fs.isdir(folder)
+            return True
     return False
