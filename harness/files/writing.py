@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.errors import WrongUse
@@ -30,27 +31,28 @@ class WrittenFile:
         if not os.access(place, os.W_OK):
             raise WrongUse(f"{option}: {place} cannot be written", "name another file")
 
-    def write(self, text: str) -> None:
+    def write(self, text: str | Iterable[str]) -> None:
         """Write a temporary file and rename it; raises `WrongUse`.
 
-        A device or a FIFO stays what it is, and is written to.
+        A device or a FIFO stays what it is, and is written to. The text may come in parts.
         """
+        parts = (one.encode() for one in ((text,) if isinstance(text, str) else text))
         try:
             if self._replaces:
-                _replace(self._target, text.encode())
+                _replace(self._target, parts)
             else:
-                _write(self._target, text.encode())
+                _write(self._target, parts)
         except OSError as error:
             raise WrongUse(f"{self._option}: {error.strerror}", "name another file") from None
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _replace(target: Path, parts: Iterable[bytes]) -> None:
     """Write a file whole or not at all, and touch no other."""
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
     descriptor, name = tempfile.mkstemp(prefix=".harness-", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            stream.writelines(parts)
         umask = os.umask(0)
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask if mode is None else mode)
@@ -60,9 +62,9 @@ def _replace(target: Path, data: bytes) -> None:
         raise
 
 
-def _write(target: Path, data: bytes) -> None:
+def _write(target: Path, parts: Iterable[bytes]) -> None:
     """Write to a device or a FIFO; fails where nobody reads a FIFO."""
     descriptor = os.open(target, os.O_WRONLY | os.O_NONBLOCK)
     os.set_blocking(descriptor, True)
     with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
+        stream.writelines(parts)

@@ -9,40 +9,55 @@ be proved, `errors` is a list of why: in the document of several steps, or in a 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
-from harness.report import Run
-from harness.report.record import SCHEMA, StepRecord
+from harness.cases.case import Result
+from harness.report import Run, Summary
+from harness.report.record import SCHEMA, CaseRecord, StepRecord
 
 # A report whose name ends so is in JSON lines.
 LINES = ".jsonl"
 
 
-def json_document(run: Run) -> str:
+class _Cases(list[Any]):
+    """The records of the cases of a step, each made when it is written: there may be many."""
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        super().__init__()
+        self._results = results
+
+    def __iter__(self) -> Iterator[Any]:
+        return (CaseRecord.from_result(one).model_dump(mode="json") for one in self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+
+def json_document(run: Run) -> Iterator[str]:
     """The report as one document."""
-    steps, errors = _steps(run), _errors(run)
+    steps, errors = [_step(one) for one in run.summaries], _errors(run)
     document = steps[0] if len(steps) == 1 else {"schema": SCHEMA, "steps": steps}
     if errors:
         document = {"schema": SCHEMA, "steps": steps, "errors": errors}
-    return json.dumps(document, indent=1) + "\n"
+    yield from json.JSONEncoder(indent=1).iterencode(document)
+    yield "\n"
 
 
-def json_lines(run: Run) -> str:
+def json_lines(run: Run) -> Iterator[str]:
     """The report as JSON lines."""
-    lines = [one for step in _steps(run) for one in _lines(step)]
+    for step in map(_step, run.summaries):
+        cases = step.pop("cases")
+        for one in chain(cases, (step,)):
+            yield json.dumps(one) + "\n"
     if errors := _errors(run):
-        lines.append({"schema": SCHEMA, "errors": errors})
-    return "".join(json.dumps(one) + "\n" for one in lines)
+        yield json.dumps({"schema": SCHEMA, "errors": errors}) + "\n"
 
 
-def _steps(run: Run) -> list[dict[str, Any]]:
-    records = (StepRecord.from_summary(one) for one in run.summaries)
-    return [one.model_dump(mode="json", by_alias=True) for one in records]
-
-
-def _lines(step: dict[str, Any]) -> list[Any]:
-    cases = step.pop("cases")
-    return [*cases, step]
+def _step(summary: Summary) -> dict[str, Any]:
+    record = StepRecord.without_cases(summary).model_dump(mode="json", by_alias=True)
+    return {**record, "cases": _Cases(summary.results)}
 
 
 def _errors(run: Run) -> list[dict[str, Any]]:

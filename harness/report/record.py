@@ -161,6 +161,12 @@ class StepRecord(Record):
     @classmethod
     def from_summary(cls, summary: Summary) -> StepRecord:
         """The record of a step's run."""
+        cases = tuple(CaseRecord.from_result(one) for one in summary.results)
+        return cls.without_cases(summary).model_copy(update={"cases": cases})
+
+    @classmethod
+    def without_cases(cls, summary: Summary) -> StepRecord:
+        """The same without the records of the cases, of which there may be many."""
         plan = summary.plan
         shard = plan.shard
         return cls(
@@ -190,7 +196,7 @@ class StepRecord(Record):
             campaign=plan.steps,
             replay=plan.replay_command,
             level=plan.level,
-            cases=tuple(CaseRecord.from_result(one) for one in summary.results),
+            cases=(),
         )
 
     @property

@@ -10,7 +10,7 @@ from harness.cases.case import Result
 from harness.errors import WrongUse
 from harness.files.writing import WrittenFile
 from harness.report import Plan, Run, Summary
-from harness.report.forms import FORMS
+from harness.report.forms import FORMS, parts
 
 STANDARD_OUTPUT = "-"
 
@@ -66,11 +66,11 @@ class WrittenReport:
 
     def run_finished(self, run: Run) -> None:
         """Write or print the report; raises `WrongUse`."""
-        text = FORMS[self._option.form](run)
+        text = parts(self._option.form, run)
         if self._file is not None:
             self._file.write(text)
             return
-        sys.stdout.write(text)
+        sys.stdout.writelines(text)
         sys.stdout.flush()
 
 

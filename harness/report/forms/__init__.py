@@ -6,7 +6,7 @@ what is printed on the terminal; a step that could not be proved is in every for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from harness.files.plugins import added
 from harness.report import Run
@@ -19,7 +19,16 @@ from harness.report.forms.markdown import markdown
 from harness.report.forms.sarif import sarif
 from harness.report.json_file import json_document, json_lines
 
+# A text that may be long comes in parts.
+Parts = Callable[[Run], Iterator[str]]
 Render = Callable[[Run], str]
+
+_IN_PARTS: Mapping[str, Parts] = {"json": json_document, "jsonl": json_lines}
+
+
+def _joined(parts: Parts) -> Render:
+    return lambda run: "".join(parts(run))
+
 
 _OWN: Mapping[str, Render] = {
     "badge": badge_json,
@@ -27,8 +36,7 @@ _OWN: Mapping[str, Render] = {
     "ctrf": ctrf,
     "github": github,
     "html": html,
-    "json": json_document,
-    "jsonl": json_lines,
+    **{name: _joined(one) for name, one in _IN_PARTS.items()},
     "junit": junit,
     "markdown": markdown,
     "sarif": sarif,
@@ -37,3 +45,8 @@ FORMS: Mapping[str, Render] = {
     **_OWN,
     **added("reports", Callable, tuple(_OWN)),
 }
+
+
+def parts(form: str, run: Run) -> Iterable[str]:
+    """The text of a report in this form, in one part or more."""
+    return _IN_PARTS[form](run) if form in _IN_PARTS else [FORMS[form](run)]
