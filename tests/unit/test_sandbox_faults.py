@@ -9,7 +9,7 @@ import pytest
 
 from harness.cases.case import Case
 from harness.cases.fault import Fault
-from harness.runners.inside import faults, system_calls
+from harness.runners.inside import supervision, system_calls
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runs.faults import find_faults
 from harness.runs.step import run_case
@@ -102,5 +102,5 @@ def test_a_kernel_that_cannot_ask_is_told(
     # Flags that no kernel knows; the processes of sandboxes are forks of this one.
     monkeypatch.setattr(system_calls, "_LISTENING", 1 << 30)
     outcome = sandbox.run(with_fault("print(1)", "write", f"{OUTPUT}/file", "EIO"))
-    assert (outcome.unproven, outcome.must_be_proven) == (faults.LACKING, True)
+    assert (outcome.unproven, outcome.must_be_proven) == (supervision.LACKING, True)
     assert outcome.stdout == "1\n"

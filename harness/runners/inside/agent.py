@@ -34,7 +34,7 @@ from typing import (
     Tuple,
 )
 
-from harness.runners.inside import faults, mounts, stamps, system_calls
+from harness.runners.inside import faults, mounts, recorder, stamps, supervision, system_calls
 from harness.runners.inside.stamps import Layer, Scan, Stamp, TooMuch
 from harness.runners.inside.streams import Streams
 from harness.runners.inside.watch import Process, Watch
@@ -234,14 +234,24 @@ def own_itself() -> None:
         mounts.call_libc("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
-def _confine(user: int, set_user: Callable[[int], None], supervised: Optional[int] = None) -> None:
+def rules_of(job: Job) -> List[system_calls.Rule]:
+    """The system calls of a script before which the kernel asks its supervisor."""
+    return recorder.RULES if job.get("record") else faults.RULES
+
+
+def _confine(
+    user: int,
+    set_user: Callable[[int], None],
+    supervised: Optional[int],
+    rules: Sequence[system_calls.Rule],
+) -> None:
     """Become the user of the script, in the process that becomes the script."""
     own_itself()
     if user:
         set_user(user)
         system_calls.refuse(system_calls.of_container())
     if supervised is not None:
-        faults.hand_over(supervised)
+        supervision.hand_over(supervised, rules)
 
 
 def _start(
@@ -271,7 +281,9 @@ def _start(
         start_new_session=True,
         pass_fds=passed,
         # Without a preexec_fn, subprocess can use vfork, which is faster.
-        preexec_fn=partial(_confine, user, set_user, supervised) if becomes_other else None,
+        preexec_fn=(
+            partial(_confine, user, set_user, supervised, rules_of(job)) if becomes_other else None
+        ),
     )
 
 
@@ -284,10 +296,12 @@ def _run(
     _protect()
     if not job["user"]:
         system_calls.refuse(system_calls.of_container())
-    supervisor = None
+    supervisor: Optional[supervision.Listener] = None
     awaited = "" if is_forked or job["direct"] else job["script"]
     if job["fault"]:
         supervisor = faults.Supervisor(job["fault"], hidden, awaited)
+    elif job.get("record"):
+        supervisor = recorder.Recorder(hidden, [job["script"], job["cwd"]])
     elif watch is not None and watch.is_stepped:
         everywhere = {"folders": watch.folders, "known": [], "effect": ""}
         supervisor = faults.Supervisor(everywhere, hidden, awaited, watch.look)
@@ -314,8 +328,9 @@ def _run(
     _kill_leftovers(child.pid)
     outcome = {"exit_code": code, "seconds": seconds, "seen": seen}
     if supervisor is not None:
-        operations = supervisor.finish()
-        outcome["faults"] = operations if job["fault"] else None
+        told = supervisor.finish()
+        outcome["faults"] = told if job["fault"] else None
+        outcome["observed"] = told if job.get("record") else None
     output = streams.finish()
     return dict(outcome, returned=streams.returned()), output
 

@@ -1,44 +1,23 @@
 """Counts what a script does to files, and lets one operation fail, in its whole process tree.
 
-The kernel asks before each such system call of the script, its threads and its children (seccomp
-user notification), and gets for an answer to go on, or the error of a fault. So it works for any
-program. What asks whether a file is there (stat) is left alone: many a program, Python's
-`os.path.exists` among them, takes any error for "no".
-
-Needs Linux 5.19, where a signal does not fail the call that waits (WAIT_KILLABLE_RECV). Runs on
-Python 3.8 and newer with the standard library alone.
+What asks whether a file is there (stat) is left alone: many a program, Python's `os.path.exists`
+among them, takes any error for "no". Runs on Python 3.8 and newer with the standard library alone.
 """
 
 from __future__ import annotations
 
-import array
-import contextlib
-import errno
 import os
 import re
-import select
 import signal
-import socket
 import struct
 import sys
-import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from harness.runners.inside import system_calls
-from harness.runners.inside.system_calls import Rule
+from harness.runners.inside import supervision, system_calls
+from harness.runners.inside.supervision import CURRENT_FOLDER, GO_ON, Decision
 
-LACKING = (
-    "the kernel cannot ask before system calls here (seccomp user notification, Linux 5.19 or "
-    "newer, on x86-64 or arm64)"
-)
-_NOTIFY = 0x7FC00000
-_IOCTL_RECEIVE, _IOCTL_SEND, _IOCTL_ADD_DESCRIPTOR = 0xC0502100, 0xC0182101, 0x40182103
-_NOTIFICATION, _ANSWER = struct.Struct("=QIIiIQ6Q"), struct.Struct("=QqiI")
+_IOCTL_ADD_DESCRIPTOR = 0x40182103
 _ADDITION, _SET_NUMBER = struct.Struct("=QIIII"), 1
-_CONTINUE = 1
-_PAGE, _LONGEST_PATH = 4096, 1 << 16
-_CURRENT_FOLDER = -100
-_POLL_SECONDS = 0.05
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _O_PATH = getattr(os, "O_PATH", 0)
 _O_TMPFILE = getattr(os, "O_TMPFILE", 0)
@@ -51,7 +30,6 @@ _CHANCE = (
 _UNUSUAL = re.compile(r"[^\w./:+-]", re.ASCII)
 # How often the opening of one file is another place.
 _MOST_OPENINGS = 3
-_Decision = Optional[Tuple[int, int, int]]
 
 
 class _Call(NamedTuple):
@@ -99,12 +77,13 @@ _CALLS: Dict[Tuple[Optional[int], Optional[int]], _Call] = {
     (452, 452): _Call("chmod", path=1, folder=0),
     (280, 88): _Call("utime", path=1, folder=0),
 }
+RULES = [supervision.asked(one) for one in _CALLS]
 # Those of which a part can be done in their place.
 _WRITE, _WRITE_AT, _WRITE_SEVERAL = (1, 64), (18, 68), (20, 66)
 _WITH_DESCRIPTOR = ("read", "write", "copy", "close", "sync", "truncate", "open", "create")
 
 
-class Supervisor:
+class Supervisor(supervision.Listener):
     """Answers the kernel for one script.
 
     `plan` has `folders`, `known`, the paths that are there at first, and the `operation`, `place`,
@@ -130,12 +109,9 @@ class Supervisor:
         self._known: Set[str] = set(plan["known"])
         self._seen: List[List[Any]] = []
         self._struck = False
-        self._lacking = ""
         self._counts: Dict[Tuple[str, str], int] = {}
         self._openings: Dict[str, int] = {}
         self._written: Set[str] = set()
-        self._ended = threading.Event()
-        self._process = 0
         self._awaited = script and os.path.realpath(script)
         column = system_calls.column()
         self._calls = {
@@ -144,92 +120,24 @@ class Supervisor:
             if column is not None and numbers[column] is not None
         }
         self._column = column
-        self._own, self._script_end = socket.socketpair()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        # The alarm that ends a script which hangs is for another thread.
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
-        self._thread.start()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
-
-    @property
-    def connection(self) -> int:
-        """The descriptor that the process of the script hands itself over through."""
-        return self._script_end.fileno()
-
-    def started(self) -> None:
-        """The script has its own copy of the connection."""
-        self._script_end.close()
+        super().__init__()
 
     def finish(self) -> Dict[str, Any]:
         """What was seen, after the end of the script, as JSON values."""
-        self._ended.set()
-        self._thread.join()
-        self._own.close()
-        return {"operations": self._seen, "struck": self._struck, "lacking": self._lacking}
+        self.end()
+        return {"operations": self._seen, "struck": self._struck, "lacking": self.lacking}
 
-    def _run(self) -> None:
-        try:
-            message, rights, _, _ = self._own.recvmsg(8, socket.CMSG_SPACE(4))
-        except OSError:
-            return
-        if not rights:
-            self._lacking = LACKING
-            return
-        (self._process,) = struct.unpack("=q", message)
-        listener = array.array("i", rights[0][2])[0]
-        try:
-            self._answer_all(listener)
-        finally:
-            os.close(listener)
-
-    def _answer_all(self, listener: int) -> None:
-        import fcntl
-
-        self._listener = listener
-        poll = select.poll()
-        poll.register(listener, select.POLLIN)
-        while True:
-            ready = poll.poll(_POLL_SECONDS * 1000)
-            if not ready:
-                if self._ended.is_set():
-                    return
-                continue
-            if not ready[0][1] & select.POLLIN:
-                return
-            asked = bytearray(_NOTIFICATION.size)
-            try:
-                fcntl.ioctl(listener, _IOCTL_RECEIVE, asked)
-            except OSError as error:
-                # The process that asked has been killed.
-                if error.errno in (errno.EINTR, errno.ENOENT):
-                    continue
-                return
-            number, thread, _, call, _, _, *arguments = _NOTIFICATION.unpack(asked)
-            self._asking = number
-            try:
-                answer = self._decide(thread, call, arguments)
-            except (OSError, ValueError):
-                # It has gone, or names what is not there: the kernel tells it so.
-                answer = 0, 0, _CONTINUE
-            if answer is None:
-                continue
-            value, error_number, flags = answer
-            with contextlib.suppress(OSError):
-                packed = bytearray(_ANSWER.pack(number, value, -error_number, flags))
-                fcntl.ioctl(listener, _IOCTL_SEND, packed)
-
-    def _decide(self, thread: int, number: int, arguments: List[int]) -> _Decision:
-        """The value, error and flags of the answer for one system call; None for no answer."""
-        go_on = 0, 0, _CONTINUE
+    def decide(self, thread: int, number: int, arguments: List[int]) -> Decision:
+        """The answer for one system call."""
         call = self._calls[number]
         path = self._path(thread, call, arguments)
         if path is None or not self._is_near(path):
-            return go_on
+            return GO_ON
         name = call.operation
         if name == "open":
             name = _kind_of_opening(call, path, arguments)
         if name == "" or (name == "close" and path not in self._written):
-            return go_on
+            return GO_ON
         if self._look(name):
             return None
         is_due = self._count(name, path, thread)
@@ -238,29 +146,29 @@ class Supervisor:
         elif name in ("close", "sync"):
             self._written.discard(path)
         if not is_due:
-            return go_on
+            return GO_ON
         answer = self._strike(thread, number, name, arguments)
         # Not if it could not be done.
         self._struck = True
         return answer
 
-    def _strike(self, thread: int, number: int, name: str, arguments: List[int]) -> _Decision:
+    def _strike(self, thread: int, number: int, name: str, arguments: List[int]) -> Decision:
         """Do what the fault is, or prepare it; the answer for its system call."""
         effect = self._plan["effect"]
         if effect == "SIGKILL":
             # With an answer the call could come before the end.
-            os.killpg(self._process, signal.SIGKILL)
+            os.killpg(self.process, signal.SIGKILL)
             return None
         if effect == "SIGTERM":
-            os.kill(self._process, signal.SIGTERM)
+            os.kill(self.process, signal.SIGTERM)
         elif effect == "short":
             written = self._write_in_part(thread, number, arguments)
-            return (0, 0, _CONTINUE) if written is None else (written, 0, 0)
+            return GO_ON if written is None else (written, 0, 0)
         else:
             if name == "close":
                 self._lose_what_was_written(thread, arguments[0])
             return 0, int(self._plan["error"]), 0
-        return 0, 0, _CONTINUE
+        return GO_ON
 
     def _is_near(self, path: str) -> bool:
         if self._awaited:
@@ -299,13 +207,15 @@ class Supervisor:
         if call.descriptor is not None:
             return os.readlink("/proc/%d/fd/%d" % (thread, arguments[call.descriptor] & 0xFFFFFFFF))
         assert call.path is not None
-        folder = _CURRENT_FOLDER if call.folder is None else _signed(arguments[call.folder])
+        folder = (
+            CURRENT_FOLDER if call.folder is None else supervision.signed(arguments[call.folder])
+        )
         if not arguments[call.path]:
             # Of a descriptor alone, as that of futimens.
             return os.readlink("/proc/%d/fd/%d" % (thread, folder))
-        path = _text(thread, arguments[call.path])
+        path = supervision.text(thread, arguments[call.path])
         if not path.startswith("/"):
-            link = "cwd" if folder == _CURRENT_FOLDER else "fd/%d" % folder
+            link = "cwd" if folder == CURRENT_FOLDER else "fd/%d" % folder
             path = os.path.join(os.readlink("/proc/%d/%s" % (thread, link)), path)
         parent, name = os.path.split(path.rstrip("/") or "/")
         return os.path.normpath(os.path.join(os.path.realpath(parent), name))
@@ -321,19 +231,19 @@ class Supervisor:
         number, address, size = arguments[0] & 0xFFFFFFFF, arguments[1], arguments[2]
         assert self._column is not None
         if call == _WRITE_SEVERAL[self._column]:
-            address, size = struct.unpack("=QQ", _memory(thread, address, 16))
+            address, size = struct.unpack("=QQ", supervision.memory(thread, address, 16))
         elif call not in (_WRITE[self._column], _WRITE_AT[self._column]):
             return None
         if size < 2:
             return None
-        data = _memory(thread, address, size // 2)
+        data = supervision.memory(thread, address, size // 2)
         own, flags = _opened_again(thread, number)
         try:
             if call == _WRITE_AT[self._column]:
                 return os.pwrite(own, data, arguments[3])
             written = os.write(own, data)
-            packed = _ADDITION.pack(self._asking, _SET_NUMBER, own, number, flags & os.O_CLOEXEC)
-            fcntl.ioctl(self._listener, _IOCTL_ADD_DESCRIPTOR, bytearray(packed))
+            packed = _ADDITION.pack(self.asking, _SET_NUMBER, own, number, flags & os.O_CLOEXEC)
+            fcntl.ioctl(self.listener, _IOCTL_ADD_DESCRIPTOR, bytearray(packed))
             return written
         finally:
             os.close(own)
@@ -344,23 +254,6 @@ class Supervisor:
             os.ftruncate(own, os.fstat(own).st_size // 2)
         finally:
             os.close(own)
-
-
-def hand_over(connection: int) -> None:
-    """Let the kernel ask about this process and all that it starts, and hand over the means.
-
-    Where the kernel cannot do that, nothing else is different.
-    """
-    listener = system_calls.listen([Rule(numbers, _NOTIFY) for numbers in _CALLS])
-    rights = [] if listener is None else [array.array("i", [listener])]
-    with socket.socket(fileno=os.dup(connection)) as sock:
-        sock.sendmsg(
-            [struct.pack("=q", os.getpid())],
-            [(socket.SOL_SOCKET, socket.SCM_RIGHTS, one) for one in rights],
-        )
-    if listener is not None:
-        os.close(listener)
-    os.close(connection)
 
 
 def _without_chance(name: str) -> str:
@@ -383,27 +276,6 @@ def _kind_of_opening(call: _Call, path: str, arguments: List[int]) -> str:
 
 def _is_under(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-def _signed(value: int) -> int:
-    """An argument of the type int."""
-    low = value & 0xFFFFFFFF
-    return low - (1 << 32) if low >> 31 else low
-
-
-def _memory(thread: int, address: int, size: int) -> bytes:
-    with open("/proc/%d/mem" % thread, "rb", buffering=0) as memory:
-        memory.seek(address)
-        return memory.read(size) or b""
-
-
-def _text(thread: int, address: int) -> str:
-    data = b""
-    while b"\0" not in data and len(data) < _LONGEST_PATH:
-        # Not further than to the end of a page: the next one may not be there.
-        at = address + len(data)
-        data += _memory(thread, at, _PAGE - at % _PAGE)
-    return os.fsdecode(data.partition(b"\0")[0])
 
 
 def _status(thread: int, name: str) -> str:

@@ -24,13 +24,13 @@ from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, T
 
 from harness.runners.inside import (
     agent,
-    faults,
     frames,
     fresh,
     huge_pages,
     launch,
     mounts,
     overlay,
+    supervision,
     world,
 )
 from harness.runners.inside.imports import Learning, Preload
@@ -214,7 +214,7 @@ class Server:
             os.close(os.open(main["__file__"], os.O_RDONLY))
             code = self._codes[job["code"]]
             if begin.supervised is not None:
-                faults.hand_over(_ANSWERING)
+                supervision.hand_over(_ANSWERING, agent.rules_of(job))
             os.close(CONNECTION)
         except BaseException:
             frames.write(CONNECTION, traceback.format_exc().encode("utf-8", "backslashreplace"))

@@ -34,10 +34,13 @@ from harness.runners.inside import (
     moments,
     mounts,
     overlay,
+    path_calls,
+    recorder,
     relay,
     serve,
     stamps,
     streams,
+    supervision,
     system_calls,
     watch,
     world,
@@ -46,8 +49,8 @@ from harness.runners.real import engine, exchange
 from harness.signals import defer_stop_signals
 
 _MODULES = (
-    *(agent, capture, faults, frames, launch, moments, mounts, overlay, relay, stamps),
-    *(streams, system_calls, watch, world),
+    *(agent, capture, faults, frames, launch, moments, mounts, overlay, path_calls),
+    *(recorder, relay, stamps, streams, supervision, system_calls, watch, world),
 )
 # Of a response, in bytes: more than an agent sends.
 _MAX_SIZE = 2 << 30

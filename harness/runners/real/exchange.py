@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.cases.case import BASE_ENVIRONMENT, Case, Mount, Outcome
 from harness.cases.fault import NO_SUCH_OPERATION, Fault, Operation
+from harness.cases.observed import Observations, Query
 from harness.errors import RunnerCannot
 from harness.runners.inside import agent, driver
 from harness.worlds.tree import Entry, Tree, is_under
@@ -34,8 +35,11 @@ class Task:
     tree: bytes
 
     @classmethod
-    def of(cls, case: Case, interrupt: dict[str, Any] | None) -> Task:
-        """The task of a case; `interrupt` is the plan of a `watch`, None for a run without one."""
+    def of(cls, case: Case, interrupt: dict[str, Any] | None, *, is_recorded: bool = False) -> Task:
+        """The task of a case; `interrupt` is the plan of a `watch`, None for a run without one.
+
+        What the script looks at is told where it `is_recorded`.
+        """
         call = case.call
         job = {
             "script": case.script,
@@ -48,6 +52,7 @@ class Task:
             "variables": {**case.tree.environment, **case.variables},
             "call": None if call is None else driver.encode_call(call.function, call.arguments),
             "interrupt": interrupt,
+            "record": is_recorded,
             "fault": None if case.fault is None else _plan(case.fault, case.tree),
             "timeout": case.timeout,
             "user": case.user,
@@ -157,7 +162,28 @@ def outcome_of(case: Case, response: Response) -> Outcome:
         returned=response.outcome.get("returned"),
         unproven=_TOO_MUCH.format(too_much) if too_much else "",
     )
+    told = response.outcome.get("observed")
+    if told is not None:
+        outcome = replace(outcome, observed=_observations(told, case.tree))
     return _with_operations(outcome, case, response.outcome.get("faults"))
+
+
+def _observations(told: Mapping[str, Any], tree: Tree) -> Observations:
+    """What the agent has recorded, with all variables, whose use no system call shows.
+
+    Who lists a folder, or asks for its size, is told the kinds of what is in it.
+    """
+    found: dict[Query, None] = {("environment", ""): None}
+    for kind, path in told["queries"]:
+        found[kind, path] = None
+        if kind == "list":
+            found.update((("stat", one), None) for one in _listed(path, tree))
+    return Observations(tuple(found), str(told["hidden"]))
+
+
+def _listed(folder: str, tree: Tree) -> list[str]:
+    """The paths in a folder of a tree."""
+    return sorted(path for path in tree.entries if path.rpartition("/")[0] == folder.rstrip("/"))
 
 
 def _with_operations(outcome: Outcome, case: Case, seen: Any) -> Outcome:

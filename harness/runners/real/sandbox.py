@@ -52,12 +52,13 @@ class SandboxRunner:
     """Runs cases in sandboxes, with the interpreter `python`.
 
     With `modules`, cases are forked from processes that have imported them; without, each starts
-    an interpreter of its own.
+    an interpreter of its own. It tells what they look at if it `observes`.
     """
 
     python: str = sys.executable
     name: str = "sandbox"
     modules: tuple[str, ...] | None = None
+    observes: bool = False
 
     def prepare(self) -> None:
         """Run an empty script in a sandbox; raises `RunnerUnavailable` if this fails."""
@@ -103,17 +104,26 @@ class SandboxRunner:
         """The same runner with these modules imported ahead."""
         return replace(self, modules=modules)
 
+    def observing(self) -> SandboxRunner:
+        """The same runner, which tells what its cases look at."""
+        return replace(self, observes=True)
+
     def close(self) -> None:
         """End the warm processes; every case removes its own sandbox."""
-        warm.close(self)
+        warm.close(self._pool)
+
+    @property
+    def _pool(self) -> SandboxRunner:
+        """Whose warm processes are those of this runner, whether it observes or not."""
+        return replace(self, observes=False)
 
     def _send(
         self, case: Case, interpreter: Interpreter, interrupt: dict[str, Any] | None
     ) -> exchange.Response:
-        task = exchange.Task.of(case, interrupt)
+        task = exchange.Task.of(case, interrupt, is_recorded=self.observes)
         response = None
         if self.modules is not None:
-            response = warm.pool(self, self.start_warm, self.modules).respond(case, task)
+            response = warm.pool(self._pool, self.start_warm, self.modules).respond(case, task)
         return response or _in_sandbox(case, interpreter, task)
 
 

@@ -20,9 +20,12 @@ from harness.runners.inside import (
     moments,
     mounts,
     overlay,
+    path_calls,
+    recorder,
     root,
     stamps,
     streams,
+    supervision,
     system_calls,
     warm,
     watch,
@@ -62,8 +65,21 @@ def begin(started, main):
 """
 # In the order in which they import one another.
 _MODULES = (
-    *(moments, mounts, capture, streams, system_calls, stamps, watch, world, frames, faults, agent),
-    *(launch, overlay, fresh, imports, root, huge_pages, warm),
+    *(moments, mounts, capture, streams, system_calls, stamps, watch, world, frames),
+    *(
+        supervision,
+        faults,
+        path_calls,
+        recorder,
+        agent,
+        launch,
+        overlay,
+        fresh,
+        imports,
+        root,
+        huge_pages,
+        warm,
+    ),
 )
 _PACKAGES = ("harness", "harness.runners", "harness.runners.inside")
 
