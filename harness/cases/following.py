@@ -97,6 +97,26 @@ def start_of(case: Case) -> Hashable:
     )
 
 
+def by_lists_of(queries: Iterable[Query], tree: Tree) -> tuple[Query, ...]:
+    """Questions whose answers tell those of others, and that name no path at which nothing is.
+
+    That there is nothing is told by a list of the folder. So files that chance has named, as
+    temporary ones, are not asked for by their names.
+    """
+    found: dict[Query, None] = {}
+    for kind, path in queries:
+        if kind in ("variable", "environment") or path == "/":
+            found[kind, path] = None
+            continue
+        # Who is not the user root is told of the rights of the folders above, too.
+        above = [one for one in parents(path) if one in tree.entries]
+        found.update((("stat", one), None) for one in above)
+        found["list", above[-1] if above else "/"] = None
+        if path in tree.entries:
+            found[kind, path] = None
+    return tuple(found)
+
+
 @dataclass
 class _Node(Generic[Q, T]):
     """A question, and what follows from each answer; without a question, the end."""

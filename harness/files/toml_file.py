@@ -1,4 +1,4 @@
-"""The reader of TOML: the standard library from Python 3.11 on, before that the same as a package."""
+"""The reader of TOML: of the standard library since Python 3.11, before that of a package."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from harness.cases.results import Group, Results, number_of
 from harness.errors import HarnessError, RunnerCannot, RunnerUnavailable
 from harness.report import Plan, Report, Run, Summary, WorldsShown
 from harness.runs.choice import Choice
-from harness.runs.covering import can_cover, check_number, check_sample, covering, reason_against
+from harness.runs.covering import basis, can_cover, check_number, check_sample, covering
 from harness.runs.observed import never_read, undeclared
 from harness.runs.session import Session
 from harness.runs.step import JudgeCase, StepRef, load, prove
@@ -135,12 +135,13 @@ def _run_step(
 def _covered(session: Session, ids: Sequence[str], reports: Sequence[Report]) -> Iterable[Result]:
     """The results, of cases that follow from others without a run, as far as nothing forbids it."""
     name = load(session.ref).contract.name
-    if reason := reason_against(session.ref, session.runner, session.workers):
+    found_basis = basis(session.ref, session.runner, session.workers, len(ids))
+    if reason := found_basis.reason:
         check_number(name, len(ids), reason)
         for report in reports:
             report.runner_changed(f"{name}: every case is run: {reason}")
         return session.run(ids)
-    with covering(session.runner) as runner:
+    with covering(session.runner, found_basis.in_sandbox) as runner:
         covered = replace(session, runner=runner)
         is_long = isinstance(session.workers, int) and len(ids) > _MANY
         found = (

@@ -187,7 +187,7 @@ def _promised(name: str, views: Sequence[DefectView]) -> Promised:
     return Promised(name, verdict, f"{number} case{'s' * (number != 1)}", views[0].id)
 
 
-def _choices(cases: tuple[str, ...]) -> tuple[str, ...]:
+def _choices(cases: Sequence[str]) -> tuple[str, ...]:
     def each() -> Iterator[str]:
         for case in cases:
             pairs = choices(case)
