@@ -53,6 +53,11 @@ class Reach:
         return {name: one for name, one in known.items() if one is not None}
 
     @cached_property
+    def everything(self) -> tuple[str, ...]:
+        """All axes."""
+        return tuple(one.name for one in self.axes)
+
+    @cached_property
     def unknown(self) -> tuple[str, ...]:
         """The axes that may reach everything."""
         return tuple(one.name for one in self.axes if one.name not in self._reached)

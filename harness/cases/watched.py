@@ -20,6 +20,9 @@ from harness.cases.observed import Query
 from harness.cases.reach import Reach
 from harness.worlds.tree import Entry, Tree, absolute
 
+# How a value is copied without being asked for its parts.
+_COPIED = ("__reduce_ex__", "__copy__", "__deepcopy__")
+
 
 class Watch:
     """Notes which axes are looked at, in order, while a case of the product is judged."""
@@ -48,9 +51,10 @@ class Watch:
         for one in queries:
             self.see(self.reach.asked_by(one))
         self.is_complete = True
+        before = self._tree(case.tree, frozenset())
         view: Case = object.__new__(_Case)
-        vars(view).update(vars(case), id="", choices=_Choices(self), _plain=case, _watch=self)
-        vars(view)["tree"] = before = self._tree(case.tree, frozenset())
+        parts = {**vars(case), "id": "", "tree": before, "choices": _Choices(self)}
+        vars(view).update(parts, _plain=case, _watch=self)
         if outcome.after is None:
             return view, replace(outcome, before=before)
         after = self._tree(outcome.after, frozenset((*run.written, *run.removed)))
@@ -86,13 +90,18 @@ class _Choices(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._watch.choices)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # A copy is one of all choices.
+        return dict, (dict(self),)
+
 
 class _Case(Case):
     """A case of which only the tree, the choices and the variables depend on known axes."""
 
     def __getattribute__(self, name: str) -> Any:
-        if name == "variables" and (watch := _own(self, "_watch")):
-            watch.see(watch.reach.variables)
+        if name in ("variables", "__dict__", *_COPIED) and (watch := _own(self, "_watch")):
+            reach = watch.reach
+            watch.see(reach.variables if name == "variables" else reach.everything)
         return super().__getattribute__(name)
 
     def variables_like(self, name: re.Pattern[str]) -> Mapping[str, str]:
@@ -107,8 +116,10 @@ class _Tree(Tree):
     """A tree in which what is at the paths that are `_known` is the same in every case."""
 
     def __getattribute__(self, name: str) -> Any:
-        if name in ("entries", "request") and (watch := _own(self, "_watch")):
-            watch.see(watch.reach.files if name == "entries" else watch.reach.request)
+        if name in ("entries", "request", "__dict__", *_COPIED) and (watch := _own(self, "_watch")):
+            reach = watch.reach
+            some = {"entries": reach.files, "request": reach.request}
+            watch.see(some.get(name, reach.everything))
         return super().__getattribute__(name)
 
     def get(self, path: str) -> Entry | None:
