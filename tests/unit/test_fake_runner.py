@@ -287,6 +287,26 @@ IDIOMS = {
         os.fchdir(os.open("/opt/ml", os.O_RDONLY | os.O_DIRECTORY))
         assert os.getcwd() == "/opt/ml"
     """,
+    "names that are too long": """
+        import os
+        def error(function, *paths):
+            try:
+                function(*paths)
+            except (OSError, ValueError) as error:
+                return str(error)
+        long = "/tmp/" + "é" * 128
+        text = f"[Errno 36] File name too long: '{long}'"
+        assert error(open, long, "w") == error(os.mkdir, long) == text
+        open("/tmp/x", "w").close()
+        text = f"[Errno 36] File name too long: '/tmp/x' -> '{long}'"
+        assert error(os.rename, "/tmp/x", long) == error(os.link, "/tmp/x", long) == text
+        assert error(open, "/tmp/" + "n/" * 2100).startswith("[Errno 36]")
+        assert error(open, "/tmp/a" + chr(0), "w") == "embedded null byte"
+        assert not os.path.exists(long)
+        open("/tmp/" + "n" * 255, "w").close()
+        os.symlink("t" * 300, "/tmp/link")
+        assert os.stat("/tmp").st_blksize == 4096
+    """,
     "all descriptors closed": """
         import os
         fd = os.open(__file__, os.O_RDONLY)

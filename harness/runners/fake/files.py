@@ -208,7 +208,7 @@ class AccessRules:
         _patch(fake_pathlib.FakePath, touch)
 
     def _patch_stat_results(self) -> None:
-        """They are tuples too, which pyfakefs's are not."""
+        """They are tuples too, and have a block size, which pyfakefs's are not and have not."""
         methods: Mapping[str, Callable[..., Any]] = {
             "__getitem__": lambda result, index: _as_tuple(result)[index],
             "__iter__": lambda result: iter(_as_tuple(result)),
@@ -216,6 +216,7 @@ class AccessRules:
         }
         for name, method in methods.items():
             setattr(helpers.FakeStatResult, name, method)
+        setattr(helpers.FakeStatResult, "st_blksize", 4096)  # noqa: B010
 
     def _patch_last_dot(self) -> None:
         """A path that ends in a dot names a folder, and no link to one."""

@@ -20,6 +20,10 @@ from pyfakefs.fake_open import FakeFileOpen
 _OF_FILE_SYSTEM = ("stat", "chmod", "readlink", "makedir", "remove", "rmdir", "listdir")
 _OF_OS = ("chdir", "truncate", "scandir")
 _OF_PATHS = ("getsize", "getatime", "getmtime", "getctime")
+# The parameter that is text, and no path that is gone to.
+_TARGET = {"create_symlink": 2}
+# In bytes.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
 # A dict: pyfakefs rebinds the names of functions in every module.
 _REAL: dict[str, Any] = {"fspath": os.fspath}
 
@@ -65,6 +69,8 @@ def _naming(
     @functools.wraps(original)
     def function(*args: Any, **names: Any) -> Any:
         try:
+            for position in set(positions) - {_TARGET.get(original.__name__)}:
+                _check_length(*args[position : position + 1])
             return original(*args, **names)
         except OSError as error:
             nameless = error.filename is None and error.errno != errno.ENOENT
@@ -84,6 +90,17 @@ def _naming(
             raise OSError(number, message, texts[0], *second) from None
 
     return function
+
+
+def _check_length(path: Any = 0) -> None:
+    """Raise what Linux raises for a path or a name that is too long, which pyfakefs takes."""
+    if not isinstance(path, str | bytes | os.PathLike):
+        return
+    data = os.fsencode(path)
+    if b"\0" in data:
+        raise ValueError("embedded null byte")
+    if len(data) > _LONGEST_PATH or any(len(one) > _LONGEST_NAME for one in data.split(b"/")):
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
 
 
 def _leads_through_a_file(fs: FakeFilesystem, path: Any) -> bool:
