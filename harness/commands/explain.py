@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 import click
 
 from harness.commands.options import EPILOG
@@ -29,5 +31,9 @@ def explain(name: str | None) -> None:
     elif name in promises:
         click.echo(promises[name].explain())
     else:
-        names = ", ".join((*promises, *levels.LEVELS, *CODES))
-        raise WrongUse(f"there is no promise, level or code {name!r}", f"they are: {names}")
+        names = (*promises, *levels.LEVELS, *CODES)
+        nearest = difflib.get_close_matches(name, names, n=1)
+        raise WrongUse(
+            f"there is no promise, level or code {name!r}",
+            f"the nearest is {nearest[0]}" if nearest else f"they are: {', '.join(names)}",
+        )

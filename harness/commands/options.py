@@ -160,10 +160,16 @@ class StepOptions:
 
 def print_errors(errors: list[HarnessError]) -> None:
     """Print the errors of steps, and what to do about each."""
+    from rich.console import Console
+
+    from harness.report.wrapped import wrap
+
+    console = Console(stderr=True)
     for error in errors:
-        say(f"harness: {error.what}")
-        if error.hint:
-            say(f"  {error.hint}")
+        text = f"harness: {error.what}" + (f"\n  {error.hint}" if error.hint else "")
+        for line in text.split("\n"):
+            for part in wrap(shown(line), console, "  "):
+                say(part)
 
 
 def say(text: str, *, err: bool = True) -> None:

@@ -6,6 +6,7 @@ Missing values and values of the wrong type are a `WrongContract` that names fil
 from __future__ import annotations
 
 import datetime
+import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -176,9 +177,13 @@ def load(
     file = path / contract_yaml.FILE_NAME if path.is_dir() else path
     if not file.is_file():
         what = f"{path} is not a step: it has no {contract_yaml.FILE_NAME}" if path.is_dir() else ""
+        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        nearest = "" if what else "".join(difflib.get_close_matches(path.name, beside, n=1))
         raise WrongContract(
             what or f"there is no contract {path}",
-            f"name {_FORMS}, or the folder of a step",
+            f"the nearest is {path.with_name(nearest)}"
+            if nearest
+            else f"name {_FORMS}, or the folder of a step",
         )
     loader = _loader_for(file)
     if loader is None:

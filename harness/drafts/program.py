@@ -56,6 +56,8 @@ def program_at(path: Path) -> Program:
                 "name a Python script",
             )
         path = path / MAIN_FILE
+    if not path.exists():
+        raise WrongUse(f"there is no script {path}", "name a Python script")
     source = read_script(path)
     package = _package_of(path, source)
     if not package:

@@ -85,6 +85,8 @@ def describe_error(error: Any, keys: Sequence[str] = ()) -> str:
         expectation = f"should be {_SHOULD_BE[kind]}"
         if _SHOULD_BE[kind] == "a mapping" and 0 < len(keys) <= _MAX_KEYS:
             expectation += f" (known: {', '.join(keys)})"
+    elif kind == "string_pattern_mismatch" and error["ctx"]["pattern"] == "^/":
+        expectation = "should be an absolute path"
     else:
         expectation = f"{error['msg'][0].lower()}{error['msg'][1:]}"
     return f"as a key, {expectation}{got}" if KEY in error["loc"] else f"{expectation}{got}"

@@ -262,10 +262,15 @@ class TerminalReport:
         self._print_field("stderr", defect.first.stderr_tail or "nothing")
         command = wrap_command([*plan.replay_command, finding.case], self._console, len(_MARGIN))
         self._print_field("replay", "\n".join(command))
-        more = defect.cases[1:]
+        places = dict.fromkeys(one.where for one in defect.findings if one.case == finding.case)
+        self._print_others("also at", [one for one in places if one not in ("", finding.where)])
+        self._print_others("also in", defect.cases[1:])
+
+    def _print_others(self, name: str, more: Sequence[str]) -> None:
+        """Print some of the other places or cases, with `-v` all."""
         most = len(more) if self._verbosity > 0 else _MAX_OTHER_CASES
-        for case in more[:most]:
-            self._print_field("also in", case)
+        for one in more[:most]:
+            self._print_field(name, one)
         if len(more) > most:
             self._print_field("", f"… and {len(more) - most} more")
 

@@ -69,8 +69,8 @@ def test_a_contract_yaml(tmp_path: Path) -> None:
         "2: entrypoint: is not a key that is known here; the nearest is entry_point",
         "4: inputs.data.required: is required and missing",
         "5: inputs.data.requird: is not a key that is known here; the nearest is required",
-        "6: inputs.data.mounts.0: string should match",
-        "8: outputs.out.path: string should match",
+        "6: inputs.data.mounts.0: should be an absolute path, got",
+        "8: outputs.out.path: should be an absolute path",
         "8: outputs.out.requird: is not a key that is known here; the nearest is required",
         "10: environment.required.1: A is there twice",
         "11: environment.optional.A: should be a text, got 1",
@@ -104,7 +104,7 @@ def test_a_step_interface(tmp_path: Path) -> None:
     lines = lines_of(tmp_path / "x.step.yaml", INTERFACE)
     wanted = [
         "1: contract.entry_point: is required and missing",
-        "4: contract.inputs.data.path: string should match",
+        "4: contract.inputs.data.path: should be an absolute path",
         "4: contract.inputs.data.required: should be true or false, got 'maybe'",
         "5: contract.outputs: is empty",
         "8: contract.env_vars.optional.A: is a required variable too",
@@ -122,6 +122,13 @@ def test_an_unknown_key_of_an_interface_has_a_nearest_key(tmp_path: Path) -> Non
     ]
 
 
+def test_the_nearest_step_is_named(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    with pytest.raises(WrongContract) as caught:
+        read_contract(tmp_path / "trian")
+    assert caught.value.hint == f"the nearest is {tmp_path / 'train'}"
+
+
 def test_a_section_with_another_name(tmp_path: Path) -> None:
     (line,) = lines_of(tmp_path / "x.step.yaml", INTERFACE.replace("contract:", "contrakt:"))
     assert line == "1: contract: is required and missing; the nearest is contrakt"
@@ -131,7 +138,7 @@ def test_a_script_contract(tmp_path: Path) -> None:
     lines = lines_of(tmp_path / "x_contract.py", PYTHON)
     wanted = [
         "4: CONTRACT.entry_point: should be a text, got 3",
-        "5: CONTRACT.expected_input_paths.data: string should match",
+        "5: CONTRACT.expected_input_paths.data: should be an absolute path",
         "7: CONTRACT.required_env_vars.0: should be a text, got 4",
     ]
     assert [line[: len(one)] for line, one in zip(lines, wanted, strict=True)] == wanted

@@ -194,7 +194,7 @@ def profile_of(tmp_path: Path, **changes: str) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"mounts": "mounts: data"}, ":2: mounts: string should match"),
+        ({"mounts": "mounts: data"}, ":2: mounts: should be an absolute path"),
         ({"code": ""}, ":1: code: is required and missing"),
         ({"makes_outputs": "makes_outputs: 1"}, ":6: makes_outputs: should be true or fa"),
         ({"arguments_from": "arguments_from: me"}, ":7: arguments_from: input should be 'job'"),
