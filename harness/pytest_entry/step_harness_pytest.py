@@ -35,6 +35,17 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 def pytest_report_header() -> list[str]:
     """Say what hides the harness."""
+    return _told()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it in the end where there is no header, as with `-q`."""
+    if terminalreporter.verbosity < 0:
+        for line in _told():
+            terminalreporter.write_line(line)
+
+
+def _told() -> list[str]:
     if not _HIDDEN_BY:
         return []
     return [

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -127,6 +129,18 @@ def test_a_file_that_hides_the_harness_is_named(pytester: pytest.Pytester, copie
     pytester.makepyfile(harness="raise SystemExit", test_x="def test_x(): pass")
     done = pytester.run(sys.executable, "-m", "pytest", "test_x.py")
     done.stdout.fnmatch_lines(["harness: *harness.py hides the package harness*", "*1 passed*"])
+
+
+@pytest.mark.parametrize(("verbosity", "lines"), [(0, 0), (-1, 1)])
+def test_it_is_named_in_the_end_where_there_is_no_header(verbosity: int, lines: int) -> None:
+    entry = runpy.run_path(
+        str(Path(__file__).parents[2] / "harness" / "pytest_entry" / "step_harness_pytest.py")
+    )
+    summary = entry["pytest_terminal_summary"]
+    summary.__globals__["_HIDDEN_BY"] = "harness.py"
+    written: list[str] = []
+    summary(SimpleNamespace(verbosity=verbosity, write_line=written.append))
+    assert [one[:21] for one in written] == ["harness: harness.py h"] * lines
 
 
 def test_other_projects_pay_nothing() -> None:
