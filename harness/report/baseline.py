@@ -142,6 +142,8 @@ def write(path: Path, baseline: Baseline) -> None:
     """Write a baseline atomically; raises `WrongUse`."""
     yaml = YAML()
     yaml.width = 10_000
+    # People edit the file: each entry has a date of its own.
+    yaml.representer.ignore_aliases = lambda _: True
     stream = io.StringIO()
     entries = [one.model_dump(exclude_none=True) for one in baseline.entries]
     yaml.dump({"defects": entries}, stream)

@@ -64,6 +64,11 @@ def test_what_is_fixed_is_told_and_dropped() -> None:
     assert known.fixed([summary(step="another")]) == ()
 
 
+def test_each_entry_has_a_date_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path / "known.yaml", baseline(summary(finding("missing"), finding("other"))))
+    assert (tmp_path / "known.yaml").read_text().count(f"first_seen: {TODAY}\n") == 2
+
+
 def test_what_people_have_written_stays(tmp_path: Path) -> None:
     file = tmp_path / "baseline.yaml"
     known = baseline(summary(finding("missing")))
