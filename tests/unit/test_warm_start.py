@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from harness.cases.case import Call, Case, Outcome
+from harness.runners.inside.imports import Preload
 from harness.runners.real import warm
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.real.warm_plan import warmed
@@ -389,6 +390,14 @@ def test_variables_that_no_library_reads_do_not_hinder(
         for level in ("1", "2"):
             case = case_of(source, variables={"SM_LEVEL_OF_CASE": level})
             assert run_warm(started, case).stdout == f"{level} /root\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_variable_counts_that_a_program_or_a_module_of_the_start_names() -> None:
+    loaded = Preload(frozenset(["os"]), ())
+    names = ["PYTHONHASHSEED", "PATH", "PYTHONHASHS", "SM_NOBODY_READS_IT", "SM_NOR_THIS"]
+    assert loaded.reads(names) == ["PYTHONHASHSEED", "PATH"]
+    assert loaded.reads([*reversed(names)]) == ["PATH", "PYTHONHASHSEED"]
 
 
 def test_a_library_that_sets_variables_when_it_is_imported(

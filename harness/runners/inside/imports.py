@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Dict, FrozenSet, Iterable, Iterator, List, Opt
 
 # A library that says what becomes of its threads in a fork calls this function.
 _FORK_HANDLER = b"atfork"
+# How much of a text is looked for first, in bytes.
+_BEGIN = 3
 SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
 # The mark for whatever reads all variables.
 _ALL = ""
@@ -89,7 +91,8 @@ class Preload:
             os._exit(0)
         os.waitpid(child, 0)
         new = _mapped_files() - files
-        if _native_threads() > threads and not any(_mentions(one, _FORK_HANDLER) for one in new):
+        handles = any(_mentioned(one, [_FORK_HANDLER]) for one in new)
+        if _native_threads() > threads and not handles:
             self.trouble = "{} leaves a thread running when it is imported".format(name)
 
     def _find_trouble(self) -> str:
@@ -122,17 +125,19 @@ class Preload:
 
     def reads(self, names: Iterable[str]) -> List[str]:
         """Which of these variables count before the script: what is loaded may have read them."""
-        return [name for name in names if self._may_have_read(name)]
-
-    def _may_have_read(self, name: str) -> bool:
-        if _ALL in _Recording.seen or name in _Recording.seen:
-            return True
-        if name not in self._known:
-            text = os.fsencode(name)
-            files = [(one, text + b"\0") for one in _mapped_files()]
-            files += [(one, text) for one in self._sources_at_start()]
-            self._known[name] = any(_mentions(path, wanted) for path, wanted in files)
-        return self._known[name]
+        names = list(names)
+        if _ALL in _Recording.seen:
+            return names
+        unknown = {os.fsencode(one): one for one in names if one not in self._known}
+        if unknown:
+            self._known.update(dict.fromkeys(unknown.values(), False))
+            # In a program a text has an end.
+            files = [(path, b"\0") for path in _mapped_files()]
+            files += [(path, b"") for path in self._sources_at_start()]
+            for path, end in files:
+                for text in _mentioned(path, [one + end for one in unknown]):
+                    self._known[unknown[text[: len(text) - len(end)]]] = True
+        return [name for name in names if self._known[name] or name in _Recording.seen]
 
     def _sources_at_start(self) -> Iterator[str]:
         folder = os.path.dirname(os.__file__)
@@ -179,18 +184,21 @@ def _mapped_files() -> Set[str]:
     return {one[5] for one in parts if len(one) == 6 and one[5].startswith("/")}
 
 
-def _mentions(path: str, text: bytes) -> bool:
-    """Whether a file holds a text; one that cannot be read may."""
+def _mentioned(path: str, texts: Sequence[bytes]) -> List[bytes]:
+    """Which of some texts a file holds; one that cannot be read may hold all."""
     if not os.path.exists(path):
-        return False
+        return []
     try:
         with open(path, "rb") as stream:
             if not os.fstat(stream.fileno()).st_size:
-                return False
+                return []
             with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return data.find(text) >= 0
+                # Many names begin in the same way, and most files have nothing that does.
+                begins = {one: data.find(one) for one in {one[:_BEGIN] for one in texts}}
+                first = [(one, begins[one[:_BEGIN]]) for one in texts]
+                return [one for one, at in first if at >= 0 and data.find(one, at) >= 0]
     except (OSError, ValueError):
-        return True
+        return list(texts)
 
 
 class Learning:
