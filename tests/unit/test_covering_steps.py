@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness.cases.case import Result
-from harness.errors import WrongUse
+from harness.errors import RunnerCannot, WrongUse
 from harness.report import Plan, Run, Summary
 from harness.runners.covering import CoveringRunner
 from harness.runners.fake.runner import FakeRunner
+from harness.runners.real.sandbox import SandboxRunner
 from harness.runs import covering, steps
 from harness.runs.choice import RunnerOptions, choose
 from harness.runs.observed import never_read, undeclared
@@ -95,14 +96,16 @@ def checked(
     *,
     max_fail: int | None = None,
     exhaustive: bool = False,
+    runner: str = "fake",
 ) -> tuple[Sequence[Result], list[str]]:
     """The results of all cases but those of circumstances, and what is told."""
     monkeypatch.setattr(covering, "WORTH", 10)
+    monkeypatch.setattr(covering, "WORTH_IN_SANDBOX", 10)
     monkeypatch.setattr(covering, "_SAMPLE", 4)
     ids = tuple(one for one in load(ref).matrix.ids if not one.startswith("circumstance="))
-    plan = Plan("step", "fake", ids, len(ids), ())
+    plan = Plan("step", runner, ids, len(ids), ())
     lines = Lines()
-    run = StepRun(ref, plan, choose(ref, RunnerOptions("fake")))
+    run = StepRun(ref, plan, choose(ref, RunnerOptions(runner)))
     (summary,) = run_steps([run], 1, [lines], max_fail, exhaustive=exhaustive)
     assert [one.case for one in summary.results] == list(ids)
     if any(one.follows for one in summary.results):
@@ -216,3 +219,67 @@ def test_what_is_read_without_being_declared_is_told(tmp_path: Path) -> None:
     assert not list(
         never_read(step.contract, case, {("list", root), ("stat", f"{root}/train/a.csv")})
     )
+
+
+THREE_INPUTS = """
+name: step
+entry_point: step.py
+inputs:
+  train: {required: true, files: [a.csv], mounts: [/opt/ml/processing/input/train]}
+  extra: {required: false, files: [a.csv], mounts: [/opt/ml/processing/input/extra]}
+  other: {required: false, files: [a.csv], mounts: [/opt/ml/processing/input/other]}
+outputs:
+  model: {path: /opt/ml/processing/output/model, files: [model.csv]}
+exit_codes: {0: trained, 1: failed}
+"""
+# Programs and a database, of which the fake file system knows nothing.
+BENEATH = (
+    START
+    + """
+import sqlite3, subprocess
+shown = subprocess.run(["cat", INPUT / "train/a.csv"], capture_output=True, text=True)
+if shown.returncode:
+    sys.exit(f"error: {INPUT}/train/a.csv cannot be read")
+with sqlite3.connect("/tmp/base.db") as base:
+    base.execute("create table texts (value text)")
+    base.execute("insert into texts values (?)", (shown.stdout,))
+    (text,) = base.execute("select value from texts").fetchone()
+base.close()
+os.unlink("/tmp/base.db")
+extra = INPUT / "extra/a.csv"
+if extra.exists() and subprocess.run(["test", "-e", INPUT / "other/a.csv"]).returncode == 0:
+    sys.exit(3)
+"""
+    + WRITE
+)
+
+
+def test_cases_follow_in_sandboxes_from_what_their_calls_look_at(
+    sandbox: SandboxRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = {f"{name}/a.csv": f"a\n{name}\n" for name in ("train", "extra", "other")}
+    ref = make_step(tmp_path, BENEATH, THREE_INPUTS, samples)
+    results, lines = checked(ref, monkeypatch, runner="sandbox")
+    # Those without the file, with it, and with both of the others or one of them.
+    run = [one for one in results if not one.follows]
+    assert 4 <= len(run) <= 6 < len(results) / 3
+    assert not lines
+    # What shows in one combination alone is found.
+    both = "train=present,extra=present,other=present"
+    assert {one.case for one in results if one.exit_code == 3} == {both}
+    assert "3-for-0" in [one.key for one in results[-1].findings]
+    followed = [one for one in results if one.follows][::4]
+    assert [verdict(one) for one in followed] == [
+        verdict(prove(ref, sandbox, one.case)) for one in followed
+    ]
+
+
+def test_few_cases_are_not_worth_being_recorded_in_sandboxes(
+    sandbox: SandboxRunner, tmp_path: Path
+) -> None:
+    ref = make_step(tmp_path, BENEATH, THREE_INPUTS, {"train/a.csv": "a\n"})
+    few = covering.basis(ref, sandbox, 1, covering.WORTH_IN_SANDBOX - 1)
+    assert few.reason.endswith("and so few are not worth being recorded in the sandbox")
+    # Another runner is to go on.
+    with pytest.raises(RunnerCannot, match="starts a subprocess"):
+        covering.basis(ref, FakeRunner(), 1, covering.WORTH_IN_SANDBOX)
