@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,13 +38,24 @@ FLOOR = "floor: docker run"
 PARTS = 8
 
 _FITTING = "/opt/ml/code/fit.py"
-_FIT = b"""
+# What each imports, and the script.
+_FITS: Mapping[tuple[str, ...], bytes] = {
+    ("pandas", "sklearn"): b"""
 import pandas
 from sklearn.linear_model import LinearRegression
 
 data = pandas.DataFrame({"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0]})
 print(round(float(LinearRegression().fit(data[["x"]], data["y"]).coef_[0]), 6))
-"""
+""",
+    ("numpy", "xgboost"): b"""
+import numpy
+import xgboost
+
+model = xgboost.XGBRegressor(n_estimators=1, max_depth=1, learning_rate=1.0, n_jobs=1)
+model.fit(numpy.array([[1.0], [9.0]] * 8), numpy.array([0.0, 4.0] * 8))
+print(2.0 if model.predict(numpy.array([[9.0]]))[0] > 2 else 0.0)
+""",
+}
 
 # Those of dummy_training that a job of local mode can express.
 _JOBS = (
@@ -56,13 +67,14 @@ _WIDE = """outputs:
 exit_codes: {0: done, 1: failed}
 """
 _WIDE_STEP = """
+import os
 from pathlib import Path
 INPUT, OUTPUT = Path("/opt/ml/processing/input"), Path("/opt/ml/processing/output/result")
 text = "".join((INPUT / f"input_{number}/a.csv").read_text() for number in (0, 1))
 third = INPUT / "input_2/a.csv"
 text += third.read_text() if third.exists() else ""
 OUTPUT.mkdir(parents=True, exist_ok=True)
-(OUTPUT / "a.csv").write_text(text)
+(OUTPUT / "a.csv").write_text(text + os.environ.get("LEVEL_0", ""))
 """
 
 # Arguments: image, containers one after the other in each process, processes at the same time.
@@ -195,28 +207,35 @@ def measure_contenders(runs: int, quick: bool, log: Callable[[str], object]) -> 
 
 
 def measure_imports(runs: int, log: Callable[[str], object]) -> list[Row]:
-    """Measure a script that imports pandas and scikit-learn, where HARNESS_PYTHON has them.
+    """Measure scripts that import large libraries, where HARNESS_PYTHON has them.
 
-    It is one case, run again and again by one worker; the warm process is started before.
+    Each is one case, run again and again by one worker; the warm process is started before.
     """
     runner = open_runner("sandbox")
     assert isinstance(runner, SandboxRunner)
-    if interpreters.missing(runner.python, ("pandas", "sklearn")) != () or no_sandbox():
-        return []
-    case = Case(tree=Tree().with_file(_FITTING, _FIT), script=_FITTING, timeout=120.0)
-    log("imports of pandas and scikit-learn")
+    rows: list[Row] = []
+    for modules, script in {} if no_sandbox() else _FITS.items():
+        if interpreters.missing(runner.python, modules) == ():
+            log(f"imports of {' and '.join(modules)}")
+            rows += _measure_start(runner, modules, script, runs)
+    return rows
+
+
+def _measure_start(
+    runner: SandboxRunner, modules: tuple[str, ...], script: bytes, runs: int
+) -> Iterator[Row]:
+    """A script from a cold and from a warm start."""
+    case = Case(tree=Tree().with_file(_FITTING, script), script=_FITTING, timeout=120.0)
     started, reason = warmed(runner, case)
     assert reason == ""
-    rows = []
     for name, one, cases in (("cold", runner, runs), ("warm", started, 10 * runs)):
         one.run(case)
         begin = time.perf_counter()
         for _ in range(cases):
             assert one.run(case).stdout == "2.0\n"
         cost = Cost(time.perf_counter() - begin, 0, 0, 0)
-        rows.append(Row(f"pandas, scikit-learn: sandbox, {name}", 1, cases, runs, cost))
+        yield Row(f"{', '.join(modules)}: sandbox, {name}", 1, cases, runs, cost)
     started.close()
-    return rows
 
 
 def measure_faults(log: Callable[[str], object]) -> list[Row]:
@@ -230,30 +249,33 @@ def measure_faults(log: Callable[[str], object]) -> list[Row]:
 
 
 def measure_axes(quick: bool, log: Callable[[str], object]) -> list[Row]:
-    """Measure contracts of more and more inputs, of whose cases almost all follow from others."""
+    """Measure contracts of more and more axes, of whose cases almost all follow from others."""
     rows = []
-    for inputs in (4,) if quick else (4, 6, 8):
+    for inputs, variables in ((4, 0),) if quick else ((4, 0), (6, 0), (8, 0), (8, 6)):
         with tempfile.TemporaryDirectory() as folder:
             scratch = Path(folder)
-            _write_wide(scratch, inputs)
-            log(f"{inputs} inputs")
+            _write_wide(scratch, inputs, variables)
+            name = f"{inputs} inputs" + (f", {variables} variables" if variables else "")
+            log(name)
             report = scratch / "report.json"
             options = ("--runner", "fake", "--jobs", "2", "--json", str(report))
             cost = run((str(HARNESS), "check", folder, *options), scratch)
             cases = json.loads(report.read_text())["totals"]["run"]
-            rows.append(Row(f"{inputs} inputs, covered", 2, cases, 1, cost))
+            rows.append(Row(f"{name}, covered", 2, cases, 1, cost))
     return rows
 
 
-def _write_wide(folder: Path, inputs: int) -> None:
-    """A step that reads the first two of its inputs, and looks for the third."""
+def _write_wide(folder: Path, inputs: int, variables: int) -> None:
+    """A step that reads two of its inputs and a variable, and looks for a third input."""
     names = [f"input_{number}" for number in range(inputs)]
     lines = [
         f"  {name}: {{required: {str(number < 2).lower()}, files: [a.csv], "
         f"mounts: [/opt/ml/processing/input/{name}]}}"
         for number, name in enumerate(names)
     ]
-    contract = ["name: wide", "entry_point: step.py", "inputs:", *lines, _WIDE]
+    optional = [f"    LEVEL_{number}: '1'" for number in range(variables)]
+    environment = ["environment:", "  optional:", *optional] if variables else []
+    contract = ["name: wide", "entry_point: step.py", "inputs:", *lines, *environment, _WIDE]
     (folder / "contract.yaml").write_text("\n".join(contract))
     (folder / "step.py").write_text(_WIDE_STEP)
     for name in names:
