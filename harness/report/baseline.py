@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from ruamel.yaml import YAML
 
 from harness.cases.case import Result
+from harness.errors import WrongUse
 from harness.files import yaml_file
 from harness.files.writing import WrittenFile
 from harness.report import Summary, defects, identity
@@ -132,7 +133,12 @@ def _identities(summaries: Sequence[Summary]) -> set[tuple[str, ...]]:
 
 
 def read(path: Path, today: datetime.date) -> Baseline:
-    """The baseline in a file; raises `WrongContract` with file, line and key."""
+    """The baseline in a file; raises `WrongUse`, and `WrongContract` with file, line and key."""
+    if not path.exists():
+        raise WrongUse(
+            f"{path}: there is no such baseline",
+            "harness baseline writes one of the defects that there are now",
+        )
     document = yaml_file.read(path)
     file = yaml_file.validate(_File, path, document)
     return Baseline(file.defects, today)

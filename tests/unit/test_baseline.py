@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cases.case import Finding, Result
-from harness.errors import WrongContract
+from harness.errors import WrongContract, WrongUse
 from harness.report import Plan, Summary
 from harness.report.baseline import Baseline, Entry, read, write
 
@@ -102,6 +102,12 @@ def harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [HARNESS, *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
+
+
+def test_where_there_is_none_the_error_says_what_writes_one(tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match="no such baseline") as caught:
+        read(tmp_path / "known.yaml", TODAY)
+    assert "harness baseline" in caught.value.hint
 
 
 def test_from_the_first_run_to_a_green_one(tmp_path: Path) -> None:
