@@ -219,7 +219,12 @@ def test_the_way_to_a_file_is_seen_where_it_counts(
 
 
 @pytest.mark.parametrize(
-    "source", ["import time; write(time.time_ns())", "import os; write(os.urandom(8).hex())"]
+    "source",
+    [
+        "import time; write(time.time_ns())",
+        "write(os.urandom(8).hex())",
+        "write(os.stat(INPUT.parent).st_ino)",
+    ],
 )
 def test_a_case_that_does_not_end_the_same_twice_answers_for_no_other(
     source: str, warm: SandboxRunner, tmp_path: Path

@@ -52,6 +52,8 @@ CALLS: Dict[Tuple[Optional[int], Optional[int]], PathCall] = {
     # Setting and removing extended attributes, and the attributes of file systems.
     **dict.fromkeys(((188, 5), (189, 6), (197, 14), (198, 15)), PathCall("make", _FIRST)),
     **dict.fromkeys(((463, 463), (466, 466), (469, 469)), PathCall("make", _IN_FOLDER)),
+    # Opening a tree of mounts.
+    (467, 467): PathCall("make", _IN_FOLDER),
     (88, None): PathCall("make", _SECOND),
     (266, 36): PathCall("make", _LINK_IN_FOLDER),
     **dict.fromkeys(((87, None), (84, None)), PathCall("remove", _FIRST)),
@@ -61,7 +63,7 @@ CALLS: Dict[Tuple[Optional[int], Optional[int]], PathCall] = {
     (137, 43): PathCall("disk", _FIRST),
     (138, 44): PathCall("disk of a file"),
     (136, None): PathCall("asks how full the disk is"),
-    **dict.fromkeys(((42, 203),), PathCall("connect", (), 1)),
+    (42, 203): PathCall("connect", (), 1),
     (49, 200): PathCall("bind", (), 1),
     (44, 206): PathCall("connect", (), 4),
     SENDMSG: PathCall("send", (), 1),

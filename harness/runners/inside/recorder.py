@@ -61,7 +61,8 @@ class Recorder(supervision.Listener):
     def __init__(self, hidden: Sequence[str], started: Sequence[str]) -> None:
         """Wait, in a thread, for the process of the script."""
         self._programs = tuple(hidden)
-        self._same = (*hidden, *_KERNEL_FOLDERS)
+        self._in_programs = _beginnings(hidden)
+        self._in_same = _beginnings((*hidden, *_KERNEL_FOLDERS))
         self._queries: Dict[Tuple[str, str], None] = {}
         self._hidden = ""
         # Folder → whether it is one of programs.
@@ -255,18 +256,18 @@ class Recorder(supervision.Listener):
 
     def _is_program(self, path: str) -> bool:
         """Whether a path is one of programs for sure, which need not be walked to."""
-        if not _is_in(path, self._programs) or "/.." in path:
+        if not _is_in(path, self._in_programs) or "/.." in path:
             return False
         folder = path.rpartition("/")[0]
         known = self._folders.get(folder)
         if known is None:
-            known = self._folders[folder] = _is_in(os.path.realpath(folder), self._programs)
+            known = self._folders[folder] = _is_in(os.path.realpath(folder), self._in_programs)
         return known and (
-            not os.path.islink(path) or _is_in(os.path.realpath(path), self._programs)
+            not os.path.islink(path) or _is_in(os.path.realpath(path), self._in_programs)
         )
 
     def _is_same(self, path: str) -> bool:
-        return _is_in(path, self._same)
+        return _is_in(path, self._in_same)
 
     def _tell(self, kind: str, path: str) -> None:
         if not self._is_same(path):
@@ -291,8 +292,13 @@ def _is_under(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def _is_in(path: str, folders: Sequence[str]) -> bool:
-    return any(_is_under(path, one) for one in folders)
+def _beginnings(folders: Sequence[str]) -> Tuple[str, ...]:
+    """What the paths of these folders, and below them, begin with, a slash at their end added."""
+    return tuple(one.rstrip("/") + "/" for one in folders)
+
+
+def _is_in(path: str, beginnings: Tuple[str, ...]) -> bool:
+    return (path + "/").startswith(beginnings)
 
 
 def _folders_above(path: str) -> Iterator[str]:

@@ -29,6 +29,8 @@ LACKING = (
 )
 _NOTIFY = 0x7FC00000
 _IOCTL_RECEIVE, _IOCTL_SEND = 0xC0502100, 0xC0182101
+# Linux 6.6: the process that is answered goes on where this one ran, which is faster.
+_IOCTL_SET_FLAGS, _WAKE_UP_HERE = 0x40082104, 1
 _NOTIFICATION, _ANSWER = struct.Struct("=QIIiIQ6Q"), struct.Struct("=QqiI")
 _CONTINUE = 1
 _PAGE, _LONGEST_PATH = 4096, 1 << 16
@@ -101,6 +103,8 @@ class Listener:
         import fcntl
 
         self.listener = listener
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(listener, _IOCTL_SET_FLAGS, _WAKE_UP_HERE)
         poll = select.poll()
         poll.register(listener, select.POLLIN)
         while True:
@@ -171,9 +175,11 @@ def signed(value: int) -> int:
 
 def memory(thread: int, address: int, size: int) -> bytes:
     """What a thread has at an address."""
-    with open("/proc/%d/mem" % thread, "rb", buffering=0) as stream:
-        stream.seek(address)
-        return stream.read(size) or b""
+    descriptor = os.open("/proc/%d/mem" % thread, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(descriptor, size, address)
+    finally:
+        os.close(descriptor)
 
 
 def text(thread: int, address: int) -> str:
