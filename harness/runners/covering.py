@@ -32,6 +32,7 @@ from harness.errors import RunnerCannot
 from harness.runners import Runner
 from harness.runners.fake.runner import FakeRunner
 from harness.runners.real.sandbox import SandboxRunner
+from harness.runners.real.warm_plan import VARIABLE
 from harness.worlds.tree import is_under
 
 # Of runs whose questions name no path at which nothing is: where those contradict each other.
@@ -159,9 +160,9 @@ def ends_alike(first: Outcome, second: Outcome) -> bool:
 
 
 def _end(outcome: Outcome) -> tuple[int | None, str]:
-    """The exit code, and the last line of what a failure says."""
+    """The exit code, and the last line of what a failure says, but for dates and such."""
     said = outcome.stderr if outcome.exit_code else ""
-    return outcome.exit_code, said.rstrip().rpartition("\n")[2]
+    return outcome.exit_code, VARIABLE.sub("0", said.rstrip().rpartition("\n")[2])
 
 
 def _shows_changes(outcome: Outcome) -> bool:

@@ -288,9 +288,9 @@ def test_a_failure_for_another_reason_lets_nothing_follow(
         """A runner that is not the fake one, and fails by itself."""
 
         def run(self, case: Case) -> Outcome:
-            return replace(FakeRunner().run(case), stderr=f"error: {says}\n")
+            return replace(FakeRunner().run(case), stderr=f"12:01 error: {says}\n")
 
-    case = worlds("import sys; sys.exit('error: the same')", FEW)[0]
+    case = worlds("import sys; sys.exit('12:02 error: the same')", FEW)[0]
     runner = CoveringRunner(Other(), tmp_path)  # type: ignore[arg-type]
     runner.run(case)
     assert bool(runner.run(replace(case, id="other")).follows) == follows

@@ -20,7 +20,7 @@ from harness.runners.real.warm import WarmFailed, WarmProcess, may_be_warm, resp
 from harness.worlds.tree import Entry
 
 # Dates, times and durations, and what is named by chance.
-_VARIABLE = re.compile(r"0x[0-9a-fA-F]+|[0-9a-f]{12,}|tmp\w{8}\b|\d+")
+VARIABLE = re.compile(r"0x[0-9a-fA-F]+|[0-9a-f]{12,}|tmp\w{8}\b|\d+")
 _GZIP = b"\x1f\x8b"
 
 
@@ -131,8 +131,8 @@ def _difference(cold: WarmRunner, warm: WarmRunner, usual: Case) -> str:
 def _facts(outcome: Outcome) -> Iterator[tuple[str, object]]:
     """What is compared of an outcome: its name, and its value."""
     yield "the exit code", outcome.exit_code
-    yield "standard output", _VARIABLE.sub("0", outcome.stdout)
-    yield "standard error", _VARIABLE.sub("0", outcome.stderr)
+    yield "standard output", VARIABLE.sub("0", outcome.stdout)
+    yield "standard error", VARIABLE.sub("0", outcome.stderr)
     yield "what is returned", outcome.returned
     if outcome.after is not None:
         for path, entry in outcome.after:
