@@ -65,6 +65,10 @@ WAYS: Mapping[str, tuple[str, tuple[Query, ...]]] = {
         "subprocess.run(['cat', 'a.csv'], cwd='{0}')",
         (("lookup", "{0}"), ("read", "{0}/a.csv")),
     ),
+    "copies with a program of the system": (
+        "subprocess.run(['cp', '{0}/a.csv', '{0}/copy'])",
+        (("read", "{0}/a.csv"), ("stat", "{0}/copy")),
+    ),
     "executes": (
         "subprocess.run(['{0}/program'])",
         (("read", "{0}/program"), ("stat", "/tmp/shell"), ("stat", "/opt/ml/way")),

@@ -51,7 +51,6 @@ _NOTHING_SEEN = {
 }
 # Of what a script leaves, in bytes: more than any case does.
 _MAX_SIZE = 1 << 30
-_OTHER_FILES = 5
 # Of what is learnt from a script, in bytes.
 _MAX_LEARNED = 1 << 20
 Job = Dict[str, Any]
@@ -85,7 +84,7 @@ def run_task(
         with open(os.path.join(HELPER_FOLDER, name), "wb") as stream:
             stream.write(source)
     if job.get("record"):
-        _number_files_anew()
+        recorder.number_files_anew(HELPER_FOLDER)
     sent = _extract(tree)
     if job["user"]:
         _make_reachable(hidden)
@@ -134,17 +133,6 @@ def run_task(
         for name, data in output.items():
             _add(out, name, data)
     return response.getvalue()
-
-
-def _number_files_anew() -> None:
-    """Give the files of a case other numbers of inodes than in a run that is not recorded.
-
-    In other cases they have others too: what depends on them does not come to the same then.
-    """
-    for number in range(_OTHER_FILES):
-        path = "%s/%d" % (HELPER_FOLDER, number)
-        os.mknod(path)
-        os.unlink(path)
 
 
 class _TreeTar(tarfile.TarFile):

@@ -35,6 +35,7 @@ _MOST_QUERIES, _MOST_LINKS, _MOST_INTERPRETERS = 50_000, 40, 5
 _UNIX, _ADDRESS, _LONGEST_ADDRESS = 1, struct.Struct("=H"), 128
 _MESSAGE, _HOW = struct.Struct("=QI"), struct.Struct("=QQQ")
 _FIRST_LINE = 256
+_OTHER_FILES = 5
 
 
 class _Found(NamedTuple):
@@ -159,7 +160,7 @@ class Recorder(supervision.Listener):
             self._tell("read", found.path)
         if does == "execute":
             self._see_interpreters(thread, found)
-        if does == "disk":
+        if does == "disk" and found.status is not None:
             self._see_disk(found.path)
 
     def _tell_way(self, found: _Found) -> None:
@@ -277,6 +278,17 @@ class Recorder(supervision.Listener):
 
     def _hide(self, what: str) -> None:
         self._hidden = self._hidden or what
+
+
+def number_files_anew(folder: str) -> None:
+    """Give the files of a case other numbers of inodes than in a run that is not recorded.
+
+    In other cases they have others too: what depends on them does not come to the same then.
+    """
+    for number in range(_OTHER_FILES):
+        path = "%s/%d" % (folder, number)
+        os.mknod(path)
+        os.unlink(path)
 
 
 def _place(folder: int) -> str:
