@@ -55,7 +55,13 @@ def test_a_valid_contract(tmp_path: Path) -> None:
         ("entry_point:", "entrypoint:", 1, "entry_point", "missing"),
         ("    required: true\n", "    needed: true\n", 4, "inputs.model.required", "missing"),
         ("    required: true\n", "    required: maybe\n", 5, "inputs.model.required", "true or"),
-        ("      - /opt/ml/input/data/model", "      - data", 7, "inputs.model.mounts.0", "pattern"),
+        (
+            "      - /opt/ml/input/data/model",
+            "      - data",
+            7,
+            "inputs.model.mounts.0",
+            "an absolute path",
+        ),
         (
             "    path: /opt/ml/processing/output/out",
             "    path: 3",

@@ -109,7 +109,9 @@ def keys_after_sigterm(step: Path, code: int, *written: str) -> list[str]:
     contract = loaders.load(step)
     circumstance = next(one for one in circumstances(contract) if one.name.startswith("sigterm"))
     case = Case(
-        choices={"circumstance": circumstance.name}, interrupt=Interrupt(signal.SIGTERM, 0.5)
+        script=f"/opt/ml/code/{contract.entry_point}",
+        choices={"circumstance": circumstance.name},
+        interrupt=Interrupt(signal.SIGTERM, 0.5),
     )
     usual = Expectation(explained=False)
     expected = circumstance.expect(contract, case, usual).for_exit_code(code)
