@@ -30,6 +30,7 @@ from harness.runners.inside import (
     capture,
     faults,
     frames,
+    laid_out,
     launch,
     moments,
     mounts,
@@ -50,7 +51,7 @@ from harness.signals import defer_stop_signals
 
 _MODULES = (
     *(agent, capture, faults, frames, launch, moments, mounts, overlay, path_calls),
-    *(recorder, relay, stamps, streams, supervision, system_calls, watch, world),
+    *(laid_out, recorder, relay, stamps, streams, supervision, system_calls, watch, world),
 )
 # Of a response, in bytes: more than an agent sends.
 _MAX_SIZE = 2 << 30
