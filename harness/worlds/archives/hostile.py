@@ -73,6 +73,9 @@ def _invalid() -> dict[str, Hostile]:
         "flipped-byte-bzip2": Hostile(
             _with_flipped_bit(bz2.compress(plain), 5_000), INVALID, "one byte is wrong"
         ),
+        "flipped-byte-xz": Hostile(
+            _with_flipped_bit(lzma.compress(plain), 5_000), INVALID, "one byte is wrong"
+        ),
         "empty-file": Hostile(b"", INVALID, "it is empty"),
         "text": Hostile(b"<html>Not Found</html>\n" * 50, INVALID, "it is text"),
         "zip": Hostile(_zip(), INVALID, "it is a zip archive"),

@@ -482,6 +482,13 @@ MINIATURES = (
         cases="bad-truncated-xz",
     ),
     wrong(
+        "damaged-xz-has-no-code",
+        "Damage within xz data ends in the error of the library.",
+        ("EOFError, lzma.LZMAError, zlib.error", "EOFError, zlib.error"),
+        finds="error-named: no-INVALID_ARCHIVE",
+        cases="bad-flipped-byte-xz",
+    ),
+    wrong(
         "tar-without-its-end",
         "The tar lacks the two blocks of zeros that end it, so that it looks truncated.",
         (
