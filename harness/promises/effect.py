@@ -23,7 +23,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     scripts print the values that they were given. Of a number that the harness has made up,
     since neither contract nor samples have another than the default, that is told only where the
     script does not read the argument: many change nothing by intention. So it is with the keys of
-    settings, JSON or YAML, of which the script reads others.
+    settings, JSON or YAML, of which the script reads others. Where neither case leaves anything in
+    the outputs, though some output is required, what changes is elsewhere: that is told already.
     """
     usual, varied = evidence.usual_outcome, evidence.expected.varies
     if not varied or usual is None or not evidence.as_expected or evidence.outcome.after is None:
@@ -31,6 +32,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     same_outputs = not any(changed(outputs(evidence, usual), outputs(evidence, evidence.outcome)))
     # That rows are lost is told already, where the contract says how many there are.
     is_told = evidence.expected.partial and evidence.usual_lacks_rows
+    # So is that nothing is written where it should be.
+    is_told = is_told or all(_lacks_outputs(evidence, one) for one in (usual, evidence.outcome))
     if is_told or not _is_borne_out(evidence, usual):
         return
     settings = evidence.expected.settings
@@ -48,6 +51,12 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             f"another output or text with another value of {varied}, on these samples",
             "the same as usual",
         )
+
+
+def _lacks_outputs(evidence: Evidence, outcome: Outcome) -> bool:
+    """Whether some output is required, and none of them holds anything."""
+    is_required = any(one.required for one in evidence.contract.outputs.values())
+    return is_required and not outputs(evidence, outcome, with_volatile=True)
 
 
 def _is_borne_out(evidence: Evidence, usual: Outcome) -> bool:

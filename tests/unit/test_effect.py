@@ -85,6 +85,14 @@ def test_what_changes_nothing_is_found(tmp_path: Path, old: str, new: str, witho
     assert effects(ref) == ({(without, "warning")} if without else set())
 
 
+def test_what_is_written_elsewhere_shows_no_want_of_an_effect(tmp_path: Path) -> None:
+    script = SCRIPT.replace("/opt/ml/processing/output/scaled/rows.txt", "/tmp/rows.txt")
+    ref = make_step(tmp_path, script, CONTRACT, SAMPLES)
+    for case in ("absent,ENDING=default,factor=omitted", "present,ENDING=default,factor=1"):
+        findings = prove(ref, FakeRunner(), f"rows=present,names={case},upper=off").findings
+        assert {one.promise for one in findings} == {"output", "scratch-clean"}
+
+
 def test_the_default_in_other_words_need_not_change_anything(tmp_path: Path) -> None:
     matrix = load(make_step(tmp_path, SCRIPT, CONTRACT, SAMPLES)).matrix
     usual = "rows=present,names=present,ENDING=default,factor=omitted,upper=off"
