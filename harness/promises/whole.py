@@ -45,14 +45,24 @@ def what_is_lacking(
 def _lacks_the_end(path: str, new: Entry, usual: Sequence[Entry], *, line_by_line: bool) -> str:
     """Whether it is only the beginning of a usual one.
 
-    With `line_by_line`, whole lines may be there without those that follow.
+    With `line_by_line`, whole lines may be there without those that follow. Of what is compressed
+    the content counts: closed early, it is a whole file that holds a beginning.
     """
-    if line_by_line and new.data.endswith(b"\n"):
+    data, packed = _plain(path, new), formats.is_compressed(path)
+    if line_by_line and data.endswith(b"\n"):
         return ""
-    for one in usual:
-        if len(new.data) < len(one.data) and one.data.startswith(new.data):
-            return f"the beginning of the {len(one.data)} that it usually has"
+    for whole in (_plain(path, one) for one in usual):
+        if len(data) < len(whole) and whole.startswith(data):
+            what = f"{len(whole)}, decompressed," if packed else str(len(whole))
+            return f"the beginning of the {what} that it usually has"
     return ""
+
+
+def _plain(path: str, entry: Entry) -> bytes:
+    try:
+        return formats.plain_bytes(path, entry.data)
+    except formats.Malformed:
+        return entry.data
 
 
 def _lacks_structure(path: str, new: Entry, usual: Sequence[Entry], *, line_by_line: bool) -> str:

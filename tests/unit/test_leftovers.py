@@ -116,3 +116,41 @@ def test_a_temporary_file_beside_an_output_is_left_too(tmp_path: Path) -> None:
     script += "import os\nos.remove(OUT + 'x.part')\n"
     names = {name for _, name, _ in left(tmp_path, script, contract)}
     assert names == {"x.part"}
+
+
+PACKED = """
+name: pack
+entry_point: step.py
+inputs:
+  rows: {required: true, file: rows.json, mounts: [/opt/ml/processing/input/rows]}
+outputs:
+  lines: {path: /opt/ml/processing/output/lines, files: [lines.txt.gz]}
+exit_codes: {0: packed, 1: failed}
+"""
+# It is closed, and so a whole gzip file, when the failure is told.
+CLOSED_EARLY = """
+import gzip, json, sys
+try:
+    with gzip.open("/opt/ml/processing/output/lines/lines.txt.gz", "wt") as out:
+        out.write("rows\\n")
+        for row in json.load(open("/opt/ml/processing/input/rows/rows.json")):
+            out.write(f"{row}\\n")
+except (OSError, ValueError) as error:
+    sys.exit(f"cannot read rows.json: {error}")
+"""
+READ_FIRST = CLOSED_EARLY.replace(
+    "try:\n",
+    'try:\n    json.load(open("/opt/ml/processing/input/rows/rows.json"))\n',
+)
+
+
+@pytest.mark.parametrize(("script", "is_left"), [(CLOSED_EARLY, True), (READ_FIRST, False)])
+def test_a_beginning_in_a_whole_gzip_file(tmp_path: Path, script: str, *, is_left: bool) -> None:
+    ref = make_step(tmp_path, script, PACKED, {"rows/rows.json": "[1, 2, 3]"})
+    findings = [
+        (one.promise, one.got)
+        for case in ("rows=absent", "special=rows-damaged.json")
+        for one in prove(ref, FakeRunner(), case).findings
+    ]
+    assert [promise for promise, _ in findings] == ["leftovers"] * (2 * is_left)
+    assert all("the beginning of the 11, decompressed," in got for _, got in findings)
