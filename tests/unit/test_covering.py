@@ -98,6 +98,8 @@ def covered(
         ("(INPUT / 'second').chmod(0o700)", 12),
         ("for one in (INPUT / 'first').iterdir(): one.unlink()", 12),
         ("write(os.path.getsize(INPUT / 'second/a.csv'))", 12),
+        # Of the library, and imported by no other module.
+        ("import colorsys; write(colorsys.__name__)", 17),
     ],
 )
 def test_what_the_script_does_not_see_changes_nothing(
@@ -199,12 +201,30 @@ FEW = {name: CHOICES[name] for name in ("absent", "present")}
         "write(1); write(os.stat(OUTPUT).st_mtime_ns % 2)",
         "write(1); write(os.path.getmtime(OUTPUT / 'result.txt') % 2)",
         "import shutil; write(shutil.disk_usage('/opt').used)",
+        "import pkgutil; write([one.name for one in pkgutil.iter_modules([str(INPUT)])])",
     ],
 )
 def test_what_cannot_be_recorded_lets_nothing_follow(source: str, tmp_path: Path) -> None:
     # What is seen whole may be the same in other cases.
     sees_all = "environ" in source or "walk" in source
     assert covered(source, tmp_path, FEW) == 0 or sees_all
+
+
+@pytest.mark.parametrize(
+    ("asks", "lists"),
+    [
+        ("os.path.getsize(INPUT)", True),
+        ("os.stat(INPUT).st_size", True),
+        ("INPUT.stat().st_size", True),
+        ("os.stat(INPUT).st_mode", False),
+        ("os.path.getsize(os.__file__)", False),
+    ],
+)
+def test_the_size_of_a_folder_tells_how_many_entries_it_has(asks: str, lists: bool) -> None:
+    case = next(iter(worlds(f"{WRITE}write({asks})", FEW)))
+    observed = FakeRunner().observing().run(case).observed
+    assert observed is not None
+    assert (("list", INPUT) in observed.queries) == lists
 
 
 def test_a_run_that_contradicts_another_is_told() -> None:

@@ -8,7 +8,9 @@ inodes) is `hidden`: a run that depends on it answers for no other. Checked agai
 from __future__ import annotations
 
 import os
+import pkgutil
 import random
+import stat
 import sys
 import tempfile
 import threading
@@ -78,6 +80,7 @@ class Observer:
         self._queries: dict[Query, None] = {}
         self._hidden = ""
         self._paths: dict[int, str] = {}
+        self._folders: dict[int, str] = {}
         # An object that is gone may leave its number to another.
         self._nodes: list[FakeFile] = []
         # What was drawn for a name, and the names of what was made, shows in them.
@@ -97,6 +100,7 @@ class Observer:
         self._watch_contents()
         self._watch_attributes()
         self._watch_disk()
+        self._watch_modules()
         self._watch_variables()
         self._watch_chance()
         threading.setprofile(self._hear)
@@ -147,6 +151,7 @@ class Observer:
             self._nodes.append(node)
             if isinstance(node, FakeDirectory):
                 self._watch_folder(node, f"{path}/{name}")
+                self._folders[node.st_ino] = f"{path}/{name}"
         folder._entries = _Entries(folder.entries, path, self._lookups.see)
 
     def _watch_contents(self) -> None:
@@ -199,6 +204,7 @@ class Observer:
 
         members: dict[str, Any] = {name: attribute(name, what) for name, what in hidden.items()}
         members.update({name: date(name) for name in ("st_mtime", "st_mtime_ns")})
+        members["st_size"] = property(self._size)
         seen = type("stat_result", (helpers.FakeStatResult,), members)
 
         def copied(result: Any) -> Any:
@@ -220,6 +226,23 @@ class Observer:
             return found
 
         paths.getmtime = dated
+        getsize, asked = paths.getsize, os.stat
+
+        def sized(path: Any) -> int:
+            found: int = getsize(path)
+            # Of a file of the interpreter there is nothing to tell.
+            if paths.isdir(path):
+                getattr(asked(path), "st_size")  # noqa: B009
+            return found
+
+        paths.getsize = sized
+
+    def _size(self, result: Any) -> int:
+        """In a real file system the size of a folder tells how many entries it has."""
+        found: int = helpers.FakeStatResult.st_size.fget(result)  # type: ignore[attr-defined]
+        if stat.S_ISDIR(result.st_mode) and (path := self._folders.get(vars(result)["st_ino"])):
+            self.see("list", path)
+        return found
 
     def _check_date(self, seconds: float) -> None:
         """The date of what was written is that of the clock."""
@@ -228,6 +251,10 @@ class Observer:
 
     def _watch_disk(self) -> None:
         self._hide_call(FakeFilesystem, "get_disk_usage", "asks how full the disk is")
+
+    def _watch_modules(self) -> None:
+        """Hide what the fake file system, whose imports are made otherwise, answers otherwise."""
+        self._hide_call(pkgutil, "iter_modules", "lists the modules of folders (pkgutil)")
 
     def _hide_call(self, place: Any, name: str, what: str) -> None:
         original = getattr(place, name)

@@ -14,6 +14,7 @@ import posix
 import stat
 import sys
 import sysconfig
+import types
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -22,6 +23,7 @@ from pyfakefs.fake_open import FakeFileOpen
 
 # Imports look in the fake file system first, and then in the real one.
 _FINDER = "harness.runners.fake.imports"
+_WATCHING = "harness.runners.fake."
 # A dict: pyfakefs rebinds the names of functions in every module.
 _REAL: dict[str, Any] = {
     "open": io.open,
@@ -113,12 +115,19 @@ class OwnFiles:
         if isinstance(path, int):
             return False
         text = os.fsdecode(_REAL["fspath"](path))
-        # Two calls up is the caller of the function.
-        return (
-            f"{text}/".startswith(self._folders)
-            and sys._getframe(2).f_globals.get("__name__") != _FINDER
-            and _mode(text) != 0
-        )
+        is_own = f"{text}/".startswith(self._folders)
+        return is_own and not _is_for_import() and _mode(text) != 0
+
+
+def _is_for_import() -> bool:
+    """Whether imports look for a file, through whatever else watches the same function."""
+    frame: types.FrameType | None = sys._getframe(2)
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if name == _FINDER or not name.startswith(_WATCHING):
+            return name == _FINDER
+        frame = frame.f_back
+    return False
 
 
 def _open(path: Any, mode: str = "r", *args: Any) -> Any:
