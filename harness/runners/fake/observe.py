@@ -80,7 +80,6 @@ class Observer:
         self._queries: dict[Query, None] = {}
         self._hidden = ""
         self._paths: dict[int, str] = {}
-        self._folders: dict[int, str] = {}
         # An object that is gone may leave its number to another.
         self._nodes: list[FakeFile] = []
         # What was drawn for a name, and the names of what was made, shows in them.
@@ -151,7 +150,6 @@ class Observer:
             self._nodes.append(node)
             if isinstance(node, FakeDirectory):
                 self._watch_folder(node, f"{path}/{name}")
-                self._folders[node.st_ino] = f"{path}/{name}"
         folder._entries = _Entries(folder.entries, path, self._lookups.see)
 
     def _watch_contents(self) -> None:
@@ -238,10 +236,10 @@ class Observer:
         paths.getsize = sized
 
     def _size(self, result: Any) -> int:
-        """In a real file system the size of a folder tells how many entries it has."""
+        """In a real file system the size of a folder tells of its entries; here it is always 0."""
+        if stat.S_ISDIR(result.st_mode):
+            self.hide("asks for the size of a folder")
         found: int = helpers.FakeStatResult.st_size.fget(result)  # type: ignore[attr-defined]
-        if stat.S_ISDIR(result.st_mode) and (path := self._folders.get(vars(result)["st_ino"])):
-            self.see("list", path)
         return found
 
     def _check_date(self, seconds: float) -> None:
