@@ -852,9 +852,10 @@ def _read_values(block: bytes, member: _Member, fields: _Fields) -> None:
     member.mode = _number(block[100:108]) & 0o7777
     for field, at in (("uid", 108), ("gid", 116)):
         value = _number(block[at : at + 8])  # Readers fail at it, even if a record has one.
+        is_held = 0 <= value < 1 << 32
         if field.encode() in fields:
             value = _decimal(fields[field.encode()])
-        if not 0 <= value < (1 << 32) - 1:  # The last one means none.
+        if not is_held or not 0 <= value < (1 << 32) - 1:  # The last one means none.
             raise ValueError(f"{field} {value} of {_shown(member.literal)}")
         setattr(member, field, value)
     for field, at in (("uname", 265), ("gname", 297)):

@@ -66,6 +66,12 @@ INVALID = {
         link(b"h", b"l/b", b"1") + link(b"l", b"d") + file(b"d/b") + END
     ),
     "owner that only its record tells": pax((b"uid", b"7")) + file(b"a", uid=b"0000_12\0") + END,
+    "negative owner in the header, and another in its record": (
+        pax((b"uid", b"7")) + file(b"a", uid=b"\xff" * 8) + END
+    ),
+    "owner of 33 bits in the header, and another in its record": (
+        pax((b"uid", b"7")) + file(b"a", uid=b"\x80\0\0\1" + bytes(4)) + END
+    ),
     "hard links in a ring": link(b"k", b"l", b"1") + link(b"l", b"k", b"1") + END,
     "hard link in the place of a file": A + Z + link(b"a", b"z.txt", b"1") + END,
     "hard link whose target is replaced": A + link(b"l", b"a", b"1") + A + END,
@@ -153,6 +159,10 @@ ACCEPTED: dict[str, tuple[bytes, list[tuple[str, str, int]]]] = {
         [("s", "2", 0), ("h", "2", 0), ("a", "0", 5)],
     ),
     "equal names": (A + file(b"a", b"second"), [("a", "0", 5), ("a", "0", 6)]),
+    "no owner in the header, and one in its record": (
+        pax((b"uid", b"7")) + file(b"a", uid=b"\x80\0\0\0" + b"\xff" * 4),
+        [("a", "0", 1)],
+    ),
     "folder twice": (_folders(0o755, 0o755), [("d", "5", 0)] * 2),
     "folder that loses all rights of others": (_folders(0o755, 0o700), [("d", "5", 0)] * 2),
     "folder that gets more rights": (_folders(0o700, 0o755, 0o775), [("d", "5", 0)] * 3),
