@@ -126,7 +126,7 @@ def test_from_the_first_run_to_a_green_one(tmp_path: Path) -> None:
     assert other.returncode == 1
     absent = harness("check", COPIER, *only, "--baseline", "absent.yaml", folder=tmp_path)
     assert absent.returncode == 2
-    assert "absent.yaml: cannot be read" in absent.stderr
+    assert "absent.yaml: there is no such baseline" in absent.stderr
 
 
 def test_an_entry_is_described_in_one_line() -> None:
