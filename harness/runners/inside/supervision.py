@@ -9,6 +9,7 @@ Python 3.8 and newer with the standard library alone.
 
 from __future__ import annotations
 
+import abc
 import array
 import contextlib
 import errno
@@ -42,7 +43,7 @@ Decision = Optional[Tuple[int, int, int]]
 GO_ON = 0, 0, _CONTINUE
 
 
-class Listener:
+class Listener(abc.ABC):
     """Waits, in a thread, for the process of a script, and answers the kernel for it."""
 
     def __init__(self) -> None:
@@ -66,9 +67,9 @@ class Listener:
         """The script has its own copy of the connection."""
         self._script_end.close()
 
+    @abc.abstractmethod
     def finish(self) -> Dict[str, Any]:
         """What was seen, after the end of the script, as JSON values."""
-        raise NotImplementedError
 
     def end(self) -> None:
         """Answer no more, after the end of the script."""
@@ -76,13 +77,13 @@ class Listener:
         self._thread.join()
         self._own.close()
 
+    @abc.abstractmethod
     def decide(self, thread: int, number: int, arguments: List[int]) -> Decision:
         """The value, error and flags of the answer for one system call; None for no answer.
 
         What raises `OSError` or `ValueError` goes on: it has gone, or names what is not there, and
         the kernel tells it so.
         """
-        raise NotImplementedError
 
     def _run(self) -> None:
         try:
