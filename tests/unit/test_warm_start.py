@@ -208,6 +208,19 @@ ENDS = {
     ),
     "error in a thread": "import threading\nthreading.Thread(target=lambda: 1 / 0).start()",
     "destructor": "class A:\n    def __del__(self): print('gone')\na = A()",
+    "destructor of what a module holds": (
+        "import json\nclass A:\n    def __del__(self): print('gone')\njson.one = a = A()"
+    ),
+    "open file": "f = open('/tmp/lines', 'w')\nf.write('x')",
+    "open file of a module": "import json\njson.f = open('/tmp/lines', 'w')\njson.f.write('x')",
+    "open database": (
+        "import sqlite3\none = sqlite3.connect('/tmp/base', isolation_level=None)\n"
+        "one.execute('pragma journal_mode=wal')\none.execute('create table t(x)')"
+    ),
+    "log": (
+        "import logging\nlogging.basicConfig(filename='/tmp/log')\nlogging.warning('x')\n"
+        "logging.root.handlers[0].stream.write('y')"
+    ),
     "closed output": "import sys\nprint('x')\nsys.stdout.close()",
     "closed descriptor": "import os, sys\nos.close(1)\nprint('x')",
     "not flushed": "import sys\nsys.stdout.buffer.write(b'x')\nsys.stderr.write('y')",
@@ -251,7 +264,7 @@ def facts(outcome: Outcome) -> tuple[object, ...]:
 
 def test_a_script_ends_as_it_does_when_it_is_started_cold(sandbox: SandboxRunner) -> None:
     different = {}
-    with started_warm(sandbox, case_of("import threading, subprocess, warnings")) as runner:
+    with started_warm(sandbox, case_of("import json, logging, sqlite3, subprocess, threading")) as runner:
         for name, source in ENDS.items():
             case = case_of(source)
             case = case.with_tree(case.tree.with_code({"own.py": b"x = 1\n"}))

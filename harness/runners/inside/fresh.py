@@ -15,6 +15,8 @@ import sys
 import time
 from typing import Any, Callable, Dict, FrozenSet, Mapping, NamedTuple, Optional, Sequence
 
+from harness.runners.inside.spared import Spared
+
 # Those that the agent handles in its own way.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 _INTERRUPTED = 130
@@ -48,6 +50,7 @@ class State:
         self._handlers: Dict[int, Any] = {}
         self._is_collecting = gc.isenabled()
         self._added: Dict[str, str] = {}
+        self._spared: Optional[Spared] = Spared()
         if sys.path and sys.path[0] == "":
             # That of the option -c; a script has its folder there.
             del sys.path[0]
@@ -59,6 +62,8 @@ class State:
         self._added = {
             name: value for name, value in os.environ.items() if environment.get(name) != value
         }
+        if self._spared is not None:
+            self._spared.remember()
 
     def restore(self, command: Command, hidden: FrozenSet[str]) -> Dict[str, Any]:
         """Make this process, which was forked, one that starts a script; the script's `__main__`.
@@ -89,6 +94,18 @@ class State:
         if self._is_collecting:
             gc.enable()
         return self._new_main(command.path)
+
+    def finish(self, main: Dict[str, Any], error: Optional[BaseException]) -> BaseException:
+        """Do what Python does after a script; the exception that the outermost frame must raise.
+
+        `error` is what the script has raised. Its traceback starts with the outermost frame.
+        """
+        ended = _finish(main, error)
+        if self._spared is not None:
+            self._spared.prepare()
+        # Nothing else refers to it.
+        self._spared = None
+        return ended
 
     def _set_environment(self, environment: Mapping[str, str]) -> None:
         wanted = {**environment, **self._added}
@@ -132,11 +149,7 @@ def _seed() -> None:
         logging._startTime = time.time_ns() if is_nanoseconds else time.time()
 
 
-def finish(main: Dict[str, Any], error: Optional[BaseException]) -> BaseException:
-    """Do what Python does after a script; the exception with which the outermost frame must end.
-
-    `error` is what the script has raised. Its traceback starts with the outermost frame.
-    """
+def _finish(main: Dict[str, Any], error: Optional[BaseException]) -> BaseException:
     for stream in (sys.stderr, sys.stdout):
         with _Ignoring():
             stream.flush()

@@ -24,6 +24,7 @@ from harness.runners.inside import (
     path_calls,
     recorder,
     root,
+    spared,
     stamps,
     streams,
     supervision,
@@ -62,7 +63,7 @@ def begin(started, main):
     settings = dict({settings!r}, **main.pop("MORE", {{}}))
     with warm.told_errors():
         server = warm.{server}(state, settings)
-    return (*server.serve(), fresh.finish)
+    return (*server.serve(), state.finish)
 """
 # In the order in which they import one another.
 _MODULES = (
@@ -76,6 +77,7 @@ _MODULES = (
         agent,
         launch,
         overlay,
+        spared,
         fresh,
         imports,
         root,
