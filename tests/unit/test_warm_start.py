@@ -264,7 +264,9 @@ def facts(outcome: Outcome) -> tuple[object, ...]:
 
 def test_a_script_ends_as_it_does_when_it_is_started_cold(sandbox: SandboxRunner) -> None:
     different = {}
-    with started_warm(sandbox, case_of("import json, logging, sqlite3, subprocess, threading")) as runner:
+    with started_warm(
+        sandbox, case_of("import json, logging, sqlite3, subprocess, threading")
+    ) as runner:
         for name, source in ENDS.items():
             case = case_of(source)
             case = case.with_tree(case.tree.with_code({"own.py": b"x = 1\n"}))

@@ -22,7 +22,6 @@ import sys
 import threading
 import traceback
 import zipfile
-from functools import partial
 from typing import Mapping, NoReturn, Tuple
 
 from harness.runners.inside import agent, frames, mounts, overlay, relay, world
@@ -108,7 +107,12 @@ def _in_own_world(
 ) -> Tuple[bytes, bytes]:
     """Run a task in new namespaces with their own root, in a child process."""
     read_end, write_end = os.pipe()
-    child = os.fork()
+    try:
+        child = world.fork_first()
+    except OSError as error:
+        os.close(read_end)
+        os.close(write_end)
+        return NO_WORLD, _describe_error(error)
     if child == 0:
         _run_case(job, tree, helpers, write_end)
     os.close(write_end)
@@ -120,10 +124,10 @@ def _in_own_world(
 def _run_case(
     job: agent.Job, tree: bytes, helpers: Mapping[str, bytes], response_pipe: int
 ) -> NoReturn:
-    """Build the namespaces of a task, run it, write the response and exit."""
+    """Build the root of a task, run it, write the response and exit."""
     code = _BUILDING
     try:
-        world.enter_namespaces(partial(mounts.call_libc, "unshare", overlay.NAMESPACES))
+        world.enter_as_first(overlay.NAMESPACES)
         layer = overlay.build(job)
         code = _RUNNING
         frames.write(

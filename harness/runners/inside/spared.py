@@ -39,6 +39,7 @@ class Spared:
             setattr(sys, _FIRST, self)
 
     def __del__(self) -> None:
+        """Spare the modules, unless one of them holds something that acts at its end."""
         own = [module for name, module in sys.modules.items() if name not in set(self._names)]
         objects = [one for one in gc.get_objects() if hasattr(type(one), "__del__")]
         objects = [one for one in objects if one is not self]

@@ -19,7 +19,6 @@ import os
 import sys
 import traceback
 import warnings
-from functools import partial
 from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Tuple
 
 from harness.runners.inside import (
@@ -150,7 +149,12 @@ class Server:
 
     def _run(self, job: agent.Job, tree: bytes) -> Tuple[bytes, bytes]:
         read_end, write_end = os.pipe()
-        child = os.fork()
+        try:
+            child = world.fork_first()
+        except OSError as error:
+            os.close(read_end)
+            os.close(write_end)
+            return ERROR, str(error).encode("utf-8", "backslashreplace")
         if child == 0:
             os.close(read_end)
             self._run_case(job, tree, write_end)
@@ -162,7 +166,7 @@ class Server:
         """Make the world of a case, run it, write the response and exit."""
         code = 1
         try:
-            world.enter_namespaces(partial(mounts.call_libc, "unshare", self._namespaces))
+            world.enter_as_first(self._namespaces)
             os.close(CONNECTION)
             further = self._make_world(job)
             data = agent.run_task(

@@ -62,12 +62,8 @@ def enter_namespaces(unshare: Callable[[], None]) -> None:
     `unshare` creates the namespaces, a process namespace among them. When the parent of the forked
     process ends, all processes in the namespaces are killed.
     """
-    # A garbage collection would copy the memory pages shared with the parent.
-    gc.disable()
     parent = os.getppid()
-    os.setsid()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    _prepare_first()
     unshare()
     _die_with_parent()
     if os.getppid() != parent:
@@ -78,6 +74,40 @@ def enter_namespaces(unshare: Callable[[], None]) -> None:
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
         os._exit(code)
     _die_with_parent()
+
+
+def fork_first() -> int:
+    """Fork the first process of a new process namespace; as `os.fork`, 0 in that process.
+
+    It calls `enter_as_first`. There is no process in between, as with `enter_namespaces`,
+    whose fork takes its time where the parent has much memory. Raises `OSError`.
+    """
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    child = None
+    try:
+        mounts.call_libc("unshare", NEW_PROCESSES)
+        child = os.fork()
+    finally:
+        if child != 0:
+            # Otherwise no process could be forked any more after the first one has ended.
+            mounts.call_libc("setns", own, NEW_PROCESSES)
+        os.close(own)
+    return child
+
+
+def enter_as_first(namespaces: int) -> None:
+    """Enter new namespaces; those of processes are there already. It ends with its parent."""
+    _prepare_first()
+    mounts.call_libc("unshare", namespaces & ~NEW_PROCESSES)
+    _die_with_parent()
+
+
+def _prepare_first() -> None:
+    # A garbage collection would copy the memory pages shared with the parent.
+    gc.disable()
+    os.setsid()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _die_with_parent() -> None:
