@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.cases.case import Case, Outcome
+from harness.cases.case import Case, Interrupt, Outcome
 from harness.cases.expectation import Content, Expectation
 from harness.cases.matrix import Axis, Matrix, Special, Suite, as_it_is
 from harness.cases.trial import UsualRuns
@@ -170,6 +171,17 @@ STOPPED = Expectation(exit_code=143, whole=True)
 def test_after_a_fault_an_output_is_complete_or_missing(after: Outcome, keys: list[str]) -> None:
     got = found("sigterm-at-50-percent", after, usual(GOOD), STOPPED)
     assert got == [("sigterm", key) for key in keys]
+
+
+def test_a_signal_may_leave_a_semaphore_that_is_being_made() -> None:
+    left = outcome(None, 143, "/dev/shm/sem.AbC123", "/dev/shm/semantics")
+    stopped = replace(CASE, interrupt=Interrupt(signal.SIGTERM, 0.5))
+    for case, paths in (
+        (stopped, ["/dev/shm/semantics"]),
+        (CASE, ["/dev/shm/sem.AbC123", "/dev/shm/semantics"]),
+    ):
+        findings = judge(Evidence(CONTRACT, case, STOPPED, left)).findings
+        assert [one.where for one in findings if one.promise == "scratch-clean"] == paths
 
 
 def test_an_older_output_stays_or_is_replaced_completely() -> None:
