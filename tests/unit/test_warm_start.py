@@ -177,8 +177,40 @@ def test_what_counts_at_the_start_of_python_is_the_cases_own(
             assert (outcome.stdout, outcome.stderr) == (cold.stdout, cold.stderr)
 
 
+# What is left to the end of Python: objects that write, a file with a buffer, a generator.
+KEPT = """
+import subprocess, sys
+from pathlib import Path
+
+class Kept:
+    def __init__(self, name): self.name = name
+    def __del__(self): Path("/tmp", self.name).write_text(self.name)
+
+def lines():
+    try: yield
+    finally: Path("/tmp/generator").write_text("end")
+
+def main(end):
+    local = Kept("local")
+    if end: raise end
+
+kept, ring, subprocess.kept = Kept("kept"), Kept("ring"), [Kept("library")]
+ring.itself = ring
+generator = lines()
+next(generator)
+opened = open("/tmp/opened", "w")
+opened.write("buffered")
+main(%s)
+"""
 ENDS = {
     "nothing": "",
+    "kept": KEPT % None,
+    "kept, exit": KEPT % "SystemExit(3)",
+    "kept, exception": KEPT % "ValueError('no')",
+    "kept by a library alone": (
+        "import subprocess\nclass A:\n    def __del__(self): print('gone', subprocess)\n"
+        "subprocess.kept = A()"
+    ),
     "exit code": "import sys; sys.exit(3)",
     "exit text": "import sys; sys.exit('a text')",
     "exit true": "raise SystemExit(True)",

@@ -35,7 +35,8 @@ from harness.runners.inside import (
 )
 
 # The text of the option -c. The descriptor holds the other text, which defines `begin`; that
-# returns in the process of a script alone. A script has no frame below its own but this one.
+# returns in the process of a script alone. A script has no frame below its own but this one, whose
+# names refer to nothing of the script at its end: what Python closes there is then closed.
 OUTERMOST = f"""
 import sys
 started = frozenset(sys.modules)
@@ -48,7 +49,9 @@ try:
     exec(code, main)
 except BaseException as raised:
     error = raised
-raise finish(main, error)
+end = [finish(main, error)]
+del code, main, finish, error
+raise end.pop()
 """
 _BEGIN = """
 def begin(started, main):
