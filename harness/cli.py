@@ -80,7 +80,7 @@ def main() -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, _interrupt)
     try:
-        code = _run()
+        code = run()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
     except BrokenPipeError:
@@ -96,8 +96,8 @@ def main() -> None:
     surroundings.end(code)
 
 
-def _run() -> int:
-    """Run the command; its exit code."""
+def run() -> int:
+    """Run the command of this process's arguments; its exit code."""
     try:
         code = cli.main(standalone_mode=False)
         return code if isinstance(code, int) else Exit.CONFORMS

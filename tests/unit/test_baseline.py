@@ -1,8 +1,6 @@
 """A baseline: known defects do not fail, new ones do, fixed ones are told."""
 
 import datetime
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +9,9 @@ from harness.cases.case import Finding, Result
 from harness.errors import WrongContract, WrongUse
 from harness.report import Plan, Summary
 from harness.report.baseline import Baseline, Entry, read, write
+from tests.unit.command import harness
 
 COPIER = str(Path(__file__).parent / "steps" / "copier")
-HARNESS = str(Path(sys.executable).parent / "harness")
 TODAY = datetime.date(2024, 5, 1)
 
 
@@ -98,12 +96,6 @@ def test_a_wrong_file_is_told_with_its_line(tmp_path: Path, text: str, found: st
         read(tmp_path / "baseline.yaml", TODAY)
 
 
-def harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [HARNESS, *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
-
-
 def test_where_there_is_none_the_error_says_what_writes_one(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="no such baseline") as caught:
         read(tmp_path / "known.yaml", TODAY)
@@ -114,17 +106,17 @@ def test_from_the_first_run_to_a_green_one(tmp_path: Path) -> None:
     script = tmp_path / "bad.py"
     script.write_text("raise ValueError('x')\n")
     only = ("-k", "text=short", "--script", str(script))
-    first = harness("check", COPIER, *only, "--json", "run.json", folder=tmp_path)
+    first = harness("check", COPIER, *only, "--json", "run.json", cwd=tmp_path)
     assert first.returncode == 1
-    made = harness("baseline", "run.json", "known.yaml", folder=tmp_path)
+    made = harness("baseline", "run.json", "known.yaml", cwd=tmp_path)
     assert (made.returncode, made.stdout) == (0, "known.yaml: 1 defect, 1 new, 0 dropped\n")
-    again = harness("check", COPIER, *only, "--baseline", "known.yaml", folder=tmp_path)
+    again = harness("check", COPIER, *only, "--baseline", "known.yaml", cwd=tmp_path)
     assert again.returncode == 0
     assert "known: copier: exit-code: 1-for-0 (since " in again.stdout
     script.write_text("raise OSError('x')\n")
-    other = harness("check", COPIER, *only, "--baseline", "known.yaml", folder=tmp_path)
+    other = harness("check", COPIER, *only, "--baseline", "known.yaml", cwd=tmp_path)
     assert other.returncode == 1
-    absent = harness("check", COPIER, *only, "--baseline", "absent.yaml", folder=tmp_path)
+    absent = harness("check", COPIER, *only, "--baseline", "absent.yaml", cwd=tmp_path)
     assert absent.returncode == 2
     assert "absent.yaml: there is no such baseline" in absent.stderr
 

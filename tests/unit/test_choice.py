@@ -14,7 +14,7 @@ from harness.runners.real import interpreters
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runs.choice import RunnerOptions, choose
 from harness.runs.step import StepRef
-from tests.unit.test_cli import harness
+from tests.unit.command import harness
 
 CONTRACT = """
 name: prepare

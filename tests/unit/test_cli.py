@@ -1,4 +1,4 @@
-"""The command line in a real process: its output and its exit code."""
+"""The command line: its output and its exit code; in a process of its own, how that is stopped."""
 
 from __future__ import annotations
 
@@ -9,39 +9,60 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runs.workers import default_jobs
+from tests.unit.command import HARNESS, Ended, harness
 from tests.unit.gated import PATIENCE
 
-HARNESS = Path(sys.executable).with_name("harness")
 STEPS = Path(__file__).parent / "steps"
 COPIER = str(STEPS / "copier")
 
 
-def harness(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [HARNESS, *arguments], capture_output=True, text=True, cwd=cwd, check=False
-    )
-
-
-@pytest.fixture
-def broken(tmp_path: Path) -> str:
-    """A script that appends to the text, and exits with 2 instead of 1 when there is none."""
-    script = tmp_path / "broken script.py"
+def broken_in(folder: Path) -> str:
+    script = folder / "broken script.py"
     source = (STEPS / "copier" / "copier.py").read_text()
     source = source.replace("sys.exit(1)", "sys.exit(2)").replace("(text)", "(text + b'!')")
     script.write_text(source)
     return str(script)
 
 
-def test_a_step_that_conforms() -> None:
-    done = harness("check", COPIER)
+@pytest.fixture
+def broken(tmp_path: Path) -> str:
+    """A script that appends to the text, and exits with 2 instead of 1 when there is none."""
+    return broken_in(tmp_path)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a check of all cases has printed, and its JSON."""
+
+    done: Ended
+    script: str
+    report: Path
+
+
+@pytest.fixture(scope="module")
+def conforming(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    report = tmp_path_factory.mktemp("conforming") / "report.jsonl"
+    return Run(harness("check", COPIER, "--json", str(report)), "", report)
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("failing")
+    script, report = broken_in(folder), folder / "report.json"
+    done = harness("check", COPIER, "--script", script, "--json", str(report))
+    return Run(done, script, report)
+
+
+def test_a_step_that_conforms(conforming: Run) -> None:
+    done = conforming.done
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "copier: 24 cases, fake runner"
@@ -49,8 +70,8 @@ def test_a_step_that_conforms() -> None:
     assert "\x1b" not in done.stdout
 
 
-def test_findings_are_grouped_and_can_be_replayed(broken: str) -> None:
-    done = harness("check", COPIER, "--script", broken)
+def test_findings_are_grouped_and_can_be_replayed(failing: Run) -> None:
+    done = failing.done
     assert done.returncode == 1
     assert "1. output: wrong-bytes in 17 cases" in done.stdout
     assert "2. exit-code: 2-for-1 in 2 cases" in done.stdout
@@ -62,13 +83,12 @@ def test_findings_are_grouped_and_can_be_replayed(broken: str) -> None:
     assert "also breaks output-folder-read-only" in done.stdout
     for line in done.stdout.splitlines():
         if line.strip().startswith("replay"):
-            command = line.strip().removeprefix("replay").strip()
-            again = subprocess.run(
-                ["sh", "-c", command], capture_output=True, text=True, check=False
-            )
+            program, *arguments = shlex.split(line.strip().removeprefix("replay"))
+            assert shutil.which(program), program
+            again = harness(*arguments)
             assert again.returncode == 1, again.stderr
             assert "--- findings: 1" in again.stdout
-            assert shlex.quote(broken) in command
+            assert failing.script in arguments
 
 
 def test_k_and_case_select_cases() -> None:
@@ -82,7 +102,7 @@ def test_k_and_case_select_cases() -> None:
 
 def test_jobs_auto_is_one_worker_per_processor_that_may_be_used() -> None:
     assert default_jobs() == len(os.sched_getaffinity(0))
-    assert "24 passed" in harness("check", COPIER, "--jobs", "auto").stdout
+    assert "8 passed" in harness("check", COPIER, "--jobs", "auto", "-k", "text").stdout
 
 
 def test_max_fail_stops(broken: str) -> None:
@@ -107,21 +127,17 @@ def test_list_names_every_case() -> None:
     assert harness("list", COPIER, "-k", "accents").stdout == "special=accents\n"
 
 
-def test_json(tmp_path: Path, broken: str) -> None:
-    report = tmp_path / "report.json"
-    assert harness("check", COPIER, "--script", broken, "--json", str(report)).returncode == 1
-    document = json.loads(report.read_text())
+def test_json(failing: Run) -> None:
+    document = json.loads(failing.report.read_text())
     totals = {"planned": 24, "run": 24, "passed": 3, "failed": 21, "unproven": 0}
     assert document["totals"] == totals
     assert [one["id"] for one in document["cases"]] == harness("list", COPIER).stdout.splitlines()
     assert document["cases"][0]["findings"][0]["promise"] == "exit-code"
-    assert list(tmp_path.glob("*.part")) == []
+    assert list(failing.report.parent.glob("*.part")) == []
 
 
-def test_json_lines(tmp_path: Path) -> None:
-    report = tmp_path / "report.jsonl"
-    assert harness("check", COPIER, "--json", str(report)).returncode == 0
-    lines = [json.loads(line) for line in report.read_text().splitlines()]
+def test_json_lines(conforming: Run) -> None:
+    lines = [json.loads(line) for line in conforming.report.read_text().splitlines()]
     assert [one["passed"] for one in lines[:-1]] == [True] * 24
     assert lines[-1]["totals"]["passed"] == 24
 
@@ -253,7 +269,7 @@ def test_ctrl_c_stops_at_once_and_says_so(tmp_path: Path) -> None:
 def test_a_terminal_gets_a_progress_bar() -> None:
     main, other = pty.openpty()
     with subprocess.Popen(
-        [str(HARNESS), "check", COPIER],
+        [str(HARNESS), "check", COPIER, "-k", "text"],
         stdout=other,
         stderr=other,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
@@ -272,7 +288,7 @@ def test_a_terminal_gets_a_progress_bar() -> None:
     assert running.returncode == 0
     assert b"\x1b[" in shown
     assert "━".encode() in shown
-    assert b"24 passed" in shown
+    assert b"8 passed" in shown
 
 
 def test_a_closed_pipe_is_no_error() -> None:
@@ -349,7 +365,7 @@ def test_a_waived_promise_is_not_judged_and_the_report_says_so(tmp_path: Path) -
     contract = step / "contract.yaml"
     contract.write_text(contract.read_text() + "waivers:\n  output: known, see the ticket\n")
     report = tmp_path / "report.json"
-    done = harness("check", str(step), "--json", str(report))
+    done = harness("check", str(step), "-k", "text", "--json", str(report))
     assert done.returncode == 0
     assert "waived: output: known, see the ticket" in done.stdout
     assert json.loads(report.read_text())["waivers"] == {"output": "known, see the ticket"}

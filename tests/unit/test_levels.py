@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +16,9 @@ from harness.report.terminal import TerminalReport
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.step import StepRef, run_case
 from tests.unit import small_steps
+from tests.unit.command import Ended, harness
 from tests.unit.derived import make_step
 
-HARNESS = Path(sys.executable).with_name("harness")
 CONTRACT = """
 name: step
 entry_point: step.py
@@ -62,14 +60,8 @@ def step(folder: Path, source: str, more: str = "") -> Path:
     return folder
 
 
-def check(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [HARNESS, "check", ".", "--runner", "fake", *options],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        check=False,
-    )
+def check(folder: Path, *options: str) -> Ended:
+    return harness("check", ".", "--runner", "fake", *options, cwd=folder)
 
 
 def test_a_derived_suite_is_judged_practically(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from harness.cases.shard import Shard
 from harness.errors import WrongUse
 from harness.report.record import CaseRecord
 from harness.runs.merge import merge_reports
-from tests.unit.test_cli import COPIER, harness, make_several_steps
+from tests.unit.command import harness
+from tests.unit.test_cli import COPIER, make_several_steps
 
 N = 3
 Lines = list[dict[str, Any]]

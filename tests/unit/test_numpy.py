@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.runners.real.sandbox import SandboxRunner
+from tests.unit.command import harness
 from tests.unit.test_choice import step
-from tests.unit.test_cli import harness
 
 # It opens the file in C.
 DATA = "/opt/ml/processing/input/data/data.csv"

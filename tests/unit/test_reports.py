@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,9 +23,9 @@ from harness.report.written import ReportOption, StepSummaryReport, WrittenRepor
 from harness.worlds.jobs import PROCESSING
 from harness.worlds.listing import listing
 from harness.worlds.tree import Tree
+from tests.unit.command import harness
 
 COPIER = str(Path(__file__).parent / "steps" / "copier")
-HARNESS = str(Path(sys.executable).parent / "harness")
 HOSTILE = "\x1b]0;x\x07 ::error::forged </pre><script>alert(1)</script> ``` & \u202e"
 
 
@@ -393,28 +391,22 @@ def test_the_summary_of_a_job_is_appended(
     assert "warning: GITHUB_STEP_SUMMARY" in capsys.readouterr().err
 
 
-def harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [HARNESS, *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
-
-
 def test_check_report_and_diff_from_the_command_line(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     script = tmp_path / "bad.py"
     script.write_text("raise ValueError('x')\n")
     only = ("-k", "text=short")
-    done = harness("check", COPIER, *only, "--json", str(good), folder=tmp_path)
+    done = harness("check", COPIER, *only, "--json", str(good), cwd=tmp_path)
     assert done.returncode == 0
     done = harness(
         *("check", COPIER, *only, "--script", str(script), "--report", f"json={bad}"),
         *("--report", "html=report.html", "--report", "github=-"),
-        folder=tmp_path,
+        cwd=tmp_path,
     )
     assert done.returncode == 1
     assert "::error file=bad.py,line=1," in done.stdout
     assert "does not conform" in (tmp_path / "report.html").read_text()
-    made = harness("report", str(bad), "--report", "html=again.html", folder=tmp_path)
+    made = harness("report", str(bad), "--report", "html=again.html", cwd=tmp_path)
     assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
     # The JSON report rounds what took time.
     again, first = (
@@ -422,21 +414,21 @@ def test_check_report_and_diff_from_the_command_line(tmp_path: Path) -> None:
         for name in ("again.html", "report.html")
     )
     assert again == first
-    differs = harness("diff", str(good), str(bad), folder=tmp_path)
+    differs = harness("diff", str(good), str(bad), cwd=tmp_path)
     assert differs.returncode == 1
     assert "new: copier: exit-code: 1-for-0 in 2 cases\n  ValueError at copier.py:1\n" in (
         differs.stdout
     )
     assert differs.stdout.endswith("1 new, 0 fixed, 0 still there\n")
-    assert harness("diff", str(bad), str(good), folder=tmp_path).returncode == 0
+    assert harness("diff", str(bad), str(good), cwd=tmp_path).returncode == 0
     assert not list(tmp_path.glob("*.part"))
-    wrong = harness("report", str(bad), folder=tmp_path)
+    wrong = harness("report", str(bad), cwd=tmp_path)
     assert wrong.returncode == 2
     assert "--report html=FILE" in wrong.stderr
 
 
 def test_the_published_schema_describes_the_report(tmp_path: Path) -> None:
-    published = harness("schema", "report", folder=tmp_path)
+    published = harness("schema", "report", cwd=tmp_path)
     schema = json.loads(published.stdout)
     jsonschema.Draft202012Validator.check_schema(schema)
     document = json.loads(FORMS["json"](run(MIXED)))

@@ -23,7 +23,7 @@ from harness.runners.real import warm
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.real.warm_plan import warmed
 from harness.worlds.tree import FIXED_MTIME
-from tests.unit.test_cli import HARNESS, harness
+from tests.unit.command import HARNESS, harness
 from tests.unit.worlds import SCRIPT, case_of
 
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
