@@ -7,10 +7,7 @@ import re
 import shlex
 import sys
 from dataclasses import dataclass
-from importlib.metadata import distribution
 from pathlib import Path
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 import click
 
@@ -128,6 +125,11 @@ def _source_of_harness(here: Path) -> str:
 
     An address with a commit, a file at an address, or a folder or file within this one.
     """
+    # They take longer to import than all other commands.
+    from importlib.metadata import distribution
+    from urllib.parse import urlparse
+    from urllib.request import url2pathname
+
     recorded = distribution(_DISTRIBUTION).read_text("direct_url.json")
     origin = json.loads(recorded or "{}")
     url = urlparse(str(origin.get("url", "")))

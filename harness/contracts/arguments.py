@@ -32,9 +32,7 @@ class Argument(BaseModel):
     `positional` one without its name.
     """
 
-    model_config = ConfigDict(
-        defer_build=True, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True)
 
     description: str = ""
     """What the argument means, for people."""

@@ -41,9 +41,7 @@ MAIN_FILE = "__main__.py"
 class Strict(BaseModel):
     """A frozen model that refuses unknown keys and values of other types."""
 
-    model_config = ConfigDict(
-        defer_build=True, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True)
 
 
 class Input(Strict):

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.contracts.checks import LINT_CODE, find_errors
 from harness.contracts.contract import LOADER_FIELDS, MAIN_FILE, Contract, JobSettings, Unresolved
+from harness.contracts.meanings import WithMeanings
 from harness.contracts.reading import Options, module_file
 from harness.files import yaml_file
 
@@ -69,7 +70,7 @@ def schema(promises: Sequence[str]) -> dict[str, Any]:
     It accepts what `read` accepts, and also duplicate names and keys that contradict each other,
     which `read` refuses.
     """
-    document = Contract.model_json_schema()
+    document = Contract.model_json_schema(schema_generator=WithMeanings)
     for name in LOADER_FIELDS:
         del document["properties"][name]
     for model in (JobSettings, Unresolved):

@@ -70,9 +70,7 @@ _SCHEMA_FORM = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "object"}
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(
-        defer_build=True, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True)
 
 
 class Golden(_Part):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from harness.contracts.contract import LOADER_FIELDS, Contract
+from harness.contracts.meanings import meanings
 from harness.files.models import fields_of, models_in
 
 _TYPES: Mapping[Any, str] = {
@@ -30,7 +31,7 @@ def markdown() -> str:
 
 def table(model: type[BaseModel]) -> str:
     """A table of the keys of any model."""
-    rows = [_row(key, field) for key, field in fields_of(model).items()]
+    rows = _rows(model, fields_of(model))
     return "\n".join((_HEAD, *rows))
 
 
@@ -41,7 +42,7 @@ def _tables(
     shown.add(model)
     fields = {key: one for key, one in fields_of(model).items() if key not in LOADER_FIELDS}
     title = f"Keys of `{where}`:" if where else "Keys of `contract.yaml`:"
-    yield title, "\n".join(_row(key, field) for key, field in fields.items())
+    yield title, "\n".join(_rows(model, fields))
     for key, field in fields.items():
         for part in () if _has_own_form(field) else models_in(field.annotation):
             if part not in shown:
@@ -49,11 +50,16 @@ def _tables(
                 yield from _tables(part, place, shown)
 
 
-def _row(key: str, field: FieldInfo) -> str:
+def _rows(model: type[BaseModel], fields: Mapping[str, FieldInfo]) -> list[str]:
+    texts = meanings(model)
+    return [_row(key, field, texts[key]) for key, field in fields.items()]
+
+
+def _row(key: str, field: FieldInfo, meaning: str) -> str:
     default = "required" if field.is_required() else _default(field)
     words = "text or mapping" if _has_own_form(field) else _words(field.annotation)
     value = ", ".join(one for one in (words, default) if one)
-    return f"| `{key}` | {value} | {' '.join((field.description or '').split())} |"
+    return f"| `{key}` | {value} | {' '.join(meaning.split())} |"
 
 
 def _has_own_form(field: FieldInfo) -> bool:

@@ -22,9 +22,7 @@ _REASON = TypeAdapter(Reason, config=ConfigDict(strict=True))
 class Waiver(BaseModel):
     """A waiver up to a date: the reason, and the last day on which it counts."""
 
-    model_config = ConfigDict(
-        defer_build=True, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True)
 
     reason: Reason
     """Why the step need not keep the promise."""

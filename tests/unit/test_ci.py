@@ -86,7 +86,7 @@ def from_(monkeypatch: pytest.MonkeyPatch, origin: Any) -> None:
     """Let the harness be installed from an address; None where pip has recorded none."""
     recorded = None if origin is None else json.dumps(origin)
     found = SimpleNamespace(read_text=lambda _name: recorded)
-    monkeypatch.setattr("harness.commands.ci.distribution", lambda _name: found)
+    monkeypatch.setattr("importlib.metadata.distribution", lambda _name: found)
 
 
 def test_what_is_installed_is_what_the_tree_asks_for(

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from harness.cli import cli
 from harness.contracts.contract import LOADER_FIELDS, Contract
+from harness.contracts.meanings import meanings
 from harness.files.models import fields_of, models_in
 
 
@@ -16,7 +17,7 @@ def test_every_key_is_explained() -> None:
         model = pending.pop()
         for key, field in fields_of(model).items():
             if key not in LOADER_FIELDS:
-                assert field.description, f"{model.__name__}.{key} has no sentence under it"
+                assert meanings(model)[key], f"{model.__name__}.{key} has no sentence under it"
                 pending += models_in(field.annotation)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from harness.files.shown import shown
 from harness.report import Defect, Plan, Run, Summary, defects
 from harness.report.forms.grid import Grid, choices, grids
@@ -128,6 +126,9 @@ class StepView:
 
 def html(run: Run) -> str:
     """The document."""
+    # No other report needs it, and each command that runs cases has all forms.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("harness.report.forms", "templates"),
         autoescape=True,
