@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from harness.runners.fake.fork_server import start_template
 from harness.runners.real.container import ContainerRunner
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runners.registry import open_runner
+from harness.runs import workers
 
 SUITE = Path(__file__).parents[1] / "dummy_training" / "conformance.py"
 NEEDS_ENGINE = ("integration", "smoke")
@@ -66,6 +67,17 @@ def _deselect_proved(config: pytest.Config, items: list[pytest.Item]) -> None:
     proved = [item for item in items if is_proved(item)]
     items[:] = [item for item in items if not is_proved(item)]
     config.hook.pytest_deselected(items=proved)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_worker_each() -> Iterator[None]:
+    """Let commands in this process start one worker unless they are told: tests run side by side.
+
+    Each worker runs the usual case anew.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "default_jobs", lambda: 1)
+        yield
 
 
 @pytest.fixture(scope="session")

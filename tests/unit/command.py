@@ -10,24 +10,20 @@ from pathlib import Path
 import pytest
 
 from harness import cli
-from harness.runs import step, workers
+from harness.runs import step
 
 HARNESS = Path(sys.executable).with_name("harness")
 Ended = subprocess.CompletedProcess[str]
 
 
 def harness(*arguments: str, cwd: Path | None = None) -> Ended:
-    """What a command prints, and its exit code, as if a process of its own ran it.
-
-    One worker runs the cases unless `--jobs` says otherwise: tests run side by side.
-    """
+    """What a command prints, and its exit code, as if a process of its own ran it."""
     step.forget()
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [str(HARNESS), *arguments])
         patch.setattr(sys, "stdout", streams[0])
         patch.setattr(sys, "stderr", streams[1])
-        patch.setattr(workers, "default_jobs", lambda: 1)
         if cwd is not None:
             patch.chdir(cwd)
         code = cli.run()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.runners.real.sandbox import SandboxRunner
+from harness.runs import workers
 from harness.runs.workers import default_jobs
 from tests.unit.command import HARNESS, Ended, harness
 from tests.unit.gated import PATIENCE
@@ -100,7 +101,10 @@ def test_k_and_case_select_cases() -> None:
     assert one.returncode == 0
 
 
-def test_jobs_auto_is_one_worker_per_processor_that_may_be_used() -> None:
+def test_jobs_auto_is_one_worker_per_processor_that_may_be_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "default_jobs", default_jobs)
     assert default_jobs() == len(os.sched_getaffinity(0))
     assert "8 passed" in harness("check", COPIER, "--jobs", "auto", "-k", "text").stdout
 
