@@ -26,7 +26,7 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
     """Each output file that has not the schema, rows, columns, texts or metrics of the contract.
 
     A file that the contract says something of must be there when the step succeeds, if its output
-    is required.
+    is required; of several hosts only the first must write it.
     """
     if not evidence.succeeded:
         return
@@ -43,7 +43,8 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
                 for path, entry in files.items()
                 if pattern in [one for _, one in output.contents_of(path)]
             }
-            if pattern and content.demands and output.required and not of_it:
+            must_be = output.required and not evidence.expected.other_host
+            if pattern and content.demands and must_be and not of_it:
                 yield Breach("missing", f"{output.path}/{pattern}", "a file", "nothing")
             # What has not the form of its suffix is left to `form`.
             readable = {
@@ -61,7 +62,7 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
                 if unread or (output.required and not of_it):
                     incomplete.add(content.rows.split)
     for name, parts in splits.items():
-        if name in incomplete:
+        if name in incomplete or (evidence.expected.other_host and not parts):
             continue
         yield from table.check_split(evidence, name, parts)
 

@@ -223,3 +223,54 @@ def test_hosts_of_a_processing_job_write_files_of_their_own(
     ref = put(tmp_path, places, script=script, distribution="ShardedByS3Key")
     result = prove(ref, FakeRunner(), "special=host-algo-2")
     assert [one.key for one in result.findings] == found
+
+
+CONTENT = """\
+name: rows
+entry_point: rows.py
+instance_count: 2
+inputs: {data: {required: true, files: ["*.csv"], mounts: [/opt/ml/processing/input/data]}}
+outputs:
+  out: {path: /opt/ml/processing/output/out, files: {"*.csv": {rows: ROWS}}}
+exit_codes: {0: done, 1: failed}
+"""
+# Each host writes what `WHICH` says of the rows, which all hosts have.
+ROWS_OF_A_HOST = """
+    import json, pathlib
+    config = json.loads(pathlib.Path("/opt/ml/config/resourceconfig.json").read_text())
+    rank, count = config["hosts"].index(config["current_host"]), len(config["hosts"])
+    header, *lines = pathlib.Path("/opt/ml/processing/input/data/a.csv").read_text().splitlines()
+    rows = WHICH
+    if rows is not None:
+        target = pathlib.Path(f"/opt/ml/processing/output/out/part-{rank}.csv")
+        target.write_text("\\n".join([header, *rows]) + "\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("which", "rows", "found"),
+    [
+        # The first host alone writes.
+        ("lines if rank == 0 else None", "same as data", ([], [])),
+        ("lines if rank == 0 else None", "{split: data}", ([], [])),
+        ("lines[rank::count]", "{split: data}", (["unproven"], ["unproven"])),
+        ("lines[rank::count]", "same as data", (["unproven"], ["unproven"])),
+        ("lines[rank::count]", "1..", ([], [])),
+        ("lines + lines[:1] if rank == 0 else None", "same as data", (["rows"], [])),
+        ("None", "1..", (["missing"], [])),
+    ],
+)
+def test_of_several_hosts_each_may_write_a_part_of_the_rows(
+    tmp_path: Path, which: str, rows: str, found: tuple[list[str], list[str]]
+) -> None:
+    (tmp_path / "contract.yaml").write_text(CONTENT.replace("ROWS", rows))
+    script = textwrap.dedent(ROWS_OF_A_HOST).replace("WHICH", which)
+    (tmp_path / "rows.py").write_text(script)
+    (tmp_path / "samples" / "data").mkdir(parents=True)
+    (tmp_path / "samples" / "data" / "a.csv").write_text("id,x\n1,a\n2,b\n3,c\n")
+    said = []
+    for case_id in ("data=present", "special=host-algo-2"):
+        result = prove(StepRef(tmp_path), FakeRunner(), case_id)
+        keys = [one.key for one in result.findings if one.promise == "content"]
+        said.append(keys or ["unproven"] * bool(result.unproven))
+    assert tuple(said) == found
