@@ -7,7 +7,6 @@ row.
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from harness.cases.input_keys import changed_settings
 from harness.cases.matrix import Axis, Edit, Special, as_it_is
 from harness.cases.parts import Files, Variant, variants
 from harness.contracts.contract import Input
+from harness.contracts.patterns import matches_input
 from harness.files import formats
 from harness.worlds.archives import PYTORCH, model_archive
 from harness.worlds.jobs import Job
@@ -83,7 +83,7 @@ class InputSamples:
         if not self._files:
             return f"put files into {self._folder}/"
         for pattern in self._input.files:
-            if not fnmatch.filter(self._files, pattern):
+            if not any(matches_input(name, pattern) for name in self._files):
                 return f"put a file that {pattern} matches into {self._folder}/"
         if choice == "header-only" and not self._tables():
             return f"put a .csv or .tsv file into {self._folder}/"
@@ -137,7 +137,7 @@ class InputSamples:
         for pattern in self._input.file_patterns:
             kind = PurePosixPath(pattern).suffix
             names = sorted(one for one in self._files if self._files[one])
-            names = [one for one in names if fnmatch.fnmatch(one, pattern)]
+            names = [one for one in names if matches_input(one, pattern)]
             if "*" in pattern and kind and len(names) > 1:
                 files = [PurePosixPath(one).name for one in names]
                 same = [
@@ -238,8 +238,9 @@ def _header(data: bytes) -> bytes:
 
 def _names_beside(name: str, patterns: tuple[str, ...]) -> tuple[str, str]:
     """Two names of the same kind as a file's: one before it in the order of names, one after it."""
-    pattern = next((one for one in patterns if "*" in one and fnmatch.fnmatch(name, one)), "")
+    pattern = next((one for one in patterns if "*" in one and matches_input(name, one)), "")
     if pattern:
+        pattern = pattern.replace("**/", "")
         first, second = (pattern.replace("*", word, 1).replace("*", "") for word in "0~")
         return first, second
     path = PurePosixPath(name)

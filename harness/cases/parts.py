@@ -7,11 +7,11 @@ its content. It is lost where it stands if two parts that change places change s
 from __future__ import annotations
 
 import csv
-import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from harness.contracts.patterns import matches_input
 from harness.files.tables import looks_like_header
 
 Files = Mapping[str, bytes]
@@ -44,7 +44,7 @@ class Variant:
 def variants(files: Files, patterns: Sequence[str], *, required: bool) -> Iterator[Variant]:
     """What is tried on an input with these files, which is `required` or not."""
     for pattern in patterns:
-        names = sorted(name for name in files if files[name] and fnmatch.fnmatch(name, pattern))
+        names = sorted(name for name in files if files[name] and matches_input(name, pattern))
         if len(names) >= _FEWEST and PurePosixPath(pattern).suffix:
             contents = [files[name] for name in names]
 

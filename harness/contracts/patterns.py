@@ -10,6 +10,11 @@ def matches(relative: str, pattern: str) -> bool:
     return relative == pattern or _match(relative.split("/"), pattern.split("/"), whole=True)
 
 
+def matches_input(relative: str, pattern: str) -> bool:
+    """Whether a file of an input matches a pattern: there `*` also reaches into folders."""
+    return fnmatchcase(relative, pattern) or matches(relative, pattern)
+
+
 def is_pattern(name: str) -> bool:
     """Whether a name of a file may stand for several."""
     return any(letter in name for letter in "*?[")

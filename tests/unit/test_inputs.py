@@ -252,6 +252,14 @@ def test_samples_must_match_every_pattern(tmp_path: Path) -> None:
     assert "rows=present" in load(StepRef(tmp_path)).matrix.ids
 
 
+def test_two_stars_match_files_without_a_folder_too(tmp_path: Path) -> None:
+    matrix = load(make(tmp_path, contract=CONTRACT.replace('"*.csv"', '"**/*.csv"'))).matrix
+    assert "rows=present" in matrix.ids
+    tree = matrix.case("rows=several-files-after")[0].tree
+    names = [path.rpartition("/")[2] for path, _ in tree.under("/opt/ml/processing/input/rows")]
+    assert [one for one in names if one.endswith(".csv")] == ["a.csv", "~.csv"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
