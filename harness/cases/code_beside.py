@@ -1,30 +1,73 @@
 """The source folder of a script: the modules in its folder that it imports, and theirs.
 
-A job has the whole folder; only imported modules are kept, since folders often hold many scripts.
+A job has the whole folder. Folders often hold many scripts; so only imported modules are kept, and
+the files that code names, such as a configuration.
 """
 
 from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.contracts.contract import Contract
 from harness.errors import WrongContract
 
 CODE_SAMPLES = "code"
+# A longer text is no name of a file.
+_LONGEST_NAME = 200
+# What is larger, in bytes, is a copy of data that lies beside the script by chance.
+_LARGEST = 10_000_000
+# Parts of no name below a folder: it would be the folder itself, above it, or begin at the root.
+_NO_NAME = {"", ".", ".."}
 
 
 def source_folder(contract: Contract, script: bytes) -> Mapping[str, bytes]:
     """The files of the source folder: name → bytes.
 
-    They are the script under the entry point's name, the modules that it imports, and the files of
-    the samples folder `code`; of a module its whole package.
+    They are the script under the entry point's name, the modules that it imports, the files beside
+    that these name, and the files of the samples folder `code`; of a module its whole package.
     """
     package = contract.code_path.partition("/")[0] if "/" in contract.code_path else ""
     files = with_package(contract.folder, package, script)
-    return {**files, **files_in(contract.samples / CODE_SAMPLES), contract.code_path: script}
+    code = (script, *(data for name, data in files.items() if name.endswith(".py")))
+    named = named_files(contract.folder, code)
+    samples = files_in(contract.samples / CODE_SAMPLES)
+    return {**named, **files, **samples, contract.code_path: script}
+
+
+def named_files(folder: Path, code: Iterable[bytes]) -> Mapping[str, bytes]:
+    """The files in a folder whose names are texts in the code: relative name → bytes.
+
+    `"config/model.yaml"` names one, and `"config"` beside `"model.yaml"` the same.
+    """
+    words = {word for source in code for word in _texts(source)}
+    found: dict[str, bytes] = {}
+    pending = [folder]
+    while pending:
+        inner = pending.pop()
+        for word in words:
+            path = inner / word
+            name = path.relative_to(folder).as_posix()
+            try:
+                if path.is_dir() and not path.is_symlink():
+                    pending.append(path)
+                elif path.is_file() and path.stat().st_size <= _LARGEST:
+                    found[name] = path.read_bytes()
+            except OSError:
+                # It is no name of a file, or one that cannot be read here.
+                continue
+    return dict(sorted(found.items()))
+
+
+def _texts(source: bytes) -> Iterator[str]:
+    """The texts in a source that may name a file below the folder of the code."""
+    for node in _nodes(source):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            parts = node.value.split("/")
+            if len(node.value) <= _LONGEST_NAME and not _NO_NAME & set(parts):
+                yield node.value
 
 
 def with_package(folder: Path, package: str, script: bytes) -> Mapping[str, bytes]:
@@ -89,17 +132,21 @@ def imported_modules(folder: Path, source: bytes) -> Mapping[str, bytes]:
 
 def _imported_names(source: bytes) -> Iterator[str]:
     """The top-level names that a source imports; none when it is not Python."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for node in ast.walk(tree):
+    for node in _nodes(source):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module.partition(".")[0]
+
+
+def _nodes(source: bytes) -> Iterator[ast.AST]:
+    """All of a source; nothing when it is not Python."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield from ast.walk(ast.parse(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
 
 
 def _module_files(folder: Path, name: str) -> Iterator[Path]:

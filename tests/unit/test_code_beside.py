@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cases.code_beside import files_in, imported_modules, source_folder
+from harness.cases.code_beside import files_in, imported_modules, named_files, source_folder
 from harness.contracts import loaders
 from harness.runners.fake.runner import FakeRunner
 from harness.runs.step import StepRef, load, prove
@@ -59,6 +59,22 @@ def test_a_source_without_imports_has_no_modules(folder: Path, source: bytes) ->
     assert imported_modules(folder, source) == {}
 
 
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ('open(HERE / "package" / "data.json")', ["package/data.json"]),
+        ('open(os.path.join(HERE, "package/data.json"))', ["package/data.json"]),
+        ('CONFIG = "other.py"; open(f"{HERE}/package/{CONFIG}")', ["other.py"]),
+        # Other folders, the folder itself, what is not there, and no Python.
+        ('open("/etc/passwd"); open("../x"); open("."); open(""); open("data.json")', []),
+        ('"package/../../x", "nothing.yaml", "\\0", "' + "x" * 300 + '"', []),
+        ('open("package/data.json"', []),
+    ],
+)
+def test_files_that_code_names_are_beside_it(folder: Path, source: str, names: list[str]) -> None:
+    assert list(named_files(folder, [source.encode()])) == names
+
+
 CONTRACT = """
 contract:
   entry_point: report.py
@@ -93,11 +109,15 @@ def test_a_script_of_several_files_conforms(tmp_path: Path) -> None:
     (tmp_path / "report.step.yaml").write_text(CONTRACT)
     (tmp_path / "report.py").write_text(SCRIPT)
     (tmp_path / "writer.py").write_text(WRITER)
-    (tmp_path / "samples" / "code" / "words").mkdir(parents=True)
-    (tmp_path / "samples" / "code" / "words" / "text.txt").write_text("text")
+    # Named in the script.
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "text.txt").write_text("text")
+    (tmp_path / "samples" / "code").mkdir(parents=True)
+    (tmp_path / "samples" / "code" / "more.txt").write_text("more")
     ref = StepRef(tmp_path / "report.step.yaml")
     contract = loaders.load(ref.path)
     assert sorted(source_folder(contract, SCRIPT.encode())) == [
+        "more.txt",
         "report.py",
         "words/text.txt",
         "writer.py",
