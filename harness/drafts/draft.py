@@ -50,13 +50,18 @@ class Folder:
     # Where it is in a job of another type.
     others: tuple[str, ...] = ()
 
-    def add(self, relative: str, *, is_exact: bool) -> None:
-        """A file, or a pattern of files; "" is the folder as a whole."""
-        name = re.sub(r"\*+", "*", relative.removeprefix("**/"))
+    def add(self, relative: str, *, is_exact: bool, deep: bool = False) -> None:
+        """A file, or a pattern of files; "" is the folder as a whole.
+
+        A `*` reaches into folders, but for outputs, which may be `deep`.
+        """
+        rest = relative.removeprefix("**/")
+        name = re.sub(r"\*+", "*", rest)
         if not name or name == "*" or not (is_exact or "." in posixpath.basename(name)):
             self.any_file = True
-        elif name not in self.files:
-            self.files.append(name)
+        else:
+            name = f"**/{name}" if deep and rest != relative else name
+            self.files += [name] if name not in self.files else []
 
 
 @dataclass(frozen=True)
@@ -276,7 +281,7 @@ def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
             entry.required = True
         if one.use in _WRITES:
             written.add(folder)
-            entry.add(rest, is_exact=one.exact and one.is_file)
+            entry.add(rest, is_exact=one.exact and one.is_file, deep=True)
         elif is_output and not one.passed and _is_file(posixpath.basename(rest)):
             named.setdefault(folder, []).append(rest)
     for folder in named.keys() - written:
@@ -307,7 +312,8 @@ def _removed(facts: Facts) -> set[str]:
     found: set[str] = set()
     for one in facts.paths:
         if one.use == "remove":
-            found.add(one.path)
+            if not one.on_failure:
+                found.add(one.path)
         elif one.exact and (one.use in _WRITES or (one.use == "name" and not one.passed)):
             found.discard(one.path)
     return found

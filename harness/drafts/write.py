@@ -128,8 +128,11 @@ def _argument(one: Argument) -> tuple[dict[str, object], str]:
 
 
 def _of_type(kind: str, value: object) -> object:
-    """A value as one of this type; None where it is none."""
-    if value is None:
+    """A value as one of this type; None where it is none.
+
+    A place in the folder of the script is none that a job could be given.
+    """
+    if value is None or (isinstance(value, str) and "{script_dir}" in value):
         return None
     try:
         if kind == "int":

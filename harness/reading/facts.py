@@ -46,6 +46,8 @@ class PathUse:
     passed: bool = False
     # The function that makes its name another one in each run.
     stamp: str | None = None
+    # Whether it is removed by a script that fails.
+    on_failure: bool = False
 
 
 @dataclass(eq=False)

@@ -97,7 +97,9 @@ class Handlers(Calls):
         failures = self.failures
         self.conditional += 1
         self.branches += 1
+        begin = len(self.facts.paths)
         outcomes = self.block(handler.body)
+        self.clear_up(outcomes, begin)
         self.conditional -= 1
         self.branches -= 1
         may_fail = self.failures > failures

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.reading.methods import Methods
 from harness.reading.texts import is_listed
+from harness.reading.uses import BARE_VERBS, file_of
 from harness.reading.values import (
     NONE,
     UNKNOWN,
@@ -182,7 +183,9 @@ class Members(Methods):
         if kind.endswith("tarfile.open") and name == "add" and given:
             self.use_path(given[0], "read", node)
             return UNKNOWN
-        if name not in _TEXT_METHODS or name in ("replace", "find", "index"):
+        # What is written to an open file is no path.
+        is_content = name in BARE_VERBS and file_of(owner) is not None
+        if not is_content and (name not in _TEXT_METHODS or name in ("replace", "find", "index")):
             self.use_by_name(name, call)
         self.hand_over(given, named, node)
         return Result(f"?.{name}", (owner, *given), named)

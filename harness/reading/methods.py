@@ -158,6 +158,8 @@ class Methods(Library):
             return given[0]
         if name == "joinpath":
             return self.placed(joined_path([owner, *given]), node)
+        if name == "relative_to" and given:
+            return self.relative_part(owner, given[0])
         if name in ("with_name", "with_suffix", "with_stem") and given:
             if name == "with_suffix":
                 known = known_text(owner)

@@ -165,6 +165,13 @@ class Recorder(Evaluator):
                 )
             )
 
+    def clear_up(self, outcomes: frozenset[str], first: int) -> None:
+        """Mark what is removed from the path `first` on, if the block that does so fails."""
+        if outcomes <= {"fails"}:
+            self.facts.paths[first:] = [
+                replace(one, on_failure=one.use == "remove") for one in self.facts.paths[first:]
+            ]
+
     def read_variable(
         self, name: Value, node: ast.AST, default: Value | None = None, *, required: bool = False
     ) -> Value:

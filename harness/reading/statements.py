@@ -244,6 +244,7 @@ class Statements(Bindings):
         added = self.guard(present)
         when_true = self.narrow(node.test, holds=True)
         body = self.block(node.body)
+        self.clear_up(body, first)
         self.guarded -= added
         taken, self.scope.names = self.scope.names, dict(before)
         added = self.guard(absent)
@@ -322,21 +323,27 @@ class Statements(Bindings):
 
     def _do_With(self, node: ast.With | ast.AsyncWith) -> frozenset[str]:
         caught: tuple[str, ...] = ()
+        managers: list[Instance] = []
         for one in node.items:
             value = self.evaluate(one.context_expr)
             if isinstance(value, Result) and value.name == "contextlib.suppress":
                 given = one.context_expr.args if isinstance(one.context_expr, ast.Call) else []
                 caught += tuple(last_name(part) for part in given)
+            entered = value
+            if isinstance(value, Instance):
+                managers.append(value)
+                enter = value.kind.find("__enter__")
+                if isinstance(enter, Function):
+                    entered = self.call(enter, [value], {}, node)
             if one.optional_vars is not None:
-                entered = value
-                if isinstance(value, Instance):
-                    enter = value.kind.find("__enter__")
-                    if isinstance(enter, Function):
-                        entered = self.call(enter, [value], {}, node)
                 self.bind(one.optional_vars, entered)
         self._caught.append((self.depth, caught))
         outcomes = self.block(node.body)
         self._caught.pop()
+        for manager in reversed(managers):
+            leave = manager.kind.find("__exit__")
+            if isinstance(leave, Function):
+                self.call(leave, [manager, UNKNOWN, UNKNOWN, UNKNOWN], {}, node)
         return outcomes | FALLS if caught else outcomes
 
     _do_AsyncWith = _do_With

@@ -32,6 +32,7 @@ from harness.reading.values import (
     options_of,
     text,
 )
+from harness.worlds.tree import is_under
 
 _TESTS = ("exists", "isfile", "isdir", "islink", "lexists", "ismount")
 _MEMBER_USES: Mapping[str, Use] = {
@@ -66,7 +67,7 @@ _VERBS: tuple[tuple[str, Use], ...] = (
     (r"(remove|unlink|rmtree|delete)(_.*)?", "remove"),
 )
 # Alone they are also methods of what is open already.
-_BARE_VERBS = ("write", "dump", "read", "load", "parse", "store", "export", "open", "is", "ls")
+BARE_VERBS = ("write", "dump", "read", "load", "parse", "store", "export", "open", "is", "ls")
 # They write to what is open.
 _WRITING = ("write", "writelines", "writerow", "writerows", "print", "dump")
 _SUFFIX = re.compile(r"\.[A-Za-z]\w{0,7}$")
@@ -98,10 +99,23 @@ class PathUses(Commands):
 
     def _path_function(self, last: str, given: Sequence[Value], node: ast.AST) -> Value:
         first = given[0] if given else UNKNOWN
+        if last == "relpath" and len(given) > 1:
+            return self.relative_part(first, given[1])
         if last in _TESTS or last.startswith("get"):
             self.use_path(first, "test", node)
             return UNKNOWN
         return self.path_part(first, {"dirname": "parent", "basename": "name"}.get(last, last))
+
+    def relative_part(self, path: Value, folder: Value) -> Value:
+        """A path as seen from a folder, such as that of the input which it was found in."""
+        folders = [one.text for one in self.alternatives(folder) if one.exact and one.text]
+        found: list[Value] = []
+        for one in self.alternatives(path):
+            above = next((known for known in folders if is_under(one.text, known)), one.text)
+            head, slash, last = one.text[len(above) :].lstrip("/").rpartition("/")
+            # Folders that are not known may be several, or none.
+            found.append(text(("**" if "*" in head else head) + slash + last) if last else UNKNOWN)
+        return join(found)
 
     def path_part(self, path: Value, part: str) -> Value:
         """The `parent`, `name`, `stem` or `suffix` of a path."""
@@ -126,6 +140,9 @@ class PathUses(Commands):
                 found.append(Row([UNKNOWN, made]) if part == "splitext" else made)
             elif part == "name" and isinstance(one, Text) and whole is None:
                 found.append(last_piece(one))
+            elif whole is not None and part == "splitext":
+                ending = posixpath.splitext(whole)
+                found.append(Row([text(one) for one in ending]))
             elif whole is not None:
                 name = whole.rstrip("/").rpartition("/")[2]
                 stem, dot, end = name.rpartition(".")
@@ -170,7 +187,7 @@ class PathUses(Commands):
         if not self.reached or not (name in _WRITING or re.fullmatch(_VERBS[0][0], name)):
             return
         files = [one for value in values if (one := file_of(value)) is not None]
-        if not files and name not in _BARE_VERBS:
+        if not files and name not in BARE_VERBS:
             files = [one for one in values if isinstance(one, Text) and self._may_be_path(one)]
         contents = [one for one in values if not any(one is file for file in files)]
         stamp = next((made for value in contents if (made := stamp_in(value))), None)
@@ -189,7 +206,7 @@ class PathUses(Commands):
         if use == "name":
             values, others = [], [*values, *others]
         paths = [one for one in values if self._may_be_path(one)]
-        if use != "name" and not paths and values and name not in _BARE_VERBS:
+        if use != "name" and not paths and values and name not in BARE_VERBS:
             # A value that is not known, such as one of a settings file, may be the path.
             paths = [one for one in values[:1] if isinstance(one, Unknown)]
         for value in paths:

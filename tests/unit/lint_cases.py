@@ -526,6 +526,18 @@ CASES: list[tuple[str, str, list[Change]]] = [
 ]
 
 RIGHT: list[tuple[str, list[Change]]] = [
+    (
+        "texts are written to open files",
+        [
+            (C, "name: tally", "name: tally\nlevel: strict"),
+            body(
+                'with open("/tmp/x", "w", encoding="utf-8") as stream:',
+                '    stream.write("it failed: " + str(paths))',
+                '    stream.writelines(["see x.txt"])',
+                'open("/tmp/y", "w", encoding="utf-8").write(f"see {paths}/x.txt")',
+            ),
+        ],
+    ),
     ("as it is", []),
     (
         "members that are picked",

@@ -499,3 +499,60 @@ def test_an_output_that_is_not_always_written_has_a_question(tmp_path: Path) -> 
     infer(tmp_path / "step.py")
     text = (tmp_path / "contract.yaml").read_text()
     assert text.count("# check: false where it may stay empty") == 1
+
+
+HEAD = """
+import gzip, os, shutil
+from pathlib import Path
+IN = Path("/opt/ml/processing/input/data")
+OUT = Path("/opt/ml/processing/output/out")
+"""
+# What a script writes, and the files that its output has then.
+OUTPUT_FILES = {
+    # A part of an output is removed where the script fails: it is no draft.
+    "for one in IN.glob('*.log'):\n"
+    "    target = OUT / (one.name + '.gz')\n"
+    "    with open(target, 'wb') as stream:\n"
+    "        stream.write(one.read_bytes())\n"
+    "    if not target.stat().st_size:\n"
+    "        target.unlink()\n"
+    "        raise SystemExit(f'{one} is empty')\n": ["*.log.gz"],
+    "try:\n    (OUT / 'a.txt').write_text('x')\n"
+    "except OSError:\n    os.remove(OUT / 'a.txt')\n    raise\n": ["a.txt"],
+    "part = OUT / '.part'\ntry:\n    part.write_text('x')\n    os.replace(part, OUT / 'a.txt')\n"
+    "except BaseException:\n    part.unlink()\n    raise\n": ["a.txt"],
+    # A context manager of the script's own writes when it is left.
+    "class Report:\n"
+    "    def __enter__(self):\n        self.rows = []\n        return self\n"
+    "    def __exit__(self, *what):\n        (OUT / 'report.txt').write_text(str(self.rows))\n"
+    "with Report() as report:\n    report.rows.append(1)\n": ["report.txt"],
+    # Names in the folders of the input.
+    "for one in IN.rglob('*.txt'):\n"
+    "    target = OUT / one.relative_to(IN).with_suffix('.json')\n"
+    "    target.write_text('{}')\n": ["**/*.json"],
+    "for folder, _, names in os.walk(IN):\n    for name in names:\n"
+    "        if name.endswith('.png'):\n"
+    "            source = os.path.join(folder, name)\n"
+    "            end = os.path.splitext(os.path.relpath(source, IN))[0] + '.jpg'\n"
+    "            shutil.copyfile(source, os.path.join(OUT, end))\n": ["*.jpg", "**/*.jpg"],
+    "for one in IN.glob('*.txt'):\n    (OUT / one.relative_to(IN)).write_text('x')\n": ["*.txt"],
+}
+
+
+@pytest.mark.parametrize("source", OUTPUT_FILES)
+def test_the_files_of_an_output_are_drafted(tmp_path: Path, source: str) -> None:
+    (tmp_path / "step.py").write_text(HEAD + source)
+    (entry,) = draft(program_at(tmp_path / "step.py").facts()).outputs.values()
+    assert (entry.files, entry.any_file) == (OUTPUT_FILES[source], False)
+
+
+def test_what_stands_in_the_folder_of_the_script_is_no_default(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(
+        "import argparse, os\nHERE = os.path.dirname(os.path.abspath(__file__))\n"
+        "parser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--config', default=os.path.join(HERE, 'config.yaml'))\n"
+        "print(open(parser.parse_args().config).read())\n"
+    )
+    infer(tmp_path / "step.py")
+    text = (tmp_path / "contract.yaml").read_text()
+    assert "config: {}  # check: its default" in text
