@@ -20,11 +20,13 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
     Its case has another value than the usual one in nothing else, both succeed, every output is the
     same, and as much is printed. A line or two that differ, but for times, are no effect: many
-    scripts print the values that they were given. Of a number that the harness has made up,
-    since neither contract nor samples have another than the default, that is told only where the
-    script does not read the argument: many change nothing by intention. So it is with the keys of
-    settings, JSON or YAML, of which the script reads others. Where neither case leaves anything in
-    the outputs, though some output is required, what changes is elsewhere: that is told already.
+    scripts print the values that they were given. A file that is volatile as a whole counts as what
+    is printed does; what has no lines may be another for any reason, and nothing is told. Of a
+    number that the harness has made up, since neither contract nor samples have another than the
+    default, that is told only where the script does not read the argument: many change nothing by
+    intention. So it is with the keys of settings, JSON or YAML, of which the script reads others.
+    Where neither case leaves anything in the outputs, though some output is required, what changes
+    is elsewhere: that is told already.
     """
     usual, varied = evidence.usual_outcome, evidence.expected.varies
     if not varied or usual is None or not evidence.as_expected or evidence.outcome.after is None:
@@ -44,7 +46,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     if settings and not any(is_read(evidence.case, one, is_argument=False) for one in settings):
         # It may read them all in a loop.
         return
-    if same_outputs and not _prints_more(usual, evidence.outcome):
+    if same_outputs and not _may_be_elsewhere(evidence, usual):
         yield Breach(
             "key" if settings else varied,
             "",
@@ -70,16 +72,32 @@ def _is_borne_out(evidence: Evidence, usual: Outcome) -> bool:
     return is_other == bool(expected.other_in)
 
 
-def _prints_more(usual: Outcome, other: Outcome) -> bool:
-    """Whether more or fewer lines are printed, or more of them differ than tell a value."""
-    first, second = _printed(usual), _printed(other)
+def _may_be_elsewhere(evidence: Evidence, usual: Outcome) -> bool:
+    """Whether more is printed, or a file that is volatile as a whole may show the other value."""
+    if _says_more(*(f"{one.stdout}\n{one.stderr}" for one in (usual, evidence.outcome))):
+        return True
+    old, new = (outputs(evidence, one, with_volatile=True) for one in (usual, evidence.outcome))
+    compared = outputs(evidence, usual)
+    for path, first, second in changed(old, new):
+        if path in compared:
+            continue
+        if first is None or second is None:
+            return True
+        try:
+            texts = [one.data.decode() for one in (first, second)]
+        except UnicodeDecodeError:
+            return True
+        if _says_more(*texts):
+            return True
+    return False
+
+
+def _says_more(usual: str, other: str) -> bool:
+    """Whether there are more or fewer lines, or more of them differ than tell a value."""
+    first, second = (_TIMES.sub("…", one).splitlines() for one in (usual, other))
     if len(first) != len(second):
         return True
     return sum(old != new for old, new in zip(first, second, strict=True)) > _TELLS_A_VALUE
-
-
-def _printed(outcome: Outcome) -> list[str]:
-    return _TIMES.sub("…", f"{outcome.stdout}\n{outcome.stderr}").splitlines()
 
 
 PROMISE = Promise(

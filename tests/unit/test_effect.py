@@ -93,6 +93,40 @@ def test_what_is_written_elsewhere_shows_no_want_of_an_effect(tmp_path: Path) ->
         assert {one.promise for one in findings} == {"output", "scratch-clean"}
 
 
+VOLATILE = """
+import datetime, random
+random.seed()
+with open("/opt/ml/processing/output/scaled/rows.txt", "w") as stream:
+    stream.write("done")
+with open("/opt/ml/processing/output/scaled/model.bin", "wb") as stream:
+    stream.write(WRITTEN)
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        # What a model of bytes owes to the factor cannot be known.
+        ("b'\\xff%d' % args.factor", False),
+        ("b'\\xff' + random.randbytes(9)", False),
+        ("b'\\xff'", True),
+        # A time in a log shows nothing of it, and more lines do.
+        ("str(datetime.datetime.now()).encode()", True),
+        ("b'row\\n' * args.factor", False),
+    ],
+)
+def test_an_effect_on_a_volatile_file_is_not_denied(
+    tmp_path: Path, written: str, told: bool
+) -> None:
+    head = SCRIPT[: SCRIPT.index("names = ")].rpartition("try:")[0]
+    contract = CONTRACT.replace("[rows.txt]}", "[rows.txt, model.bin], volatile: [model.bin]}")
+    script = head + VOLATILE.replace("WRITTEN", written)
+    ref = make_step(tmp_path, script, contract, SAMPLES)
+    case = "rows=present,names=present,ENDING=default,factor=3,upper=off"
+    found = {one.promise for one in prove(ref, FakeRunner(), case).findings}
+    assert found == ({"effect"} if told else set())
+
+
 def test_the_default_in_other_words_need_not_change_anything(tmp_path: Path) -> None:
     matrix = load(make_step(tmp_path, SCRIPT, CONTRACT, SAMPLES)).matrix
     usual = "rows=present,names=present,ENDING=default,factor=omitted,upper=off"
