@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from harness.drafts.requirements import requirements_of
 from harness.reading.facts import READING, Facts, PathUse
+from harness.reading.moves import moved, moves
 from harness.reading.platform import (
     SET_BY_PLATFORM,
     is_of_platform,
@@ -49,6 +50,8 @@ class Folder:
     argument: str | None = None
     # Where it is in a job of another type.
     others: tuple[str, ...] = ()
+    # The files, or the values in them, that are others in each run.
+    volatile: list[str] = field(default_factory=list)
 
     def add(self, relative: str, *, is_exact: bool, deep: bool = False) -> None:
         """A file, or a pattern of files; "" is the folder as a whole.
@@ -294,6 +297,7 @@ def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
         drafts.update({folder: any(path in read for path in below)} if below else {})
     for entry in by_path.values():
         entry.any_file = entry.any_file or not entry.files
+        entry.volatile += _volatile(facts, entry)
     scratch = tuple(
         folder
         for folder, was_read in drafts.items()
@@ -305,6 +309,20 @@ def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
         if folder not in scratch:
             found[_name(folder, found)] = entry
     return found, scratch
+
+
+def _volatile(facts: Facts, entry: Folder) -> list[str]:
+    """What of an output is another in each run, a time or a name made by chance."""
+    found: dict[str, None] = {}
+    by_move = moves(facts)
+    for one in facts.stamps:
+        path = moved(one.path, by_move)
+        name = path[len(entry.path) + 1 :]
+        if is_under(path, entry.path) and (name in entry.files or (name and entry.any_file)):
+            is_document = one.pointers and name.endswith(".json")
+            parts = [f"{name}#{each}" for each in one.pointers] if is_document else [name]
+            found.update(dict.fromkeys(parts))
+    return list(found)
 
 
 def _removed(facts: Facts) -> set[str]:

@@ -65,6 +65,8 @@ def _outputs(draft: Draft) -> Iterator[str]:
         if one.required is None:
             yield f"    required: true  {_CHECK} false where it may stay empty"
         yield from _files(one, is_input=False)
+        if one.volatile:
+            yield f"    volatile: {_scalar(one.volatile)}  {_CHECK} what differs from run to run"
     if not draft.outputs:
         yield f"sink: true  {_CHECK} the script writes to no folder that is uploaded"
 

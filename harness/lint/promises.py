@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 import fnmatch
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from harness.contracts.contract import Output
 from harness.lint.paths import TEMPORARY
 from harness.lint.problem import Problem
 from harness.lint.subject import Subject
 from harness.lint.syntax import Function, Syntax
-from harness.reading.facts import READING, WRITING, PathUse
+from harness.reading.facts import READING, WRITING
+from harness.reading.moves import moved, moves
 from harness.worlds.tree import is_under
 
 # Names of variables whose values are secrets.
@@ -72,11 +73,9 @@ def stamped_outputs(subject: Subject) -> Iterator[Problem]:
     if "repeatable" in subject.contract.waivers:
         return
     removed = {one.path for one in subject.facts.paths if one.use == "remove"}
-    moves = _moves(subject)
+    ends = moves(subject.facts)
     seen: set[object] = set()
-    found = [
-        (one.function, _moved(one.path, moves), one.place, True) for one in subject.facts.stamps
-    ]
+    found = [(one.function, moved(one.path, ends), one.place, True) for one in subject.facts.stamps]
     found += [
         (one.stamp, one.path, one.place, False)
         for one in subject.facts.paths
@@ -97,25 +96,6 @@ def stamped_outputs(subject: Subject) -> Iterator[Problem]:
         message = f"{function}() {what} {path}, which is another in each run"
         fix = "take it from the job, name it under volatile, or waive repeatable in the contract"
         yield subject.problem("STEP703", message, fix, place)
-
-
-def _moves(subject: Subject) -> dict[str, str]:
-    """Where each file that is moved or copied goes: drafts, and what is made elsewhere first."""
-    found: dict[str, str] = {}
-    last: PathUse | None = None
-    for one in subject.facts.paths:
-        if one.use == "write" and last is not None and last.place == one.place:
-            found[last.path] = one.path
-        last = one if one.use in ("remove", "read") else None
-    return found
-
-
-def _moved(path: str, moves: Mapping[str, str]) -> str:
-    """Where a file ends up, by itself or with the folder that it lies in."""
-    for source, target in moves.items():
-        if is_under(path, source):
-            return target + path[len(source) :]
-    return path
 
 
 def _is_volatile(output: Output, path: str) -> bool:

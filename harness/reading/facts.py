@@ -82,6 +82,8 @@ class Stamp:
     function: str
     path: str
     place: Place
+    # The JSON pointers of the values that are such, where the file is a document of known keys.
+    pointers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,23 @@ def stamp_in(value: Value, depth: int = 0) -> str | None:
     return None
 
 
+def stamped(value: Value) -> tuple[str, ...]:
+    """The JSON pointers of what `stamp_in` finds in a document; none where its keys are unknown."""
+    if isinstance(value, Result) and value.name in ("json.dumps", "json.dump") and value.given:
+        return stamped(value.given[0])
+    if not isinstance(value, Table):
+        return ()
+    found: list[str] = []
+    for key, item in value.items.items():
+        if not stamp_in(item):
+            continue
+        if not isinstance(key, str):
+            return ()
+        name = key.replace("~", "~0").replace("/", "~1")
+        found += [f"/{name}{below}" for below in stamped(item) or ("",)]
+    return tuple(found)
+
+
 def _first(values: list[Value], depth: int) -> str | None:
     found = (stamp_in(one, depth + 1) for one in values[:_MOST_ITEMS])
     return next((one for one in found if one), None)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.reading.commands import Commands
 from harness.reading.facts import Stamp, Use
-from harness.reading.stamps import stamp_in
+from harness.reading.stamps import stamp_in, stamped
 from harness.reading.texts import is_listed, joined_path, last_piece
 from harness.reading.values import (
     UNKNOWN,
@@ -191,10 +191,11 @@ class PathUses(Commands):
             files = [one for one in values if isinstance(one, Text) and self._may_be_path(one)]
         contents = [one for one in values if not any(one is file for file in files)]
         stamp = next((made for value in contents if (made := stamp_in(value))), None)
+        pointers = next((found for value in contents if (found := stamped(value))), ())
         for file in files if stamp else ():
             for path in self.alternatives(file):
                 self.facts.stamps.append(
-                    Stamp(stamp or "", posixpath.normpath(path.text), self.place(node))
+                    Stamp(stamp or "", posixpath.normpath(path.text), self.place(node), pointers)
                 )
 
     def use_by_name(self, name: str, call: Given) -> None:

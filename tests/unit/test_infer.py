@@ -556,3 +556,21 @@ def test_what_stands_in_the_folder_of_the_script_is_no_default(tmp_path: Path) -
     infer(tmp_path / "step.py")
     text = (tmp_path / "contract.yaml").read_text()
     assert "config: {}  # check: its default" in text
+
+
+def test_what_differs_from_run_to_run_is_drafted_as_volatile(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(
+        "import datetime, json, os, time, uuid\nOUT = '/opt/ml/processing/output/out/'\n"
+        "report = {'rows': 3, 'run': {'at/': str(datetime.datetime.now()), 'id': 1}}\n"
+        "with open(OUT + 'report.json', 'w') as stream:\n    json.dump(report, stream)\n"
+        "with open('/tmp/part', 'w') as stream:\n    stream.write(str(uuid.uuid4()))\n"
+        "os.replace('/tmp/part', OUT + 'id.txt')\n"
+        "print(time.time())\n"
+        "with open(OUT + 'plain.txt', 'w') as stream:\n    stream.write('x')\n"
+    )
+    (entry,) = draft(program_at(tmp_path / "step.py").facts()).outputs.values()
+    assert entry.files == ["report.json", "id.txt", "plain.txt"]
+    assert entry.volatile == ["report.json#/run/at~1", "id.txt"]
+    infer(tmp_path / "step.py")
+    said = "volatile: [report.json#/run/at~1, id.txt]  # check: what differs from run to run"
+    assert said in (tmp_path / "contract.yaml").read_text()
