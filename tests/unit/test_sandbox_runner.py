@@ -264,6 +264,22 @@ def test_another_interpreter_can_be_used(
         SandboxRunner("/no/such/python").prepare()
 
 
+def test_a_package_that_is_worked_on_elsewhere_is_seen(
+    sandbox: SandboxRunner, tmp_path: Path
+) -> None:
+    version = f"python3.{sys.version_info.minor}"
+    packages = tmp_path / "venv" / "lib" / version / "site-packages"
+    for folder in (packages, tmp_path / "venv" / "bin", tmp_path / "own"):
+        folder.mkdir(parents=True)
+    (tmp_path / "venv" / "pyvenv.cfg").write_text(f"home = {sys.base_prefix}/bin\n")
+    (tmp_path / "venv" / "bin" / "python3").symlink_to(Path(sys.base_prefix, "bin", version))
+    (tmp_path / "own" / "own_module.py").write_text("VALUE = 3\n")
+    (packages / "own.pth").write_text(f"{tmp_path}/own\n")
+    runner = SandboxRunner(str(tmp_path / "venv" / "bin" / "python3"))
+    outcome = runner.run(case_of("import own_module; print(own_module.VALUE)"))
+    assert (outcome.stdout, outcome.stderr) == ("3\n", "")
+
+
 def test_a_tree_may_not_cover_the_interpreter(sandbox: SandboxRunner) -> None:
     tree = case_of("").tree.with_file(f"{sys.prefix}/x", b"x")
     with pytest.raises(RunnerCannot, match="HARNESS_PYTHON"):

@@ -180,9 +180,14 @@ def interpreter_of(python: str) -> Interpreter:
     """The interpreter `python` and its folders; raises `WrongUse` if it cannot be run."""
     if python == sys.executable:
         return _interpreter_with(python, [getattr(sys, name) for name in _PREFIXES])
-    code = f"import json, sys; print(json.dumps([getattr(sys, n) for n in {_PREFIXES!r}]))"
+    # Its .pth files may lead elsewhere, as to a package that is being worked on.
+    code = (
+        "import json, os, sys; "
+        f"print(json.dumps([getattr(sys, n) for n in {_PREFIXES!r}] + "
+        "[one for one in sys.path if os.path.isdir(one)]))"
+    )
     try:
-        prefixes = json.loads(_python_output(python, "-c", code))
+        prefixes = json.loads(_python_output(python, "-I", "-c", code))
     except ValueError:
         raise WrongUse(
             f"HARNESS_PYTHON names {python!r}, which is no Python: it does not answer as one",
