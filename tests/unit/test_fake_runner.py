@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -390,6 +391,138 @@ def test_idioms_work_as_in_a_real_process(name: str) -> None:
 @pytest.mark.parametrize("name", ["a temporary folder cleaned at exit", "atexit"])
 def test_exit_handlers_run(name: str) -> None:
     assert new_paths(run(IDIOMS[name])) == []
+
+
+KEPT_IN_MEMORY = """
+import logging, logging.handlers
+target = logging.FileHandler("/tmp/log")
+logging.getLogger().addHandler(logging.handlers.MemoryHandler(100, target=target))
+logging.warning("hello")
+"""
+FINALISED = """
+from pathlib import Path
+class Kept:
+    def __del__(self):
+        Path("/tmp/written").write_text("x")
+        open("/tmp/lost", "w")
+kept = Kept()
+"""
+NOT_FLUSHED = """
+import io, sys
+class Full(io.StringIO):
+    def flush(self): raise OSError(28, "full")
+sys.stdout = Full()
+sys.exit(3)
+"""
+TOO_LATE = """
+import os, signal, sys, threading
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+main = threading.main_thread()
+def stop():
+    while threading.main_thread().is_alive(): os.stat("/tmp")
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=stop).start()
+"""
+# A script, its exit code, the last line that it says, and the files that it leaves.
+ENDS: Mapping[str, tuple[str, int, str, Mapping[str, bytes]]] = {
+    "log in memory": (KEPT_IN_MEMORY, 0, "", {"/tmp/log": b"hello\n"}),
+    "no open in finalisers": (
+        FINALISED,
+        0,
+        "NameError: name 'open' is not defined",
+        {"/tmp/written": b"x"},
+    ),
+    "signal while threads are waited for": (TOO_LATE, 0, "SystemExit: 143", {}),
+    "output not flushed": (NOT_FLUSHED, 120, "OSError: [Errno 28] full", {}),
+    "closed standard error": (
+        "import sys\nsys.stderr.close()\nraise ValueError('no')",
+        1,
+        "lost sys.stderr",
+        {},
+    ),
+    "signal to itself": (
+        "import signal\nkept = open('/tmp/a', 'w')\nkept.write('x')\nsignal.raise_signal(15)",
+        143,
+        "",
+        {"/tmp/a": b""},
+    ),
+    "blocked signal": (
+        "import os, signal, sys\nsignal.pthread_sigmask(signal.SIG_BLOCK, [15])\n"
+        "os.kill(os.getpid(), 15)\nsys.stderr.write(repr([*map(int, signal.sigpending())]))",
+        0,
+        "[15]",
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_process_ends_as_that_of_python(name: str) -> None:
+    source, code, last, files = ENDS[name]
+    outcome = run(source)
+    assert outcome.after is not None
+    said = outcome.stderr.splitlines() or [""]
+    left = {path: outcome.after.entries[path].data for path in new_paths(outcome)}
+    assert (outcome.exit_code, said[-1], left) == (code, last, files)
+
+
+UNKNOWN_ENDS = {
+    "of A, which has a __del__": """
+        import json
+        class A:
+            def __del__(self): open("/tmp/x", "w").close()
+        json.kept = [A()]
+    """,
+    "a file with a buffer to a thread": """
+        import threading, time
+        ready = threading.Event()
+        def work():
+            kept = open("/tmp/x", "w")
+            kept.write("x")
+            ready.set()
+            time.sleep(9999)
+        threading.Thread(target=work, daemon=True).start()
+        ready.wait()
+    """,
+    "FIFO /tmp/x without waiting": """
+        import os
+        os.mkfifo("/tmp/x")
+        os.open("/tmp/x", os.O_RDONLY | os.O_NONBLOCK)
+    """,
+    "lists '/proc/self/fd'": "import os\nos.listdir('/proc/self/fd')",
+}
+
+
+@pytest.mark.parametrize("reason", UNKNOWN_ENDS)
+def test_what_would_end_in_another_way_is_not_judged(reason: str) -> None:
+    with pytest.raises(RunnerCannot, match=reason):
+        run(UNKNOWN_ENDS[reason])
+
+
+KNOWN_ENDS = (
+    """
+    class A:
+        def __del__(self): pass
+    class B(A): pass
+    kept, ring = [A()], B()
+    ring.itself = ring
+    """,
+    """
+    import os, threading, time
+    def work():
+        with open("/tmp/x", "w") as stream:
+            stream.write("x")
+            stream.flush()
+            time.sleep(9999)
+    threading.Thread(target=work, daemon=True).start()
+    while not os.path.exists("/tmp/x") or not os.path.getsize("/tmp/x"): pass
+    """,
+)
+
+
+@pytest.mark.parametrize("source", KNOWN_ENDS)
+def test_what_ends_by_itself_or_not_at_all_is_judged(source: str) -> None:
+    assert run(source).exit_code == 0
 
 
 @pytest.mark.parametrize(

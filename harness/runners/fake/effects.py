@@ -18,7 +18,7 @@ from harness.runners.inside.moments import CLOSED, CREATED, MOVED, REMOVED, WRIT
 
 # The moment before the first effect: the script has read and computed, and is about to write.
 BEFORE_ALL = -1
-_set_mask = signal.pthread_sigmask
+_set_mask, _pthread_kill = signal.pthread_sigmask, signal.pthread_kill
 
 
 class Effects:
@@ -125,7 +125,7 @@ class Effects:
             self.held = self.holds()
             if self.held and self._number != signal.SIGKILL:
                 # Whoever holds it back may look whether it pends.
-                signal.pthread_kill(threading.main_thread().ident or 0, self._number)
+                _pthread_kill(threading.main_thread().ident or 0, self._number)
             else:
                 self._fire()
 

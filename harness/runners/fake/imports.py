@@ -5,15 +5,12 @@ Python's own import system reads the real file system, even while pyfakefs patch
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
-import gc
 import importlib
 import importlib.abc
 import importlib.machinery
 import linecache
 import pathlib
 import posixpath
-import signal
 import stat
 import sys
 import types
@@ -31,8 +28,6 @@ from harness.worlds.tree import Tree
 
 # The names of the script's modules, in the order of their imports.
 _executed: list[str] = []
-# Those of `signal` make an enumeration's member of each.
-_SIGNALS = tuple(map(int, signal.valid_signals()))
 
 
 def unload_shadowed(folder: str, tree: Tree) -> None:
@@ -75,14 +70,9 @@ def import_packages(case: Case) -> str:
     return package
 
 
-def release_modules() -> None:
-    """Drop the script's modules, as at the end of a Python process: then generators end too."""
-    for number in _SIGNALS:
-        if callable(_signal.getsignal(number)):
-            _signal.signal(number, _signal.SIG_DFL)
-    for name in ("__main__", *_executed):
-        sys.modules.pop(name, None)
-    gc.collect()
+def executed_modules() -> tuple[str, ...]:
+    """The names of the script's modules."""
+    return "__main__", *_executed
 
 
 class TreeFinder(importlib.abc.MetaPathFinder):

@@ -90,7 +90,9 @@ class OsFunctions:
             with self._rules.opening():
                 return self._fake_open(path, flags, mode, dir_fd=dir_fd)
         existing = self._fs.resolve(path) if self._fs.exists(path) else None
-        if existing is not None and stat.S_ISFIFO(existing.st_mode) and not flags & os.O_NONBLOCK:
+        if existing is not None and stat.S_ISFIFO(existing.st_mode):
+            if flags & (os.O_NONBLOCK | os.O_RDWR):
+                self._on_refusal(f"opens the FIFO {path} without waiting for its other end")
             self._on_block(str(path))
         before = None if existing is None else existing.st_mode
         with self._rules.opening():

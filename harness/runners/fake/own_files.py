@@ -102,8 +102,11 @@ class OwnFiles:
             except FileNotFoundError:
                 if len(args) > position and self._has(args[position]):
                     return real(*args, **names)
-                if original.__name__ == "call" and _is_of_system(args[position]):
+                if original.__name__ == "call" and _is_of_system(args[position], stat.S_ISREG):
                     self._on_refusal(f"reads {args[position]!r}, a file of the system")
+                lists = original.__name__ in ("listdir", "scandir") and len(args) > position
+                if lists and _is_of_system(args[position], stat.S_ISDIR):
+                    self._on_refusal(f"lists {args[position]!r}, a folder of the system")
                 raise
             if answer is False and len(args) > position and self._has(args[position]):
                 return real(*args, **names)
@@ -137,12 +140,12 @@ def _open(path: Any, mode: str = "r", *args: Any) -> Any:
     return _REAL["open"](path, mode, *args)
 
 
-def _is_of_system(path: Any) -> bool:
-    """Whether a file of the system that a script looks for is there in reality."""
+def _is_of_system(path: Any, is_kind: Callable[[int], bool]) -> bool:
+    """Whether what a script looks for is one of the system's, and of a kind, in reality."""
     if isinstance(path, int):
         return False
     text = os.fsdecode(_REAL["fspath"](path))
-    return text.startswith(_SYSTEM_FOLDERS) and stat.S_ISREG(_mode(text))
+    return f"{text}/".startswith(_SYSTEM_FOLDERS) and is_kind(_mode(text))
 
 
 def _mode(path: Any) -> int:

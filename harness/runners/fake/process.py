@@ -146,6 +146,9 @@ def drop_parent_state() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     logging.root.handlers.clear()
+    logging._handlers.clear()  # type: ignore[attr-defined]
+    logging._handlerList.clear()  # type: ignore[attr-defined]
+    atexit.register(logging.shutdown)
     logging.root.setLevel(logging.WARNING)
     logging.Logger.manager.loggerDict.clear()
     logging.disable(logging.NOTSET)

@@ -89,13 +89,18 @@ def nodes_of(fs: FakeFilesystem) -> Iterator[tuple[str, FakeFile]]:
     return _descendants(fs.root_dir, "")
 
 
-def flush(fs: Any) -> None:
-    """Flush all open files, as CPython does at exit."""
+def flush(fs: Any) -> bool:
+    """Flush all open files, as CPython does at exit; whether any had something in its buffer."""
+    is_flushed = False
     for handles in fs.open_files:
         for handle in handles or ():
+            node = getattr(handle, "file_object", None)
+            before = getattr(node, "byte_contents", None)
             # As in CPython, such failures are ignored.
             with suppress(OSError, ValueError, AttributeError):
                 handle.flush()
+            is_flushed = is_flushed or getattr(node, "byte_contents", None) != before
+    return is_flushed
 
 
 def _descendants(folder: FakeDirectory, path: str) -> Iterator[tuple[str, FakeFile]]:

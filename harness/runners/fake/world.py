@@ -7,7 +7,6 @@ process. `run_case` never returns.
 
 from __future__ import annotations
 
-import atexit
 import builtins
 import errno
 import io
@@ -16,7 +15,6 @@ import os
 import posix
 import signal
 import sys
-import threading
 import traceback
 import types
 from collections.abc import Callable, Mapping
@@ -31,7 +29,7 @@ from pyfakefs.fake_io import PatchMode
 from pyfakefs.fake_os import FakeOsModule
 
 from harness.cases.case import Case
-from harness.runners.fake import closing, compile_cache, linux_errors, network, tracebacks
+from harness.runners.fake import closing, compile_cache, ending, linux_errors, network, tracebacks
 from harness.runners.fake.clock import Clock
 from harness.runners.fake.descriptors import Descriptors
 from harness.runners.fake.effects import Effects
@@ -41,7 +39,6 @@ from harness.runners.fake.imports import (
     NamespaceFinder,
     TreeFinder,
     import_packages,
-    release_modules,
     unload_extensions,
     unload_shadowed,
 )
@@ -59,13 +56,14 @@ from harness.worlds.tree import Tree
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {
     **{"write": posix.write, "exit": posix._exit, "kill": posix.kill},
-    "open_code": io.open_code,
+    **{"open_code": io.open_code, "mask": signal.pthread_sigmask},
 }
 
 # The folder of the code that replaces system functions.
 _RUNNERS = os.path.dirname(os.path.dirname(__file__))
 # Signals that stop a process, and those that do nothing unless they are handled.
 _STOPPING = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+_UNBLOCKED = (signal.SIGKILL, signal.SIGSTOP)
 _WITHOUT_EFFECT = (signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT)
 
 
@@ -150,6 +148,9 @@ def prepare() -> tuple[str, ...]:
     replacements = {"_exit": fake_exit, "abort": fake_abort, "kill": fake_kill}
     for name, function in replacements.items():
         setattr(_world.os, name, function)
+    to_itself: Any = signal
+    to_itself.raise_signal = lambda number, /: fake_kill(posix.getpid(), number)
+    to_itself.pthread_kill = lambda _thread, number, /: fake_kill(posix.getpid(), number)
     sys.meta_path.insert(0, TreeFinder(fs))
     sys.meta_path.append(NamespaceFinder(fs))
     _world.guard = Guard(own_files.readable, _refuse, lambda: _world.finished)
@@ -217,7 +218,7 @@ def run_case(
         _world.observer.watch(fs)
     if _world.operations is not None:
         _world.operations.watch()
-    _finish(_run(case, source_of(case)))
+    _finish(_run(case, source_of(case)), ended=True)
 
 
 def _effects(trip_point: TripPoint) -> Effects:
@@ -254,10 +255,7 @@ def deliver_signal(number: signal.Signals, unhandled: str = "ends") -> None:
 def _run(case: Case, source: bytes) -> int:
     """Run the script, or call its function; the exit code that a Python process would have."""
     code = _exit_code_of(_run_call if case.call else _run_script, case, source)
-    # As at the end of a Python process: join the threads, then run the exit handlers.
-    if (unfinished := _exit_code_of(_shut_down)) != 0:
-        code = code or unfinished
-    return code
+    return ending.shut_down() or code
 
 
 def _run_script(case: Case, source: bytes) -> None:
@@ -278,15 +276,6 @@ def _run_call(case: Case, source: bytes) -> None:
     _world.returned = driver.call_function(case.script, source, call)
 
 
-def _shut_down() -> None:
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    release_modules()
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and not stream.closed:
-            stream.flush()
-
-
 def _exit_code_of(function: Any, *arguments: Any) -> int:
     try:
         function(*arguments)
@@ -303,15 +292,15 @@ def _exit_code_of(function: Any, *arguments: Any) -> int:
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
             trace = trace.tb_next
-        # Python's own hook would show the calls inside the fake file system.
-        own_hook = sys.excepthook is not sys.__excepthook__ or sys.stderr is None
-        hook = sys.excepthook if own_hook else traceback.print_exception
+        hook = sys.excepthook
+        if hook is sys.__excepthook__ and getattr(sys.stderr, "closed", False):
+            hook = ending.show_lost
         try:
             hook(type(error), error.with_traceback(trace), trace)
         except SystemExit as end:
             return _exit_code_of(_raise, end)
         except BaseException as second:
-            # Standard error may be closed: then nothing is shown.
+            # Where standard error is closed, nothing is shown.
             with suppress(ValueError, AttributeError):
                 sys.stderr.write("Error in sys.excepthook:\n")
                 traceback.print_exception(second)
@@ -326,9 +315,14 @@ def _raise(error: BaseException) -> NoReturn:
 
 
 def _finish(
-    exit_code: int, *, refused: str = "", hangs: bool = False, killed: bool = False
+    exit_code: int,
+    *,
+    refused: str = "",
+    hangs: bool = False,
+    killed: bool = False,
+    ended: bool = False,
 ) -> NoReturn:
-    """Report and end the process; only the first call reports."""
+    """Report and end the process, which has `ended` as Python does; only the first call reports."""
     if _world.finished:
         _REAL["exit"](exit_code)
     _world.finished = True
@@ -348,8 +342,11 @@ def _finish(
         observed["operations"] = _world.operations.seen
         observed["struck"] = _world.operations.struck
     _world.close_files()
-    if not killed:
-        flush(_world.fs)
+    is_flushed = not killed and flush(_world.fs)
+    if ended:
+        refused = ending.left_object()
+        if is_flushed and ending.has_threads():
+            refused = "leaves a file with a buffer to a thread that Python does not wait for"
     tree = {} if refused else collect_tree(_world.fs)
     changed, unchanged = changed_and_unchanged(_world.case.tree.entries, tree)
     if observer is not None:
@@ -387,7 +384,10 @@ def fake_kill(pid: int, number: int, /) -> None:
             # The first process, as the parent is in a container, gets no signal that it ignores.
             return
         raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
-    if number:
+    if number in _REAL["mask"](signal.SIG_BLOCK, ()) and number not in _UNBLOCKED:
+        # It comes when it is no longer blocked.
+        _REAL["kill"](posix.getpid(), number)
+    elif number:
         deliver_signal(signal.Signals(number))
 
 
