@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from harness.commands.defaults import default_step, default_steps
 from harness.errors import Exit, HarnessError
@@ -27,6 +28,7 @@ EPILOG = (
     "Exit codes: 0 the step conforms, 1 findings, 2 wrong use or wrong contract, "
     "3 the runner or the workers are not available."
 )
+_WITHOUT_CONTAINERS = ("fake", "sandbox")
 Command = Callable[..., Any]
 T = TypeVar("T")
 
@@ -270,8 +272,14 @@ def steps_argument(command: Command) -> Command:
 
 def runner_options(command: Command) -> Command:
     """Add the options for one runner, its image and isolation."""
+
+    @functools.wraps(command)
+    def checked(*arguments: Any, **named: Any) -> Any:
+        _refuse_container_options(named["runner"])
+        return command(*arguments, **named)
+
     return decorate(
-        command,
+        checked,
         isolation_option,
         image_option,
         click.option(
@@ -280,6 +288,19 @@ def runner_options(command: Command) -> Command:
             help="fake, sandbox, container, local-mode; by default one that can judge the script.",
         ),
     )
+
+
+def _refuse_container_options(runner: str | None) -> None:
+    """What is asked for a container must not be ignored; settings may have it for other runs."""
+    if runner not in _WITHOUT_CONTAINERS:
+        return
+    context = click.get_current_context()
+    for name in ("image", "isolation"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"--{name} is for containers, and the {runner} runner has none: leave it out, or "
+                "use --runner container"
+            )
 
 
 image_option = click.option("--image", metavar="NAME", help="Image for the container runner.")

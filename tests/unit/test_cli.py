@@ -101,6 +101,16 @@ def test_k_and_case_select_cases() -> None:
     assert one.returncode == 0
 
 
+def test_what_is_asked_for_a_container_is_not_ignored_by_runners_without(tmp_path: Path) -> None:
+    wrong = harness("check", COPIER, "--runner", "fake", "--image", "some:image")
+    assert wrong.returncode == 2
+    assert "--image is for containers, and the fake runner has none" in wrong.stderr
+    # Settings are for other runs too.
+    (tmp_path / "pyproject.toml").write_text('[tool.harness]\nimage = "some:image"\n')
+    right = harness("check", COPIER, "--runner", "fake", "-k", "short", cwd=tmp_path)
+    assert right.returncode == 0
+
+
 def test_jobs_auto_is_one_worker_per_processor_that_may_be_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

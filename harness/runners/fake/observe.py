@@ -228,9 +228,9 @@ class Observer:
 
         def sized(path: Any) -> int:
             found: int = getsize(path)
-            # Of a file of the interpreter there is nothing to tell.
+            # Whoever asks for it in this way is told of as one who asks for all there is to know.
             if paths.isdir(path):
-                getattr(asked(path), "st_size")  # noqa: B009
+                _ = asked(path).st_size
             return found
 
         paths.getsize = sized
