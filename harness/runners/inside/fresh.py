@@ -76,6 +76,8 @@ class State:
             if handler is not None:
                 signal.signal(number, handler)
         self._set_environment(command.environment)
+        if self._spared is not None:
+            self._spared.hide(hidden)
         _unload(hidden)
         script = command.script
         sys.argv = [script, *command.arguments]

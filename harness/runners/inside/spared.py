@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import Any, List, Set
+from typing import Any, Dict, Iterable, List, Set
 
 # What Python drops first when it takes modules apart, which is after all functions that are
 # registered for its end.
@@ -25,6 +25,7 @@ class Spared:
     def __init__(self) -> None:
         """Spare none."""
         self._names: List[str] = []
+        self._hidden: List[Dict[str, Any]] = []
         # A list that holds itself, and which the garbage collector skips, is there to the end.
         self._kept: List[Any] = []
         self._kept.append(self._kept)
@@ -32,6 +33,11 @@ class Spared:
     def remember(self) -> None:
         """Spare the modules that are loaded now, once the garbage collector skips all there is."""
         self._names = [one for one in sys.modules if one not in ("__main__", "builtins", "sys")]
+
+    def hide(self, names: Iterable[str]) -> None:
+        """Of these modules the script knows nothing, and what they refer to ends without them."""
+        modules = [sys.modules[one] for one in names if one in sys.modules]
+        self._hidden = [vars(one) for one in modules if isinstance(one, type(sys))]
 
     def prepare(self) -> None:
         """Act when this Python takes its modules apart, if nothing else refers to this by then."""
@@ -47,7 +53,10 @@ class Spared:
             self._kept += [sys.modules.pop(name) for name in self._names if name in sys.modules]
         else:
             # What a module holds ends with it, where the garbage collector sees both.
-            gc.unfreeze()
+            unfreeze = gc.unfreeze
+            for names in self._hidden:
+                names.clear()
+            unfreeze()
 
 
 class _Held:
