@@ -27,14 +27,14 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     Whole is what is as in the usual case. Where two usual runs differ, and in a folder that is an
     input too, it is also what has the form that its suffix says and all that two usual runs have
     in common, and is no beginning of a usual one. The outputs that the contract names under
-    `sigterm: may_write` may hold anything after it.
+    `sigterm: may_write` may hold anything after it, and those with `on_failure` after a failure.
     """
     usual = evidence.usual
     if usual is None or evidence.outcome.after is None:
         return
     if evidence.outcome.exit_code == 0 and not (evidence.expected.whole and evidence.as_expected):
         return
-    free = _written_on_sigterm(evidence)
+    free = [*_written_on_sigterm(evidence), *_written_on_failure(evidence)]
     # What no output may hold is told once.
     tells_undeclared = "nothing-undeclared" not in evidence.contract.waivers
     before = outputs(
@@ -65,6 +65,13 @@ def _written_on_sigterm(evidence: Evidence) -> list[str]:
         return []
     outputs_by_name = evidence.contract.outputs
     return [outputs_by_name[name].path for name in evidence.contract.sigterm.may_write]
+
+
+def _written_on_failure(evidence: Evidence) -> list[str]:
+    """The output folders that may hold anything where the script has failed."""
+    if evidence.outcome.exit_code == 0:
+        return []
+    return [one.path for one in evidence.contract.outputs.values() if one.on_failure]
 
 
 def stopped(contract: Contract, _case: Case, usual: Expectation) -> Expectation:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.runners.fake.runner import FakeRunner
-from harness.runs.step import load, prove
+from harness.runs.step import StepRef, load, prove
 from tests.unit.derived import make_step
 
 CONTRACT = """
@@ -107,6 +107,9 @@ def test_the_contract_says_what_a_failure_may_leave(
 ) -> None:
     contract = CONTRACT.replace("files:", f"on_failure: {declared}, files:")
     assert bool(left(tmp_path, EAGER, contract)) is found
+    # A full disk is a failure too.
+    findings = prove(StepRef(tmp_path), FakeRunner(), "circumstance=full-disk").findings
+    assert ("full-disk" in {one.promise for one in findings}) is found
 
 
 def test_a_temporary_file_beside_an_output_is_left_too(tmp_path: Path) -> None:
