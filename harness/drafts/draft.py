@@ -5,23 +5,26 @@ What the script cannot tell has a question: whether an input is required, what a
 
 from __future__ import annotations
 
+import ast
 import posixpath
 import re
+import signal
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.drafts.requirements import requirements_of
-from harness.reading.facts import READING, Facts, PathUse
+from harness.reading.facts import READING, Facts, PathUse, Stamp
 from harness.reading.moves import moved, moves
 from harness.reading.platform import (
     SET_BY_PLATFORM,
     is_of_platform,
     names_platform_path,
 )
-from harness.reading.values import Argument
+from harness.reading.values import Argument, Place
 from harness.worlds.tree import is_under
 
-_STOPPED = 143
+_STOPPED = 128 + signal.SIGTERM
+_SEVERAL = 2
 _CHANNELS = "/opt/ml/input/data"
 _INPUTS = "/opt/ml/processing/input"
 _OUTPUTS = "/opt/ml/processing/output"
@@ -83,6 +86,8 @@ class Draft:
     required: tuple[str, ...]
     optional: Mapping[str, str | None]
     exit_codes: Mapping[int, str]
+    # Whether the handler of SIGTERM lets the script come to its end.
+    ends_when_stopped: bool
     requirements: tuple[str, ...]
     # What `python -m` is given, "" for a file.
     module: str = ""
@@ -117,6 +122,7 @@ def draft(facts: Facts, module: str = "") -> Draft:
         required,
         optional,
         _exit_codes(facts),
+        _ends_when_stopped(facts),
         requirements_of(facts),
         module,
     )
@@ -315,7 +321,9 @@ def _volatile(facts: Facts, entry: Folder) -> list[str]:
     """What of an output is another in each run, a time or a name made by chance."""
     found: dict[str, None] = {}
     by_move = moves(facts)
-    for one in facts.stamps:
+    # Lines of a log begin with the time.
+    logs = [Stamp("logging", path, Place(facts.script, 1)) for path in facts.logs]
+    for one in (*facts.stamps, *logs):
         path = moved(one.path, by_move)
         name = path[len(entry.path) + 1 :]
         if is_under(path, entry.path) and (name in entry.files or (name and entry.any_file)):
@@ -381,6 +389,11 @@ def _arguments(facts: Facts) -> Iterator[Argument]:
     seen: set[str] = set()
     # With flags among them, the place of a word tells nothing.
     has_flags = any(one.source == "argv" and not one.position for one in facts.arguments)
+    # Where there are several commands, each does something else: which one is not known.
+    for one in facts.commands:
+        if one.reached and one.dest not in seen:
+            seen.add(one.dest)
+            yield one if len(one.choices or ()) < _SEVERAL else replace(one, choices=None)
     for one in sorted(facts.arguments, key=lambda each: each.position):
         if one.position and has_flags:
             continue
@@ -412,6 +425,15 @@ def _variables(facts: Facts) -> tuple[tuple[str, ...], dict[str, str | None]]:
     return tuple(dict.fromkeys(required)), optional
 
 
+def _ends_when_stopped(facts: Facts) -> bool:
+    """Whether the handler of SIGTERM is known to end nothing, as one that sets a flag."""
+    handler = facts.signals.get(signal.SIGTERM)
+    codes = {one.code for one in facts.exits}
+    if handler is None or facts.runs_programs or codes & {None, _STOPPED}:
+        return False
+    return not any(isinstance(one, ast.Raise) for one in ast.walk(handler.node))
+
+
 def _exit_codes(facts: Facts) -> dict[int, str]:
     own = [one.code for one in facts.exits if one.reached and one.code not in (None, 0, _STOPPED)]
     # A script that ends failures with another code may have caught them all.
@@ -421,6 +443,6 @@ def _exit_codes(facts: Facts) -> dict[int, str]:
     for one in facts.exits:
         if one.reached and one.code is not None and one.code != 130:
             codes.setdefault(one.code, "")
-    if 15 in facts.signals:
+    if signal.SIGTERM in facts.signals and not _ends_when_stopped(facts):
         codes[_STOPPED] = "SIGTERM"
     return dict(sorted(codes.items()))

@@ -41,6 +41,8 @@ def _lines(draft: Draft) -> Iterator[str]:
     for code, meaning in draft.exit_codes.items():
         mark = "" if meaning else f"  {_CHECK} what it means"
         yield f"  {code}: {_scalar(meaning or 'see the script')}{mark}"
+    if draft.ends_when_stopped:
+        yield f"sigterm: {{exit_codes: [0]}}  {_CHECK} it must come to its end in 120 s"
     if draft.requirements:
         yield "framework_requirements:"
         yield from (f'  {name}: ""' for name in draft.requirements)
@@ -216,7 +218,8 @@ def to_fill_in(draft: Draft, folder: Path) -> Iterator[str]:
             files = ", ".join(lacking_files) if lacking_files != ["*"] else "its files"
             yield f"{place}: put {files} there, as a job gets them"
     lacking = [_name(one) for one in draft.arguments if one.required and one.default is None]
-    lacking = [one for one in lacking if one not in draft.inputs]
+    chosen = {_name(one) for one in draft.arguments if one.choices}
+    lacking = [one for one in lacking if one not in draft.inputs and one not in chosen]
     lacking += [one for one in draft.hyperparameters if one not in draft.hyperparameter_defaults]
     if lacking:
         yield f"{folder / SAMPLES / 'arguments.json'}: values of {', '.join(lacking)}"

@@ -95,7 +95,8 @@ def missing_arguments(subject: Subject) -> Iterator[Problem]:
         return
     # With flags, the name of the attribute is not one that can be passed.
     known = {normalised(name) for one in facts.arguments for name in one.names}
-    known |= {normalised(one.dest) for one in facts.arguments if one.positional}
+    positional = (one for one in facts.arguments if one.positional)
+    known |= {normalised(one.dest) for one in (*positional, *facts.commands)}
     known |= {normalised(one.name) for one in facts.hyperparameters}
     known |= {
         normalised(one.name.removeprefix(_VARIABLE_PREFIX).lower())

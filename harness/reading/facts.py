@@ -128,6 +128,8 @@ class Facts:
     paths: list[PathUse] = field(default_factory=list)
     variables: list[VariableRead] = field(default_factory=list)
     arguments: list[Argument] = field(default_factory=list)
+    # The words that choose a command of a parser, whose names are their choices.
+    commands: list[Argument] = field(default_factory=list)
     exits: list[ExitCode] = field(default_factory=list)
     missing: list[MissingKey] = field(default_factory=list)
     wrong_calls: list[WrongCall] = field(default_factory=list)
@@ -136,6 +138,8 @@ class Facts:
     # What the script takes for a hyperparameter that is not given, where that is known.
     hyperparameter_defaults: dict[str, object] = field(default_factory=dict)
     stamps: list[Stamp] = field(default_factory=list)
+    # The files that logging writes to.
+    logs: list[str] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     signals: dict[int, Function | None] = field(default_factory=dict)
     # Handlers of exceptions after which the process fails, or may.

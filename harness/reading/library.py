@@ -101,6 +101,9 @@ _STANDARD: Mapping[str, tuple[Use, ...]] = {
     "urllib.request.urlopen": ("read",),
     "urllib.request.urlretrieve": ("name", "write"),
     "logging.FileHandler": ("write",),
+    "logging.handlers.RotatingFileHandler": ("write",),
+    "logging.handlers.TimedRotatingFileHandler": ("write",),
+    "logging.handlers.WatchedFileHandler": ("write",),
     "os.path.getsize": ("test",),
     "os.path.getmtime": ("test",),
     "tempfile.mkdtemp": (),
@@ -290,6 +293,8 @@ class Library(Containers):
             for value, use in zip((*given, *named.values()), uses, strict=False):
                 self.use_path(value, use, node)
             self.branches -= name in _WITHOUT_FAILURE
+            if name.endswith("FileHandler") and given:
+                self.facts.logs += [one.text for one in self.alternatives(given[0])]
             return self._listed(name, given)
         if last in _TEMPORARY:
             folder = call.at(2, "dir") if last != "NamedTemporaryFile" else None

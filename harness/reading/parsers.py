@@ -28,6 +28,7 @@ from harness.reading.values import (
     Text,
     Value,
     Variable,
+    join,
     known_text,
 )
 from harness.reading.words import Words
@@ -183,12 +184,19 @@ class Parsers(Words):
             dest = known_text(named.get("dest", UNKNOWN))
             if name == "add_subparsers" and dest:
                 # It takes the name of a command, and no contract declares it.
-                parser.arguments.append(
-                    Argument((dest,), dest, self.place(node), positional=True, used=True)
-                )
+                command = Argument((dest,), dest, self.place(node), "str", positional=True)
+                command.used = True
+                command.required = plain(named.get("required", UNKNOWN)) == (True, True)
+                command.reached = self.reached
+                parser.arguments.append(command)
+                self.facts.commands.append(command)
             return parser
         if name == "add_parser":
-            return Parser(parser.arguments, is_command=True)
+            word = known_text(given[0]) if given else None
+            for command in self.facts.commands[-1:] if word else ():
+                command.choices = (*(command.choices or ()), word)
+            # What a command adds, such as its function, is in the one namespace.
+            return Parser(parser.arguments, extra=parser.extra, is_command=True)
         if name in ("parse_args", "parse_known_args", "parse_intermixed_args"):
             self.facts.parses = True
             if "namespace" in named or len(given) > 1:
@@ -207,7 +215,9 @@ class Parsers(Words):
                 for one in parser.arguments:
                     if one.dest == key:
                         self._set_default(one, value)
-                parser.extra[key] = value
+                # Each command may set another.
+                known = [parser.extra[key]] if key in parser.extra and parser.is_command else []
+                parser.extra[key] = join([*known, value])
         elif name not in ("print_help", "print_usage", "format_help"):
             parser.whole = False
             self.facts.words_escape = True

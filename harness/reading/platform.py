@@ -44,7 +44,10 @@ def names_platform_path(text: object) -> bool:
 
 def is_of_platform(one: Argument) -> bool:
     """Whether an argument has its value from the platform: a variable, or a path, by default."""
-    if _ADDED.fullmatch(normalised(one.dest)) or normalised(one.names[-1]) == "model-dir":
+    # A version that is given is no question for that of the script.
+    is_given = one.dest == "version" and one.default is not None
+    is_added = _ADDED.fullmatch(normalised(one.dest)) is not None and not is_given
+    if is_added or normalised(one.names[-1]) == "model-dir":
         return True
     if one.variables and all(name.startswith("SM_") for name in one.variables):
         return True

@@ -527,6 +527,19 @@ CASES: list[tuple[str, str, list[Change]]] = [
 
 RIGHT: list[tuple[str, list[Change]]] = [
     (
+        "commands with functions",
+        [
+            (S, "log = ", "def count_all(a):\n    return a\n\n\nlog = "),
+            option(
+                'commands = parser.add_subparsers(dest="what"); '
+                'commands.add_parser("all").set_defaults(run=count_all, more=1); '
+                'commands.add_parser("some").set_defaults(run=print); '
+                "log.info(parser.parse_args().run(parser.parse_args().what))"
+            ),
+            (C, "arguments:", "arguments:\n  what: {choices: [all, some], positional: true}"),
+        ],
+    ),
+    (
         "texts are written to open files",
         [
             (C, "name: tally", "name: tally\nlevel: strict"),

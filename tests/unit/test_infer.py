@@ -574,3 +574,48 @@ def test_what_differs_from_run_to_run_is_drafted_as_volatile(tmp_path: Path) -> 
     infer(tmp_path / "step.py")
     said = "volatile: [report.json#/run/at~1, id.txt]  # check: what differs from run to run"
     assert said in (tmp_path / "contract.yaml").read_text()
+
+
+COMMANDS = """
+import argparse, logging, logging.handlers, signal, sys
+from pathlib import Path
+OUT = Path("/opt/ml/processing/output/out")
+def stop(number, frame):
+    HANDLER
+def pack(args):
+    logging.basicConfig(handlers=[logging.handlers.RotatingFileHandler(OUT / "run.log")])
+    (OUT / "a.txt").write_text(str(args.version))
+def main():
+    signal.signal(signal.SIGTERM, stop)
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers(dest="command", required=True)
+    packing = commands.add_parser("pack")
+    packing.add_argument("--version", type=int, default=1)
+    packing.set_defaults(run=pack)
+    MORE
+    args = parser.parse_args()
+    return args.run(args)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "handler", "command", "ends"),
+    [
+        ("pass", "global stopping; stopping = True", ("pack",), True),
+        ("commands.add_parser('check').set_defaults(run=print)", "sys.exit(143)", None, False),
+        ("pass", "raise KeyboardInterrupt", ("pack",), False),
+    ],
+)
+def test_commands_logs_and_handlers_are_drafted(
+    tmp_path: Path, more: str, handler: str, command: tuple[str, ...] | None, ends: bool
+) -> None:
+    text = COMMANDS.replace("MORE", more).replace("HANDLER", handler)
+    (tmp_path / "step.py").write_text(text)
+    found = draft(program_at(tmp_path / "step.py").facts())
+    first, second = found.arguments
+    assert (first.dest, first.choices, first.required) == ("command", command, True)
+    assert (second.dest, second.default) == ("version", 1)
+    (entry,) = found.outputs.values()
+    assert (entry.files, entry.volatile) == (["run.log", "a.txt"], ["run.log"])
+    assert (found.ends_when_stopped, 143 in found.exit_codes) == (ends, not ends)
