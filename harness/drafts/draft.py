@@ -5,26 +5,18 @@ What the script cannot tell has a question: whether an input is required, what a
 
 from __future__ import annotations
 
-import ast
 import posixpath
 import re
-import signal
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from harness.drafts.command_line import arguments, ends_when_stopped, exit_codes, variables
 from harness.drafts.requirements import requirements_of
 from harness.reading.facts import READING, Facts, PathUse, Stamp
 from harness.reading.moves import moved, moves
-from harness.reading.platform import (
-    SET_BY_PLATFORM,
-    is_of_platform,
-    names_platform_path,
-)
 from harness.reading.values import Argument, Place
 from harness.worlds.tree import is_under
 
-_STOPPED = 128 + signal.SIGTERM
-_SEVERAL = 2
 _CHANNELS = "/opt/ml/input/data"
 _INPUTS = "/opt/ml/processing/input"
 _OUTPUTS = "/opt/ml/processing/output"
@@ -97,9 +89,9 @@ def draft(facts: Facts, module: str = "") -> Draft:
     """The contract that the facts of a script speak for, which `python -m` runs as a `module`."""
     script = facts.script
     outputs, scratch = _outputs(facts)
-    required, optional = _variables(facts)
-    arguments = tuple(_arguments(facts))
-    known = {name for one in arguments for name in (one.dest, *one.names)}
+    required, optional = variables(facts)
+    accepted = tuple(arguments(facts))
+    known = {name for one in accepted for name in (one.dest, *one.names)}
     hyperparameters = [one.name for one in facts.hyperparameters if one.name]
     hyperparameters += [
         one.name.removeprefix("SM_HP_").lower()
@@ -112,7 +104,7 @@ def draft(facts: Facts, module: str = "") -> Draft:
         _inputs(facts, outputs, scratch),
         outputs,
         scratch,
-        arguments,
+        accepted,
         {
             one: facts.hyperparameter_types.get(one, "")
             for one in hyperparameters
@@ -121,8 +113,8 @@ def draft(facts: Facts, module: str = "") -> Draft:
         facts.hyperparameter_defaults,
         required,
         optional,
-        _exit_codes(facts),
-        _ends_when_stopped(facts),
+        exit_codes(facts),
+        ends_when_stopped(facts),
         requirements_of(facts),
         module,
     )
@@ -383,66 +375,3 @@ def _name(folder: str, taken: Mapping[str, Folder]) -> str:
     while name in taken:
         name = f"{name}_2"
     return name
-
-
-def _arguments(facts: Facts) -> Iterator[Argument]:
-    seen: set[str] = set()
-    # With flags among them, the place of a word tells nothing.
-    has_flags = any(one.source == "argv" and not one.position for one in facts.arguments)
-    # Where there are several commands, each does something else: which one is not known.
-    for one in facts.commands:
-        if one.reached and one.dest not in seen:
-            seen.add(one.dest)
-            yield one if len(one.choices or ()) < _SEVERAL else replace(one, choices=None)
-    for one in sorted(facts.arguments, key=lambda each: each.position):
-        if one.position and has_flags:
-            continue
-        is_own = not is_of_platform(one) or _is_of_processing(one)
-        if one.reached and one.dest not in seen and is_own:
-            seen.add(one.dest)
-            yield one
-
-
-def _is_of_processing(one: Argument) -> bool:
-    """Whether the default of an argument is a folder of a processing job, which others may be."""
-    return isinstance(one.default, str) and is_under(one.default, _PROCESSING)
-
-
-def _variables(facts: Facts) -> tuple[tuple[str, ...], dict[str, str | None]]:
-    required: list[str] = []
-    optional: dict[str, str | None] = {}
-    own = facts.set_variables | facts.kept_variables
-    for one in facts.variables:
-        skipped = SET_BY_PLATFORM.fullmatch(one.name) or one.name in own or one.implicit
-        of_platform = one.of_settings and names_platform_path(one.default)
-        if not one.reached or skipped or of_platform:
-            continue
-        if one.required:
-            optional.pop(one.name, None)
-            required.append(one.name)
-        elif one.name not in required:
-            optional[one.name] = optional.get(one.name) or one.default
-    return tuple(dict.fromkeys(required)), optional
-
-
-def _ends_when_stopped(facts: Facts) -> bool:
-    """Whether the handler of SIGTERM is known to end nothing, as one that sets a flag."""
-    handler = facts.signals.get(signal.SIGTERM)
-    codes = {one.code for one in facts.exits}
-    if handler is None or facts.runs_programs or codes & {None, _STOPPED}:
-        return False
-    return not any(isinstance(one, ast.Raise) for one in ast.walk(handler.node))
-
-
-def _exit_codes(facts: Facts) -> dict[int, str]:
-    own = [one.code for one in facts.exits if one.reached and one.code not in (None, 0, _STOPPED)]
-    # A script that ends failures with another code may have caught them all.
-    codes = {0: "done", 1: "" if own and 1 not in own and not facts.parses else "failed"}
-    if facts.parses and any(one.source != "argv" for one in facts.arguments):
-        codes[2] = "wrong arguments"
-    for one in facts.exits:
-        if one.reached and one.code is not None and one.code != 130:
-            codes.setdefault(one.code, "")
-    if signal.SIGTERM in facts.signals and not _ends_when_stopped(facts):
-        codes[_STOPPED] = "SIGTERM"
-    return dict(sorted(codes.items()))
