@@ -26,8 +26,10 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
     Whole is what is as in the usual case. Where two usual runs differ, and in a folder that is an
     input too, it is also what has the form that its suffix says and all that two usual runs have
-    in common, and is no beginning of a usual one. The outputs that the contract names under
-    `sigterm: may_write` may hold anything after it, and those with `on_failure` after a failure.
+    in common, and is no beginning of a usual one; so it is where the script has come to its end
+    after SIGTERM, since a model that was trained for less is whole too. The outputs that the
+    contract names under `sigterm: may_write` may hold anything after it, and those with
+    `on_failure` after a failure.
     """
     usual = evidence.usual
     if usual is None or evidence.outcome.after is None:
@@ -35,6 +37,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     if evidence.outcome.exit_code == 0 and not (evidence.expected.whole and evidence.as_expected):
         return
     free = [*_written_on_sigterm(evidence), *_written_on_failure(evidence)]
+    ended_early = evidence.outcome.exit_code == 0 and _is_stopped(evidence.case)
     # What no output may hold is told once.
     tells_undeclared = "nothing-undeclared" not in evidence.contract.waivers
     before = outputs(
@@ -51,7 +54,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         if new is None:
             if any(path in run for run in runs):
                 yield Breach("older-output-gone", path, "as it was before", "nothing", minor=minor)
-        elif lacking := what_is_lacking(evidence, path, new, runs):
+        elif lacking := what_is_lacking(evidence, path, new, runs, is_other=ended_early):
             wanted = "as it was before" if old is not None else "nothing, or the whole output"
             got = f"a {new.kind} of {len(new.data)} bytes: {lacking}"
             yield Breach("partial-output", path, wanted, got, minor=minor)
@@ -59,12 +62,15 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
 def _written_on_sigterm(evidence: Evidence) -> list[str]:
     """The output folders that may hold anything after the signal of this case."""
-    case = evidence.case
-    is_stopped = case.fault is not None and case.fault.effect == "SIGTERM"
-    if case.interrupt is None and not is_stopped:
+    if not _is_stopped(evidence.case):
         return []
     outputs_by_name = evidence.contract.outputs
     return [outputs_by_name[name].path for name in evidence.contract.sigterm.may_write]
+
+
+def _is_stopped(case: Case) -> bool:
+    """Whether the script of a case gets SIGTERM."""
+    return case.interrupt is not None or (case.fault is not None and case.fault.effect == "SIGTERM")
 
 
 def _written_on_failure(evidence: Evidence) -> list[str]:

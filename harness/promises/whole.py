@@ -14,11 +14,17 @@ from harness.worlds.tree import Entry
 
 
 def what_is_lacking(
-    evidence: Evidence, path: str, new: Entry, runs: Sequence[dict[str, Entry]]
+    evidence: Evidence,
+    path: str,
+    new: Entry,
+    runs: Sequence[dict[str, Entry]],
+    *,
+    is_other: bool = False,
 ) -> str:
     """Why an output is not whole; "" when it is, or when nothing shows that it is not.
 
-    The usual `runs` are those to compare it with. After one alone it may be another in each run.
+    The usual `runs` are those to compare it with. After one alone it may be another in each run;
+    where `is_other` it is another than the usual ones by intention.
     """
     usual = [run[path] for run in runs if path in run]
     if any(same(one, new) for one in usual):
@@ -32,7 +38,7 @@ def what_is_lacking(
         if not (may_be_one and named) or new.kind != "file":
             return "no usual run leaves it"
         return defect(path, new)
-    alike = 1 < len(usual) == len(runs) and same(usual[0], usual[-1])
+    alike = not is_other and 1 < len(usual) == len(runs) and same(usual[0], usual[-1])
     if (alike and not shared and not is_volatile(evidence.contract, path)) or new.kind != "file":
         return f"usually it has {len(usual[0].data)} bytes"
     return (

@@ -102,8 +102,10 @@ COPY = "/opt/ml/processing/output/copy/x"
 LOG = "/opt/ml/processing/output/log/x"
 
 
-def keys_after_sigterm(step: Path, code: int, *written: str) -> list[str]:
-    """The findings after SIGTERM, of a step that writes nothing in the usual case."""
+def keys_after_sigterm(
+    step: Path, code: int, *written: str, left: bytes = b"x", usually: bytes = b""
+) -> list[str]:
+    """The findings after SIGTERM, of a step that `usually` writes this, or nothing."""
     from harness.cases.trial import UsualRuns
 
     contract = loaders.load(step)
@@ -117,8 +119,11 @@ def keys_after_sigterm(step: Path, code: int, *written: str) -> list[str]:
     expected = circumstance.expect(contract, case, usual).for_exit_code(code)
     after = BEFORE
     for path in written:
-        after = after.with_file(path, b"x")
-    ended = Outcome(0, "", "", 0.1, BEFORE, BEFORE)
+        after = after.with_file(path, left)
+    whole = BEFORE
+    for path in written if usually else ():
+        whole = whole.with_file(path, usually)
+    ended = Outcome(0, "", "", 0.1, BEFORE, whole)
     stopped = Outcome(code, "", "", 0.1, BEFORE, after)
     runs = UsualRuns((ended, ended), (), as_expected=True)
     return [one.key for one in judge(Evidence(contract, case, expected, stopped, runs)).findings]
@@ -128,6 +133,28 @@ def test_by_default_sigterm_ends_a_step_with_143_and_leaves_nothing(step: Path) 
     assert keys_after_sigterm(step, 143) == []
     assert keys_after_sigterm(step, 0) == ["exit-code/0-for-143"]
     assert keys_after_sigterm(step, 143, COPY) == ["partial-output"]
+
+
+@pytest.mark.parametrize(
+    ("code", "left", "found"),
+    [
+        # A model that was trained for less.
+        (0, b'{"epochs": 2, "weight": 0.71}', []),
+        (0, b'{"epochs": 9, "weight": 0.7', ["partial-output"]),
+        (0, b'{"epochs": 2}', ["partial-output"]),
+        # Who is stopped leaves what is as usual, or nothing.
+        (143, b'{"epochs": 2, "weight": 0.71}', ["partial-output"]),
+        (143, b'{"epochs": 9, "weight": 0.75}', []),
+    ],
+)
+def test_who_comes_to_an_end_after_sigterm_may_leave_another_whole_output(
+    step: Path, code: int, left: bytes, found: list[str]
+) -> None:
+    add(step, "sigterm: {exit_codes: [0, 143]}\n")
+    usually = b'{"epochs": 9, "weight": 0.75}'
+    path = f"{COPY}.json"
+    keys = keys_after_sigterm(step, code, path, left=left, usually=usually)
+    assert [one for one in keys if one == "partial-output"] == found
 
 
 def test_a_contract_says_what_sigterm_means(step: Path) -> None:
