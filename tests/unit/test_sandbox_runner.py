@@ -7,7 +7,9 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
+import venv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -287,6 +289,25 @@ def test_a_tree_may_not_cover_the_interpreter(sandbox: SandboxRunner) -> None:
     for path, conflict in (("/srv/python", "/srv/python"), ("/srv", "/srv"), ("/srv/x", None)):
         case = Case(tree=Tree().with_file(path, b""))
         assert conflicting_path(case, ("/srv/python",)) == conflict
+
+
+def test_a_script_that_looks_where_its_interpreter_is_proves_nothing(
+    sandbox: SandboxRunner,
+) -> None:
+    """In a container the folder of temporary files holds none."""
+    sources = {
+        "import os\nos.listdir('/tmp')": True,
+        "import subprocess\nsubprocess.run('ls /tmp', shell=True, check=True)": True,
+        "import shutil, tempfile\nshutil.rmtree(tempfile.mkdtemp())": False,
+        "import os\nos.listdir('/var/tmp')": False,
+    }
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        venv.create(folder, symlinks=True)
+        runner = SandboxRunner(f"{folder}/bin/python")
+        outcomes = {one: runner.run(case_of(one)) for one in sources}
+    assert {one.exit_code for one in outcomes.values()} == {0}
+    unproven = {source: one.unproven for source, one in outcomes.items()}
+    assert {one: "looks through /tmp" in unproven[one] for one in sources} == sources
 
 
 def test_devices_of_this_machine_cannot_be_changed(roots_sandbox: SandboxRunner) -> None:

@@ -44,7 +44,7 @@ from harness.runners.inside import (
 )
 from harness.runners.inside.stamps import Layer, Scan, TooMuch
 from harness.runners.inside.streams import Streams
-from harness.runners.inside.watch import Process, Watch
+from harness.runners.inside.watch import SCRATCH, Listing, Process, Watch
 
 HELPER_FOLDER = "/.harness"
 # Where a script that is learnt from writes, at its end, which modules it has imported.
@@ -243,6 +243,8 @@ def _run(
     elif watch is not None and watch.is_stepped:
         everywhere = {"folders": watch.folders, "known": [], "effect": ""}
         supervisor = faults.Supervisor(everywhere, hidden, awaited, watch.look)
+    # A script that looks through such a folder finds its interpreter there, as in no container.
+    listing = Listing(one for one in SCRATCH if any(mounts.is_under(path, one) for path in hidden))
     started = time.perf_counter()
     try:
         child = start(streams, supervisor.connection if supervisor else None)
@@ -264,7 +266,7 @@ def _run(
     seen = None if watch is None else watch.finish()
     os.umask(0o022)
     _kill_leftovers(child.pid)
-    outcome = {"exit_code": code, "seconds": seconds, "seen": seen}
+    outcome = {"exit_code": code, "seconds": seconds, "seen": seen, "listed": listing.finish()}
     if supervisor is not None:
         told = supervisor.finish()
         outcome["faults"] = told if job["fault"] else None

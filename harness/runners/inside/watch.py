@@ -19,7 +19,7 @@ import signal
 import struct
 import threading
 import time
-from typing import Any, Dict, Iterable, List, Optional, Protocol
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Protocol, Tuple
 
 from harness.runners.inside import mounts
 from harness.runners.inside.moments import CLOSED, CREATED, MOVED, REMOVED, WRITTEN, is_done
@@ -27,6 +27,7 @@ from harness.runners.inside.moments import CLOSED, CREATED, MOVED, REMOVED, WRIT
 _EFFECTS = {0x2: WRITTEN, 0x8: CLOSED, 0x80: MOVED, 0x100: CREATED, 0x200: REMOVED}
 _OPENED, _IS_FOLDER, _ONLY_FOLDERS = 0x20, 0x40000000, 0x01000000
 _MASK = sum(_EFFECTS) | _OPENED | _ONLY_FOLDERS
+_READ, _LOST = 0x1, 0x4000
 _HEAD = struct.Struct("iIII")
 _BUFFER = 1 << 16
 _CLD_STOPPED = 5
@@ -38,7 +39,7 @@ _SETTLED_SECONDS = 0.05
 # How far the script is put back behind the process that watches it.
 _NICENESS = 5
 # Where scripts put temporary files, in addition to the folders of the tree.
-_SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
+SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
 
 
 class Process(Protocol):
@@ -75,7 +76,7 @@ class Watch:
         self._sent_after: Optional[int] = None
         self._followed, self._ended = threading.Event(), threading.Event()
         self.is_stepped = "stepped" in plan
-        self.folders: List[str] = [os.path.dirname(script), *_SCRATCH, *folders]
+        self.folders: List[str] = [os.path.dirname(script), *SCRATCH, *folders]
         self._fd = self._start_watching(self.folders)
 
     def follow(self, child: Process) -> None:
@@ -139,14 +140,10 @@ class Watch:
 
     def _start_watching(self, folders: Iterable[str]) -> Optional[int]:
         """The descriptor of inotify; None where there is none, or none is left."""
-        try:
-            fd = int(mounts.libc().inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
-        except (ImportError, OSError, AttributeError):
-            return None
-        if fd < 0:
-            return None
-        for folder in dict.fromkeys(folders):
-            self._add_watch(fd, folder)
+        fd = _open_inotify()
+        if fd is not None:
+            for folder in dict.fromkeys(folders):
+                self._add_watch(fd, folder)
         return fd
 
     def _add_watch(self, fd: int, folder: str) -> None:
@@ -172,13 +169,7 @@ class Watch:
         assert self._fd is not None
         with contextlib.suppress(BlockingIOError):
             while True:
-                data = os.read(self._fd, _BUFFER)
-                offset = 0
-                while offset < len(data):
-                    watch, mask, _, size = _HEAD.unpack_from(data, offset)
-                    offset += _HEAD.size
-                    name = data[offset : offset + size].rstrip(b"\0")
-                    offset += size
+                for watch, mask, name in _events(os.read(self._fd, _BUFFER)):
                     self._record(watch, mask, name)
 
     def _record(self, watch: int, mask: int, name: bytes) -> None:
@@ -257,6 +248,55 @@ class Watch:
         except (ProcessLookupError, ChildProcessError):
             return False
         return bool(state is not None and state.si_code == _CLD_STOPPED)
+
+
+class Listing:
+    """Sees whether anybody lists one of some folders."""
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        """Begin now; without any folders nothing is done."""
+        self._folders: Dict[int, str] = {}
+        self._fd: Optional[int] = None
+        for folder in folders:
+            self._fd = _open_inotify() if self._fd is None else self._fd
+            if self._fd is not None:
+                mask = _READ | _ONLY_FOLDERS
+                number = mounts.libc().inotify_add_watch(self._fd, os.fsencode(folder), mask)
+                self._folders[int(number)] = folder
+
+    def finish(self) -> str:
+        """One of the folders that have been listed, or may have been; "" for none."""
+        if self._fd is None:
+            return ""
+        listed = ""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                for watch, mask, name in _events(os.read(self._fd, _BUFFER)):
+                    if mask & _LOST:
+                        listed = next(iter(self._folders.values()))
+                    elif mask & _IS_FOLDER and not name:
+                        listed = self._folders.get(watch, listed)
+        os.close(self._fd)
+        return listed
+
+
+def _open_inotify() -> Optional[int]:
+    """A descriptor of inotify; None where there is none, or none is left."""
+    try:
+        fd = int(mounts.libc().inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
+    except (ImportError, OSError, AttributeError):
+        return None
+    return None if fd < 0 else fd
+
+
+def _events(data: bytes) -> Iterator[Tuple[int, int, bytes]]:
+    """Events in what was read from inotify: number of the watch, mask, and name in the folder."""
+    offset = 0
+    while offset < len(data):
+        watch, mask, _, size = _HEAD.unpack_from(data, offset)
+        offset += _HEAD.size
+        yield watch, mask, data[offset : offset + size].rstrip(b"\0")
+        offset += size
 
 
 def _put_before(script: int) -> None:

@@ -17,6 +17,7 @@ from harness.cases.fault import NO_SUCH_OPERATION, Fault, Operation
 from harness.cases.observed import Observations, Query
 from harness.errors import RunnerCannot
 from harness.runners.inside import agent, driver
+from harness.runners.inside.watch import SCRATCH
 from harness.worlds.tree import Entry, Tree, is_under
 
 # The folders in which Python keeps bytecode.
@@ -25,6 +26,10 @@ _BYTECODE = "__pycache__"
 _PAGE_SIZE = 4096
 _SPARE_SIZE = 16 * _PAGE_SIZE
 _TOO_MUCH = "the script leaves more than can be looked at: {}"
+_LISTED = (
+    "the script looks through {}, where it sees the Python that runs it: name one that is "
+    "installed elsewhere with HARNESS_PYTHON, or use --runner container"
+)
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,8 @@ def _checked(outcome: Any, case: Case) -> dict[str, Any]:
         raise ValueError("its exit code is none")
     if not (isinstance(seconds, (int, float)) and 0 <= seconds < math.inf):
         raise ValueError("its seconds are none")
+    if outcome.get("listed") not in ("", None, *SCRATCH):
+        raise ValueError("it names a folder that is not temporary")
     if not all(path in case.tree.entries for path in unchanged):
         raise ValueError("it names a path that was not sent")
     return outcome
@@ -150,7 +157,8 @@ def _checked(outcome: Any, case: Case) -> dict[str, Any]:
 
 def outcome_of(case: Case, response: Response) -> Outcome:
     """The outcome of a case, from the response of its agent."""
-    too_much = response.outcome.get("too_much")
+    too_much, listed = response.outcome.get("too_much"), response.outcome.get("listed")
+    unproven = _TOO_MUCH.format(too_much) if too_much else _LISTED.format(listed) if listed else ""
     unchanged = {path: case.tree.entries[path] for path in response.outcome["unchanged"]}
     outcome = Outcome(
         exit_code=response.outcome["exit_code"],
@@ -160,7 +168,7 @@ def outcome_of(case: Case, response: Response) -> Outcome:
         before=case.tree,
         after=Tree(without_bytecode(case.tree, {**unchanged, **response.tree.entries})),
         returned=response.outcome.get("returned"),
-        unproven=_TOO_MUCH.format(too_much) if too_much else "",
+        unproven=unproven,
     )
     told = response.outcome.get("observed")
     if told is not None:
