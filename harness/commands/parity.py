@@ -56,9 +56,9 @@ def parity(
     """Run every case of STEP through several runners, and show what they do not agree on."""
     from rich.console import Console
 
-    from harness.report.parity import show_differences
+    from harness.report.parity import show_differences, show_versions
     from harness.runners.registry import open_runner
-    from harness.runs.parity import Comparison
+    from harness.runs.parity import Comparison, pythons
     from harness.runs.step import load
     from harness.runs.warm_start import WORTH, warm_runner
 
@@ -74,4 +74,6 @@ def parity(
     with pool.workers() as workers:
         comparison = Comparison(ref, opened_runners, workers)
         different = show_differences(console, names, ids, comparison.run(ids))
+    if different:
+        show_versions(console, names, pythons(ref, opened_runners))
     sys.exit(Exit.FINDINGS if different else Exit.CONFORMS)

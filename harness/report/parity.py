@@ -42,5 +42,12 @@ def show_differences(
     return different
 
 
+def show_versions(console: Console, names: Sequence[str], versions: Sequence[str]) -> None:
+    """Say which Python each runner has, where they differ, which may be why their cases do."""
+    if len(set(versions)) > 1:
+        pairs = (f"{name} {one or 'unknown'}" for name, one in zip(names, versions, strict=True))
+        console.print(shown(f"their Pythons differ, too: {', '.join(pairs)}"), markup=False)
+
+
 def _shorten(text: str) -> str:
     return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"

@@ -9,20 +9,22 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.cases.case import Outcome
+from harness.cases.case import Case, Outcome
 from harness.cases.trial import Difference, Trial
+from harness.errors import HarnessError
 from harness.promises.errors import without_tracebacks
 from harness.runners import Runner
 from harness.runs.session import run_in_order
-from harness.runs.step import StepRef, run_case
+from harness.runs.step import StepRef, load, run_case
 from harness.runs.workers import Task, Workers
 from harness.worlds.tree import Entry, Tree
 
 # What differs from run to run in a script's output: dates, random parts of temporary names, and
 # sizes and ratios of compressed data, which depend on the version of zlib.
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?")
+_TELLS_VERSION = b"import sys; print('.'.join(map(str, sys.version_info[:3])))"
 _TOKEN = re.compile(r"[0-9a-f]{12,}|tmp\w{8}\b|\b\d+\.\d+(?:\s?[kKMG]i?B\b|\s?%)")
 
 
@@ -63,6 +65,29 @@ def differences_between(trials: Sequence[Trial]) -> tuple[Difference, ...]:
         for what, got in _compared_facts(trials)
         if any(one != got[0] for one in got)
     )
+
+
+def pythons(ref: StepRef, runners: Sequence[Runner]) -> tuple[str, ...]:
+    """The version of the Python that each runner runs scripts with, "" where that is not told."""
+    return tuple(_python_of(runner, _telling_version(ref)) for runner in runners)
+
+
+def _telling_version(ref: StepRef) -> Case:
+    """A case of a step, with a script that prints the version of its Python instead."""
+    matrix, limit = load(ref).matrix, load(ref).limit
+    case, _ = matrix.case(matrix.usual or matrix.ids[0])
+    tree = case.tree.with_file(case.script, _TELLS_VERSION)
+    return limit.apply(replace(case, tree=tree, call=None, interrupt=None, fault=None))
+
+
+def _python_of(runner: Runner, case: Case) -> str:
+    try:
+        runner.prepare()
+        return runner.run(case).stdout.strip()
+    except HarnessError:
+        return ""
+    finally:
+        runner.close()
 
 
 def _compared_facts(trials: Sequence[Trial]) -> Iterator[tuple[str, list[object]]]:

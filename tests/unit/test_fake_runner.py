@@ -433,6 +433,12 @@ ENDS: Mapping[str, tuple[str, int, str, Mapping[str, bytes]]] = {
         {"/tmp/written": b"x"},
     ),
     "signal while threads are waited for": (TOO_LATE, 0, "SystemExit: 143", {}),
+    "detached output": (
+        "import sys\nsys.stdout.detach()",
+        120,
+        "ValueError: underlying buffer has been detached",
+        {},
+    ),
     "output not flushed": (NOT_FLUSHED, 120, "OSError: [Errno 28] full", {}),
     "closed standard error": (
         "import sys\nsys.stderr.close()\nraise ValueError('no')",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +13,9 @@ from rich.console import Console
 
 from harness.cases.case import Case, Outcome
 from harness.cases.trial import Difference
-from harness.report.parity import show_differences
+from harness.report.parity import show_differences, show_versions
 from harness.runners.fake.runner import FakeRunner
-from harness.runs.parity import Comparison, differences
+from harness.runs.parity import Comparison, differences, pythons
 from harness.runs.step import StepRef
 
 COPIER = StepRef(Path(__file__).parent / "steps" / "copier")
@@ -109,6 +110,21 @@ def test_a_comparison_yields_cases_in_order() -> None:
     runners = (FakeRunner(), FakeRunner(), FakeRunner())
     assert list(Comparison(COPIER, runners, workers=1).run(ids[:0])) == []
     assert list(Comparison(COPIER, runners, workers=2).run(ids)) == [(), ()]
+
+
+def test_the_pythons_of_runners_are_told_where_they_differ() -> None:
+    own = ".".join(map(str, sys.version_info[:3]))
+    older = ChangedRunner(lambda one: replace(one, stdout="3.8.0\n"))
+    versions = pythons(COPIER, (FakeRunner(), older))
+    assert versions == (own, "3.8.0")
+    for told, lines in (
+        (versions, [f"their Pythons differ, too: fake {own}, other 3.8.0"]),
+        ((own, ""), [f"their Pythons differ, too: fake {own}, other unknown"]),
+        ((own, own), []),
+    ):
+        out = io.StringIO()
+        show_versions(Console(file=out, width=200), ("fake", "other"), told)
+        assert out.getvalue().splitlines() == lines
 
 
 def test_differences_are_shown_for_every_runner() -> None:

@@ -78,7 +78,7 @@ def _ignore(error: BaseException, at: object) -> None:
 def _flush_streams() -> int:
     code = 0
     for stream in (sys.stdout, sys.stderr):
-        if stream is None or getattr(stream, "closed", False):
+        if stream is None or _is_closed(stream):
             continue
         try:
             stream.flush()
@@ -87,6 +87,14 @@ def _flush_streams() -> int:
             if stream is sys.stdout:
                 _ignore(error, stream)
     return code
+
+
+def _is_closed(stream: Any) -> bool:
+    try:
+        return bool(stream.closed)
+    except Exception:
+        # As one whose buffer was detached.
+        return False
 
 
 def _release_modules() -> None:
