@@ -365,6 +365,20 @@ IDIOMS = {
         open("/tmp/x", "w").close()
         atexit.register(os.remove, "/tmp/x")
     """,
+    "flock of a locked file": """
+        import fcntl
+        def lock(file, kind): fcntl.flock(file, kind | fcntl.LOCK_NB)
+        with open("/tmp/x", "w") as first, open("/tmp/x") as second:
+            lock(first, fcntl.LOCK_SH); lock(second.fileno(), fcntl.LOCK_SH)
+            try:
+                lock(first, fcntl.LOCK_EX)
+            except BlockingIOError as error:
+                assert error.errno == 11
+            else:
+                raise AssertionError
+            lock(second, fcntl.LOCK_UN); lock(first, fcntl.LOCK_EX)
+        with open("/tmp/x") as third: fcntl.flock(third, fcntl.LOCK_EX)
+    """,
     "flock": "import fcntl\nwith open('/tmp/x', 'w') as f: fcntl.flock(f, fcntl.LOCK_EX)",
     "dataclass": "from dataclasses import dataclass\n@dataclass\nclass A:\n    a: int\nA(1)",
     "threads": """
@@ -494,6 +508,12 @@ UNKNOWN_ENDS = {
         import os
         os.mkfifo("/tmp/x")
         os.open("/tmp/x", os.O_RDONLY | os.O_NONBLOCK)
+    """,
+    "waits for a lock": """
+        import fcntl
+        first, second = open("/tmp/x", "w"), open("/tmp/x", "w")
+        fcntl.flock(first, fcntl.LOCK_EX)
+        fcntl.flock(second, fcntl.LOCK_SH)
     """,
     "lists '/proc/self/fd'": "import os\nos.listdir('/proc/self/fd')",
 }

@@ -42,6 +42,7 @@ from harness.runners.fake.imports import (
     unload_extensions,
     unload_shadowed,
 )
+from harness.runners.fake.locks import Locks
 from harness.runners.fake.observe import Observer
 from harness.runners.fake.operations import Operations
 from harness.runners.fake.os_functions import OsFunctions
@@ -139,6 +140,7 @@ def prepare() -> tuple[str, ...]:
     _world.rules.enforce(_finish_blocked)
     OsFunctions(_world.os, fs, _world.rules).install(_finish_blocked, _refuse)
     Descriptors(_world.os, fs).install()
+    Locks(fs).install(_refuse)
     linux_errors.name_paths(fs, _world.os)
     _world.close_files = closing.close_unreferenced_files(fs)
     own_files.serve(_world.os, _refuse)
