@@ -14,7 +14,9 @@ from harness.cases.expectation import Expectation
 from harness.cases.trial import Trial, Verdict
 from harness.runners import Runner
 from harness.runners.fake.runner import FakeRunner
-from harness.runners.inside.moments import came_too_late, is_done, moment
+from harness.runners.inside.moments import came_too_late, is_done, moment, nearest
+from harness.runners.real import interrupts
+from harness.runners.real.exchange import Response
 from harness.runners.real.sandbox import SandboxRunner
 from harness.runs.confirm import confirmed
 from harness.runs.step import StepRef, run_case
@@ -45,6 +47,40 @@ AT_ONCE = "CWLM"
 )
 def test_a_moment_is_in_the_middle_of_the_work(effects: str, at: float, index: int | None) -> None:
     assert moment(effects, at) == index
+
+
+def test_the_nearest_other_moment_comes_sooner_or_later() -> None:
+    assert nearest("CWWLCWLCWL", 3) == 2
+    assert nearest("CWWLCWLCWL", 5) == 6
+    assert nearest("CWCW", 1) is None
+
+
+def response(code: int, sent_after: int | None, ignored: bool = False) -> Response:
+    seen = {"effects": "CWLCWLCWL", "sent_after": sent_after, "seconds": 1.0, "began": True}
+    told = {**seen, "handles": True, "ignored": ignored, "held": False}
+    return Response(
+        {"exit_code": code, "seconds": 1.0, "seen": told, "unchanged": []}, "", "", Tree()
+    )
+
+
+@pytest.mark.parametrize(
+    ("responses", "code"),
+    [
+        # It went on at one moment, and stopped at the nearest.
+        ([response(0, 3), response(143, 2)], 143),
+        # It goes on whenever the signal comes, or ignores it.
+        ([response(0, 3), response(0, 2)], 0),
+        ([response(0, 3), response(143, None)], 0),
+        ([response(0, 3, ignored=True)], 0),
+        ([response(143, 3)], 143),
+    ],
+)
+def test_a_signal_that_python_lost_at_one_moment_comes_at_another(
+    responses: list[Response], code: int
+) -> None:
+    left = [response(0, None), *responses]
+    outcome = interrupts.run(case_of("", interrupt=SIGTERM_AT_HALF), lambda _plan: left.pop(0))
+    assert (outcome.exit_code, outcome.unproven, left) == (code, "", [])
 
 
 def test_a_run_is_done_when_nothing_is_left_to_create_close_or_move() -> None:

@@ -9,7 +9,7 @@ Runs on Python 3.8 and newer with the standard library alone.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import List, Optional, Tuple
 
 CREATED, WRITTEN, CLOSED, MOVED, REMOVED = "CWLMR"
 _MOMENTS = (WRITTEN, CLOSED, MOVED)
@@ -20,9 +20,20 @@ def moment(effects: str, at: float) -> Optional[int]:
 
     None when there is no effect in the middle of the work.
     """
-    last = max(effects.rfind(CREATED), effects.rfind(WRITTEN))
-    fit = [index for index in range(last) if effects[index] in _MOMENTS]
+    fit, last = _fit(effects)
     return next((index for index in fit if index >= at * last), fit[-1] if fit else None)
+
+
+def nearest(effects: str, index: int) -> Optional[int]:
+    """The nearest other effect after which a script can be interrupted; None if there is none."""
+    fit = [one for one in _fit(effects)[0] if one != index]
+    return min(fit, key=lambda one: abs(one - index), default=None)
+
+
+def _fit(effects: str) -> Tuple[List[int], int]:
+    """The effects in the middle of the work that are moments, and the one that ends it."""
+    last = max(effects.rfind(CREATED), effects.rfind(WRITTEN))
+    return [index for index in range(last) if effects[index] in _MOMENTS], last
 
 
 def is_done(effects: str, rehearsed: str) -> bool:

@@ -39,7 +39,7 @@ def run(case: Case, send: Send) -> Outcome:
             break
         response = send(plan)
         if _is_delivered(response.outcome, plan["rehearsed"], rehearsal, interrupt.signal):
-            return outcome_of(case, response)
+            return outcome_of(case, _heeded(response, plan, rehearsal, send) or response)
     return replace(outcome_of(case, response), unproven=NOT_DELIVERED, must_be_proven=False)
 
 
@@ -82,6 +82,26 @@ def _known(interrupt: Interrupt, seen: dict[str, Any]) -> dict[str, Any]:
         "began": seen["began"],
         "handles": seen["handles"],
     }
+
+
+def _heeded(
+    response: Response, plan: dict[str, Any], rehearsal: Response, send: Send
+) -> Response | None:
+    """The response at the nearest moment, of a script that went on at this one, and not there.
+
+    What a handler raises while Python finalises an object is lost, which a script cannot help: the
+    object may be a file that it has not closed.
+    """
+    code, seen = rehearsal.outcome["exit_code"], response.outcome["seen"]
+    went_on = response.outcome["exit_code"] == code and not seen["ignored"]
+    if not went_on or not plan["handles"] or "effect" not in plan:
+        return None
+    effect = moments.nearest(plan["rehearsed"], plan["effect"])
+    if effect is None:
+        return None
+    other = send({**plan, "effect": effect})
+    is_sent = other.outcome["seen"]["sent_after"] is not None
+    return other if is_sent and other.outcome["exit_code"] != code else None
 
 
 def _is_delivered(
