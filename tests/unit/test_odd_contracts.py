@@ -76,7 +76,7 @@ def test_a_byte_order_mark_is_ignored(tmp_path: Path, name: str) -> None:
         (b"a: 1\na: 2\n", ":2: is not YAML: found duplicate key"),
         (b"a: *nowhere\n", ":1: is not YAML: found undefined alias"),
         (b"a: 1\n---\nb: 2\n", ":2: is not YAML"),
-        (b"[" * 20_000, ":1: is not YAML"),
+        (b"[\n" * 20_000, ":1: is not YAML"),
     ],
 )
 def test_a_file_that_is_not_a_mapping(tmp_path: Path, name: str, data: bytes, message: str) -> None:
