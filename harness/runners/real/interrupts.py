@@ -16,6 +16,11 @@ _TRIES = 8
 # So often at least; after so many seconds no more often.
 _LEAST_TRIES = 3
 _LONGEST = 20.0
+LOST_AT_ONE_MOMENT = (
+    "the script goes on where the signal comes at this moment, and stops where it comes at the "
+    "nearest: Python loses what a handler raises in a finaliser, as of a file left open, or an "
+    "`except` of the script catches it"
+)
 NOT_DELIVERED = "the signal was not delivered: the script was at its end each time"
 # Sends a task, with the plan of an interrupt, and returns the response.
 Send = Callable[[dict[str, Any] | None], Response]
@@ -39,7 +44,11 @@ def run(case: Case, send: Send) -> Outcome:
             break
         response = send(plan)
         if _is_delivered(response.outcome, plan["rehearsed"], rehearsal, interrupt.signal):
-            return outcome_of(case, _heeded(response, plan, rehearsal, send) or response)
+            if _heeds_another(response, plan, rehearsal, send):
+                return replace(
+                    outcome_of(case, response), unproven=LOST_AT_ONE_MOMENT, must_be_proven=False
+                )
+            return outcome_of(case, response)
     return replace(outcome_of(case, response), unproven=NOT_DELIVERED, must_be_proven=False)
 
 
@@ -84,24 +93,23 @@ def _known(interrupt: Interrupt, seen: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _heeded(
+def _heeds_another(
     response: Response, plan: dict[str, Any], rehearsal: Response, send: Send
-) -> Response | None:
-    """The response at the nearest moment, of a script that went on at this one, and not there.
+) -> bool:
+    """Whether a script that went on after a signal stops where it comes at the nearest moment.
 
     What a handler raises while Python finalises an object is lost, which a script cannot help: the
-    object may be a file that it has not closed.
+    object may be a file that it has not closed. So is what an `except` of its own catches there.
     """
     code, seen = rehearsal.outcome["exit_code"], response.outcome["seen"]
     went_on = response.outcome["exit_code"] == code and not seen["ignored"]
     if not went_on or not plan["handles"] or "effect" not in plan:
-        return None
+        return False
     effect = moments.nearest(plan["rehearsed"], plan["effect"])
     if effect is None:
-        return None
-    other = send({**plan, "effect": effect})
-    is_sent = other.outcome["seen"]["sent_after"] is not None
-    return other if is_sent and other.outcome["exit_code"] != code else None
+        return False
+    other = send({**plan, "effect": effect}).outcome
+    return other["seen"]["sent_after"] is not None and other["exit_code"] != code
 
 
 def _is_delivered(
