@@ -493,6 +493,14 @@ UNKNOWN_ENDS = {
             def __del__(self): open("/tmp/x", "w").close()
         json.kept = [A()]
     """,
+    "leaves a generator, which Python closes": """
+        import json
+        def lines():
+            try: yield
+            finally: open("/tmp/x", "w").close()
+        json.kept = lines()
+        next(json.kept)
+    """,
     "a file with a buffer to a thread": """
         import threading, time
         ready = threading.Event()
@@ -530,7 +538,9 @@ KNOWN_ENDS = (
     class A:
         def __del__(self): pass
     class B(A): pass
-    kept, ring = [A()], B()
+    def lines(): yield
+    kept, ring, generator = [A()], B(), lines()
+    next(generator)
     ring.itself = ring
     """,
     """

@@ -42,15 +42,20 @@ def shut_down() -> int:
     return code
 
 
-def left_object() -> str:
+def left_object(paths: Collection[str]) -> str:
     """What the script has left that Python would still end, and this process does not.
 
-    "" for nothing.
+    "" for nothing. `paths` are those of the script's files.
     """
-    modules = executed_modules()
-    kinds = set(map(type, gc.get_objects()))
+    modules, objects = executed_modules(), gc.get_objects()
+    kinds = set(map(type, objects))
     left = next((kind.__name__ for kind in kinds if _is_finalised_by(kind, modules)), "")
-    return left and f"leaves an object of {left}, which has a __del__, to a library or a thread"
+    if left:
+        return f"leaves an object of {left}, which has a __del__, to a library or a thread"
+    generators = (one for one in objects if type(one) is types.GeneratorType and one.gi_frame)
+    if any(one.gi_code.co_filename in paths for one in generators):
+        return "leaves a generator, which Python closes, to a library or a thread"
+    return ""
 
 
 def has_threads() -> bool:

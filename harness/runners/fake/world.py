@@ -346,7 +346,7 @@ def _finish(
     _world.close_files()
     is_flushed = not killed and flush(_world.fs)
     if ended:
-        refused = ending.left_object()
+        refused = ending.left_object(_world.case.tree.entries)
         if is_flushed and ending.has_threads():
             refused = "leaves a file with a buffer to a thread that Python does not wait for"
     tree = {} if refused else collect_tree(_world.fs)
