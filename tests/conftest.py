@@ -5,6 +5,7 @@ With `HARNESS_REQUIRE_DOCKER=1` nothing may be skipped: a test that would be fai
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -45,6 +46,15 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 # Before this process holds all tests.
 start_template()
+
+
+def pytest_collection_finish() -> None:
+    """Leave all that was collected out of the search for garbage.
+
+    Else each process that is forked from this one would search it, and so copy all of its memory.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)
