@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from harness.files.difference import describe
 from harness.promises import golden
+from tests.unit.command import Ended, harness
 from tests.unit.small_steps import contract, evidence, keys, outcome, write_step
 from tests.unit.test_members import packed
 from tests.unit.test_output_content import ROWS, SPLIT, TERMS
@@ -68,15 +67,8 @@ def test_differences_are_short() -> None:
     assert max(len(line) for line in shown.splitlines()) <= 160
 
 
-def accept(folder: Path, *options: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("harness"), "accept", str(folder), *options],
-        input=answer,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+def accept(folder: Path, *options: str, answer: str = "") -> Ended:
+    return harness("accept", str(folder), *options, answer=answer)
 
 
 def test_accept_shows_the_difference_and_writes_golden_files(tmp_path: Path) -> None:

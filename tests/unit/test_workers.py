@@ -49,8 +49,8 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_a_session_accepts_any_executor(executor: Executor) -> None:
-    results = list(Session(COPIER, FakeRunner(), executor).run(IDS))
-    assert [one.case for one in results] == list(IDS)
+    results = list(Session(COPIER, FakeRunner(), executor).run(IDS[:6]))
+    assert [one.case for one in results] == list(IDS[:6])
     assert [one.case for one in results if not one.passed] == []
     # It is the caller's, and is not shut down.
     assert executor.submit(abs, -1).result() == 1
