@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 from collections.abc import Generator, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.fixturenames.insert(0, "engine")
     if REQUIRED:
         _deselect_proved(config, items)
+    _begin_with_long(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def _begin_with_long(items: list[pytest.Item], workers: int) -> None:
+    """Begin the share of each worker with its part of the tests that take longest.
+
+    Else some would be left when all others have ended. Shares are as `--dist worksteal` has them.
+    """
+    long = [one for one in items if one.get_closest_marker("long")]
+    others = iter([one for one in items if one not in long])
+    ordered: list[pytest.Item] = []
+    for number in range(workers):
+        share = (len(items) - len(ordered)) // (workers - number)
+        own = long[number::workers]
+        ordered += [*own, *islice(others, max(0, share - len(own)))]
+    items[:] = [*ordered, *others]
 
 
 def _deselect_proved(config: pytest.Config, items: list[pytest.Item]) -> None:

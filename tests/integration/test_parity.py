@@ -66,6 +66,7 @@ def compare(ref: StepRef, image: str, ids: Sequence[str], *cold: Runner) -> list
     return list(run_in_order(Task(compare_case, ref, runners), ids, 2))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "shard", [pytest.param(one, marks=pytest.mark.proves(one), id=str(one)) for one in SHARDS]
 )

@@ -74,6 +74,7 @@ def findings(name: str, runner: Runner, share: slice) -> list[Finding]:
     return [one for case in ids for one in prove(ref, runner, case).findings]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [one for one in CORRECT if one not in WITH_PROCESSES])
 def test_a_correct_script_has_no_finding(name: str) -> None:
     assert findings(name, FakeRunner(), slice(None)) == []
