@@ -1,8 +1,8 @@
 """The inputs of a derived suite: absent, empty, present, and whatever else the contract allows.
 
 What an input `may_hold` is tried beside what it usually holds, and must do no harm. A damaged file
-must not pass for a whole one: half an archive, image or Parquet file, broken JSON or YAML, a short
-row.
+must not pass for a whole one: half an archive, image, array, pickle, XML or Parquet file, broken
+JSON or YAML, a short row.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ _NAMES_A_MODEL = re.compile(r"model(_artifacts?)?(_input)?")
 _ONE_FILE_LESS = ("without-first-file", "without-last-file", "without-file-of-same-name")
 _NOT_SAMPLES = ("__pycache__", ".gitkeep", ".DS_Store")
 _TABLES = (".csv", ".tsv")
-_CUT_SHORT = (".gz", ".tgz", ".zip", ".parquet")
+# Whoever reads them finds half of one broken.
+_CUT_SHORT = (
+    *(".gz", ".tgz", ".zip", ".parquet", ".xml", ".npz", ".npy"),
+    *(".pkl", ".pickle", ".joblib"),
+)
 _DELIMITERS = b",;\t"
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from harness.promises import Breach, Evidence, Promise
 from harness.promises.defaults import leaves_other_outputs
+from harness.promises.usual_outputs import outputs
+from harness.worlds.archives.content import unpacked_parts
 from harness.worlds.tree import is_under
 
 # Many libraries fill up a row that is too short, and say nothing.
@@ -15,12 +17,15 @@ _ROWS = (".csv", ".tsv")
 def check(evidence: Evidence) -> Iterator[Breach]:
     """One breach when a script accepts a damaged input that its contract does not tolerate.
 
-    Damaged are half an archive, image or Parquet file, broken JSON or YAML, and a row that is too
-    short. A contract that has `damaged: tolerated` for an input accepts them. Of an optional input
-    that changes nothing either way `effect` tells that.
+    Damaged are half an archive, image, array, pickle, XML or Parquet file, broken JSON or YAML, and
+    a row that is too short. A contract that has `damaged: tolerated` for an input accepts them. Of
+    an optional input that changes nothing either way `effect` tells that. A file that is passed on
+    as it is need not be read, unless the contract says that it `fails`.
     """
     path = evidence.expected.damaged
-    if path and evidence.outcome.exit_code == 0 and not _is_not_needed(evidence, path):
+    if not path or evidence.outcome.exit_code != 0:
+        return
+    if not _is_not_needed(evidence, path) and not _is_passed_on(evidence, path):
         is_row = path.endswith(_ROWS)
         key = "short-row-accepted" if is_row else "accepted"
         wanted = "a failure, or `damaged: tolerated` in the contract"
@@ -37,6 +42,27 @@ def _is_not_needed(evidence: Evidence, path: str) -> bool:
         for mount in one.mounts
     )
     return is_optional and usual is not None and not leaves_other_outputs(evidence, usual)
+
+
+def _is_passed_on(evidence: Evidence, path: str) -> bool:
+    """Whether an output holds the damaged file as it is, alone or packed with others."""
+    one = next(
+        (
+            known
+            for known in evidence.contract.inputs.values()
+            if any(is_under(path, mount) for mount in known.mounts)
+        ),
+        None,
+    )
+    damaged = evidence.outcome.before.get(path)
+    if damaged is None or (one is not None and "damaged" in one.model_fields_set):
+        return False
+    return any(
+        part == damaged.data
+        for entry in outputs(evidence, evidence.outcome, with_volatile=True).values()
+        if entry.kind == "file"
+        for part in unpacked_parts(entry.data)
+    )
 
 
 PROMISE = Promise(

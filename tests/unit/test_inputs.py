@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -114,7 +115,8 @@ def test_how_a_script_takes_its_input_is_judged(
 
 
 READ = """
-import gzip, json, shutil, sys, tarfile, zipfile
+import gzip, json, pickle, shutil, sys, tarfile, zipfile
+from xml.etree import ElementTree
 folder = "/opt/ml/processing/input/rows"
 try:
     {read}
@@ -138,6 +140,8 @@ CONTENT = {
     "a.txt.gz": gzip.compress(b"rows" * 100),
     "a.zip": packed_zip(),
     "a.jsonl": b'{"row": 1}\n{"row": 2}\n',
+    "a.xml": b"<rows><row>1</row><row>2</row></rows>\n",
+    "a.pkl": pickle.dumps({"rows": [1, 2, 3]}),
     "a.png": b"\x89PNG\r\n\x1a\n" + bytes(90) + b"IEND\xaeB`\x82",
 }
 
@@ -154,6 +158,10 @@ CONTENT = {
         ("a.png", "assert b'IEND' in open(folder + '/a.png', 'rb').read(), 'a.png'", set()),
         ("a.png", "open(folder + '/a.png', 'rb').read()", DAMAGED),
         ("a.zip", "zipfile.ZipFile(folder + '/a.zip').testzip()", set()),
+        ("a.xml", "ElementTree.parse(folder + '/a.xml')", set()),
+        ("a.xml", "open(folder + '/a.xml').read()", DAMAGED),
+        ("a.pkl", "pickle.load(open(folder + '/a.pkl', 'rb'))", set()),
+        ("a.pkl", "open(folder + '/a.pkl', 'rb').read()", DAMAGED),
         ("a.zip", "open(folder + '/a.zip', 'rb').read()", DAMAGED),
     ],
 )
@@ -170,6 +178,33 @@ def test_a_damaged_file_must_not_pass_for_a_whole_one(
     (tmp_path / "contract.yaml").write_text(tolerated)
     load.cache_clear()
     assert findings(ref) == set()
+
+
+PASSES_ON = """
+import shutil, sys, tarfile
+source, out = "/opt/ml/processing/input/rows/a.json", "/opt/ml/processing/output/count/"
+try:
+    PASS
+except OSError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+@pytest.mark.parametrize("stated", [True, False])
+@pytest.mark.parametrize(
+    "passes",
+    [
+        "shutil.copyfile(source, out + 'count.txt')",
+        "with tarfile.open(out + 'count.txt', 'w:gz') as t: t.add(source, 'model/a.json')",
+    ],
+)
+def test_what_is_passed_on_need_not_be_read(tmp_path: Path, passes: str, *, stated: bool) -> None:
+    contract = CONTRACT.replace('["*.csv"]', "[a.json]")
+    contract = contract.replace("may_hold", "damaged: fails #" if stated else "may_hold: [] #")
+    ref = make(tmp_path, PASSES_ON.replace("PASS", passes), contract)
+    (tmp_path / "samples" / "rows" / "a.json").write_bytes(CONTENT["a.json"])
+    found = prove(ref, FakeRunner(), "special=rows-damaged.json").findings
+    assert {(one.promise, one.key) for one in found} == (DAMAGED if stated else set())
 
 
 @pytest.mark.parametrize("data", [b"a: 1\n", b"- |\n  text\n", b"{a: 1}", b"'a'\n", b"# a\n"])
