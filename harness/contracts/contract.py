@@ -13,7 +13,7 @@ from harness.contracts.arguments import Declared
 from harness.contracts.outputs import Output as Output
 from harness.contracts.paths import AbsolutePath as AbsolutePath
 from harness.contracts.paths import FileName, FilePattern
-from harness.contracts.patterns import matches
+from harness.contracts.patterns import matches_input
 from harness.contracts.waivers import DeclaredWaiver
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
@@ -80,7 +80,7 @@ class Input(Strict):
     def reads(self, relative: str) -> bool:
         """Whether the step reads a file of this name there; without names it reads any."""
         patterns = self.file_patterns
-        return not patterns or any(matches(relative, one) for one in patterns)
+        return not patterns or any(matches_input(relative, one) for one in patterns)
 
     @property
     def file_patterns(self) -> tuple[str, ...]:

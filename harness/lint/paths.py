@@ -205,6 +205,9 @@ def other_files(subject: Subject) -> Iterator[Problem]:
     for one in _uses(subject):
         if not one.exact or not one.reached or one.path in seen or one.path in removed:
             continue
+        if one.use == "write" and "/**/" in one.path:
+            # The folders are those of an input, which may have none.
+            continue
         is_file = "." in posixpath.basename(one.path).strip(".")
         names = one.use == "name" and not one.passed and is_file
         if (one.use == "read" or names) and (name := _unnamed_input(contract, one.path)):

@@ -619,3 +619,19 @@ def test_commands_logs_and_handlers_are_drafted(
     (entry,) = found.outputs.values()
     assert (entry.files, entry.volatile) == (["run.log", "a.txt"], ["run.log"])
     assert (found.ends_when_stopped, 143 in found.exit_codes) == (ends, not ends)
+
+
+def test_a_draft_of_nested_folders_has_no_problem(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(
+        "from pathlib import Path\nIN = Path('/opt/ml/processing/input/data')\n"
+        "OUT = Path('/opt/ml/processing/output/out')\n"
+        "for one in sorted(IN.rglob('*.txt')):\n"
+        "    (OUT / one.relative_to(IN)).write_text(one.read_text(encoding='utf-8').upper())\n"
+    )
+    infer(tmp_path / "step.py")
+    contract = tmp_path / "contract.yaml"
+    # Its author may know that the folders are flat.
+    for files in ("'**/*.txt'", "'*.txt'"):
+        contract.write_text(contract.read_text().replace("'**/*.txt'", files))
+        linted = CliRunner().invoke(cli, ["lint", str(tmp_path)])
+        assert linted.output == "no problems\n"
