@@ -9,7 +9,7 @@ from harness.reading.comprehensions import Comprehensions
 from harness.reading.facts import MissingKey
 from harness.reading.recorder import HYPERPARAMETER
 from harness.reading.stamps import stamp_in
-from harness.reading.texts import concat, joined_path
+from harness.reading.texts import concat, joined_path, without_end
 from harness.reading.values import (
     NONE,
     UNKNOWN,
@@ -219,6 +219,8 @@ class Expressions(Comprehensions):
                 self.evaluate(part)
             if isinstance(owner, Row):
                 return Row(list(owner.items), whole=False)
+            if isinstance(owner, Text) and (shorter := without_end(owner, node.slice)) is not None:
+                return shorter
             if isinstance(owner, Arguments):
                 return self.words_from(owner, self.evaluate(node.slice.lower))
             return Result("changed", (owner,)) if stamp_in(owner) else UNKNOWN

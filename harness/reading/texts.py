@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
 from harness.reading.values import (
@@ -37,6 +38,17 @@ def concat(parts: Sequence[Value]) -> Text:
             elif one != "":
                 pieces.append(one)
     return Text(tuple(pieces[:30]), place)
+
+
+def without_end(value: Text, part: ast.Slice) -> Text | None:
+    """`path[:-4]`, where so many letters at the end are known; None for any other part."""
+    upper = part.upper.operand if isinstance(part.upper, ast.UnaryOp) else None
+    is_end = part.lower is None and part.step is None and isinstance(upper, ast.Constant)
+    count = upper.value if is_end and isinstance(upper, ast.Constant) else 0
+    last = value.parts[-1] if value.parts else None
+    if not isinstance(count, int) or not isinstance(last, str) or not 0 < count < len(last):
+        return None
+    return Text((*value.parts[:-1], last[:-count]), value.place)
 
 
 def joined_path(parts: Sequence[Value]) -> Text:

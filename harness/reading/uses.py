@@ -232,7 +232,10 @@ class PathUses(Commands):
             for one in items[: 50 if depth < 2 else 0]:
                 self.name_paths(one, node, depth + 1)
         elif isinstance(value, Text):
-            if value.beginning.startswith(("/", _URI)) or not value.beginning:
+            # A sentence that begins with a path is none.
+            is_sentence = any(isinstance(one, str) and " " in one for one in value.parts)
+            begins = value.beginning.startswith(("/", _URI)) or not value.beginning
+            if begins and not is_sentence:
                 self.use_path(value, "name", node)
             elif self.reached:
                 place = self.place(node)
