@@ -9,7 +9,7 @@ from harness.contracts.contract import Contract
 from harness.files import formats
 from harness.promises import Breach, Evidence, Promise
 from harness.promises.inputs import input_folders
-from harness.worlds.tree import Entry
+from harness.worlds.tree import Entry, Tree
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
@@ -18,8 +18,9 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     `.json` and `.jsonl` hold strict JSON, without NaN; the rows of `.csv` have the same number of
     fields; `.parquet` can be read; `.tar.gz` can be extracted safely; `.gz` and `.zip` are whole.
     An image, such as `.png` or `.jpg`, begins and ends as one.
-    A file without a suffix may be empty if the contract names it, such as `_SUCCESS`. What is
-    written from a damaged input may be as damaged: `damaged-input` judges that it was accepted.
+    A file without a suffix may be empty, such as `_SUCCESS`, if the contract names it, or names no
+    files and others beside it are not. What is written from a damaged input may be as damaged:
+    `damaged-input` judges that it was accepted.
     """
     after = evidence.outcome.after
     if after is None or not evidence.succeeded:
@@ -28,7 +29,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
         if not evidence.contract.may_write(path) or path in evidence.expected.writes:
             # The suite says what the latter hold, to the byte.
             continue
-        if _is_marker(evidence.contract, path):
+        if _is_marker(evidence.contract, path, after):
             continue
         if (found := defect(path, entry)) and not _follows_an_empty_input(evidence, path, entry):
             suffix = formats.suffix(path)
@@ -57,10 +58,17 @@ def _follows_an_empty_input(evidence: Evidence, path: str, entry: Entry) -> bool
     )
 
 
-def _is_marker(contract: Contract, path: str) -> bool:
-    relative = [output.relative(path) for output in contract.outputs.values()]
-    named = [name for output in contract.outputs.values() for name in output.files]
-    return not PurePosixPath(path).suffix and any(one in named for one in relative)
+def _is_marker(contract: Contract, path: str, after: Tree) -> bool:
+    """Whether a file may be there to be seen, and hold nothing."""
+    if PurePosixPath(path).suffix:
+        return False
+    for output in contract.outputs.values():
+        relative = output.relative(path)
+        if relative is not None and relative in output.files:
+            return True
+        if relative is not None and not output.files:
+            return any(one.data for other, one in after.under(output.path) if other != path)
+    return False
 
 
 PROMISE = Promise(

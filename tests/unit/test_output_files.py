@@ -212,6 +212,23 @@ def test_a_marker_that_the_contract_names_may_be_empty_and_other_files_may_not()
     assert keys(form.PROMISE, evidence(step, result)) == ["empty"]
 
 
+@pytest.mark.parametrize(
+    ("files", "written", "wanted"),
+    [
+        # Where the contract names no files, a marker stands beside others.
+        ([], {"DONE": b"", "a.csv": b"x,y\n"}, []),
+        ([], {"DONE": b""}, ["empty"]),
+        ([], {"DONE": b"", "FAILED": b""}, ["empty", "empty"]),
+        ([], {"a.csv": b"", "b.csv": b"x,y\n"}, ["empty"]),
+        (["a.csv", "weights-*"], {"weights-1": b"", "a.csv": b"x,y\n"}, ["empty"]),
+    ],
+)
+def test_an_empty_file_is_a_marker_beside_others(
+    files: list[str], written: dict[str, bytes], wanted: list[str]
+) -> None:
+    assert keys(form.PROMISE, evidence(contract(files=files), outcome(written))) == wanted
+
+
 def test_an_empty_table_may_follow_an_empty_input_and_no_other() -> None:
     given = {"data.csv": b"", "_SUCCESS": b""}
     result = outcome({"a.csv": b"", "a.json": b"", "marker": b"x"}, given)
@@ -222,7 +239,7 @@ def test_an_empty_table_may_follow_an_empty_input_and_no_other() -> None:
 def test_a_damaged_output_of_an_accepted_damaged_input_is_no_second_finding() -> None:
     step, result = (
         contract(files=["a.csv"]),
-        outcome({"a.csv": b"a,b\n1\n"}, {"a.csv": b"a,b\n1\n"}),
+        outcome({"a.csv": b"a,b\n3\n"}, {"a.csv": b"a,b\n1\n"}),
     )
     accepted = replace(DERIVED, damaged=f"{DATA}/a.csv")
     assert keys(form.PROMISE, evidence(step, result)) == ["no.csv"]
