@@ -21,11 +21,12 @@ _CHANNELS = "/opt/ml/input/data"
 _INPUTS = "/opt/ml/processing/input"
 _OUTPUTS = "/opt/ml/processing/output"
 _PROCESSING = "/opt/ml/processing"
-_TRAINING_OUTPUTS = ("/opt/ml/model", "/opt/ml/output/data")
+_CHECKPOINTS = "/opt/ml/checkpoints"
+_TRAINING_OUTPUTS = ("/opt/ml/model", "/opt/ml/output/data", _CHECKPOINTS)
 # They are there for every job, or go with the job.
 _OTHERS = (
     *("/opt/ml/input/config", "/opt/ml/config", "/opt/ml/output/failure", "/opt/ml/output/message"),
-    *("/opt/ml/checkpoints", "/opt/ml/output/metrics", "/opt/ml/output/tensors", "/opt/ml/code"),
+    *("/opt/ml/output/metrics", "/opt/ml/output/tensors", "/opt/ml/code"),
     "/opt/ml/processing/input/code",
 )
 # An argument of such a name holds a path.
@@ -296,6 +297,9 @@ def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
     for entry in by_path.values():
         entry.any_file = entry.any_file or not entry.files
         entry.volatile += _volatile(facts, entry)
+        if entry.path == _CHECKPOINTS:
+            # Nobody asks whether there are any.
+            entry.required = False
     scratch = tuple(
         folder
         for folder, was_read in drafts.items()

@@ -64,6 +64,8 @@ def _outputs(draft: Draft) -> Iterator[str]:
     for name, one in draft.outputs.items():
         yield f"  {_scalar(name)}:"
         yield f"    path: {_scalar(one.path)}"
+        if one.required is False:
+            yield "    required: false"
         if one.required is None:
             yield f"    required: true  {_CHECK} false where it may stay empty"
         yield from _files(one, is_input=False)

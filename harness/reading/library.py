@@ -122,7 +122,7 @@ _LOGGERS = ("logging", "loguru", "structlog", "rich", "tqdm", "warnings")
 _SUBMITTING = ("submit", "to_thread", "run_sync", "callback")
 _APPLYING = ("apply", "apply_async")
 _MAPPING = ("map", "imap", "imap_unordered", "map_async")
-_TEMPORARY = ("mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "mkstemp", "gettempdir")
+_TEMPORARY = ("mkdtemp", "TemporaryDirectory", "NamedTemporaryFile", "mkstemp")
 
 
 def is_standard(name: str) -> bool:
@@ -296,6 +296,8 @@ class Library(Containers):
             if name.endswith("FileHandler") and given:
                 self.facts.logs += [one.text for one in self.alternatives(given[0])]
             return self._listed(name, given)
+        if last == "gettempdir":
+            return text("/tmp")
         if last in _TEMPORARY:
             folder = call.at(2, "dir") if last != "NamedTemporaryFile" else None
             folder = named.get("dir") if folder is None else folder

@@ -635,3 +635,28 @@ def test_a_draft_of_nested_folders_has_no_problem(tmp_path: Path) -> None:
         contract.write_text(contract.read_text().replace("'**/*.txt'", files))
         linted = CliRunner().invoke(cli, ["lint", str(tmp_path)])
         assert linted.output == "no problems\n"
+
+
+def test_checkpoints_and_a_folder_for_what_is_temporary_are_drafted(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(
+        "import os, tempfile\n"
+        "CACHE = os.environ.get('CACHE', os.path.join(tempfile.gettempdir(), 'words'))\n"
+        "os.makedirs(CACHE, exist_ok=True)\n"
+        "for epoch in range(2):\n"
+        "    open('/opt/ml/checkpoints/state.json', 'w').write(str(epoch))\n"
+        "open('/opt/ml/model/model.json', 'w').write('1')\n"
+    )
+    found = draft(program_at(tmp_path / "step.py").facts())
+    assert found.optional == {"CACHE": "/tmp/words"}
+    kept = found.outputs["checkpoints"]
+    assert (kept.path, kept.files, kept.required) == (
+        "/opt/ml/checkpoints",
+        ["state.json"],
+        False,
+    )
+    infer(tmp_path / "step.py")
+    outputs = loaders.load(tmp_path).outputs
+    assert {name: one.required for name, one in outputs.items()} == {
+        "checkpoints": False,
+        "model": True,
+    }
