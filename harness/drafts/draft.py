@@ -232,10 +232,14 @@ def _is_required(facts: Facts, folder: str, entry: Folder) -> bool | None:
     variable = f"SM_CHANNEL_{posixpath.basename(folder).upper()}"
     if any(one.name == variable and one.required for one in facts.variables):
         return True
-    if paths & facts.dispensable:
-        return None
     uses = (one for one in facts.paths if one.reached and is_under(one.path, folder))
     reads = [one for one in uses if one.use != "test" and not one.passed]
+    # The script asks whether there is such a channel, and only then reads it.
+    is_asked = any(one.name == variable and one.required is False for one in facts.variables)
+    if is_asked and reads and not any(one.certain for one in reads):
+        return False
+    if paths & facts.dispensable:
+        return None
     # A pattern is filled with what is there, which may be nothing.
     sure = (one.certain and not one.caught and not (one.exact and "*" in one.path) for one in reads)
     return True if any(sure) else None

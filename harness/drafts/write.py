@@ -53,7 +53,7 @@ def _inputs(draft: Draft) -> Iterator[str]:
     for name, one in draft.inputs.items():
         yield f"  {_scalar(name)}:"
         mark = "" if one.required is not None else f"  {_CHECK} required, or goes it on without?"
-        yield f"    required: true{mark}"
+        yield f"    required: {'false' if one.required is False else 'true'}{mark}"
         yield from _files(one, is_input=True)
         where = f"  {_CHECK} the argument {one.argument} gives it" if one.argument else ""
         yield f"    mounts: {_scalar([one.path, *one.others])}{where}"

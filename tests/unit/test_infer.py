@@ -660,3 +660,34 @@ def test_checkpoints_and_a_folder_for_what_is_temporary_are_drafted(tmp_path: Pa
         "checkpoints": False,
         "model": True,
     }
+
+
+CHANNELS = """
+import glob, os
+def rows(folder):
+    for path in sorted(glob.glob(folder + "/*.csv")):
+        yield open(path).read()
+train = os.environ.get("SM_CHANNEL_TRAIN", "/opt/ml/input/data/train")
+text = list(rows(train))
+MORE
+open("/opt/ml/model/model.txt", "w").write(str(text))
+"""
+
+
+@pytest.mark.parametrize(
+    ("validation", "required"),
+    [
+        ("if 'SM_CHANNEL_VALIDATION' in os.environ:\n"
+         "    text += rows(os.environ['SM_CHANNEL_VALIDATION'])", False),
+        ("folder = os.environ.get('SM_CHANNEL_VALIDATION')\nif folder:\n    text += rows(folder)",
+         None),
+        ("text += rows(os.environ['SM_CHANNEL_VALIDATION'])", True),
+        ("text += rows(os.environ.get('SM_CHANNEL_VALIDATION', '/x'))", None),
+    ],
+)  # fmt: skip
+def test_a_channel_that_is_asked_for_first_is_optional(
+    tmp_path: Path, validation: str, *, required: bool | None
+) -> None:
+    (tmp_path / "step.py").write_text(CHANNELS.replace("MORE", validation))
+    found = draft(program_at(tmp_path / "step.py").facts()).inputs
+    assert (found["train"].required, found["validation"].required) == (None, required)
