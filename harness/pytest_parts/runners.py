@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,9 +61,11 @@ def runner_of_fixtures(config: pytest.Config) -> Runner:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close the runners."""
+    """Close the runners, and forget what files have held: pytest may run here once more."""
     for runner in config.stash.get(_PREPARED, ()):
         runner.close()
+    if (steps := sys.modules.get("harness.runs.step")) is not None:
+        steps.forget()
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:

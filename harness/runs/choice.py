@@ -158,7 +158,6 @@ class _Code:
     modules: frozenset[str]
 
     @classmethod
-    @lru_cache(maxsize=8)
     def of(cls, ref: StepRef) -> _Code:
         """The code of a step."""
         step = load(ref)
