@@ -16,6 +16,7 @@ from harness.runners.real.sandbox import SandboxRunner
 from tests.bench import __main__ as bench
 from tests.bench import harness, markdown, measure
 from tests.bench.archives import Archive, small_files
+from tests.unit.command import harness as run_harness
 
 
 def test_a_run_is_measured(tmp_path: Path) -> None:
@@ -68,6 +69,13 @@ def test_the_table_has_a_row_for_every_available_runner(
     assert "sandboxes: not measured, no sandbox can be made here" in result.output
     assert "allow user namespaces" in result.output
     assert "containers: not measured" in result.output
+
+
+def test_the_step_with_many_axes_keeps_its_contract(tmp_path: Path) -> None:
+    harness._write_wide(tmp_path, 3, 2)
+    done = run_harness("check", str(tmp_path), "--runner", "fake")
+    assert done.returncode == 0, done.stdout
+    assert " follow from them " in done.stdout
 
 
 def test_growth_is_corrected_for_the_number_of_cases(monkeypatch: pytest.MonkeyPatch) -> None:
