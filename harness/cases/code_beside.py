@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.contracts.contract import Contract
 from harness.errors import WrongContract
@@ -42,7 +44,7 @@ def named_files(folder: Path, code: Iterable[bytes]) -> Mapping[str, bytes]:
 
     `"config/model.yaml"` names one, and `"config"` beside `"model.yaml"` the same.
     """
-    words = {word for source in code for word in _texts(source)}
+    words = {word for source in code for word in _names_in(source).texts}
     found: dict[str, bytes] = {}
     pending = [folder]
     while pending:
@@ -59,15 +61,6 @@ def named_files(folder: Path, code: Iterable[bytes]) -> Mapping[str, bytes]:
                 # It is no name of a file, or one that cannot be read here.
                 continue
     return dict(sorted(found.items()))
-
-
-def _texts(source: bytes) -> Iterator[str]:
-    """The texts in a source that may name a file below the folder of the code."""
-    for node in _nodes(source):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            parts = node.value.split("/")
-            if len(node.value) <= _LONGEST_NAME and not _NO_NAME & set(parts):
-                yield node.value
 
 
 def with_package(folder: Path, package: str, script: bytes) -> Mapping[str, bytes]:
@@ -120,7 +113,7 @@ def imported_modules(folder: Path, source: bytes) -> Mapping[str, bytes]:
     found: dict[str, bytes] = {}
     pending = [source]
     while pending:
-        for name in _imported_names(pending.pop()):
+        for name in _names_in(pending.pop()).imported:
             for path in _module_files(folder, name):
                 relative = path.relative_to(folder).as_posix()
                 if relative not in found:
@@ -130,23 +123,39 @@ def imported_modules(folder: Path, source: bytes) -> Mapping[str, bytes]:
     return found
 
 
-def _imported_names(source: bytes) -> Iterator[str]:
-    """The top-level names that a source imports; none when it is not Python."""
-    for node in _nodes(source):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+class _Names(NamedTuple):
+    """What a source names: the top-level modules that it imports, and texts like a file's name."""
+
+    imported: tuple[str, ...]
+    texts: frozenset[str]
 
 
-def _nodes(source: bytes) -> Iterator[ast.AST]:
-    """All of a source; nothing when it is not Python."""
+@lru_cache(maxsize=64)
+def _names_in(source: bytes) -> _Names:
+    """The names in a source; none when it is not Python.
+
+    A run asks several times, and a long source takes some 30 ms.
+    """
+    imported: list[str] = []
+    texts: set[str] = set()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield from ast.walk(ast.parse(source))
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.Import):
+                    imported += [alias.name.partition(".")[0] for alias in node.names]
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    imported.append(node.module.partition(".")[0])
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    texts.add(node.value)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
+        return _Names((), frozenset())
+    return _Names(tuple(imported), frozenset(filter(_may_name_a_file, texts)))
+
+
+def _may_name_a_file(text: str) -> bool:
+    """Whether a text may name a file below the folder of the code."""
+    return len(text) <= _LONGEST_NAME and not _NO_NAME & set(text.split("/"))
 
 
 def _module_files(folder: Path, name: str) -> Iterator[Path]:
