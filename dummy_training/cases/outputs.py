@@ -94,24 +94,33 @@ def outputs(world: World) -> Iterator[Special]:
 
 
 # Another run, from its beginning to its end, in the middle of a run. Each has a module of its own.
+# In the middle of an import modules lack most of their names: what comes so early waits for that.
 _TWICE = f"""\
 import importlib.util, os, signal, sys
 
-def run(name):
+def loaded(name):
     spec = importlib.util.spec_from_file_location(name, "{CODE}/{{script}}")
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+def run(module):
     inputs = {{{{one: "{PROCESSED_AT}/" + one for one in ("{MODEL}", "{HYPERPARAMETERS}")}}}}
     module.main(inputs, {{{{"model_output": "{OUTPUT}"}}}}, {{{{}}}}, None)
 
 def run_another(number, frame):
     getpid = os.getpid
     os.getpid = lambda: getpid() + 1
-    run("another")
+    run(another)
     os.getpid = getpid
 
+early = []
+signal.signal(signal.SIGUSR1, lambda *given: early.append(given))
+one, another = loaded("one"), loaded("another")
 signal.signal(signal.SIGUSR1, run_another)
-run("one")
+for given in early:
+    run_another(*given)
+run(one)
 """
 
 
