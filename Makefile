@@ -9,6 +9,9 @@ BASE_IMAGE ?= step-base:local
 TOOLKIT_IMAGE := step-toolkit:local
 STEP_IMAGE ?= dummy-training:local
 ARGS ?=
+# The oldest and the newest Python, as far as they are at hand, in which some tests run as well.
+OTHER_PYTHONS ?= $(foreach one,3.10 3.13,$(firstword $(wildcard /usr/bin/python$(one) \
+  /usr/local/bin/python$(one) $(HOME)/.pyenv/versions/$(one).*/bin/python$(one))))
 # Those that are run as jobs of local mode: 24 of them.
 SDK_CASES := code_models=absent and model_beside=absent and code_hyperparams=absent \
   and hyperparameters_beside=absent and (embedded=none or embedded=root) \
@@ -20,7 +23,7 @@ new_environment = $(if $(UV),$(UV) venv --quiet --clear --seed --python $(PYTHON
 install_into = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/pip install --quiet --disable-pip-version-check $(2))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sdks check check-sdk check-sdk-all check-container test smoke bench fuzz lint image clean
+.PHONY: help setup sdks check check-sdk check-sdk-all check-container test smoke check-pythons bench fuzz lint image clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +68,13 @@ test: setup ## Run every test; those in containers where a Docker engine answers
 	@if docker info >/dev/null 2>&1; then docker/base-image $(BASE_IMAGE); fi
 	HARNESS_IMAGE=$(BASE_IMAGE) $(BIN)/pytest --numprocesses auto --dist worksteal --durations 15 $(ARGS)
 
+check-pythons: ## Run the tests of the fake runner in other Pythons: OTHER_PYTHONS=/path/to/python3.12
+	@for python in $(OTHER_PYTHONS); do \
+	  $$python --version && $(MAKE) --no-print-directory setup PYTHON=$$python VENV=.venv-$$(basename $$python) && \
+	  .venv-$$(basename $$python)/bin/pytest --numprocesses 2 -p no:cacheprovider tests/unit/test_operations.py tests/unit/test_fake_runner.py || exit; \
+	done
+	@test -n "$(strip $(OTHER_PYTHONS))" || echo "no other Python is here; name some: make check-pythons OTHER_PYTHONS=/path/to/python3.12"
+
 smoke: setup image ## Run the built image under compose
 	HARNESS_IMAGE=$(BASE_IMAGE) HARNESS_REQUIRE_DOCKER=1 $(BIN)/pytest tests/smoke $(ARGS)
 
@@ -93,5 +103,5 @@ image: base-image ## Build the step's image
 	DOCKER_BUILDKIT=0 docker build --quiet --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(STEP_IMAGE) --file docker/Dockerfile dummy_training
 
 clean: ## Remove what the other targets have made
-	rm -rf $(VENV) .venv-sdk2 .venv-sdk3 .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

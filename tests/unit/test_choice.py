@@ -107,6 +107,14 @@ def test_what_else_a_script_does_is_for_a_sandbox(
     assert choose(ref, RunnerOptions("fake")).runner.name == "fake"
 
 
+def test_a_module_of_the_name_of_one_of_pythons_is_for_a_sandbox(
+    sandbox: SandboxRunner, tmp_path: Path
+) -> None:
+    choice = choose(step(tmp_path, "import queue", queue="x = 1"), RunnerOptions())
+    assert choice.runner.name == "sandbox"
+    assert "queue beside the script has the name of a module of Python" in choice.note
+
+
 def test_the_pick_is_told_once_before_any_case(sandbox: SandboxRunner, tmp_path: Path) -> None:
     step(tmp_path, "import subprocess", "subprocess.run(['true'], check=True)")
     done = harness("check", str(tmp_path), *PRESENT)

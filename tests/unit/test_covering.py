@@ -75,6 +75,14 @@ def covered(
         ("write((INPUT / 'first').exists())", 16),
         ("write([p.read_text() for p in sorted((INPUT / 'first').glob('*'))])", 15),
         ("write(os.environ.get('MODE', 'slow'))", 16),
+        ("import pkgutil; write([*pkgutil.iter_modules([str(INPUT / 'first')])])", 15),
+        (
+            "import importlib.util, sys\n"
+            "sys.path.insert(0, str(INPUT))\n"
+            "write(importlib.util.find_spec('first') is None)",
+            15,
+        ),
+        ("import runpy; write(runpy.run_path(str(INPUT / 'first' / 'a.csv')))", 15),
         (
             "import tempfile, logging\n"
             "logging.warning('it starts')\n"
@@ -201,7 +209,6 @@ FEW = {name: CHOICES[name] for name in ("absent", "present")}
         "write(1); write(os.stat(OUTPUT).st_mtime_ns % 2)",
         "write(1); write(os.path.getmtime(OUTPUT / 'result.txt') % 2)",
         "import shutil; write(shutil.disk_usage('/opt').used)",
-        "import pkgutil; write([one.name for one in pkgutil.iter_modules([str(INPUT)])])",
     ],
 )
 def test_what_cannot_be_recorded_lets_nothing_follow(source: str, tmp_path: Path) -> None:

@@ -827,6 +827,19 @@ def test_a_module_beside_the_script_shadows_a_preloaded_one(name: str) -> None:
     assert run("from isal import isal_zlib; print(isal_zlib.crc32(b''))").stdout == "0\n"
 
 
+@pytest.mark.parametrize("name", ["queue.py", "json/__init__.py"])
+def test_a_module_that_python_itself_would_import_first_is_refused(name: str) -> None:
+    tree = Tree.for_job(PROCESSING).with_code({name: b"x = 1", "sched.py": b"x = 2"})
+    module = name.partition("/")[0].removesuffix(".py")
+    with pytest.raises(RunnerCannot, match=f"{module} has the name of a module of Python"):
+        run(f"import {module}; print({module}.x)", tree)
+
+
+def test_a_module_of_the_name_of_one_that_is_not_loaded_is_imported() -> None:
+    tree = Tree.for_job(PROCESSING).with_code({"sched.py": b"x = 2"})
+    assert run("import sched; print(sched.x)", tree).stdout == "2\n"
+
+
 INTERRUPTED_RUN = """
 import signal
 from harness.runners.fake.runner import FakeRunner

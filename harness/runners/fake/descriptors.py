@@ -6,8 +6,11 @@ The real ones know nothing of a fake descriptor: they fail, or reach what the ha
 from __future__ import annotations
 
 import contextlib
+import functools
+import operator
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyfakefs.fake_filesystem import FakeFilesystem
@@ -15,6 +18,16 @@ from pyfakefs.fake_os import FakeOsModule
 
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {"pathconf": os.pathconf}
+
+# What functions of `os.path` tell of the status of a file.
+_OF_STATUS: dict[str, Callable[[Any], Any]] = {
+    "getsize": operator.attrgetter("st_size"),
+    "getatime": operator.attrgetter("st_atime"),
+    "getmtime": operator.attrgetter("st_mtime"),
+    "getctime": operator.attrgetter("st_ctime"),
+    "isfile": lambda found: stat.S_ISREG(found.st_mode),
+    "isdir": lambda found: stat.S_ISDIR(found.st_mode),
+}
 
 
 class Descriptors:
@@ -24,21 +37,43 @@ class Descriptors:
         """Call the other functions of `fake_os`."""
         self._os: Any = fake_os
         self._fs = fs
+        self._fake_fsync = fake_os.fsync
 
     def install(self) -> None:
         """Install those of the functions that this system has."""
         for name in (
             *("closerange", "fchdir", "fpathconf", "preadv", "pwritev"),
             *("get_blocking", "set_blocking", "get_inheritable", "set_inheritable"),
+            *("fsync", "fdatasync"),
         ):
             if hasattr(os, name):
                 setattr(self._os, name, getattr(self, name))
+        for name, answer in _OF_STATUS.items():
+            setattr(self._os.path, name, self._of_descriptors(name, answer))
+
+    def _of_descriptors(self, name: str, answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """A function of `os.path`, which is given a descriptor too."""
+        original = getattr(self._os.path, name)
+
+        @functools.wraps(original)
+        def function(path: Any) -> Any:
+            return answer(self._os.fstat(path)) if isinstance(path, int) else original(path)
+
+        return function
 
     def closerange(self, fd_low: int, fd_high: int, /) -> None:
         """Close the descriptors from one to before the other, as far as they are open."""
         for fd in range(max(fd_low, 0), min(fd_high, len(self._fs.open_files))):
             with contextlib.suppress(OSError):
                 self._os.close(fd)
+
+    def fsync(self, fd: Any) -> None:
+        """Do nothing to a file, which may be given itself."""
+        self._fake_fsync(fd if isinstance(fd, int) else fd.fileno())
+
+    def fdatasync(self, fd: Any) -> None:
+        """Do nothing to a file, which may be given itself."""
+        self.fsync(fd)
 
     def fchdir(self, fd: int) -> None:
         """Change to a folder that is open."""

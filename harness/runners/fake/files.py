@@ -95,16 +95,20 @@ class AccessRules:
         self._patch_opening(on_block)
         self._patch_last_dot()
         self._patch_stat_results()
+        self._fs.dev_null.st_mode = stat.S_IFCHR | 0o666
 
     def _patch_errors(self) -> None:
-        """Errors have `filename` as text, even if the function was given a `Path`."""
+        """Errors have `filename` as text, even if the function was given a `Path`.
+
+        Those of descriptors have none.
+        """
         original = FakeFilesystem.raise_os_error
 
         def raise_os_error(
             fs: FakeFilesystem, number: int, filename: Any = None, winerror: Any = None
         ) -> NoReturn:
             path = os.fspath(filename) if isinstance(filename, os.PathLike) else filename
-            original(fs, number, path, winerror)
+            original(fs, number, None if number == errno.EBADF else path, winerror)
 
         _patch(FakeFilesystem, raise_os_error)
 
@@ -135,6 +139,9 @@ class AccessRules:
         def listdir(fs: FakeFilesystem, folder: Any) -> list[Any]:
             return original(fs, folder)[::-1]
 
+        entry: Any = fake_scandir.DirEntry
+        entry.is_dir = _follows(entry.is_dir, stat.S_ISDIR)
+        entry.is_file = _follows(entry.is_file, stat.S_ISREG)
         iter_: Any = fake_scandir.ScanDirIter
         start = iter_.__init__
 
@@ -262,6 +269,20 @@ class AccessRules:
             return call_(opening, path, *args, **names)
 
         _patch(fake_open.FakeFileOpen, _init_file_object, call)
+
+
+def _follows(original: Callable[..., bool], is_kind: Callable[[int], bool]) -> Any:
+    """What an entry is, which may be a link that leads nowhere."""
+
+    def function(entry: Any, *, follow_symlinks: bool = True) -> bool:
+        if not (follow_symlinks and entry.is_symlink()):
+            return original(entry, follow_symlinks)
+        try:
+            return is_kind(entry.filesystem.stat(entry.path).st_mode)
+        except FileNotFoundError:
+            return False
+
+    return function
 
 
 def _as_tuple(result: Any) -> tuple[int, ...]:

@@ -55,8 +55,11 @@ class Guard:
 
     def is_readable(self, path: str) -> bool:
         """Whether a real file may be read."""
-        real = _REAL["realpath"](path)
-        return any(is_under(real, one) for one in self._readable)
+        # Whether the user of the case may follow a link there makes no difference.
+        return self._is_below(path) or self._is_below(_REAL["realpath"](path))
+
+    def _is_below(self, path: str) -> bool:
+        return any(is_under(path, one) for one in self._readable)
 
     def replace_functions(self) -> None:
         """Refuse before `Popen` opens its pipes, at which pyfakefs fails, and what has no event."""

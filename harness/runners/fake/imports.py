@@ -1,33 +1,102 @@
 """Imports of modules from the fake file system, such as those beside the script.
 
-Python's own import system reads the real file system, even while pyfakefs patches `os`.
+Python's own import system makes them: it is given the functions that look for files and folders.
+What is the interpreter's own it finds in the real file system.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.abc
-import importlib.machinery
+import itertools
 import linecache
-import pathlib
-import posixpath
-import stat
 import sys
+import tokenize
 import types
-from collections.abc import Sequence
-from importlib.util import decode_source, spec_from_loader
+from collections.abc import Callable
+from importlib.machinery import FileFinder
 from typing import Any
 
-from pyfakefs.fake_filesystem import FakeFilesystem
+from pyfakefs.fake_filesystem_unittest import DynamicPatcher
 
 from harness.cases.case import Case
 from harness.contracts.contract import MAIN_FILE
 from harness.runners.fake import preload
-from harness.runners.fake.unsupported import EXTENSIONS
+from harness.runners.fake.unsupported import EXTENSIONS, shadowed
 from harness.worlds.tree import Tree
 
-# The names of the script's modules, in the order of their imports.
-_executed: list[str] = []
+# The import system, whose `io` is that of the fake file system already.
+_SYSTEM: Any = importlib._bootstrap_external
+# The kinds of modules, in the order in which they are looked for.
+_LOADERS = _SYSTEM._get_supported_file_loaders()
+# Python's own functions for lines of code.
+_LINES: dict[str, Any] = {one: vars(linecache)[one] for one in ("updatecache", "checkcache")}
+
+
+class _Start:
+    """The last of the modules that were loaded when the script began."""
+
+    module = ""
+
+
+_start = _Start()
+
+
+def use_fake_files(fake_open: Any, fake_os: Any, is_own: Callable[[str], bool]) -> None:
+    """Import from the fake file system, but what `is_own` of the interpreter from the real one."""
+    # pyfakefs's own way knows of no package in a zip, and of no order of the folders.
+    setattr(DynamicPatcher, "fake_module_path", lambda *_: "")  # noqa: B010
+    _SYSTEM._os = _Os(_SYSTEM._os, fake_os, is_own)
+    # That of folders which Python has put there comes last.
+    sys.path_hooks.insert(len(sys.path_hooks) - 1, _finder_for(is_own))
+    for folder in [one for one in sys.path_importer_cache if not is_own(one)]:
+        del sys.path_importer_cache[folder]
+    # Where lines of code are looked for, as by tracebacks. pyfakefs keeps it from its files.
+    vars(linecache).update(_LINES, os=fake_os)
+    vars(tokenize).update(_builtin_open=fake_open)
+
+
+class _Os:
+    """The module `posix` as the import system uses it."""
+
+    def __init__(self, real: Any, fake: Any, is_own: Callable[[str], bool]) -> None:
+        self.is_own = is_own
+        self._real = real
+        self._fake = fake
+
+    def stat(self, path: Any) -> Any:
+        return (self._real if self.is_own(path) else self._fake).stat(path)
+
+    def listdir(self, path: Any) -> Any:
+        return (self._real if self.is_own(path) else self._fake).listdir(path)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fake, name)
+
+
+class _Everything:
+    """Names of files of which each may be there."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+class _FolderFinder(FileFinder):
+    """Looks for the files that a module may have, and lists no folder.
+
+    Which other files are in the folder makes no difference to what the script sees.
+    """
+
+    def _fill_cache(self) -> None:
+        self._path_cache = _Everything()
+
+
+def _finder_for(is_own: Callable[[str], bool]) -> Callable[[str], _FolderFinder]:
+    def finder(path: str) -> _FolderFinder:
+        if is_own(path) or not _SYSTEM._path_isdir(path):
+            raise ImportError("only folders of the tree are supported", path=path)
+        return _FolderFinder(path, *_LOADERS)
+
+    return finder
 
 
 def unload_shadowed(folder: str, tree: Tree) -> None:
@@ -36,6 +105,13 @@ def unload_shadowed(folder: str, tree: Tree) -> None:
         if f"{folder}/{name}" in tree or f"{folder}/{name}.py" in tree:
             for module in [one for one in sys.modules if one.split(".")[0] == name]:
                 del sys.modules[module]
+
+
+def shadowed_in(folder: str, tree: Tree) -> str:
+    """A module in a folder that has the name of one of Python's that is loaded; "" for none."""
+    below = (path[len(folder) + 1 :] for path, _ in tree.under(folder))
+    names = {path.partition("/")[0].removesuffix(".py") for path in below}
+    return next(iter(shadowed(names)), "")
 
 
 def unload_extensions() -> None:
@@ -58,117 +134,23 @@ def import_packages(case: Case) -> str:
     package = case.module
     if not case.script.endswith(f"/{MAIN_FILE}"):
         package = package.rpartition(".")[0]
-    parts = package.split(".") if package else []
-    for number in range(1, len(parts) + 1):
-        name = ".".join(parts[:number])
-        folder = posixpath.join(case.import_folder, *parts[:number])
-        if f"{folder}/__init__.py" in case.tree:
-            importlib.import_module(name)
-        else:
-            sys.modules[name] = types.ModuleType(name)
-            sys.modules[name].__path__ = [folder]
+    if package:
+        importlib.import_module(package)
     return package
 
 
+def begin() -> None:
+    """What is loaded from now on may be the script's."""
+    _start.module = next(reversed(sys.modules))
+
+
 def executed_modules() -> tuple[str, ...]:
-    """The names of the script's modules."""
-    return "__main__", *_executed
+    """The names of the script's modules, the main one first, then in the order of their imports."""
+    new = [*itertools.takewhile(lambda one: one != _start.module, reversed(sys.modules))]
+    return "__main__", *(one for one in reversed(new) if _is_of_tree(sys.modules[one]))
 
 
-class TreeFinder(importlib.abc.MetaPathFinder):
-    """Finds modules and packages in the folders of `sys.path` in the fake file system."""
-
-    def __init__(self, fs: FakeFilesystem) -> None:
-        """Search in `fs`."""
-        self._fs = fs
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """The module of that name, if one of the folders contains it."""
-        name = fullname.rpartition(".")[2]
-        for folder in sys.path if path is None else path:
-            if not self._fs.isdir(folder):
-                continue
-            base = posixpath.join(folder, name)
-            for file, is_package in ((f"{base}/__init__.py", True), (f"{base}.py", False)):
-                if (source := self._source(file)) is not None:
-                    loader = _Loader(file, source)
-                    return spec_from_loader(fullname, loader, origin=file, is_package=is_package)
-            if path is not None and self._fs.isdir(base):
-                return _namespace(fullname, base)
-        return None
-
-    def _source(self, file: str) -> bytes | None:
-        if not self._fs.exists(file):
-            return None
-        node = self._fs.resolve(file)
-        return (node.byte_contents or b"") if stat.S_ISREG(node.st_mode) else None
-
-
-if sys.version_info >= (3, 11):
-    from importlib.resources.abc import TraversableResources
-else:
-    from importlib.abc import TraversableResources
-
-
-class _Resources(TraversableResources):
-    """The files beside a module; `pathlib` is the fake one while a script runs."""
-
-    def __init__(self, file: str) -> None:
-        self._folder = posixpath.dirname(file)
-
-    def files(self) -> Any:
-        return pathlib.Path(self._folder)
-
-
-class NamespaceFinder(importlib.abc.MetaPathFinder):
-    """Finds folders without `__init__.py`, after all finders: installed packages go first."""
-
-    def __init__(self, fs: FakeFilesystem) -> None:
-        """Search in `fs`."""
-        self._fs = fs
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """The first folder of that name in `sys.path`."""
-        bases = [posixpath.join(one, fullname) for one in sys.path if path is None]
-        return next((_namespace(fullname, one) for one in bases if self._fs.isdir(one)), None)
-
-
-def _namespace(name: str, folder: str) -> importlib.machinery.ModuleSpec:
-    """The package in a folder without `__init__.py`."""
-    spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
-    spec.submodule_search_locations = [folder]
-    return spec
-
-
-class _Loader(importlib.abc.InspectLoader):
-    def __init__(self, file: str, source: bytes) -> None:
-        self._file = file
-        self._bytes = source
-
-    def get_source(self, fullname: str) -> str:
-        return decode_source(self._bytes)
-
-    def is_package(self, fullname: str) -> bool:
-        return self._file.endswith("/__init__.py")
-
-    def get_filename(self, fullname: str) -> str:
-        return self._file
-
-    def get_data(self, path: str) -> bytes:
-        return pathlib.Path(path).read_bytes()
-
-    def get_resource_reader(self, fullname: str) -> _Resources:
-        return _Resources(self._file)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        _executed.append(module.__name__)
-        module.__file__ = self._file
-        if self.is_package(module.__name__):
-            module.__path__ = [posixpath.dirname(self._file)]
-        lines = self.get_source(module.__name__).splitlines(keepends=True)
-        linecache.cache[self._file] = (len(self._bytes), None, lines, self._file)
-        exec(compile(self._bytes, self._file, "exec", dont_inherit=True), module.__dict__)
+def _is_of_tree(module: types.ModuleType) -> bool:
+    """Whether a module is not the interpreter's: its finder is that of a tree, or it has none."""
+    file = getattr(module, "__file__", None)
+    return module.__spec__ is None if file is None else not _SYSTEM._os.is_own(file)

@@ -8,7 +8,6 @@ inodes) is `hidden`: a run that depends on it answers for no other. Checked agai
 from __future__ import annotations
 
 import os
-import pkgutil
 import random
 import stat
 import sys
@@ -99,7 +98,6 @@ class Observer:
         self._watch_contents()
         self._watch_attributes()
         self._watch_disk()
-        self._watch_modules()
         self._watch_variables()
         self._watch_chance()
         threading.setprofile(self._hear)
@@ -249,10 +247,6 @@ class Observer:
 
     def _watch_disk(self) -> None:
         self._hide_call(FakeFilesystem, "get_disk_usage", "asks how full the disk is")
-
-    def _watch_modules(self) -> None:
-        """Hide what the fake file system, whose imports are made otherwise, answers otherwise."""
-        self._hide_call(pkgutil, "iter_modules", "lists the modules of folders (pkgutil)")
 
     def _hide_call(self, place: Any, name: str, what: str) -> None:
         original = getattr(place, name)

@@ -16,11 +16,18 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from pyfakefs import helpers
-from pyfakefs.fake_file import FakeFile, StandardStreamWrapper
+from pyfakefs.fake_file import (
+    FakeDirWrapper,
+    FakeFile,
+    FakeFileWrapper,
+    StandardStreamWrapper,
+)
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_os import FakeOsModule
 
 from harness.runners.fake.files import AccessRules
+from harness.runners.fake.linux_errors import naming
+from harness.runners.fake.open_files import set_length
 
 _BLOCK_SIZE = 4096
 _STANDARD_STREAMS = (1, 2)
@@ -43,7 +50,8 @@ class OsFunctions:
         self._fs = fs
         self._rules = rules
         self._os: Any = fake_os
-        self._fake_open = fake_os.open
+        self._fake_open = naming(fs, fake_os.open, (0,))
+        self._fake_read = fake_os.read
         self._fake_fstat = fake_os.fstat
         self._fake_write = fake_os.write
         self._fake_access = fake_os.access
@@ -64,11 +72,21 @@ class OsFunctions:
         self._on_block = on_block
         self._on_refusal = on_refusal
         for name in (
-            *("open", "write", "lseek", "pread", "pwrite", "readv", "writev", "copy_file_range"),
+            *(
+                "open",
+                "read",
+                "write",
+                "lseek",
+                "pread",
+                "pwrite",
+                "readv",
+                "writev",
+                "copy_file_range",
+            ),
             *("fchown", "lchown", "statvfs", "fstatvfs", "posix_fallocate", "posix_fadvise"),
             *("mkfifo", "sync", "access", "chown", "truncate", "geteuid", "getegid"),
             *("getresuid", "getresgid", "getgroups", "listdir", "fwalk", "scandir", "walk"),
-            *("dup", "dup2", "pipe", "fstat"),
+            *("dup", "dup2", "pipe", "fstat", "ftruncate", "getcwd"),
         ):
             setattr(self._os, name, getattr(self, name))
         for name in _MAKE_DESCRIPTORS:
@@ -88,7 +106,7 @@ class OsFunctions:
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), path)
         if dir_fd is not None:
             with self._rules.opening():
-                return self._fake_open(path, flags, mode, dir_fd=dir_fd)
+                return int(self._fake_open(path, flags, mode, dir_fd=dir_fd))
         existing = self._fs.resolve(path) if self._fs.exists(path) else None
         if existing is not None and stat.S_ISFIFO(existing.st_mode):
             if flags & (os.O_NONBLOCK | os.O_RDWR):
@@ -96,10 +114,16 @@ class OsFunctions:
             self._on_block(str(path))
         before = None if existing is None else existing.st_mode
         with self._rules.opening():
-            descriptor = self._fake_open(path, flags, mode & ~self._fs.umask)
+            descriptor = int(self._fake_open(path, flags, mode & ~self._fs.umask))
         if existing is not None and before is not None:
             existing.st_mode = before
         return descriptor
+
+    def read(self, fd: int, length: int, /) -> bytes:
+        """As pyfakefs, but a folder is no file to read."""
+        if isinstance(self._handle(fd), FakeDirWrapper):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        return bytes(self._fake_read(fd, length))
 
     def write(self, fd: int, data: bytes, /) -> int:
         """As pyfakefs, but standard output and error are the real ones."""
@@ -214,6 +238,19 @@ class OsFunctions:
             self._rules.check_write_permission(node, path)
             self._rules.check_writable(node, path)
         self._fake_truncate(path, length)
+
+    def ftruncate(self, fd: int, length: int, /) -> None:
+        """Set the length of an open file."""
+        handle = self._handle(fd)
+        if not isinstance(handle, FakeFileWrapper) or not handle.allow_update:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        set_length(self._fs, handle.get_object(), length)
+
+    def getcwd(self) -> str:
+        """The current folder, which may be gone."""
+        if not self._fs.isdir(self._fs.cwd):
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return str(self._fs.cwd)
 
     def statvfs(self, path: Any) -> os.statvfs_result:
         """The space on the file system of `path`."""

@@ -12,18 +12,13 @@ import io
 import os
 import posix
 import stat
-import sys
 import sysconfig
-import types
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_open import FakeFileOpen
 
-# Imports look in the fake file system first, and then in the real one.
-_FINDER = "harness.runners.fake.imports"
-_WATCHING = "harness.runners.fake."
 # A dict: pyfakefs rebinds the names of functions in every module.
 _REAL: dict[str, Any] = {
     "open": io.open,
@@ -57,12 +52,19 @@ class OwnFiles:
         zones = sysconfig.get_config_var("TZPATH") or ""
         folders = {*(sysconfig.get_path(name) for name in names), *zones.split(":")}
         self._folders = tuple(f"{folder}/" for folder in sorted(folders) if folder)
+        libraries = [sysconfig.get_path(name) for name in names]
+        both = dict.fromkeys([*libraries, *map(os.path.realpath, libraries)])
+        self._imported = tuple(f"{folder}/" for folder in both)
 
     @property
     def readable(self) -> tuple[str, ...]:
         """The real paths at or below which this process may read."""
         folders = (one.rstrip("/") for one in self._folders)
         return tuple(dict.fromkeys(os.path.realpath(one) for one in (*folders, *_SYSTEM_FILES)))
+
+    def contain(self, path: str) -> bool:
+        """Whether a path is at or below a folder that Python imports its own modules from."""
+        return f"{path}/".startswith(self._imported)
 
     def serve(self, fake_os: Any, on_refusal: Callable[[str], NoReturn]) -> None:
         """Have every function that looks for a file, or reads it, look there too.
@@ -118,19 +120,7 @@ class OwnFiles:
         if isinstance(path, int):
             return False
         text = os.fsdecode(_REAL["fspath"](path))
-        is_own = f"{text}/".startswith(self._folders)
-        return is_own and not _is_for_import() and _mode(text) != 0
-
-
-def _is_for_import() -> bool:
-    """Whether imports look for a file, through whatever else watches the same function."""
-    frame: types.FrameType | None = sys._getframe(2)
-    while frame is not None:
-        name = str(frame.f_globals.get("__name__"))
-        if name == _FINDER or not name.startswith(_WATCHING):
-            return name == _FINDER
-        frame = frame.f_back
-    return False
+        return f"{text}/".startswith(self._folders) and _mode(text) != 0
 
 
 def _open(path: Any, mode: str = "r", *args: Any) -> Any:

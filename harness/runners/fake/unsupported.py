@@ -10,7 +10,7 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -57,6 +57,7 @@ _CALLERS = frozenset(
     }
 )
 _MAX_NAMES = 3
+OF_ANOTHER = "has the name of a module of Python that is loaded already"
 
 
 def reason_against(files: Mapping[str, bytes], entry_point: str, local: Collection[str]) -> str:
@@ -65,6 +66,9 @@ def reason_against(files: Mapping[str, bytes], entry_point: str, local: Collecti
     `files` are the script and the modules beside it: name → source. `local` are the names of the
     modules in its world.
     """
+    beside = {name.partition("/")[0].removesuffix(".py") for name in files if name != entry_point}
+    if found := shadowed(beside):
+        return f"{found[0]} beside the script {OF_ANOTHER}"
     names = sorted(files, key=lambda name: (name != entry_point, name))
     for name in names:
         who = "the script" if name == entry_point else f"{name}, which the script imports,"
@@ -82,6 +86,11 @@ def reason_against(files: Mapping[str, bytes], entry_point: str, local: Collecti
         if found := sorted((names_of(files[name]) | imported) & _CALLERS):
             return f"{who} looks at what calls it, or what that holds ({', '.join(found)})"
     return ""
+
+
+def shadowed(names: Iterable[str]) -> list[str]:
+    """The modules of the standard library that have these names, and are loaded in this process."""
+    return sorted(one for one in names if one in sys.stdlib_module_names and one in sys.modules)
 
 
 def third_party_of(packages: Collection[str], local: Collection[str]) -> list[str]:

@@ -22,26 +22,29 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from pyfakefs import helpers
+from pyfakefs import fake_open, helpers
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_filesystem_unittest import Patcher
 from pyfakefs.fake_io import PatchMode
 from pyfakefs.fake_os import FakeOsModule
 
 from harness.cases.case import Case
-from harness.runners.fake import closing, compile_cache, ending, linux_errors, network, tracebacks
+from harness.runners.fake import (
+    closing,
+    compile_cache,
+    ending,
+    imports,
+    linux_errors,
+    network,
+    open_files,
+    tracebacks,
+)
 from harness.runners.fake.clock import Clock
 from harness.runners.fake.descriptors import Descriptors
 from harness.runners.fake.effects import Effects
 from harness.runners.fake.files import AccessRules, enforce_name_encoding
 from harness.runners.fake.guard import Guard
-from harness.runners.fake.imports import (
-    NamespaceFinder,
-    TreeFinder,
-    import_packages,
-    unload_extensions,
-    unload_shadowed,
-)
+from harness.runners.fake.imports import import_packages, unload_extensions, unload_shadowed
 from harness.runners.fake.locks import Locks
 from harness.runners.fake.observe import Observer
 from harness.runners.fake.operations import Operations
@@ -51,13 +54,14 @@ from harness.runners.fake.paths import use_linux_paths
 from harness.runners.fake.process import drop_parent_state, reset_process
 from harness.runners.fake.report import Report, changed_and_unchanged
 from harness.runners.fake.trees import collect_tree, create_tree, flush, nodes_of
+from harness.runners.fake.unsupported import OF_ANOTHER
 from harness.runners.inside import driver, system_calls
 from harness.worlds.tree import Tree
 
 # pyfakefs rebinds the names of modules and functions in every module, but not what a dict holds.
 _REAL: dict[str, Any] = {
     **{"write": posix.write, "exit": posix._exit, "kill": posix.kill},
-    **{"open_code": io.open_code, "mask": signal.pthread_sigmask},
+    **{"open": io.open, "mask": signal.pthread_sigmask},
 }
 
 # The folder of the code that replaces system functions.
@@ -136,10 +140,15 @@ def prepare() -> tuple[str, ...]:
         if hasattr(module, "skip_names"):
             # Otherwise pyfakefs inspects the stack at every call to skip its own modules.
             module.skip_names = set()
+    # Since Python 3.12 it does so at each opening, and fails where calls are hidden.
+    fake_open.is_called_from_skipped_module = lambda **_names: False  # type: ignore[attr-defined]
     _world.rules = AccessRules(fs)
     _world.rules.enforce(_finish_blocked)
     OsFunctions(_world.os, fs, _world.rules).install(_finish_blocked, _refuse)
     Descriptors(_world.os, fs).install()
+    fake_io = patcher.fake_modules["io"]
+    files = [patcher.fake_modules[one] for one in ("io", "_io") if one in patcher.fake_modules]
+    open_files.use_answers_of_io(files, _refuse)
     Locks(fs).install(_refuse)
     linux_errors.name_paths(fs, _world.os)
     _world.close_files = closing.close_unreferenced_files(fs)
@@ -153,13 +162,13 @@ def prepare() -> tuple[str, ...]:
     to_itself: Any = signal
     to_itself.raise_signal = lambda number, /: fake_kill(posix.getpid(), number)
     to_itself.pthread_kill = lambda _thread, number, /: fake_kill(posix.getpid(), number)
-    sys.meta_path.insert(0, TreeFinder(fs))
-    sys.meta_path.append(NamespaceFinder(fs))
+    imports.use_fake_files(fake_io.open, _world.os, own_files.contain)
     _world.guard = Guard(own_files.readable, _refuse, lambda: _world.finished)
     _world.guard.replace_functions()
     # What else the harness was started with is not the script's.
     _world.own_folders = tuple(filter(_world.guard.is_readable, sys.path))
-    _read_own_modules(patcher.fake_modules["io"])
+    for module in files:
+        _read_own_modules(module)
     network.patch_sockets()
     folders = (os.path.dirname(helpers.__file__) + "/", _RUNNERS + "/")
     tracebacks.hide_calls_in(folders, __file__)
@@ -170,8 +179,13 @@ def prepare() -> tuple[str, ...]:
 
 def _read_own_modules(fake_io: Any) -> None:
     """Load Python's own modules whoever the user of the case is: the fake one may be nobody."""
-    fake, real = fake_io.open_code, _REAL["open_code"]
-    fake_io.open_code = lambda path: (real if _world.guard.is_readable(path) else fake)(path)
+    fake, real = fake_io.open_code, _REAL["open"]
+
+    # Python's own `open_code` opens with the module `_io`, which is the fake one since Python 3.12.
+    def open_code(path: str) -> Any:
+        return real(path, "rb") if _world.guard.is_readable(path) else fake(path)
+
+    fake_io.open_code = open_code
 
 
 def source_of(case: Case) -> bytes:
@@ -207,9 +221,12 @@ def run_case(
     sys.path[:] = [*first, *_world.own_folders]
     for one in first:
         unload_shadowed(one, case.tree)
+        if module := imports.shadowed_in(one, case.tree):
+            _refuse(f"imports from a folder in which {module} {OF_ANOTHER}")
     enforce_name_encoding(sys.getfilesystemencoding())
     system_calls.refuse(system_calls.of_single_process(posix.getpid()))
     _world.guard.enforce()
+    imports.begin()
     sys.addaudithook(network.refuse)
     helpers.set_uid(case.user)
     helpers.set_gid(case.user)
