@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+# What they say is what the interpreter is and has.
+_INTERPRETER = {"sys", "platform", "importlib", "pkgutil"}
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError"}
 _BROAD_ERRORS = {"Exception", "BaseException"}
 
@@ -18,7 +20,8 @@ _BROAD_ERRORS = {"Exception", "BaseException"}
 class Import:
     """An imported module, such as `google.cloud.storage`.
 
-    `optional` if the source handles that it is missing, or never imports it when it runs.
+    `optional` if the source handles that it is missing, asks first whether it is there, or never
+    imports it when it runs.
     """
 
     module: str
@@ -33,7 +36,8 @@ class Import:
 def imports_of(source: bytes) -> tuple[Import, ...]:
     """Every absolute import of a source, in its order; none when it is not Python."""
     tree = _parse(source)
-    optional = set(_optional_nodes(tree))
+    optional = {*_optional_nodes(tree), *chosen_by_interpreter(tree)}
+    made = modules_made(tree)
     found: list[Import] = []
     for node in ast.walk(tree):
         names: list[str] = []
@@ -41,8 +45,64 @@ def imports_of(source: bytes) -> tuple[Import, ...]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
-        found += [Import(name, node in optional) for name in names]
+        found += [Import(name, node in optional) for name in names if name not in made]
     return tuple(dict.fromkeys(found))
+
+
+def modules_made(tree: ast.AST) -> frozenset[str]:
+    """The modules that a source makes itself, and puts into `sys.modules`."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        names: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = [one for one in node.targets if isinstance(one, ast.Subscript)]
+            names = [one.slice for one in targets if _last_name(one.value) == "modules"]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            is_default = node.func.attr == "setdefault" and _last_name(node.func.value) == "modules"
+            names = node.args[:1] if is_default else []
+        found |= {str(one.value) for one in names if isinstance(one, ast.Constant)}
+    return frozenset(found)
+
+
+def chosen_by_interpreter(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run only where the interpreter is of a version or a kind, or has a module."""
+    asking = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and _top_of(node) in _INTERPRETER
+        for alias in node.names
+    } | _INTERPRETER
+    bound = [*_bound(tree)]
+    while more := {name for name, node in bound if name not in asking and _asks(node, asking)}:
+        asking |= more
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and _asks(node.test, asking):
+            for block in (*node.body, *node.orelse):
+                yield from ast.walk(block)
+
+
+def _top_of(node: ast.ImportFrom) -> str:
+    return (node.module or "").partition(".")[0]
+
+
+def _bound(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """The names of a source that stand for a value or a function, and these."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for one in node.targets:
+                if isinstance(one, ast.Name):
+                    yield one.id, node.value
+        elif isinstance(node, ast.FunctionDef):
+            for part in ast.walk(node):
+                if isinstance(part, ast.Return) and part.value is not None:
+                    yield node.name, part.value
+
+
+def _asks(node: ast.AST, asking: set[str]) -> bool:
+    """Whether a value comes of what the interpreter says of itself, and not of its arguments."""
+    parts = [*ast.walk(node)]
+    is_argument = any(isinstance(one, ast.Attribute) and one.attr == "argv" for one in parts)
+    return not is_argument and any(isinstance(one, ast.Name) and one.id in asking for one in parts)
 
 
 def members_of(source: bytes) -> frozenset[str]:

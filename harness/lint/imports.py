@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
+from harness.cases.imports import chosen_by_interpreter, modules_made
 from harness.lint import propagation
 from harness.lint.problem import Problem
 from harness.lint.subject import Subject
@@ -83,6 +84,7 @@ def missing_requirements(subject: Subject) -> Iterator[Problem]:
     seen = set(STANDARD_LIBRARY)
     for facts in subject.syntaxes():
         optional = set(_optional_imports(facts))
+        seen |= modules_made(facts.tree)
         for node in facts.nodes:
             for name in _imported_packages(facts, node) if node not in optional else ():
                 if name in seen or any(_is_in(folder, name) for folder in folders):
@@ -187,7 +189,7 @@ def too_new(subject: Subject) -> Iterator[Problem]:
     config.set_verbose(3)
     fix = "write it as that version takes it, or name a newer one under python"
     for facts in subject.syntaxes():
-        guarded = {getattr(one, "lineno", 0) for one in _guarded(facts)}
+        guarded = {getattr(one, "lineno", 0) for one in _optional_imports(facts)}
         told = vermin.visit("\n".join(facts.lines), config=config).output_text()
         for line in told.splitlines():
             found = re.fullmatch(r"L(\d+)(?: C\d+)?: (.+) requires? .*\b3\.(\d+)", line.strip())
@@ -195,15 +197,6 @@ def too_new(subject: Subject) -> Iterator[Problem]:
                 continue
             message = f"{found[2]} needs Python 3.{found[3]}, and the job has {named[0]}"
             yield subject.problem("STEP605", message, fix, Place(facts.script, int(found[1])))
-
-
-def _guarded(facts: Syntax) -> Iterator[ast.AST]:
-    """What only runs where the version of Python has it."""
-    yield from _optional_imports(facts)
-    for node in facts.nodes:
-        if isinstance(node, ast.If) and "version_info" in ast.unparse(node.test):
-            for part in (*node.body, *node.orelse):
-                yield from ast.walk(part)
 
 
 def installs(subject: Subject) -> Iterator[Problem]:
@@ -254,6 +247,7 @@ def _imported_packages(facts: Syntax, node: ast.AST) -> Iterator[str]:
 
 def _optional_imports(facts: Syntax) -> Iterator[ast.AST]:
     """The nodes of imports that may fail, or that do not run with the script."""
+    yield from chosen_by_interpreter(facts.tree)
     for node in facts.nodes:
         blocks: list[ast.AST] = []
         if isinstance(node, ast.Try):

@@ -333,6 +333,9 @@ class Library(Containers):
     ) -> None:
         """Call a function that is handed over, with what stands behind it if that is plain."""
         verb = getattr(getattr(node, "func", None), "attr", "")
+        at_import = self.at_import
+        # All others may keep it, as `functools.wraps` and `threading.Thread` do.
+        self.at_import &= verb in (*_APPLYING, *_SUBMITTING, *_MAPPING)
         self.checks_calls = False
         if verb in _APPLYING and isinstance(words := (*rest, named.get("args"))[0], Row):
             # That of pandas gives the row first.
@@ -353,6 +356,7 @@ class Library(Containers):
             self.loose = True
             self.call(value, [UNKNOWN] * max(count - len(own), 0), {}, node)
         self.checks_calls = True
+        self.at_import = at_import
 
 
 def _annotated_type(owner: Class, name: str) -> Value:

@@ -71,6 +71,7 @@ def with_package(environment: Path) -> Path:
         "import click",
         "try:\n    import pydantic_core\nexcept ImportError:\n    pydantic_core = None",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pydantic_core",
+        "import sys\nif sys.version_info < (3, 8):\n    import pydantic_core",
         "import beside",
         "import os; os.environ.get('x')",
     ],
