@@ -22,13 +22,14 @@ from pyfakefs.fake_file import FakeDirectory, FakeFile
 from pyfakefs.fake_filesystem import FakeFilesystem
 
 from harness.cases.case import Case
+from harness.runners.fake.shared_files import keep_what_others_write
 from harness.worlds.tree import is_under
 
 # The kernel's files stay writable when everything else is read-only.
 _KERNEL_FILES = ("/dev/null",)
 _STANDARD_STREAM = fake_file.StandardStreamWrapper
 # A dict: pyfakefs rebinds the names of functions in every module.
-_REAL: dict[str, Any] = {"open": io.open, "fsdecode": os.fsdecode, "dup": os.dup}
+_REAL: dict[str, Any] = {"open": io.open, "dup": os.dup}
 # The names of the standard streams, whose descriptors are real.
 _STREAMS = {
     f"{folder}/{name}": number
@@ -94,8 +95,10 @@ class AccessRules:
         self._patch_attributes()
         self._patch_opening(on_block)
         self._patch_last_dot()
+        _name_targets_as_files()
         self._patch_stat_results()
         self._fs.dev_null.st_mode = stat.S_IFCHR | 0o666
+        keep_what_others_write()
 
     def _patch_errors(self) -> None:
         """Errors have `filename` as text, even if the function was given a `Path`.
@@ -153,7 +156,10 @@ class AccessRules:
         _patch(FakeFilesystem, listdir)
 
     def _patch_removal(self) -> None:
-        """Linux checks that the parent is writable before it looks the entry up."""
+        """Linux checks that the parent is writable before it looks the entry up.
+
+        A link to a symbolic link is one to the link itself: Python asks for no other.
+        """
         remove_, rmdir_ = FakeFilesystem.remove, FakeFilesystem.rmdir
         create_link_ = FakeFilesystem.create_link
 
@@ -166,9 +172,10 @@ class AccessRules:
             rmdir_(fs, path, *args, **names)
 
         def create_link(fs: FakeFilesystem, old: Any, new: Any, *args: Any, **names: Any) -> Any:
+            fs.lresolve(old)
             if not fs.exists(new, check_link=True):
                 self._check_parent_writable(new)
-            return create_link_(fs, old, new, *args, **names)
+            return create_link_(fs, old, new, *args[1:], **{**names, "follow_symlinks": False})
 
         _patch(FakeFilesystem, remove, rmdir, create_link)
 
@@ -258,7 +265,7 @@ class AccessRules:
         def call(opening: Any, path: Any, *args: Any, **names: Any) -> Any:
             if isinstance(path, bytes):
                 # pyfakefs fails at names that are not UTF-8.
-                path = _REAL["fsdecode"](path)
+                path = os.fsdecode(path)
             if path in _STREAMS:
                 # A pipe opened by its name has a descriptor of its own.
                 path = _REAL["dup"](_STREAMS[path])
@@ -283,6 +290,29 @@ def _follows(original: Callable[..., bool], is_kind: Callable[[int], bool]) -> A
             return False
 
     return function
+
+
+def _name_targets_as_files() -> None:
+    """The target of a symbolic link is encoded as a name, and not as the text in a file."""
+    node_class: Any = FakeFile
+    encode_, contents_ = node_class._encode_contents, node_class.contents.fget
+    readlink_ = FakeFilesystem.readlink
+
+    def encode(node: FakeFile, contents: Any) -> bytes | None:
+        is_target = stat.S_ISLNK(node.st_mode) and contents is not None
+        kept: bytes | None = os.fsencode(contents) if is_target else encode_(node, contents)
+        return kept
+
+    def contents(node: FakeFile) -> Any:
+        is_link = stat.S_ISLNK(node.st_mode)
+        return os.fsdecode(node.byte_contents or b"") if is_link else contents_(node)
+
+    def readlink(fs: FakeFilesystem, path: Any) -> Any:
+        target = readlink_(fs, path)
+        return os.fsencode(target) if isinstance(path, bytes) else target
+
+    node_class._encode_contents, node_class.contents = encode, property(contents)
+    _patch(FakeFilesystem, readlink)
 
 
 def _as_tuple(result: Any) -> tuple[int, ...]:

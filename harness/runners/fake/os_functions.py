@@ -181,7 +181,9 @@ class OsFunctions:
         offset_src: int | None = None,
         offset_dst: int | None = None,
     ) -> int:
-        """Copy bytes from one descriptor to another."""
+        """Copy bytes from one descriptor to another, on one file system."""
+        if self._fake_fstat(src).st_dev != self._fake_fstat(dst).st_dev:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
         if offset_src is None:
             data = self._os.read(src, count)
         else:

@@ -49,7 +49,7 @@ _original_use_fs_type = FakeFilesystem.use_fs_type
 
 
 # A dict: pyfakefs rebinds the names of functions in every module.
-_REAL: dict[str, Any] = {"fspath": posix.fspath, "fsdecode": os.fsdecode}
+_REAL: dict[str, Any] = {"fspath": posix.fspath}
 
 
 def make_string_path(path: Any) -> Any:
@@ -59,7 +59,7 @@ def make_string_path(path: Any) -> Any:
 
 def to_string(path: Any) -> Any:
     """The path as `str`; pyfakefs fails at bytes that are not UTF-8."""
-    return _REAL["fsdecode"](path) if isinstance(path, bytes) else path
+    return os.fsdecode(path) if isinstance(path, bytes) else path
 
 
 def _separator(_fs: Any, path: Any) -> Any:

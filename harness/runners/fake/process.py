@@ -112,8 +112,8 @@ def reset_process(environment: Mapping[str, str], umask: int) -> None:
     locale.setlocale(locale.LC_CTYPE, encodings.locale)
     for module in (helpers, fake_file):
         setattr(module, "get_locale_encoding", lambda: encodings.text)  # noqa: B010
-    sys.getfilesystemencoding = lambda: encodings.text
-    tarfile.ENCODING = encodings.text  # type: ignore[misc]
+    _name_files_in(encodings.text)
+    tarfile.ENCODING = tarfile.TarFile.encoding = encodings.text  # type: ignore[misc]
     posix.umask(umask)
     os.environ.clear()
     os.environ.update(environment)
@@ -121,6 +121,23 @@ def reset_process(environment: Mapping[str, str], umask: int) -> None:
         # The time zone of a container is UTC; the script does not see the variable.
         posix.putenv("TZ", "UTC0")
     time.tzset()
+
+
+def _name_files_in(encoding: str) -> None:
+    """Encode file names so, as Python does from its start on."""
+
+    def fsencode(path: Any) -> bytes:
+        name = os.fspath(path)
+        return name if isinstance(name, bytes) else name.encode(encoding, "surrogateescape")
+
+    def fsdecode(path: Any) -> str:
+        name = os.fspath(path)
+        return name if isinstance(name, str) else name.decode(encoding, "surrogateescape")
+
+    sys.getfilesystemencoding = lambda: encoding
+    if encoding != "utf-8":
+        module: Any = os
+        module.fsencode, module.fsdecode = fsencode, fsdecode
 
 
 def _open_streams(encodings: Encodings) -> None:

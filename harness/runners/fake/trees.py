@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, cast
@@ -36,9 +37,9 @@ def create_tree(fs: FakeFilesystem, case: Case) -> None:
         parent, _, name = path.rpartition("/")
         # A folder behind a symbolic link is not in `folders`.
         folder = folders.get(parent) or cast(FakeDirectory, fs.resolve(parent))
-        node = folder.entries.get(name)
+        node = folder.entries.get(_decoded(name))
         if node is None or entry.kind != "directory":
-            node = _new_node(fs, name, entry)
+            node = _new_node(fs, _decoded(name), entry)
             folder.add_entry(node)
         if isinstance(node, FakeDirectory):
             folders[path] = node
@@ -73,13 +74,13 @@ def _mount(fs: FakeFilesystem, path: str, size: int | None) -> None:
 def _new_node(fs: FakeFilesystem, name: str, entry: Entry) -> FakeFile:
     if entry.kind == "directory":
         return FakeDirectory(name, filesystem=fs)
-    contents: Any = entry.target if entry.kind == "symlink" else entry.data
+    contents: Any = _decoded(entry.target) if entry.kind == "symlink" else entry.data
     return FakeFile(name, _TYPES[entry.kind] | entry.mode, contents, filesystem=fs)
 
 
 def collect_tree(fs: FakeFilesystem) -> Mapping[str, Entry]:
     """The whole tree: path → entry."""
-    found = {path: _entry(node) for path, node in nodes_of(fs)}
+    found = {_encoded(path): _entry(node) for path, node in nodes_of(fs)}
     # As in a container, these are the kernel's.
     return {path: one for path, one in found.items() if path not in ("/dev", _SHARED_MEMORY)}
 
@@ -120,7 +121,7 @@ def _entry(node: FakeFile) -> Entry:
         uid=node.st_uid,
         gid=node.st_gid,
         mtime=float(node.st_mtime),
-        target=str(node.contents) if kind == "symlink" else "",
+        target=_encoded(str(node.contents)) if kind == "symlink" else "",
     )
 
 
@@ -132,3 +133,17 @@ def _kind(mode: int) -> Kind:
     if stat.S_ISFIFO(mode):
         return "fifo"
     return "file" if stat.S_ISREG(mode) else "device"
+
+
+def _decoded(name: str) -> str:
+    """A name as a script sees it whose Python decodes names by the encoding of the case."""
+    if name.isascii() or (encoding := sys.getfilesystemencoding()) == "utf-8":
+        return name
+    return name.encode("utf-8", "surrogateescape").decode(encoding, "surrogateescape")
+
+
+def _encoded(name: str) -> str:
+    """The name of what a script sees under this one."""
+    if name.isascii() or (encoding := sys.getfilesystemencoding()) == "utf-8":
+        return name
+    return name.encode(encoding, "surrogateescape").decode("utf-8", "surrogateescape")
