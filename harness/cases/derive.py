@@ -25,6 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.cases.archive_kinds import of_every_kind
 from harness.cases.argument_axes import Arguments, Value
 from harness.cases.case import Case
 from harness.cases.edits import Variable
@@ -167,9 +168,10 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
     wrong = () if contract.job else tuple(arguments.wrong())
     damaged = (special for one in inputs for special in one.damaged())
     settings = (special for one in inputs for special in one.changed_settings())
+    members = of_every_kind(contract, inputs, _expected(contract, usual, names))
     special = [
         replace(one, edit=in_usual_world(one.edit), unproven=unproven(usual))
-        for one in (*damaged, *settings, *wrong)
+        for one in (*damaged, *settings, *members, *wrong)
     ]
     suite = Suite(
         start,

@@ -197,8 +197,11 @@ class InputSamples:
         if self._input.damaged == "tolerated":
             return
         for word, name, data, expected in changed_settings(self._files):
-            edit = _with_file(f"{self._mount}/{name}", data)
-            yield Special(f"{self.name}-{word}", edit, expected)
+            yield Special(f"{self.name}-{word}", self.with_file(name, data), expected)
+
+    def with_file(self, name: str, data: bytes) -> Edit:
+        """The edit that gives one file of the input these bytes."""
+        return _with_file(f"{self._mount}/{name}", data)
 
 
 # What other programs leave beside the files that they write.

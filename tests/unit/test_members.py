@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import tarfile
+import textwrap
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from harness.promises import members
+from harness.runners.fake.runner import FakeRunner
+from harness.runs.step import load, prove
+from tests.unit.derived import make_step
 from tests.unit.small_steps import contract, evidence, keys, outcome
 
 Infos = dict[str, tarfile.TarInfo]
@@ -103,3 +108,57 @@ def test_what_the_contract_excepts_may_be_replaced_or_left_out() -> None:
     assert repacked(replaced, **{"except": ("run.sh", "a/*", "hard")}) == []
     assert repacked(replaced, **{"except": ("*.sh", "a/*")}) == ["wrong-bytes"]
     assert repacked(replaced, **{"except": ("**",)}) == []
+
+
+REPACKER = """
+    name: repacker
+    entry_point: step.py
+    inputs:
+      data: {required: true, file: model.tar.gz, mounts: [/opt/ml/processing/input/data]}
+    outputs:
+      result:
+        path: /opt/ml/processing/output/result
+        files: {model.tar.gz: {members: {of: data}}}
+    exit_codes: {0: done, 1: failed}
+"""
+REPACKED = """
+import os, sys, tarfile, tempfile
+SOURCE = "/opt/ml/processing/input/data/model.tar.gz"
+RESULT = "/opt/ml/processing/output/result/model.tar.gz"
+with tarfile.open(SOURCE) as old, tarfile.open(RESULT, "w:gz") as new:
+"""
+COPY = "new.addfile(one, old.extractfile(one) if one.isreg() else None)"
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (f"for one in old:\n    {COPY}", set()),
+        (
+            "with tempfile.TemporaryDirectory() as folder:\n"
+            "    old.extractall(folder, filter='data')\n"
+            "    new.add(folder, '.')",
+            set(),
+        ),
+        # It may say that it takes no such archive.
+        (
+            "if any(one.issym() for one in old):\n"
+            "    os.unlink(RESULT)\n"
+            "    sys.exit(f'{SOURCE} has links in it')\n"
+            f"for one in old:\n    {COPY}",
+            set(),
+        ),
+        (f"for one in old:\n    if one.isfile():\n        {COPY}", {"member-missing"}),
+        (f"for one in old:\n    if not one.issym():\n        {COPY}", {"member-missing"}),
+        (f"for one in old:\n    one.mode = 0o644\n    {COPY}", {"wrong-mode"}),
+    ],
+    ids=["copied", "extracted", "refused", "files-alone", "no-links", "modes-lost"],
+)
+def test_an_archive_of_plain_files_is_tried_with_members_of_every_kind(
+    tmp_path: Path, body: str, wanted: set[str]
+) -> None:
+    ref = make_step(tmp_path, REPACKED + textwrap.indent(body, "    "), REPACKER, {})
+    (case,) = (one for one in load(ref).matrix.ids if "of-every-kind" in one)
+    found = {one.key for one in prove(ref, FakeRunner(), case).findings if one.severity == "error"}
+    assert wanted <= found
+    assert bool(wanted) == bool(found)
