@@ -25,6 +25,8 @@ _BROAD = ("BaseException", "Exception")
 _ERROR_LEVELS = ("error", "exception", "critical", "fatal")
 # Methods of executors that keep an exception for whoever asks for the result.
 _HANDED = ("submit", "apply_async", "map_async", "starmap_async")
+_TASKS = ("asyncio.create_task", "asyncio.ensure_future")
+_ASKING = ("cancel", "result", "exception")
 _FIX = "raise again, or end with sys.exit(1)"
 # They give an exit code, and raise nothing.
 _PROGRAMS = ("subprocess.run", "subprocess.call", "os.system")
@@ -111,7 +113,7 @@ def _function_of(facts: Syntax, node: ast.AST) -> Function | None:
 
 def _hidden(subject: Subject) -> Iterator[tuple[ast.AST, str, str]]:
     facts, failing = subject.script, subject.facts.failing
-    exit_code_scope = _ExitCodeScope(facts)
+    exit_code_scope = ExitCodeScope(facts)
     for node in facts.nodes:
         if isinstance(node, ast.ExceptHandler):
             in_exit_code_scope = (
@@ -149,7 +151,7 @@ def _hidden(subject: Subject) -> Iterator[tuple[ast.AST, str, str]]:
     yield from _unused_codes(facts, exit_code_scope)
 
 
-def _unused_codes(facts: Syntax, scope: _ExitCodeScope) -> Iterator[tuple[ast.AST, str, str]]:
+def _unused_codes(facts: Syntax, scope: ExitCodeScope) -> Iterator[tuple[ast.AST, str, str]]:
     """Each exit code that main returns, where nobody ends with it."""
     for node in facts.nodes:
         if not isinstance(node, ast.Return) or node not in scope.unused_results:
@@ -228,9 +230,7 @@ def _is_followed(facts: Syntax, handler: ast.ExceptHandler) -> bool:
     return attempt in body and body.index(attempt) < len(body) - 1
 
 
-def _success_after_error(
-    facts: Syntax, scope: _ExitCodeScope
-) -> Iterator[tuple[ast.AST, str, str]]:
+def _success_after_error(facts: Syntax, scope: ExitCodeScope) -> Iterator[tuple[ast.AST, str, str]]:
     """Each exit with 0, or return of 0 from main, whose statement before logs an error."""
     for node in facts.nodes:
         for body in (getattr(node, "body", None), getattr(node, "orelse", None)):
@@ -264,6 +264,10 @@ def unread_results(subject: Subject) -> Iterator[Problem]:
     """Each piece of work that is handed to an executor, and whose result is never asked for."""
     for facts in subject.syntaxes():
         modules = {name.partition(".")[0] for name in facts.imports.values()}
+        for node in _unread_tasks(facts) if "asyncio" in modules else ():
+            message = f"an exception in `{ast.unparse(node)}` is never seen"
+            fix = "await it without return_exceptions, or look at what it returns"
+            yield subject.at_node(facts, "STEP503", message, fix, node)
         if not modules & {"concurrent", "multiprocessing"}:
             continue
         for node in facts.calls():
@@ -277,6 +281,26 @@ def unread_results(subject: Subject) -> Iterator[Problem]:
                 message = f"an exception in `{ast.unparse(node)}` is never seen"
                 fix = "keep the future, and call result()"
                 yield subject.at_node(facts, "STEP503", message, fix, node)
+
+
+def _unread_tasks(facts: Syntax) -> Iterator[ast.Call]:
+    """The tasks that are started and never awaited, or awaited with their failures kept."""
+    for node in facts.calls():
+        name = facts.called_name(node)
+        outer = facts.parents.get(node)
+        if name in _TASKS and isinstance(outer, ast.Expr):
+            yield node
+        elif name == "asyncio.gather" and isinstance(outer, ast.Await):
+            words = {one.arg: one.value for one in node.keywords}
+            kept = words.get("return_exceptions")
+            function = _function_of(facts, node) or facts.tree
+            # Tasks that were cancelled are waited for so, and others may be asked one by one.
+            are_asked = any(
+                isinstance(one, ast.Attribute) and one.attr in _ASKING for one in ast.walk(function)
+            )
+            is_kept = getattr(kept, "value", None) is True and not are_asked
+            if facts.is_value_unused(outer) and is_kept:
+                yield node
 
 
 def _is_executor(facts: Syntax, owner: ast.expr) -> bool:
@@ -294,7 +318,7 @@ def _is_executor(facts: Syntax, owner: ast.expr) -> bool:
     )
 
 
-class _ExitCodeScope:
+class ExitCodeScope:
     """The code that decides the exit code: the top level, main, and the callers of main.
 
     `nodes` are its nodes, `unused_results` those in functions whose result no caller uses.

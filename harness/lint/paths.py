@@ -314,7 +314,7 @@ def misplaced_writes(subject: Subject) -> Iterator[Problem]:
     seen: set[str] = set()
     allowed = (*TEMPORARY, *subject.contract.scratch, *subject.contract.output_folders)
     for one in _uses(subject):
-        if one.use not in _CHANGES or not one.path.startswith("/"):
+        if one.use not in _CHANGES or not one.path.startswith(("/", "~/")):
             continue
         path = folder_of(one)
         if any(is_under(path, known) for known in (*allowed, *seen)):

@@ -298,6 +298,8 @@ class Library(Containers):
             return self._listed(name, given)
         if last == "gettempdir":
             return text("/tmp")
+        if name == "pathlib.Path.home":
+            return text("~")
         if last in _TEMPORARY:
             folder = call.at(2, "dir") if last != "NamedTemporaryFile" else None
             folder = named.get("dir") if folder is None else folder

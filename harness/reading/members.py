@@ -39,6 +39,12 @@ from harness.reading.values import (
 )
 
 _PATH_PARTS = ("parent", "name", "stem", "suffix")
+# How methods of archives call the file that they read and put in.
+_PACKED = {
+    ("tarfile", "add"): "name",
+    ("tarfile", "gettarinfo"): "name",
+    ("zipfile", "write"): "filename",
+}
 _TEXT_METHODS = frozenset(dir(str)) - {"format", "join"}
 
 
@@ -180,8 +186,9 @@ class Members(Methods):
             return UNKNOWN
         if kind.startswith(("re.", "datetime.", "threading.Event", "json.")):
             return Result(f"{kind}.{name}", tuple(given), named)
-        if kind.endswith("tarfile.open") and name == "add" and given:
-            self.use_path(given[0], "read", node)
+        packed = _PACKED.get((kind.partition(".")[0], name))
+        if packed is not None:
+            self.use_path(given[0] if given else named.get(packed, UNKNOWN), "read", node)
             return UNKNOWN
         # What is written to an open file is no path.
         is_content = name in BARE_VERBS and file_of(owner) is not None
