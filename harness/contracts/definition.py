@@ -62,6 +62,7 @@ class _ProcessingInput(Part):
 class _ProcessingOutput(Part):
     output_name: str
     s3_output: _S3Location | None = None
+    feature_store_output: dict[str, Any] | None = None
 
 
 class _Outputs(Part):
@@ -201,6 +202,9 @@ def inputs_and_outputs(
 
     def add_output(number: int, one: _ProcessingOutput) -> None:
         at = (*where, "ProcessingOutputConfig", "Outputs", number)
+        if one.s3_output is None and one.feature_store_output is not None:
+            # It has no folder: the container itself writes to the store.
+            return
         if one.s3_output is None:
             raise file.error((*at, "S3Output"), "is required and missing")
         if one.output_name in outputs:

@@ -82,6 +82,10 @@ def broken_edges(
             for what in (*problems, *unlike):
                 location = file.location(edge.where)
                 found.append(BrokenEdge(f"{location}: {edge}: {what}", _HINT))
+        for other in _named_before(step):
+            if other not in jobs:
+                what = f"{name} depends on {other}, and there is no such step"
+                found.append(BrokenEdge(f"{file.location(where)}: {what}", _HINT))
         found += _missing_inputs(file, name, step, where, contracts[name])
     return found
 
@@ -99,6 +103,12 @@ def _steps(listed: Any, where: KeyPath) -> Iterator[tuple[Mapping[str, Any], Key
         for key, value in arguments.items() if isinstance(arguments, dict) else ():
             if key.endswith(("Steps", "Body")):
                 yield from _steps(value, (*where, number, "Arguments", key))
+
+
+def _named_before(step: Mapping[str, Any]) -> list[str]:
+    """The steps that a step waits for by their names."""
+    names = step.get("DependsOn")
+    return [one for one in names if isinstance(one, str)] if isinstance(names, list) else []
 
 
 def _edges(name: str, step: Mapping[str, Any], where: KeyPath) -> Iterator[Edge]:

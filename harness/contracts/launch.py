@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from harness.contracts.contract import Unresolved
@@ -16,6 +17,9 @@ _TOOLKIT_PREFIX = "sagemaker_"
 _PROGRAM_HYPERPARAMETER = "sagemaker_program"
 # A ModelTrainer adds two channels: the SDK's drivers, and the source folder.
 _DRIVERS_CHANNEL = "sm_drivers"
+_SHELLS = ("sh", "bash", "dash")
+# A command in a shell that has one of these is more than one program and its words.
+_SHELL_ONLY = set("|&;<>()$`*?\n")
 _MODEL_TRAINER_FOLDERS = {"/opt/ml/input/data/code", "/opt/ml/input/data/sm_drivers"}
 
 
@@ -62,8 +66,11 @@ class Launch:
         return any(mount == one or mount.startswith(f"{one}/") for one in self.code_folders)
 
 
-def processing_launch(words: tuple[Words, Words]) -> Launch:
-    """How a processing job starts its script; raises `NoScript`."""
+def processing_launch(words: tuple[Words, Words], has_module: Callable[[str], bool]) -> Launch:
+    """How a processing job starts its script; raises `NoScript`.
+
+    `has_module` tells whether a module lies beside the scripts.
+    """
     entry_point, arguments = words
     folders = [f"{_PROCESSING}/code", f"{_PROCESSING}/entrypoint"]
     for word in entry_point:
@@ -76,7 +83,7 @@ def processing_launch(words: tuple[Words, Words]) -> Launch:
                 code_folders=(*folders, f"{_PROCESSING}/aux"),
             )
     return _launch_of_command(
-        "processing", f"{_PROCESSING}/code", (*entry_point, *arguments), folders
+        "processing", f"{_PROCESSING}/code", (*entry_point, *arguments), folders, has_module
     )
 
 
@@ -84,6 +91,7 @@ def training_launch(
     words: tuple[Words, Words],
     channels: tuple[str, ...],
     hyperparameters: Mapping[str, str | Unresolved],
+    has_module: Callable[[str], bool],
 ) -> Launch:
     """How a training job starts its script; raises `NoScript`."""
     if _DRIVERS_CHANNEL in channels:
@@ -107,14 +115,29 @@ def training_launch(
             starter=_PROGRAM_HYPERPARAMETER,
             hyperparameters=hyperparameters,
         )
-    return _launch_of_command("training", "/opt/ml/code", (*words[0], *words[1]), [])
+    command = (*words[0], *words[1])
+    return _launch_of_command("training", "/opt/ml/code", command, [], has_module)
 
 
-def _launch_of_command(profile: str, code: str, words: Words, folders: list[str]) -> Launch:
-    """The first Python file or module of a command; the words after it are its arguments."""
+def _launch_of_command(
+    profile: str,
+    code: str,
+    words: Words,
+    folders: list[str],
+    has_module: Callable[[str], bool],
+) -> Launch:
+    """The first Python file or module of a command; the words after it are its arguments.
+
+    A module of somebody else's that is given a Python file starts that one.
+    """
+    words = _without_shell(words)
     for number, word in enumerate(words):
         following = words[number + 1] if number + 1 < len(words) else None
-        if word == "-m" and isinstance(following, str):
+        starts_file = any(
+            isinstance(one, str) and one.endswith(".py") for one in words[number + 2 :]
+        )
+        is_launcher = isinstance(following, str) and starts_file and not has_module(following)
+        if word == "-m" and isinstance(following, str) and not is_launcher:
             return Launch(
                 profile=profile,
                 script="",
@@ -133,6 +156,21 @@ def _launch_of_command(profile: str, code: str, words: Words, folders: list[str]
                 code_folders=tuple(folders),
             )
     raise NoScript("the job runs no Python script that the definition names")
+
+
+def _without_shell(words: Words) -> Words:
+    """The words of the one program that a shell is told to run, as in `sh -c "python x.py"`."""
+    if len(words) != 3 or not all(isinstance(one, str) for one in words):
+        return words
+    shell, option, command = map(str, words)
+    is_shell = posixpath.basename(shell) in _SHELLS
+    if not is_shell or option not in ("-c", "-lc", "-ec") or set(command) & _SHELL_ONLY:
+        return words
+    try:
+        found = shlex.split(command)
+    except ValueError:
+        return words
+    return tuple(found[1:] if found[:1] == ["exec"] else found)
 
 
 def _decode(value: str) -> str:

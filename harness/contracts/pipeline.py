@@ -8,7 +8,7 @@ of other types are ignored, and so are keys that do not concern the script.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,13 +76,13 @@ def read(path: Path, options: Options) -> Contract:
     """Read the step of `options`, or the only one; raises `WrongContract` or `WrongUse`."""
     file = json_file.read(path)
     job_step = _select_step(file, options.step)
+    folder = path.parent if options.code is None else options.code
     try:
-        launch = _launch(file, job_step)
+        launch = _launch(file, job_step, folder)
     except NoScript as error:
         raise file.error(job_step.where, str(error), "name a step that runs one") from None
     where = (*job_step.where, "Arguments")
     defaults = parameters(file)
-    folder = path.parent if options.code is None else options.code
     script = launch.script or (module_file(folder, launch.module) if launch.module else "")
     script = script or _find_script(file, job_step, launch, folder, options.script)
     # The training toolkit runs it from the folder of all code.
@@ -102,7 +102,12 @@ def read(path: Path, options: Options) -> Contract:
         script_in=script_in,
         values=job_values(file, job_step.step.type, where, defaults),
     )
-    inputs = {name: one for name, one in inputs.items() if not launch.is_code(one.mounts[0])}
+    code = _mount_of_code(launch, script, [one.mounts[0] for one in inputs.values()])
+    inputs = {
+        name: one
+        for name, one in inputs.items()
+        if one.mounts[0] != code and not launch.is_code(one.mounts[0])
+    }
     inputs, outputs = described(inputs, outputs, contract_beside(folder / script))
     return Contract(
         name=job_step.step.name,
@@ -182,9 +187,15 @@ def _select_step(file: JsonFile, name: str | None) -> _JobStep:
     raise WrongUse(f"{file.path} has several steps: {names}", "pick one with --step NAME")
 
 
+def _mount_of_code(launch: Launch, script: str, mounts: Sequence[str]) -> str:
+    """Where the script is mounted, by an input that is no data then; "" where that is not known."""
+    path = posixpath.join(launch.code or "", script)
+    return max((one for one in mounts if path.startswith(f"{one}/")), key=len, default="")
+
+
 def _step_in_file(file: JsonFile, job_step: _JobStep) -> StepInFile:
     try:
-        _launch(file, job_step)
+        _launch(file, job_step, file.path.parent)
     except NoScript as error:
         return StepInFile(job_step.step.name, f"{file.location(job_step.where)}: {error}")
     except WrongContract as error:
@@ -192,8 +203,13 @@ def _step_in_file(file: JsonFile, job_step: _JobStep) -> StepInFile:
     return StepInFile(job_step.step.name)
 
 
-def _launch(file: JsonFile, job_step: _JobStep) -> Launch:
-    """How the step starts its script; raises `NoScript`."""
+def _launch(file: JsonFile, job_step: _JobStep, folder: Path) -> Launch:
+    """How the step starts its script, which lies in `folder`; raises `NoScript`."""
+
+    def has_module(module: str) -> bool:
+        top = folder / module.partition(".")[0]
+        return top.is_dir() or top.with_suffix(".py").is_file()
+
     where = (*job_step.where, "Arguments")
     defaults = parameters(file)
     if job_step.step.type == "Training":
@@ -207,9 +223,11 @@ def _launch(file: JsonFile, job_step: _JobStep) -> Launch:
             _command_words(file, (*where, "AlgorithmSpecification"), defaults),
             channels,
             hyperparameters,
+            has_module,
         )
     file.validate(Processing, where)
-    return processing_launch(_command_words(file, (*where, "AppSpecification"), defaults))
+    words = _command_words(file, (*where, "AppSpecification"), defaults)
+    return processing_launch(words, has_module)
 
 
 def _command_words(

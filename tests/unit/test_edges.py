@@ -147,6 +147,15 @@ def test_a_step_that_is_not_there(tmp_path: Path) -> None:
     ]
 
 
+def test_a_step_that_another_waits_for(tmp_path: Path) -> None:
+    def change(document: Any) -> None:
+        document["Steps"].append({"Name": "Told", "Type": "Lambda", "DependsOn": ["Report"]})
+        document["Steps"][1]["DependsOn"] = ["Prepare", "Cleaned"]
+
+    (found,) = broken_edges(put(tmp_path, changed(change)), None)
+    assert "Report depends on Cleaned, and there is no such step" in found.what
+
+
 def test_a_mount_that_the_reader_does_not_know(tmp_path: Path) -> None:
     reader = _REPORT.replace("input/data", "input/rows")
     found = told(put(tmp_path, _DEFINITION, report__step__yaml=reader))

@@ -225,6 +225,64 @@ def test_code_in_another_folder_of_the_image(document: Any, put: Callable[[Any],
     assert case.arguments == ("--unit", "words", "--execution=5")
 
 
+SCRIPT_THERE = "/opt/ml/processing/input/code/prepare.py"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["python3", SCRIPT_THERE, "--unit", "words"],
+        ["sh", "-c", f"python3 {SCRIPT_THERE} --unit words"],
+        ["/bin/bash", "-lc", f"exec python3 -u {SCRIPT_THERE} --unit 'words'"],
+        # A module of somebody else's, which starts the script.
+        ["python3", "-m", "torch.distributed.run", "--nnodes=1", SCRIPT_THERE, "--unit", "words"],
+    ],
+    ids=["python", "sh", "bash", "launcher"],
+)
+def test_a_command_that_starts_the_script(
+    document: Any, put: Callable[[Any], Path], command: list[str]
+) -> None:
+    arguments(document)["AppSpecification"] = {"ImageUri": "x", "ContainerEntrypoint": command}
+    contract = loaders.load(put(document), STEPS, "Prepare")
+    assert contract.entry_point == "prepare.py"
+    assert contract.job is not None
+    assert contract.job.arguments == ("--unit", "words")
+
+
+@pytest.mark.parametrize("text", ["pip install x && python3 a.py --b 1", "python3 'a.py --b 1"])
+def test_a_shell_with_more_than_one_program_is_passed_over(
+    document: Any, put: Callable[[Any], Path], text: str
+) -> None:
+    command = {"ImageUri": "x", "ContainerEntrypoint": ["sh", "-c", text]}
+    arguments(document)["AppSpecification"] = command
+    with pytest.raises(WrongContract, match="runs no Python script"):
+        loaders.load(put(document), STEPS, "Prepare")
+
+
+def test_an_input_that_holds_the_script_is_code(document: Any, put: Callable[[Any], Path]) -> None:
+    arguments(document)["AppSpecification"] = {
+        "ImageUri": "x",
+        "ContainerEntrypoint": ["python3", "/opt/ml/processing/jobs/src/prepare.py"],
+    }
+    mounted = {"S3Uri": "s3://b/c", "S3DataType": "S3Prefix"}
+    for name in ("jobs", "more"):
+        place = {**mounted, "LocalPath": f"/opt/ml/processing/{name}"}
+        arguments(document)["ProcessingInputs"].append({"InputName": name, "S3Input": place})
+    contract = loaders.load(put(document), STEPS, "Prepare")
+    assert "more" in contract.inputs
+    assert "jobs" not in contract.inputs
+
+
+def test_an_output_that_the_container_stores_itself_has_no_folder(
+    document: Any, put: Callable[[Any], Path]
+) -> None:
+    outputs = arguments(document)["ProcessingOutputConfig"]["Outputs"]
+    names = [one["OutputName"] for one in outputs]
+    store = {"FeatureGroupName": "words"}
+    outputs.append({"OutputName": "features", "AppManaged": True, "FeatureStoreOutput": store})
+    assert list(loaders.load(put(document), STEPS, "Prepare").outputs) == names
+
+
 def test_a_body_of_a_loop_counts(document: Any, put: Callable[[Any], Path]) -> None:
     inner = document["Steps"].pop(0)
     loop = {"Name": "Loop", "Type": "ForEach", "Arguments": {"ForEachBody": [inner]}}
