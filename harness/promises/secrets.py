@@ -22,7 +22,8 @@ _MIN_LENGTH = 8
 def check(evidence: Evidence) -> Iterator[Breach]:
     """Each secret that the log or a file holds, files unpacked too, and names of files.
 
-    It is found as it is, in base 64 and hexadecimal digits, and as URLs, JSON and HTML write it.
+    It is found as it is, in base 64, base 32 and hexadecimal digits, and as URLs, JSON, HTML,
+    Python and shells write it.
     """
     secrets = _secrets(evidence.case.variables_like(_SECRET))
     outcome = evidence.outcome

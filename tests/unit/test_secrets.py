@@ -7,9 +7,11 @@ import bz2
 import gzip
 import json
 import lzma
+import shlex
 import urllib.parse
 import zlib
 from dataclasses import replace
+from xml.sax.saxutils import quoteattr
 
 import pytest
 
@@ -69,6 +71,11 @@ def basic(before: str, secret: str) -> bytes:
         json.dumps({"key": SECRET}).replace("/", "\\/").encode(),
         "".join(f"\\u{ord(one):04x}" for one in SECRET).encode(),
         SECRET.encode("utf-16-le"),
+        "".join(f"%{one:02X}" for one in SECRET.encode()).encode(),
+        base64.b32encode(b"x" + SECRET.encode()),
+        base64.b32encode(SECRET.encode()).lower(),
+        "".join(f"&#{ord(one)};" for one in SECRET).encode(),
+        "".join(f"\\{one:03o}" for one in SECRET.encode()).encode(),
         bz2.compress(SECRET.encode()),
         lzma.compress(SECRET.encode()),
         zlib.compress(SECRET.encode()),
@@ -89,6 +96,13 @@ def test_a_secret_is_found_in_other_spellings(written: bytes) -> None:
         ("passwörd & more", "passw%C3%B6rd+%26+more"),
         ("passwörd & more", "passwörd &amp; more"),
         ('pass"word"1', 'pass\\"word\\"1'),
+        ("passwörd 1", repr("passwörd 1".encode())),
+        ("passwörd 1", ascii("passwörd 1")),
+        ("pass😀word", json.dumps("pass😀word")),
+        ('it\'s a "word"', shlex.quote('it\'s a "word"')),
+        ('it\'s a "word"', quoteattr('it\'s a "word"')),
+        ("it's a word", "it''s a word"),
+        ("a\\pass\nword", repr("a\\pass\nword")),
     ],
 )
 def test_a_secret_is_found_escaped(secret: str, written: str) -> None:
