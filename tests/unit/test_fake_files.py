@@ -46,6 +46,38 @@ OPEN_TWICE = """
         other.write("12345")
         other.flush()
     assert content() == "é345".encode()
+    open("a", "w").close()
+    with open("a", "r+b") as file:
+        os.truncate("a", 3)
+        assert (content(), file.seek(0, 2)) == (bytes(3), 3)
+        file.seek(1)
+        file.truncate(5)
+        file.write(b"x")
+    assert content() == b"\\0x\\0\\0\\0"
+"""
+LINES = """
+    import os
+    os.chdir("/tmp")
+    with open("a", "w") as file:
+        file.write("1\\n2\\n")
+
+    def lines():
+        with open("a") as file:
+            yield from file
+
+    # What closes the generator closes the file, and closes it once.
+    generator = lines()
+    assert next(generator) == "1\\n"
+    generator.close()
+    with open("a", "a+") as file:
+        assert list(file) == []
+        file.seek(0)
+        assert [line for line in file] == ["1\\n", "2\\n"]
+    with open("a") as file:
+        next(file)
+        with open("a", "a") as other:
+            other.write("3\\n")
+        assert list(file) == ["2\\n", "3\\n"]
 """
 FLAGS = """
     import errno, fcntl, os
@@ -110,7 +142,11 @@ NAMES = f"""
 """
 
 
-@pytest.mark.parametrize("script", [OPEN_TWICE, FLAGS, LINKS], ids=["open-twice", "flags", "links"])
+@pytest.mark.parametrize(
+    "script",
+    [OPEN_TWICE, LINES, FLAGS, LINKS],
+    ids=["open-twice", "lines", "flags", "links"],
+)
 def test_it_is_as_on_linux(script: str) -> None:
     outcome = FakeRunner().run(case_of(script))
     assert outcome.exit_code == 0, outcome.stderr

@@ -12,6 +12,7 @@ import functools
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -240,6 +241,11 @@ class OsFunctions:
             self._rules.check_write_permission(node, path)
             self._rules.check_writable(node, path)
         self._fake_truncate(path, length)
+        node = self._fs.resolve(path, allow_fd=True, check_read_perm=False)
+        node.st_mtime = node.st_ctime = time.time()
+        if node.byte_contents == b"" and length:
+            # pyfakefs gives an empty file a size alone.
+            node._byte_contents = bytes(length)
 
     def ftruncate(self, fd: int, length: int, /) -> None:
         """Set the length of an open file."""
