@@ -22,6 +22,7 @@ from harness.lint import (
     paths,
     promises,
     shape,
+    threads,
     unpacking,
     variables,
 )
@@ -70,6 +71,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Problem]], ...] = (
     failures.unchecked_programs,
     failures.unread_results,
     managers.swallowing_managers,
+    threads.unseen_failures,
     exits.unused_exit_codes,
     exits.undeclared_exit_codes,
     imports.missing_requirements,
