@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,8 @@ CODE_SAMPLES = "code"
 _LONGEST_NAME = 200
 # What is larger, in bytes, is a copy of data that lies beside the script by chance.
 _LARGEST = 10_000_000
+# What adds a folder to those that modules are imported from.
+_SEARCHED = {("sys", "path"), ("site", "addsitedir")}
 # Parts of no name below a folder: it would be the folder itself, above it, or begin at the root.
 _NO_NAME = {"", ".", ".."}
 
@@ -108,26 +111,52 @@ def files_in(folder: Path) -> Mapping[str, bytes]:
 def imported_modules(folder: Path, source: bytes) -> Mapping[str, bytes]:
     """The modules and packages in `folder` that a source imports: relative name → bytes.
 
-    Includes what imported modules import.
+    Includes what imported modules import, and what lies in folders there that one of them names and
+    adds to `sys.path`.
     """
     found: dict[str, bytes] = {}
+    searched: dict[Path, None] = {folder: None}
+    imported: dict[str, None] = {}
     pending = [source]
     while pending:
-        for name in _names_in(pending.pop()).imported:
-            for path in _module_files(folder, name):
-                relative = path.relative_to(folder).as_posix()
-                if relative not in found:
-                    found[relative] = path.read_bytes()
-                    if path.suffix == ".py":
-                        pending.append(found[relative])
+        names = _names_in(pending.pop())
+        if names.extends_path:
+            searched.update(dict.fromkeys(_folders_named(folder, names.texts)))
+        imported.update(dict.fromkeys(names.imported))
+        # A module may be imported by one that comes before the one that adds its folder.
+        places = ((at, name) for name in imported for at in searched)
+        for path in (one for at, name in places for one in _module_files(at, name)):
+            relative = path.relative_to(folder).as_posix()
+            if relative not in found:
+                found[relative] = path.read_bytes()
+                if path.suffix == ".py":
+                    pending.append(found[relative])
+    return found
+
+
+def _folders_named(folder: Path, words: Iterable[str]) -> list[Path]:
+    """The folders below that are named, as `"src/lib"` or as `"src"` and `"lib"`."""
+    found: list[Path] = []
+    pending = [folder]
+    while pending:
+        inner = pending.pop()
+        for path in (inner / word for word in sorted(words)):
+            with suppress(OSError):
+                if path.is_dir() and not path.is_symlink() and path not in found:
+                    found.append(path)
+                    pending.append(path)
     return found
 
 
 class _Names(NamedTuple):
-    """What a source names: the top-level modules that it imports, and texts like a file's name."""
+    """What a source names: the top-level modules that it imports, and texts like a file's name.
+
+    `extends_path` says that it adds folders to those that modules are imported from.
+    """
 
     imported: tuple[str, ...]
     texts: frozenset[str]
+    extends_path: bool = False
 
 
 @lru_cache(maxsize=64)
@@ -138,6 +167,7 @@ def _names_in(source: bytes) -> _Names:
     """
     imported: list[str] = []
     texts: set[str] = set()
+    extends_path = False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -148,9 +178,12 @@ def _names_in(source: bytes) -> _Names:
                     imported.append(node.module.partition(".")[0])
                 elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                     texts.add(node.value)
+                elif isinstance(node, ast.Attribute):
+                    of = node.value.id if isinstance(node.value, ast.Name) else ""
+                    extends_path |= (of, node.attr) in _SEARCHED
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return _Names((), frozenset())
-    return _Names(tuple(imported), frozenset(filter(_may_name_a_file, texts)))
+    return _Names(tuple(imported), frozenset(filter(_may_name_a_file, texts)), extends_path)
 
 
 def _may_name_a_file(text: str) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from harness.cases.code_beside import imported_modules
 from harness.cases.imports import chosen_by_interpreter, modules_made
 from harness.lint import propagation
 from harness.lint.problem import Problem
@@ -84,7 +85,7 @@ def missing_requirements(subject: Subject) -> Iterator[Problem]:
     seen = set(STANDARD_LIBRARY)
     for facts in subject.syntaxes():
         optional = set(_optional_imports(facts))
-        seen |= modules_made(facts.tree)
+        seen |= {*modules_made(facts.tree), *_modules_beside(facts, subject.contract.folder)}
         for node in facts.nodes:
             for name in _imported_packages(facts, node) if node not in optional else ():
                 if name in seen or any(_is_in(folder, name) for folder in folders):
@@ -99,6 +100,13 @@ def missing_requirements(subject: Subject) -> Iterator[Problem]:
                     package = packages_of(name)[0] if _is_package(name) else None
                     edit = package and subject.new_key("framework_requirements", package, '""')
                     yield replace(problem, edit=edit or None)
+
+
+def _modules_beside(facts: Syntax, folder: Path) -> Iterator[str]:
+    """The modules in folders beside the script that it adds to those it imports from."""
+    for name in imported_modules(folder, "\n".join(facts.lines).encode()):
+        path = PurePosixPath(name)
+        yield from (path.stem, *path.parent.parts)
 
 
 def _is_package(name: str) -> bool:

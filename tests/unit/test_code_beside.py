@@ -54,6 +54,22 @@ def test_imports_within_functions_count(folder: Path) -> None:
     assert sorted(imported_modules(folder, source)) == ["helpers.py", "more.py"]
 
 
+@pytest.mark.parametrize(
+    "place",
+    ['Path(__file__).parent / "lib" / "deep"', '"lib/deep"', 'os.path.join(HERE, "lib", "deep")'],
+)
+def test_modules_in_folders_that_are_added_to_the_path_count(folder: Path, place: str) -> None:
+    (folder / "lib" / "deep").mkdir(parents=True)
+    (folder / "lib" / "deep" / "inner.py").write_text("import never, innermost")
+    (folder / "lib" / "deep" / "innermost.py").write_text("")
+    (folder / "lib" / "other.py").write_text("")
+    added = f"import sys\nsys.path.insert(0, str({place}))\nimport inner"
+    found = imported_modules(folder, added.encode())
+    assert sorted(found) == ["lib/deep/inner.py", "lib/deep/innermost.py", "never.py"]
+    # Without that they are not found by any job.
+    assert imported_modules(folder, f"HERE = {place}\nimport inner".encode()) == {}
+
+
 @pytest.mark.parametrize("source", [b"", b"import (", b"\0", b"from . import more"])
 def test_a_source_without_imports_has_no_modules(folder: Path, source: bytes) -> None:
     assert imported_modules(folder, source) == {}
