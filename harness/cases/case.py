@@ -14,7 +14,7 @@ from harness.cases.fault import Fault, Operation
 from harness.cases.observed import Observations
 from harness.contracts.contract import MAIN_FILE
 from harness.files import validated
-from harness.files.programs import is_other_program
+from harness.files.programs import interpreter_of, is_other_program
 from harness.files.validated import Texts, Tuple
 from harness.worlds.tree import Tree
 
@@ -113,6 +113,12 @@ class Case:
         """Whether the script is not in Python, so that its own first line says what runs it."""
         entry = self.tree.get(self.script)
         return entry is not None and is_other_program(entry.data)
+
+    @property
+    def interpreter(self) -> tuple[str, ...]:
+        """What runs a script that is not in Python, and its argument; empty for one in Python."""
+        entry = self.tree.get(self.script)
+        return interpreter_of(entry.data) if entry is not None and self.is_other_program else ()
 
     @property
     def started_as(self) -> str:

@@ -146,6 +146,24 @@ def put_own_image(folder: Path, script: str) -> StepRef:
     return StepRef(folder)
 
 
+SHELL_STEP = """\
+name: copied
+entry_point: run.sh
+inputs: {text: {required: true, mounts: [/opt/ml/processing/input/text]}}
+outputs: {copy: {path: /opt/ml/processing/output/copy}}
+exit_codes: {0: ok, 1: failed}
+"""
+
+
+def test_a_shell_script_is_run_by_its_shell_whatever_its_mount_allows(tmp_path: Path) -> None:
+    (tmp_path / "contract.yaml").write_text(SHELL_STEP)
+    job = "/opt/ml/processing"
+    (tmp_path / "run.sh").write_text(f"#!/bin/sh -e\ncp {job}/input/text/* {job}/output/copy/\n")
+    (tmp_path / "samples" / "text").mkdir(parents=True)
+    (tmp_path / "samples" / "text" / "text.txt").write_text("text")
+    assert prove(StepRef(tmp_path), SandboxRunner(), "circumstance=own-mounts").passed
+
+
 @pytest.mark.parametrize(
     ("runner", "script"),
     [(FakeRunner(), TRAIN), (SandboxRunner(), TRAIN), (SandboxRunner(), SHELL)],

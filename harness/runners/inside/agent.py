@@ -210,7 +210,9 @@ def _start(
         passed = [streams.answering.fileno()]
         command = [HELPER_FOLDER + "/driver.py", script, job["call"], str(passed[0])]
     return subprocess.Popen(
-        [script, *job["arguments"]] if job["direct"] else [python, *OPTIONS, *command],
+        [*job["direct"], script, *job["arguments"]]
+        if job["direct"]
+        else [python, *OPTIONS, *command],
         stdin=subprocess.DEVNULL,
         stdout=streams.write_end("stdout"),
         stderr=streams.write_end("stderr"),

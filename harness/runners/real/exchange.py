@@ -51,7 +51,7 @@ class Task:
             "cwd": case.cwd,
             "started_as": case.started_as,
             "module": case.module,
-            "direct": case.is_other_program,
+            "direct": case.interpreter,
             "arguments": list(case.arguments),
             "defaults": dict(BASE_ENVIRONMENT),
             "variables": {**case.tree.environment, **case.variables},
