@@ -148,7 +148,7 @@ class Members(Methods):
             return UNKNOWN
         if isinstance(owner, Text | Variable | Parsed):
             return self._text_method(owner, name, call)
-        if isinstance(owner, Unknown) and owner.of == "listed":
+        if isinstance(owner, Unknown) and is_listed(owner):
             if name in ("lower", "casefold"):
                 return owner
             owner = Unknown()

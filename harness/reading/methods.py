@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from string import Formatter
 
 from harness.reading.library import Library
-from harness.reading.texts import concat, joined_path
+from harness.reading.texts import concat, joined_path, listed_in
 from harness.reading.values import (
     NONE,
     UNKNOWN,
@@ -16,7 +16,6 @@ from harness.reading.values import (
     Row,
     Table,
     Text,
-    Unknown,
     Value,
     join,
     known_text,
@@ -139,7 +138,7 @@ class Methods(Library):
             self.use_path(owner, use, node, encoding_missing=missing)
             self.note_written(name, (Result("open", (owner,)), *given), node)
             if name == "iterdir":
-                return Row([joined_path([owner, Unknown("listed")])], whole=False)
+                return Row([joined_path([owner, listed_in(owner)])], whole=False)
             return Result(f"pathlib.{name}", (owner,)) if use == "read" else UNKNOWN
         if name == "open":
             mode = given[0] if given else named.get("mode")

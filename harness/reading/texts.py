@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from harness.reading.values import (
     Constant,
+    Many,
     Place,
     Row,
     Table,
@@ -17,6 +18,10 @@ from harness.reading.values import (
     options_of,
     text,
 )
+
+# What the names of entries begin with, and the longest that is kept of one.
+_LISTED = "listed in "
+_LONGEST = 500
 
 
 def concat(parts: Sequence[Value]) -> Text:
@@ -81,13 +86,24 @@ def last_piece(path: Text) -> Text:
     return path
 
 
+def listed_in(folder: Value) -> Unknown:
+    """An entry of a folder, or its name, that is not known; those of the same folder are equal."""
+    return Unknown(f"{_LISTED}{_pattern(folder)}"[:_LONGEST])
+
+
+def _pattern(value: Value) -> str:
+    if isinstance(value, Text):
+        return "".join(one if isinstance(one, str) else _pattern(one) for one in value.parts)
+    return "*" if not isinstance(value, Many) else "|".join(map(_pattern, value.options))
+
+
 def is_listed(path: Value) -> bool:
     """Whether a value is an entry of a folder, or its name, that is not known."""
     last = path.parts[-1] if isinstance(path, Text) and path.parts else path
     if isinstance(last, str):
         # What a pattern finds.
         return last == "*" or last.endswith("/*")
-    return isinstance(last, Unknown) and last.of == "listed"
+    return isinstance(last, Unknown) and last.of.startswith(_LISTED)
 
 
 def _ends_with_slash(value: Value) -> bool:

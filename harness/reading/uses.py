@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from harness.reading.commands import Commands
 from harness.reading.facts import Stamp, Use
 from harness.reading.stamps import stamp_in, stamped
-from harness.reading.texts import is_listed, joined_path, last_piece
+from harness.reading.texts import is_listed, joined_path, last_piece, listed_in
 from harness.reading.values import (
     UNKNOWN,
     Constant,
@@ -157,11 +157,12 @@ class PathUses(Commands):
         if name in ("glob.glob", "glob.iglob"):
             return Row([first], whole=False)
         if name in ("os.walk", "os.fwalk"):
-            files: list[Value] = [Unknown("listed")]
             below = Many((first, joined_path([first, UNKNOWN])))
-            return Row([Row([below, Row(files, False), Row(files, False)])], whole=False)
+            # What a test tells of the files' names is not so of the folders'.
+            folders, files = listed_in(below), listed_in(first)
+            return Row([Row([below, Row([folders], False), Row([files], False)])], whole=False)
         if name in ("os.listdir", "os.scandir"):
-            listed = Unknown("listed")
+            listed = listed_in(first)
             entry = joined_path([first, listed]) if name == "os.scandir" else listed
             return Row([entry], whole=False)
         return Result(name, tuple(given))

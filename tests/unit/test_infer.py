@@ -454,6 +454,18 @@ FILTERS = {
     'for e in os.scandir(D):\n    if e.name.endswith(".csv"):\n        pd.read_csv(e.path)': [
         "*.csv"
     ],
+    # What is told of the names in a folder is not so of that folder's own name.
+    "for c in os.listdir(D):\n    for f in os.listdir(os.path.join(D, c)):\n"
+    "        if f.endswith('.csv'):\n            pd.read_csv(os.path.join(D, c, f))": ["*/*.csv"],
+    "for c in D.iterdir():\n    for p in (p for p in c.iterdir() if p.suffix == '.csv'):\n"
+    "        pd.read_csv(p)": ["*/*.csv"],
+    "for r, ds, fs in os.walk(D):\n    for d in ds:\n        for f in fs:\n"
+    "            if f.endswith('.csv'):\n                pd.read_csv(os.path.join(D, d, f))": [
+        "*/*.csv"
+    ],
+    "for c in os.scandir(D):\n"
+    "    for f in sorted(f for f in os.listdir(c) if f.endswith('.csv')):\n"
+    "        pd.read_csv(os.path.join(c.path, f))": ["*/*.csv"],
     # What is read without such a test may be any file.
     'for p in D.iterdir():\n    if p.suffix != ".csv":\n        print(p)\n    pd.read_csv(p)': [],
     'for p in D.iterdir():\n    if p.suffix == ".csv":\n        print(p)\n    else:\n'
