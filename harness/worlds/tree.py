@@ -90,7 +90,8 @@ class Tree:
         tree = cls(job=job, request=request)
         for folder, mode in _IMAGE_FOLDERS.items():
             tree = tree.with_directory(folder, mode=mode)
-        made = outputs if job.makes_outputs else ()
+        # A training job with checkpoints makes their folder.
+        made = [one for one in outputs if job.makes_outputs or one in job.collects]
         return tree.with_directory(*job.folders, *made)._with_job_files()
 
     @property

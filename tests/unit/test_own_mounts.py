@@ -125,6 +125,42 @@ def test_an_input_may_be_mounted_around_the_code(tmp_path: Path) -> None:
     assert found(ref, FakeRunner(), _CASE) == set()
 
 
+_CHECKPOINTS = """
+name: step
+entry_point: step.py
+inputs:
+  rows: {required: true, file: rows.csv, mounts: [/opt/ml/input/data/rows]}
+outputs:
+  model: {path: /opt/ml/model}
+  checkpoints: {path: /opt/ml/checkpoints, required: false}
+exit_codes: {0: trained, 1: failed}
+"""
+_TRAINS = """
+import os, shutil, tempfile
+IN, MODEL, KEPT = (f"/opt/ml/{name}" for name in ("input/data/rows", "model", "checkpoints"))
+shutil.copyfile(f"{IN}/rows.csv", f"{MODEL}/model.csv")
+"""
+_KEEPS = {
+    "where-the-folder-is": "if os.path.isdir(KEPT):\n    shutil.copy(f'{MODEL}/model.csv', KEPT)",
+    "without-making-it": "shutil.copy(f'{MODEL}/model.csv', f'{KEPT}/last.csv')",
+    "after-making-it": "os.makedirs(KEPT, exist_ok=True)\nshutil.copy(f'{MODEL}/model.csv', KEPT)",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("way", _KEEPS)
+def test_a_job_with_checkpoints_has_their_folder(tmp_path: Path, way: str) -> None:
+    ref = make_step(tmp_path, _TRAINS + _KEEPS[way], _CHECKPOINTS, {"rows/rows.csv": "a\n1\n"})
+    for case in (load(ref).matrix.usual, _CASE, "circumstance=output-folder-missing"):
+        assert found(ref, FakeRunner(), case) == set()
+
+
+def test_a_checkpoint_that_is_renamed_into_its_folder_is_found(tmp_path: Path) -> None:
+    way = "open('/tmp/c', 'w').close()\nos.rename('/tmp/c', f'{KEPT}/c')"
+    ref = make_step(tmp_path, _TRAINS + way, _CHECKPOINTS, {"rows/rows.csv": "a\n1\n"})
+    assert ("own-mounts", "exit-code/1-for-0", "error") in found(ref, FakeRunner(), _CASE)
+
+
 _STOPPED = "circumstance=sigterm-at-50-percent"
 _WRITES = """
 for number in range(3):

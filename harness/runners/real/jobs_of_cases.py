@@ -15,6 +15,7 @@ from harness.worlds.tree import Tree, is_under
 _PROCESSING_CONFIG = "/opt/ml/config/processingjobconfig.json"
 _CONFIG_FOLDERS = ("/opt/ml/config", "/opt/ml/input/config")
 _TRAINING_CODE = "/opt/ml/code"
+_CHECKPOINTS = "/opt/ml/checkpoints"
 _USUAL_UMASK = 0o022
 _IN_EVERY_IMAGE = ("/", "/tmp")
 # Starts a program in a folder, as the first process.
@@ -56,6 +57,7 @@ def reason_against(case: Case) -> str:
             not is_processing and case.script_folder != _TRAINING_CODE,
             f"the code of a training job is in {_TRAINING_CODE}",
         ),
+        (not is_processing and _CHECKPOINTS in case.tree, "the local mode keeps no checkpoints"),
     ):
         if is_so:
             return reason
