@@ -1,12 +1,13 @@
 """The source folder of a script: the modules in its folder that it imports, and theirs.
 
 A job has the whole folder. Folders often hold many scripts; so only imported modules are kept, and
-the files that code names, such as a configuration.
+the files and folders that code names, such as a configuration or templates.
 """
 
 from __future__ import annotations
 
 import ast
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -20,8 +21,10 @@ from harness.errors import WrongContract
 CODE_SAMPLES = "code"
 # A longer text is no name of a file.
 _LONGEST_NAME = 200
-# What is larger, in bytes, is a copy of data that lies beside the script by chance.
+# What is larger, in bytes, is a copy of data that lies beside the script by chance; and so is a
+# folder of more files.
 _LARGEST = 10_000_000
+_MOST_FILES = 1000
 # What adds a folder to those that modules are imported from.
 _SEARCHED = {("sys", "path"), ("site", "addsitedir")}
 # Parts of no name below a folder: it would be the folder itself, above it, or begin at the root.
@@ -37,15 +40,16 @@ def source_folder(contract: Contract, script: bytes) -> Mapping[str, bytes]:
     package = contract.code_path.partition("/")[0] if "/" in contract.code_path else ""
     files = with_package(contract.folder, package, script)
     code = (script, *(data for name, data in files.items() if name.endswith(".py")))
-    named = named_files(contract.folder, code)
+    named = named_files(contract.folder, code, contract.samples)
     samples = files_in(contract.samples / CODE_SAMPLES)
     return {**named, **files, **samples, contract.code_path: script}
 
 
-def named_files(folder: Path, code: Iterable[bytes]) -> Mapping[str, bytes]:
+def named_files(folder: Path, code: Iterable[bytes], apart: Path) -> Mapping[str, bytes]:
     """The files in a folder whose names are texts in the code: relative name → bytes.
 
-    `"config/model.yaml"` names one, and `"config"` beside `"model.yaml"` the same.
+    `"config/model.yaml"` names one, and `"config"` all that this folder holds, unless that is too
+    much. The folder `apart` is left out.
     """
     words = {word for source in code for word in _names_in(source).texts}
     found: dict[str, bytes] = {}
@@ -56,14 +60,31 @@ def named_files(folder: Path, code: Iterable[bytes]) -> Mapping[str, bytes]:
             path = inner / word
             name = path.relative_to(folder).as_posix()
             try:
-                if path.is_dir() and not path.is_symlink():
-                    pending.append(path)
+                if path.is_dir() and not path.is_symlink() and path != apart:
+                    held = [] if apart.is_relative_to(path) else _held_by(path)
+                    found |= {one.relative_to(folder).as_posix(): one.read_bytes() for one in held}
+                    pending += [] if held else [path]
                 elif path.is_file() and path.stat().st_size <= _LARGEST:
                     found[name] = path.read_bytes()
             except OSError:
                 # It is no name of a file, or one that cannot be read here.
                 continue
     return dict(sorted(found.items()))
+
+
+def _held_by(folder: Path) -> list[Path]:
+    """Every file below a folder, bytecode aside; none where they are too many or too large."""
+    files: list[Path] = []
+    size = 0
+    for top, folders, names in os.walk(folder):
+        folders[:] = [one for one in folders if one != "__pycache__"]
+        for one in (Path(top, name) for name in names):
+            if one.is_file():
+                files.append(one)
+                size += one.stat().st_size
+        if len(files) > _MOST_FILES or size > _LARGEST:
+            return []
+    return files
 
 
 def with_package(folder: Path, package: str, script: bytes) -> Mapping[str, bytes]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cases import code_beside
 from harness.cases.code_beside import files_in, imported_modules, named_files, source_folder
 from harness.contracts import loaders
 from harness.runners.fake.runner import FakeRunner
@@ -23,7 +24,12 @@ FILES = {
     "package/__pycache__/deep.cpython-311.pyc": "",
     "lazily.py": "",
     "samples/x.txt": "",
+    "words.txt": "",
+    "templates/page.html": "<p>",
+    "templates/mail/a.txt": "Dear ...",
+    "templates/__pycache__/a.cpython-311.pyc": "",
 }
+TEMPLATES = ["templates/mail/a.txt", "templates/page.html"]
 
 
 @pytest.fixture
@@ -78,7 +84,12 @@ def test_a_source_without_imports_has_no_modules(folder: Path, source: bytes) ->
 @pytest.mark.parametrize(
     ("source", "names"),
     [
-        ('open(HERE / "package" / "data.json")', ["package/data.json"]),
+        ('open(HERE / "words.txt"); open(HERE / "more" / "words.txt")', ["words.txt"]),
+        # All that a folder holds, with those within it; not the samples, nor bytecode.
+        ('shutil.copytree(HERE / "templates", OUT)', TEMPLATES),
+        ('os.listdir(os.path.join(HERE, "templates", "mail"))', TEMPLATES),
+        ('glob("templates/mail/*.txt"), "templates/mail"', ["templates/mail/a.txt"]),
+        ('open(HERE / "samples" / "x.txt")', []),
         ('open(os.path.join(HERE, "package/data.json"))', ["package/data.json"]),
         ('CONFIG = "other.py"; open(f"{HERE}/package/{CONFIG}")', ["other.py"]),
         # Other folders, the folder itself, what is not there, and no Python.
@@ -88,7 +99,22 @@ def test_a_source_without_imports_has_no_modules(folder: Path, source: bytes) ->
     ],
 )
 def test_files_that_code_names_are_beside_it(folder: Path, source: str, names: list[str]) -> None:
-    assert list(named_files(folder, [source.encode()])) == names
+    assert list(named_files(folder, [source.encode()], folder / "samples")) == names
+
+
+def test_a_folder_with_the_samples_in_it_is_not_code(folder: Path) -> None:
+    source, apart = [b'"templates", "page.html"'], folder / "templates" / "mail"
+    assert list(named_files(folder, source, apart)) == ["templates/page.html"]
+
+
+def test_a_folder_of_data_is_not_code(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, apart = [b'open(HERE / "templates" / "page.html")'], folder / "samples"
+    monkeypatch.setattr(code_beside, "_MOST_FILES", 1)
+    assert list(named_files(folder, source, apart)) == ["templates/page.html"]
+    monkeypatch.setattr(code_beside, "_MOST_FILES", 2)
+    assert list(named_files(folder, source, apart)) == TEMPLATES
+    monkeypatch.setattr(code_beside, "_LARGEST", 8)
+    assert list(named_files(folder, source, apart)) == ["templates/page.html"]
 
 
 CONTRACT = """
