@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from harness.lint.problem import Problem
 from harness.lint.propagation import (
+    EXITS,
+    ends_with,
     except_clause,
     exception_types,
     exits_with_success,
@@ -16,6 +18,7 @@ from harness.lint.propagation import (
     only_cleans_up_or_imports,
     passes_on,
     propagates,
+    undone_names,
 )
 from harness.lint.subject import Subject
 from harness.lint.syntax import Function, Syntax, walk_scope
@@ -125,7 +128,8 @@ def _hidden(subject: Subject) -> Iterator[tuple[ast.AST, str, str]]:
             if not catches_all or only_cleans_up_or_imports(facts.parents[node]):
                 continue
             if not propagates(facts, node) or _ends_with_zero(subject, node):
-                if node in failing:
+                by_return = node not in exit_code_scope.unused_results
+                if node in failing or ends_with(facts, undone_names(facts, node), node, by_return):
                     continue
                 yield node, _swallowed(node), _FIX
             elif node in exit_code_scope.unused_results and not (
@@ -144,11 +148,30 @@ def _hidden(subject: Subject) -> Iterator[tuple[ast.AST, str, str]]:
             for part in (
                 one for last in getattr(node, "finalbody", []) for one in walk_scope(last)
             ):
-                if isinstance(part, ast.Return) or exits_with_success(facts, part):
+                if isinstance(part, ast.Return):
+                    is_hidden = not _returns_what_failed(facts, node, part)
+                else:
+                    is_hidden = exits_with_success(facts, part)
+                if is_hidden:
                     message = f"`{ast.unparse(part)}` in finally swallows every failure"
                     yield part, message, "move it out of the finally"
     yield from _success_after_error(facts, exit_code_scope)
     yield from _unused_codes(facts, exit_code_scope)
+
+
+def _returns_what_failed(facts: Syntax, attempt: ast.AST, result: ast.Return) -> bool:
+    """Whether a `finally` returns what a handler before it has set, or left as it was."""
+    names = {one.id for one in ast.walk(result) if isinstance(one, ast.Name)}
+    for handler in getattr(attempt, "handlers", []):
+        told = {
+            part.id
+            for part in walk_scope(handler)
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+        }
+        is_told = names & (told | undone_names(facts, handler))
+        if is_told and is_broad(facts, exception_types(handler), True):
+            return True
+    return False
 
 
 def _unused_codes(facts: Syntax, scope: ExitCodeScope) -> Iterator[tuple[ast.AST, str, str]]:
@@ -328,7 +351,7 @@ class ExitCodeScope:
         """Collect main and its direct and indirect callers."""
         names = {"main"}
         if "main" not in facts.functions:
-            names |= _only_call(facts)
+            names |= _exit_codes(facts) or _only_call(facts)
         calls = {
             name: {
                 facts.called_name(part) for part in walk_scope(node) if isinstance(part, ast.Call)
@@ -351,6 +374,18 @@ class ExitCodeScope:
                 self.unused_results |= parts
             elif uses:
                 self.uses_results = True
+
+
+def _exit_codes(facts: Syntax) -> set[str]:
+    """The functions whose results a script without main ends with: `sys.exit(run())`."""
+    names: set[str] = set()
+    for call in facts.calls():
+        given = call.args[:1] if facts.called_name(call) in EXITS else []
+        for part in (part for one in given for part in ast.walk(one)):
+            value = facts.constants.get(part.id) if isinstance(part, ast.Name) else part
+            if isinstance(value, ast.Call):
+                names.add(facts.called_name(value))
+    return names & facts.functions.keys()
 
 
 def _only_call(facts: Syntax) -> set[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Sequence
 
 from harness.lint.syntax import Function, Syntax, walk_scope
 
-_EXITS = ("sys.exit", "os._exit", "exit", "quit", "SystemExit")
+EXITS = ("sys.exit", "os._exit", "exit", "quit", "SystemExit")
 _ABORTS = ("os.abort", "os.kill", "signal.raise_signal")
 # Methods that store an error for later: errors.append(error).
 _COLLECTORS = ("append", "add", "extend", "put", "put_nowait")
@@ -37,6 +38,61 @@ def passes_on(facts: Syntax, node: ast.ExceptHandler, by_return: bool) -> bool:
     return False
 
 
+def undone_names(facts: Syntax, handler: ast.ExceptHandler) -> set[str]:
+    """The names that still tell of the failure behind a handler.
+
+    `code = 1` before the `try` and `code = 0` in it: where it fails, the code stays 1. Of the names
+    that the handler sets itself, `passes_on` knows.
+    """
+    attempt = facts.parents[handler]
+    function = next((one for one in facts.ancestors(attempt) if isinstance(one, Function)), None)
+    scope = [*walk_scope(function or facts.tree)]
+    before = {
+        name
+        for name, value, line in _constants_set(scope)
+        if not is_success(value) and line < getattr(attempt, "lineno", 0)
+    }
+    body = [part for one in getattr(attempt, "body", []) for part in walk_scope(one)]
+    done = {name for name, _, _ in _constants_set(body)}
+    return (before & done) - {name for name, _, _ in _constants_set([*walk_scope(handler)])}
+
+
+def ends_with(facts: Syntax, names: set[str], after: ast.AST, by_return: bool) -> bool:
+    """Whether the function, or the script, that `after` is in ends with one of these names.
+
+    It makes an exit code of it, fails where a test of it says so, or returns it, which counts where
+    `by_return` is true.
+    """
+    function = next((one for one in facts.ancestors(after) if isinstance(one, Function)), None)
+    for node in walk_scope(function or facts.tree):
+        asked: ast.AST | None = None
+        if isinstance(node, ast.Return):
+            asked = node.value if by_return else None
+        elif isinstance(node, ast.Call) and facts.called_name(node) in EXITS:
+            asked = node
+        elif isinstance(node, ast.If) and any(
+            _fails(facts, part)
+            or (by_return and isinstance(part, ast.Return) and not is_success(part.value))
+            for one in (*node.body, *node.orelse)
+            for part in walk_scope(one)
+        ):
+            asked = node.test
+        if asked is not None and names & {
+            one.id for one in ast.walk(asked) if isinstance(one, ast.Name)
+        }:
+            return True
+    return False
+
+
+def _constants_set(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, ast.Constant, int]]:
+    """Each name that is set to a constant, with the constant and the line."""
+    for node in nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, node.value, node.lineno
+
+
 def _fails(facts: Syntax, node: ast.AST) -> bool:
     """Whether a node raises, or ends the process with an exit code other than 0."""
     if isinstance(node, ast.Raise):
@@ -44,7 +100,7 @@ def _fails(facts: Syntax, node: ast.AST) -> bool:
     if not isinstance(node, ast.Call):
         return False
     name = facts.called_name(node)
-    if name in _EXITS:
+    if name in EXITS:
         return not exits_with_success(facts, node)
     return name in _ABORTS or _is_parser_error(facts, node)
 
@@ -61,7 +117,7 @@ def _is_parser_error(facts: Syntax, node: ast.Call) -> bool:
 def exits_with_success(facts: Syntax, node: ast.AST) -> bool:
     """Whether a node ends the process with exit code 0."""
     if isinstance(node, ast.Call):
-        return facts.called_name(node) in _EXITS and is_success(*node.args[:1])
+        return facts.called_name(node) in EXITS and is_success(*node.args[:1])
     return isinstance(node, ast.expr) and facts.dotted_name(node) == "SystemExit"
 
 
