@@ -85,6 +85,7 @@ class Bindings(Handlers):
         elif isinstance(target, ast.Subscript):
             owner = self.evaluate(target.value)
             key = self.evaluate(target.slice)
+            self.lose_words(key)
             if isinstance(owner, Table):
                 self.set_item(owner, key, value)
             elif isinstance(owner, Environ):

@@ -36,6 +36,7 @@ from harness.reading.values import (
     join,
     known_text,
 )
+from harness.reading.words import HARMLESS
 
 _DEEPEST_CALL = 14
 # Of a function; more differ in values that no fact depends on.
@@ -90,7 +91,12 @@ class Calls(Classes):
                 name = known_text(given[0])
                 found = self.import_module(name) if name else None
                 return found or (External(name) if name else UNKNOWN)
-            return self.call_external(function.name, Given(given, named, node))
+            known = len(self.facts.arguments)
+            value = self.call_external(function.name, Given(given, named, node))
+            is_harmless = function.name.rpartition(".")[2] in HARMLESS
+            if not is_harmless and len(self.facts.arguments) == known:
+                self.lose_words(*given, *named.values())
+            return value
         if isinstance(function, Member):
             if isinstance(function.owner, Instance | Class):
                 self.hand_over(given, named, node)
@@ -104,6 +110,7 @@ class Calls(Classes):
                 self.run_command(one, {}, node)
             return UNKNOWN
         self.use_by_name("?", Given(given, named, node))
+        self.lose_words(*given, *named.values())
         self.hand_over(given, named, node)
         return UNKNOWN
 

@@ -16,11 +16,11 @@ from harness.reading.values import (
     Scope,
     Table,
     Text,
-    Unknown,
     Value,
     join,
     of_key,
 )
+from harness.reading.words import WORD
 
 _UNROLLED = 40
 
@@ -104,7 +104,7 @@ class Comprehensions(Members):
             members = [one for one in value.scope.names.values() if isinstance(one, Text)]
             return list(members) or [UNKNOWN], False
         if isinstance(value, Arguments):
-            return [Unknown("word")], False
+            return [WORD], False
         if isinstance(value, Environ):
             self.facts.environment_escapes = True
         if isinstance(value, Document):

@@ -10,6 +10,7 @@ from harness.reading.uses import PathUses
 from harness.reading.values import (
     NONE,
     UNKNOWN,
+    Arguments,
     Bound,
     Class,
     Environ,
@@ -27,6 +28,7 @@ from harness.reading.values import (
     known_text,
     text,
 )
+from harness.reading.words import WORD
 
 
 class Containers(PathUses):
@@ -74,6 +76,8 @@ class Containers(PathUses):
             return given[0]
         if name == "builtins.next" and isinstance(first, Row):
             return join([*first.items, *given[1:]])
+        if name == "builtins.next" and isinstance(first, Arguments):
+            return WORD
         if name in ("builtins.getattr", "builtins.hasattr") and len(given) > 1:
             return self._getattr(name, first, given, node)
         if name == "builtins.setattr" and len(given) > 2 and isinstance(first, Namespace):

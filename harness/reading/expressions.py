@@ -161,6 +161,8 @@ class Expressions(Comprehensions):
                     read.required = bool(read.required)
             elif isinstance(values[1], Arguments):
                 self.word(values[0], node.left)
+            elif is_word(values[0]):
+                self.word_among(values[1], node)
         elif any(is_word(one) for one in values):
             for one, part in zip(values, (node.left, *node.comparators), strict=True):
                 self.word(one, part)
@@ -223,8 +225,10 @@ class Expressions(Comprehensions):
                 return shorter
             if isinstance(owner, Arguments):
                 return self.words_from(owner, self.evaluate(node.slice.lower))
+            self.lose_words(owner)
             return Result("changed", (owner,)) if stamp_in(owner) else UNKNOWN
         key = self.evaluate(node.slice)
+        self.lose_words(key)
         return join([self.item(one, key, node) for one in options_of(owner)])
 
     def item(self, owner: Value, key: Value, node: ast.AST) -> Value:
@@ -287,6 +291,7 @@ class Expressions(Comprehensions):
 
     def set_item(self, table: Table, key: Value, value: Value) -> None:
         """`table[key] = value`."""
+        self.lose_words(key)
         known: object = key.value if isinstance(key, Constant) else known_text(key)
         options = [one for one in options_of(key) if known_text(one) is not None]
         if known is None and isinstance(key, Many) and len(options) == len(key.options):

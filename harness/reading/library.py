@@ -14,6 +14,7 @@ from harness.reading.texts import concat, joined_path
 from harness.reading.values import (
     NONE,
     UNKNOWN,
+    Arguments,
     Bound,
     Class,
     Constant,
@@ -241,6 +242,8 @@ class Library(Containers):
                 return Row([of_key(key) for key in value.items], value.whole)
             if isinstance(value, Class) and value.is_enumeration:
                 return Row(value.members)
+            if isinstance(value, Arguments):
+                return value if last in ("list", "tuple", "iter") else Arguments(None)
             return value if isinstance(value, Row) else Row([UNKNOWN], whole=False)
         return value
 

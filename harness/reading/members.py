@@ -37,6 +37,7 @@ from harness.reading.values import (
     join,
     text,
 )
+from harness.reading.words import WORD
 
 _PATH_PARTS = ("parent", "name", "stem", "suffix")
 # How methods of archives call the file that they read and put in.
@@ -133,13 +134,16 @@ class Members(Methods):
         if isinstance(owner, Environ):
             return self._environ_method(owner, name, call)
         if isinstance(owner, Table):
+            self.lose_words(*given)
             return self._table_method(owner, name, call)
         if isinstance(owner, Row):
             return self._row_method(owner, name, given)
         if isinstance(owner, Arguments):
             for one in given:
-                self.word(one, node, takes_value=name == "index")
-            return UNKNOWN
+                self.word(one, node)
+            return WORD if name == "pop" else owner if name == "copy" else UNKNOWN
+        if owner == WORD:
+            return self.word_method(name, given, node)
         if isinstance(owner, Document):
             if name == "get" and given:
                 self.note_hyperparameter_default(given)
@@ -147,6 +151,8 @@ class Members(Methods):
             self.read_hyperparameter(owner, "", node)
             return UNKNOWN
         if isinstance(owner, Text | Variable | Parsed):
+            if name == "join":
+                self.lose_words(*given)
             return self._text_method(owner, name, call)
         if isinstance(owner, Unknown) and is_listed(owner):
             if name in ("lower", "casefold"):
@@ -165,6 +171,7 @@ class Members(Methods):
         if kind.endswith("getLogger") or kind.startswith(("logging.", "loguru", "structlog")):
             self.tell(given, node)
             return NONE
+        self.lose_words(*given, *named.values())
         if isinstance(owner, Unknown) and owner.of == "super":
             return UNKNOWN
         if name == "run_until_complete" and given:

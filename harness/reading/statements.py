@@ -34,6 +34,7 @@ from harness.reading.values import (
     known_text,
     options_of,
 )
+from harness.reading.words import is_word
 
 
 class Statements(Bindings):
@@ -349,9 +350,13 @@ class Statements(Bindings):
     _do_AsyncWith = _do_With
 
     def _do_Match(self, node: ast.Match) -> frozenset[str]:
-        self.evaluate(node.subject)
+        is_asked = is_word(self.evaluate(node.subject))
         outcomes: set[str] = set(FALLS)
         self.conditional += 1
+        for case in node.cases if is_asked else ():
+            for part in ast.walk(case.pattern):
+                if isinstance(part, ast.MatchValue):
+                    self.word(self.evaluate(part.value), part.value)
         for case in node.cases:
             outcomes |= self.block(case.body)
         self.conditional -= 1

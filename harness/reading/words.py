@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 
 from harness.reading.recorder import Recorder
 from harness.reading.values import (
@@ -13,11 +14,22 @@ from harness.reading.values import (
     Constant,
     Parsed,
     Result,
+    Row,
+    Table,
     Text,
     Unknown,
     Value,
     known_text,
+    of_key,
     options_of,
+)
+
+# A word of the command line, wherever it stands there.
+WORD = Unknown("word")
+# They tell nothing of what the words are.
+HARMLESS = (
+    *("len", "print", "int", "float", "bool", "str", "repr", "list", "tuple", "iter", "exit"),
+    *("isinstance", "sorted", "reversed", "set", "next"),
 )
 
 
@@ -40,17 +52,43 @@ def word_in(value: Value) -> Argument | None:
 class Words(Recorder):
     """What the script does with `sys.argv`."""
 
-    def word(self, value: Value, node: ast.AST, *, takes_value: bool = False) -> None:
+    def lose_words(self, *values: Value) -> None:
+        """Words go where it is not seen which of them the script asks for."""
+        if any(isinstance(one, Arguments) or one == WORD for one in values):
+            self.facts.words_escape = True
+
+    def word_among(self, choices: Value, node: ast.AST) -> None:
+        """`word in ("--name", "-n")`: names of one argument, as far as anybody knows."""
+        known = choices.items if isinstance(choices, Row) and choices.whole else []
+        if isinstance(choices, Table) and choices.whole:
+            known = [of_key(one) for one in choices.items]
+        self._keep_word([one for one in map(known_text, known) if one is not None], node)
+        if not known:
+            self.lose_words(WORD)
+
+    def word_method(self, name: str, given: Sequence[Value], node: ast.AST) -> Value:
+        """`word.startswith("--name=")`; what other methods make of a word may be any name."""
+        for one in given if name == "startswith" else ():
+            self.word(one, node)
+        if name not in ("startswith", "endswith"):
+            self.lose_words(WORD)
+        return UNKNOWN
+
+    def word(self, value: Value, node: ast.AST) -> None:
         """Keep that the script looks for a word on the command line."""
         known = known_text(value)
-        if known is None or not re.match(r"--?[A-Za-z]", known):
+        self._keep_word([] if known is None else [known], node)
+
+    def _keep_word(self, names: Sequence[str], node: ast.AST) -> None:
+        """Keep an argument that has these names."""
+        flags = tuple(one.rstrip("=") for one in names if re.match(r"--?[A-Za-z]", one))
+        if not flags:
             return
         self.facts.parses = True
-        flag = known.rstrip("=")
-        if not any(one.names == (flag,) for one in self.facts.arguments):
-            dest = flag.lstrip("-").replace("-", "_")
+        if not any(set(one.names) >= set(flags) for one in self.facts.arguments):
+            dest = max(flags, key=len).lstrip("-").replace("-", "_")
             self.facts.arguments.append(
-                Argument((flag,), dest, self.place(node), "?", source="argv", used=True)
+                Argument(flags, dest, self.place(node), "?", source="argv", used=True)
             )
 
     def word_at(self, words: Arguments, index: Value, node: ast.AST) -> Value:
@@ -58,7 +96,7 @@ class Words(Recorder):
         number = index.value if isinstance(index, Constant) else None
         self.facts.words_escape = True
         if not isinstance(number, int) or number < 0 or words.skipped is None:
-            return Unknown("word")
+            return WORD
         position = words.skipped + number
         if position == 0:
             # The script itself.
