@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,8 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
         Axis("step", {"as-it-is": as_it_is}),
     )
     usual = {axis.name: list(axis.choices)[-1] for axis in axes}
+    usual |= {one.name: one.usual for one in inputs}
+    left_out = [one.name for one in inputs if one.usual in _MISSING]
 
     def in_usual_world(edit: Edit) -> Edit:
         def edit_usual(case: Case) -> Case:
@@ -143,7 +145,8 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
         if len([*itertools.islice(others, 2)]) != 1:
             return expected
         in_part = [part for one in inputs if (part := one.in_part(case.choices[one.name]))]
-        varied = (*in_part, *_varied(contract, case.choices), *arguments.varied(case.choices))
+        missing = _varied(contract, case.choices, left_out)
+        varied = (*in_part, *missing, *arguments.varied(case.choices))
         same = (*arguments.same(case.choices), *_same(contract, case.choices))
         expected = replace(expected, varies=next(iter(varied), ""))
         if in_part:
@@ -177,12 +180,14 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
         replace(one, edit=in_usual_world(one.edit), unproven=unproven(usual))
         for one in (*damaged, *settings, *members, *wrong)
     ]
+    is_known = left_out and not unproven(usual) and not _expected(contract, usual, names).lacks
     suite = Suite(
         start,
         axes,
         expect,
         special,
         unproven=unproven,
+        usual=id_of(usual) if is_known else "",
         refusal=lambda case: _refusal(contract, case.choices, names),
     )
     return for_each_host(contract, suite, {one.name: one.files for one in inputs})
@@ -286,10 +291,15 @@ def _of_all(inputs: Sequence[str], names: Mapping[str, Sequence[str]]) -> list[s
     return [one for name in inputs for one in names[name]]
 
 
-def _varied(contract: Contract, choices: Mapping[str, str]) -> Iterator[str]:
-    """The inputs that are missing, and the variables with another value."""
+def _varied(
+    contract: Contract, choices: Mapping[str, str], left_out: Collection[str]
+) -> Iterator[str]:
+    """The inputs that are missing, and the variables with another value.
+
+    An input that is `left_out` of the usual case is missing there too.
+    """
     for name in contract.inputs:
-        if choices[name] in _MISSING:
+        if choices[name] in _MISSING and name not in left_out:
             yield name
     for name in contract.environment.optional:
         if choices.get(name) in ("sample", OTHER):

@@ -93,6 +93,11 @@ class InputSamples:
             return f"put a .csv or .tsv file into {self._folder}/"
         return ""
 
+    @property
+    def usual(self) -> str:
+        """The usual choice: an optional input without samples is left out."""
+        return "present" if self._input.required or not self.unproven("present") else "absent"
+
     def axis(self) -> Axis:
         """The choices; those that the contract allows are tried alone."""
         allowed = {

@@ -85,6 +85,41 @@ def test_what_changes_nothing_is_found(tmp_path: Path, old: str, new: str, witho
     assert effects(ref) == ({(without, "warning")} if without else set())
 
 
+NO_NAMES = {name: text for name, text in SAMPLES.items() if not name.startswith("names")}
+READS = "    names = open("
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "without"),
+    [
+        # It does the same without a folder and with an empty one, or refuses an empty one.
+        (READS, READS, set()),
+        (
+            READS,
+            f"    names = os.path.isdir('/opt/ml/processing/input/names') and{READS[11:]}",
+            set(),
+        ),
+        # What else has no effect is found all the same.
+        ("args.upper, ", "", {"upper"}),
+    ],
+)
+def test_an_input_without_samples_is_left_out_of_the_usual_case(
+    tmp_path: Path, old: str, new: str, without: set[str]
+) -> None:
+    ref = make_step(tmp_path, SCRIPT.replace(old, new), CONTRACT, NO_NAMES)
+    assert {key for key, _ in effects(ref)} == without
+    for name in ("again", "own-mounts"):
+        assert prove(ref, FakeRunner(), f"circumstance={name}").findings == ()
+
+
+def test_an_optional_input_that_a_step_needs_is_found_without_samples(tmp_path: Path) -> None:
+    script = SCRIPT.replace(f"except OSError:\n{READS[:-6]}", f"except IndexError:\n{READS[:-6]}")
+    ref = make_step(tmp_path, script, CONTRACT, NO_NAMES)
+    usual = load(ref).matrix.usual
+    assert "names=absent" in usual
+    assert {one.key for one in prove(ref, FakeRunner(), usual).findings} == {"1-for-0"}
+
+
 def test_what_is_written_elsewhere_shows_no_want_of_an_effect(tmp_path: Path) -> None:
     script = SCRIPT.replace("/opt/ml/processing/output/scaled/rows.txt", "/tmp/rows.txt")
     ref = make_step(tmp_path, script, CONTRACT, SAMPLES)
