@@ -12,7 +12,7 @@ from typing import Any
 from harness.contracts import schemas
 from harness.contracts.outputs import FileContent, Output
 from harness.files import formats, patterns, tables
-from harness.promises import Breach, Evidence, NotProven, Promise
+from harness.promises import Breach, Evidence, NotProven, Promise, split_rows
 from harness.promises import table_content as table
 from harness.promises.form import defect
 from harness.worlds.tree import Entry
@@ -64,7 +64,7 @@ def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
     for name, parts in splits.items():
         if name in incomplete or (evidence.expected.other_host and not parts):
             continue
-        yield from table.check_split(evidence, name, parts)
+        yield from split_rows.check_split(evidence, name, parts)
 
 
 def written(evidence: Evidence, output: Output) -> dict[str, Entry]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 
 from harness.contracts import schemas
@@ -16,7 +15,7 @@ from harness.promises import Breach, Evidence, NotProven
 ROW_KEYS = ("rows", "rows-lost")
 # Of several wrong cells in one file.
 _MOST = 3
-_OTHERS = "the other hosts of the job, which are run on their own here"
+OTHERS = "the other hosts of the job, which are run on their own here"
 
 
 def tables_in(files: Mapping[str, bytes], pattern: str) -> dict[str, bytes]:
@@ -71,45 +70,6 @@ def check_schema(path: str, data: bytes, content: FileContent) -> Iterator[Breac
     yield from _check_types(path, found, content.schema_)
 
 
-def check_split(
-    evidence: Evidence, name: str, parts: Mapping[str, Table]
-) -> Iterator[Breach | NotProven]:
-    """Whether tables hold the rows of an input, each once, in one of them.
-
-    Columns that only one side has do not count.
-    """
-    given = _input_tables(evidence, name)
-    if isinstance(given, NotProven):
-        yield given
-        return
-    if not given:
-        return
-    where = ", ".join(parts) or "the outputs"
-    sides = (*given, *parts.values())
-    named = all(one.names for one in sides)
-    common = [one for one in given[0].names if named and all(one in side.names for side in sides)]
-    if named and parts and not common:
-        yield Breach("rows-lost", where, f"the rows of {name}", "no column of its")
-        return
-    if not named and len({len(row) for one in sides for row in one.rows}) > 1:
-        yield NotProven(f"without a header the rows of {name} cannot be found in {where}")
-        return
-    wanted = Counter(key for table in given for key in table.keys(common))
-    found = Counter(key for table in parts.values() for key in table.keys(common))
-    lost, twice = wanted - found, found - wanted
-    added = Counter({row: count for row, count in twice.items() if row not in wanted})
-    for key, what, rows, verb in (
-        ("rows-lost", f"all {wanted.total()} rows of {name}", lost, "lacking"),
-        ("rows-twice", f"each row of {name} in one place", twice - added, "too often"),
-        ("rows-added", f"only rows of {name}", added, "others"),
-    ):
-        if rows and key == "rows-lost" and _is_divided(evidence, name):
-            yield NotProven(f"{rows.total()} rows of {name} may be written by {_OTHERS}")
-        elif rows:
-            first = ",".join(_shown(one) for one in next(iter(rows)))
-            yield Breach(key, where, what, f"{rows.total()} {verb}, such as {first}")
-
-
 def _check_names(
     evidence: Evidence,
     path: str,
@@ -144,7 +104,7 @@ def _check_delimiter(
     wanted = content.delimiter or formats.DELIMITERS[0]
     if formats.suffix(path) != ".csv" or found.delimiter == wanted:
         return
-    given = (_input_tables(evidence, name) for name in evidence.contract.inputs)
+    given = (input_tables(evidence, name) for name in evidence.contract.inputs)
     if content.delimiter or not any(
         one.delimiter == found.delimiter
         for tables_of_it in given
@@ -152,10 +112,6 @@ def _check_delimiter(
         for one in tables_of_it
     ):
         yield Breach("delimiter", path, f"fields between {wanted!r}", f"{found.delimiter!r}")
-
-
-def _shown(cell: object) -> str:
-    return f"{cell:g}" if isinstance(cell, float) else str(cell)
 
 
 def _check_columns(path: str, found: Table, wanted: tuple[str, ...]) -> Iterator[Breach]:
@@ -194,7 +150,7 @@ def _check_types(path: str, found: Table, columns: Mapping[str, str]) -> Iterato
 def _check_same_columns(
     evidence: Evidence, path: str, found: Table, name: str
 ) -> Iterator[Breach | NotProven]:
-    given = _input_tables(evidence, name)
+    given = input_tables(evidence, name)
     if isinstance(given, NotProven):
         yield given
     elif given and given[0].names:
@@ -207,22 +163,22 @@ def _check_same_rows(
     evidence: Evidence, counts: Mapping[str, int], name: str
 ) -> Iterator[Breach | NotProven]:
     """Each file has as many rows as the input, or all together have."""
-    given = _input_tables(evidence, name)
+    given = input_tables(evidence, name)
     if isinstance(given, NotProven):
         yield given
         return
     wanted = sum(len(one.rows) for one in given)
     if not given or sum(counts.values()) == wanted:
         return
-    if counts and sum(counts.values()) < wanted and _is_divided(evidence, name):
-        yield NotProven(f"rows of {name} may be written by {_OTHERS}")
+    if counts and sum(counts.values()) < wanted and is_divided(evidence, name):
+        yield NotProven(f"rows of {name} may be written by {OTHERS}")
         return
     for path, count in counts.items():
         if count != wanted:
             yield Breach("rows", path, f"{wanted} rows, as in {name}", f"{count} rows")
 
 
-def _is_divided(evidence: Evidence, name: str) -> bool:
+def is_divided(evidence: Evidence, name: str) -> bool:
     """Whether several hosts have the whole of an input, so that each may write a part of it."""
     one = evidence.contract.inputs[name]
     return len(evidence.contract.host_names) > 1 and one.distribution == "FullyReplicated"
@@ -236,7 +192,7 @@ def _check_rows(counts: Mapping[str, int], rows: Rows) -> Iterator[Breach]:
             yield Breach("rows", path, f"{wanted} rows", f"{count} rows")
 
 
-def _input_tables(evidence: Evidence, name: str) -> list[Table] | NotProven:
+def input_tables(evidence: Evidence, name: str) -> list[Table] | NotProven:
     """The tables of an input in this case; none when it is not there."""
     one = evidence.contract.inputs.get(name)
     if one is None:

@@ -156,8 +156,18 @@ def test_a_split_loses_no_row_and_repeats_none(
         (b"1,a,1.5\n3,c,3\n", b"2,b,2\n4,d,4\n", []),
         (b"1,a,1.5\n3,c,3\n", b"2,b,2\n1,a,1.5\n4,d,4\n", ["rows-twice"]),
         (b"1,a,1.5\n3,c,3\n", b"2,b,2\n", ["rows-lost"]),
-        # Another number of columns, and no header that tells which.
-        (b"1,1.5\n3,3\n", b"2,2\n4,4\n", ["not proven"]),
+        # Columns that are left out, or stand in another order, and no header that tells which.
+        (b"1,1.5\n3,3\n", b"2,2\n4,4\n", []),
+        (b"1.5,1,a\n3,3,c\n", b"2,2,b\n4,4,d\n", []),
+        (b"3\n1\n", b"2\n4\n", []),
+        (b"1.5,1,0.1\n3,3,0.2\n", b"2,2,0.3\n4,4,0.4\n", []),
+        (b"1.5,1,a\n3,3,c\n", b"2,2,b\n", ["rows-lost"]),
+        (b"0.1\n0.2\n", b"0.3\n", ["rows-lost"]),
+        (b"1,1.5\n3,3\n1,1.5\n4,4\n3,3\n", b"2,2\n4,4\n", ["rows-added"]),
+        # As many rows, and nothing that tells which; the names may be 0 and 1.
+        (b"0.1,7\n0.2,7\n", b"0.3,8\n0.4,8\n", ["not proven"]),
+        (b"1.5,1,a\n3,3,c\n", b"2,2,b\n3,3,c\n", ["not proven"]),
+        (b"5,5\n0.1,7\n0.2,7\n", b"0.3,8\n0.4,8\n", ["not proven"]),
     ],
 )
 def test_a_split_into_two_outputs_without_headers(
