@@ -82,6 +82,8 @@ class Draft:
     # Whether the handler of SIGTERM lets the script come to its end.
     ends_when_stopped: bool
     requirements: tuple[str, ...]
+    # Whether the script reads its arguments in a way that does not tell their names.
+    has_unknown_arguments: bool
     # What `python -m` is given, "" for a file.
     module: str = ""
 
@@ -117,6 +119,7 @@ def draft(facts: Facts, module: str = "") -> Draft:
         exit_codes(facts),
         ends_when_stopped(facts),
         requirements_of(facts),
+        facts.words_escape and not accepted,
         module,
     )
 

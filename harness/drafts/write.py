@@ -85,6 +85,8 @@ def _files(one: Folder, *, is_input: bool) -> Iterator[str]:
 
 
 def _arguments(draft: Draft) -> Iterator[str]:
+    if draft.has_unknown_arguments:
+        yield f"{_CHECK} arguments, which the script reads in a way that does not tell their names"
     if not draft.arguments and not draft.hyperparameters:
         return
     yield "arguments:"

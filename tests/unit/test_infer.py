@@ -14,6 +14,7 @@ from harness.contracts import loaders
 from harness.contracts.arguments import Argument
 from harness.drafts.draft import draft
 from harness.drafts.program import program_at
+from harness.drafts.write import contract_text
 
 TOP = Path(__file__).parents[2]
 SCRIPT = """
@@ -482,6 +483,26 @@ def test_tests_of_names_become_patterns(tmp_path: Path, source: str) -> None:
     drafted = draft(program_at(tmp_path / "step.py").facts())
     entry = drafted.inputs["data"]
     assert ([] if entry.any_file else entry.files) == FILTERS[source]
+
+
+@pytest.mark.parametrize(
+    ("source", "is_marked"),
+    [
+        ("options = dict(one.split('=') for one in sys.argv[1:])", True),
+        ("words = iter(sys.argv[1:])\noptions = {one[2:]: next(words) for one in words}", True),
+        ("import others\nothers.parse(sys.argv[1:])", True),
+        ("print(sys.argv[1])", False),
+        ("print('--verbose' in sys.argv)", False),
+        ("import argparse\nargparse.ArgumentParser().parse_args(sys.argv[1:])", False),
+        ("print(len(sys.argv))", False),
+    ],
+)
+def test_arguments_of_unknown_names_are_asked_for(
+    tmp_path: Path, source: str, is_marked: bool
+) -> None:
+    (tmp_path / "step.py").write_text(f"import sys\n{source}\n")
+    text = contract_text(draft(program_at(tmp_path / "step.py").facts()))
+    assert ("\n# check: arguments" in text) == is_marked
 
 
 def test_the_folders_of_an_input_in_jobs_of_both_types_are_one_input(tmp_path: Path) -> None:
