@@ -21,6 +21,8 @@ _SECRET = re.compile(
     r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY", re.I
 )
 _GENERATORS = ("random.", "numpy.random.")
+# Their seeds are for their own numbers alone.
+_OTHER_GENERATORS = ("torch.", "tensorflow.random.")
 # Members of those modules that draw nothing, or that a seed is given to.
 _NO_DRAWS: tuple[str, ...] = (
     "seed",
@@ -41,12 +43,17 @@ _ORDERED = ("sorted", "len", "set", "sum", "max", "min", "any", "all", "frozense
 
 
 def unseeded_random(subject: Subject) -> Iterator[Problem]:
-    """The first draw of random numbers in a script that sets no seed."""
+    """The first draw of random numbers of a generator that the script sets no seed of."""
     if "repeatable" in subject.contract.waivers:
         return
-    for facts in subject.syntaxes():
-        if any(_is_seed(facts, node) for node in facts.calls()):
-            return
+    seeded = {
+        _generator(facts.called_name(node))
+        for facts in subject.syntaxes()
+        for node in facts.calls()
+        if _is_seed(subject, facts, node)
+    }
+    if "" in seeded:
+        return
     for facts in (subject.script,):
         for node in facts.calls():
             name = facts.called_name(node)
@@ -58,6 +65,9 @@ def unseeded_random(subject: Subject) -> Iterator[Problem]:
             # pandas alone has this word.
             divides = name in _DIVIDING or (last == "sample" and "frac" in words)
             is_draw = is_draw or (divides and not words & {*_SEED_WORDS, None})
+            generator = "numpy.random." if divides else _generator(name)
+            if name not in _GENERATORS_MADE and generator in seeded:
+                continue
             if is_draw and not _is_pause(facts, node):
                 message = f"{name.lstrip('?.')}() draws others in each run: nothing sets a seed"
                 fix = "set a seed, or waive repeatable in the contract"
@@ -107,9 +117,20 @@ def _is_volatile(output: Output, path: str) -> bool:
     )
 
 
-def _is_seed(facts: Syntax, node: ast.Call) -> bool:
-    last = facts.called_name(node).rpartition(".")[2]
-    return last in _SEEDS or "seed" in last.lower()
+def _is_seed(subject: Subject, facts: Syntax, node: ast.Call) -> bool:
+    """Whether a call sets a seed; what the script's own functions do is seen in them."""
+    name = facts.called_name(node)
+    if _generator(name) and not (node.args or node.keywords):
+        # A number from the system.
+        return False
+    top, _, last = name.rpartition(".")
+    is_own = last in facts.functions if not top else top.partition(".")[0] in subject.facts.modules
+    return not is_own and (last in _SEEDS or "seed" in last.lower())
+
+
+def _generator(name: str) -> str:
+    """The random numbers that a function is of; "" where it may be of all."""
+    return next((one for one in (*_GENERATORS, *_OTHER_GENERATORS) if name.startswith(one)), "")
 
 
 def _is_pause(facts: Syntax, node: ast.Call) -> bool:

@@ -97,6 +97,10 @@ def option(line: str) -> Change:
     return (S, OPTIONS, f"    {line}\n")
 
 
+NUMPY = (C, '{pandas: ">=2"}', '{pandas: "", numpy: ""}')
+LEARN = (C, '{pandas: ">=2"}', '{pandas: "", numpy: "", scikit-learn: ""}')
+DRAW = "totals['x'] = random.choice([1, 2])"
+
 CASES: list[tuple[str, str, list[Change]]] = [
     (
         "STEP702",
@@ -522,10 +526,63 @@ CASES: list[tuple[str, str, list[Change]]] = [
         ],
     ),
     ("STEP701", "shuffled", [body("from random import shuffle", "shuffle([1, 2])")]),
+    (
+        "STEP701",
+        "another generator has a seed",
+        [NUMPY, body("import random, numpy as np", "np.random.seed(7)", DRAW)],
+    ),
+    (
+        "STEP701",
+        "a split, and the seed of another",
+        [
+            LEARN,
+            top("import random", "from sklearn.utils import shuffle"),
+            body("random.seed(7)", "log.info(shuffle(list(totals)))"),
+        ],
+    ),
+    ("STEP701", "a seed of the system", [body("import random", "random.seed()", DRAW)]),
+    (
+        "STEP701",
+        "a function that sets a seed of another",
+        [
+            NUMPY,
+            top("import numpy as np", "def set_seed():", "    np.random.seed(7)"),
+            body("import random", "set_seed()", DRAW),
+        ],
+    ),
     ("STEP901", "unused", [(S, "import json\n", "import json  # noqa: STEP101\n")]),
 ]
 
 RIGHT: list[tuple[str, list[Change]]] = [
+    (
+        "seeds of each generator",
+        [
+            NUMPY,
+            top(
+                "import random",
+                "import numpy as np",
+                "def fix(number):",
+                "    random.seed(number)",
+                "    np.random.seed(number)",
+            ),
+            body("fix(7)", DRAW, "log.info(np.random.rand())"),
+        ],
+    ),
+    (
+        "a seed of all",
+        [
+            (C, '{pandas: ">=2"}', '{pandas: "", transformers: ""}'),
+            body("import random, transformers", "transformers.set_seed(7)", DRAW),
+        ],
+    ),
+    (
+        "a split after the seed of numpy",
+        [
+            LEARN,
+            top("import numpy as np", "from sklearn.utils import shuffle"),
+            body("np.random.seed(7)", "log.info(shuffle(list(totals)))"),
+        ],
+    ),
     (
         "commands with functions",
         [
