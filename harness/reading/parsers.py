@@ -97,6 +97,26 @@ def _variables_in(value: Value, depth: int = 0) -> Iterator[str]:
                 yield from _variables_in(part, depth + 1)
 
 
+def _state_one_of_several(argument: Argument, *, added_to: bool) -> None:
+    """Keep the default of an argument with several values only where one word passes the same."""
+    values = argument.default if isinstance(argument.default, list) else None
+    if values == []:
+        argument.has_default = False
+    is_one = values is not None and len(values) == 1 and not added_to
+    argument.default = values[0] if values and is_one else None
+
+
+def _take_action(argument: Argument, action: Value) -> None:
+    """`action=argparse.BooleanOptionalAction`: `--name` and `--no-name`, the opposite first."""
+    if not (isinstance(action, External) and action.name.endswith(".BooleanOptionalAction")):
+        argument.type = "?action"
+        return
+    opposite = tuple(f"--no-{one[2:]}" for one in argument.names if one.startswith("--"))
+    is_on = argument.default is True
+    argument.names = (*opposite, *argument.names) if is_on else (*argument.names, *opposite)
+    argument.is_switch, argument.type = True, "?"
+
+
 class Parsers(Words):
     """What the script does with parsers."""
 
@@ -132,6 +152,10 @@ class Parsers(Words):
             argument.type = "?action"
         self._set_default(argument, named.get("default"))
         nargs = known_text(named.get("nargs", UNKNOWN))
+        if action in ("append", "extend") or ("nargs" in named and nargs != "?"):
+            _state_one_of_several(argument, added_to=action in ("append", "extend"))
+        if "action" in named and action is None:
+            _take_action(argument, named["action"])
         is_required = named.get("required") == Constant(True)
         optional = nargs in ("?", "*") or ("default" in named and nargs == "?")
         argument.required = (positional and not optional) or is_required

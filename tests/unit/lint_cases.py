@@ -554,6 +554,19 @@ CASES: list[tuple[str, str, list[Change]]] = [
 ]
 
 RIGHT: list[tuple[str, list[Change]]] = [
+    *(
+        (
+            f"an option with an opposite, {name}",
+            [
+                (C, "arguments:\n", f"arguments:\n  {name}: {{flag: true}}\n"),
+                option(
+                    "parser.add_argument('--upper', action=argparse.BooleanOptionalAction, "
+                    f"default={default})"
+                ),
+            ],
+        )
+        for name, default in (("upper", False), ("no-upper", True), ("no-upper", None))
+    ),
     (
         "seeds of each generator",
         [

@@ -485,6 +485,32 @@ def test_tests_of_names_become_patterns(tmp_path: Path, source: str) -> None:
     assert ([] if entry.any_file else entry.files) == FILTERS[source]
 
 
+# What add_argument is given beside the name, and what the contract says of the argument.
+DECLARED = {
+    "action=argparse.BooleanOptionalAction, default=True": "no-x: {flag: true}",
+    "action=argparse.BooleanOptionalAction": "x: {flag: true}",
+    "action=BooleanOptionalAction, default=False": "x: {flag: true}",
+    "nargs='*', default=[]": "x: {}",
+    "nargs='+', default=['a']": "x: {default: a}",
+    "nargs=2, type=int, default=[1, 2]": "x: {type: int}  # check: its default",
+    "action='append', default=['a']": "x: {}  # check: its default",
+    "nargs='?', default='a'": "x: {default: a}",
+    "action=Own, default='a'": "x: {default: a}  # check: its type",
+}
+
+
+@pytest.mark.parametrize("given", DECLARED)
+def test_a_draft_states_what_one_word_passes(tmp_path: Path, given: str) -> None:
+    (tmp_path / "step.py").write_text(
+        "import argparse\nfrom argparse import BooleanOptionalAction\n"
+        "class Own(argparse.Action):\n    pass\n"
+        f"parser = argparse.ArgumentParser()\nparser.add_argument('--x', {given})\n"
+        "print(parser.parse_args().x)\n"
+    )
+    text = contract_text(draft(program_at(tmp_path / "step.py").facts()))
+    assert f"arguments:\n  {DECLARED[given]}\n" in text
+
+
 @pytest.mark.parametrize(
     ("source", "is_marked"),
     [
