@@ -43,6 +43,8 @@ class Folder:
     files: list[str] = field(default_factory=list)
     any_file: bool = False
     required: bool | None = None
+    # Where that is not known: whether the script only reads it after it has asked for it.
+    asks_first: bool = False
     argument: str | None = None
     # Where it is in a job of another type.
     others: tuple[str, ...] = ()
@@ -84,6 +86,8 @@ class Draft:
     requirements: tuple[str, ...]
     # Whether the script reads its arguments in a way that does not tell their names.
     has_unknown_arguments: bool
+    # Whether it may read channels of other names.
+    has_unknown_inputs: bool
     # What `python -m` is given, "" for a file.
     module: str = ""
 
@@ -92,6 +96,7 @@ def draft(facts: Facts, module: str = "") -> Draft:
     """The contract that the facts of a script speak for, which `python -m` runs as a `module`."""
     script = facts.script
     outputs, scratch = _outputs(facts)
+    inputs = _inputs(facts, outputs, scratch)
     required, optional = variables(facts)
     accepted = tuple(arguments(facts))
     known = {name for one in accepted for name in (one.dest, *one.names)}
@@ -104,7 +109,7 @@ def draft(facts: Facts, module: str = "") -> Draft:
     return Draft(
         re.sub(r"\W+", "_", module or script.stem) or "step",
         script.name,
-        _inputs(facts, outputs, scratch),
+        inputs,
         outputs,
         scratch,
         accepted,
@@ -120,6 +125,7 @@ def draft(facts: Facts, module: str = "") -> Draft:
         ends_when_stopped(facts),
         requirements_of(facts),
         facts.words_escape and not accepted,
+        facts.environment_escapes and not inputs,
         module,
     )
 
@@ -192,6 +198,7 @@ def _inputs(
         is_any = folder in listed and not has_pattern
         entry.any_file = entry.any_file or not entry.files or is_any
         entry.required = _is_required(facts, folder, entry)
+        entry.asks_first = _asks_first(facts, folder, entry)
         same = found.get(posixpath.basename(folder))
         if same is not None and _is_of_training(same.path) != _is_of_training(folder):
             _merge(same, entry)
@@ -210,6 +217,7 @@ def _merge(entry: Folder, other: Folder) -> None:
     entry.files = list(dict.fromkeys((*entry.files, *other.files)))
     entry.any_file = entry.any_file or other.any_file
     entry.required = True if entry.required and other.required else None
+    entry.asks_first = False
 
 
 def _add_given(found: dict[str, Folder], use: PathUse) -> None:
@@ -246,6 +254,13 @@ def _is_required(facts: Facts, folder: str, entry: Folder) -> bool | None:
     # A pattern is filled with what is there, which may be nothing.
     sure = (one.certain and not one.caught and not (one.exact and "*" in one.path) for one in reads)
     return True if any(sure) else None
+
+
+def _asks_first(facts: Facts, folder: str, entry: Folder) -> bool:
+    """Whether the script asks for an input, and reads it only where that tells so."""
+    paths = {folder, *(f"{folder}/{one}" for one in entry.files)}
+    reads = [one for one in facts.paths if one.use in READING and is_under(one.path, folder)]
+    return bool(paths & facts.dispensable and reads) and not any(one.certain for one in reads)
 
 
 def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
@@ -301,6 +316,9 @@ def _outputs(facts: Facts) -> tuple[dict[str, Folder], tuple[str, ...]]:
         # Something else writes there, and the script removes it in the end.
         below = [path for path in removed if is_under(path, folder)]
         drafts.update({folder: any(path in read for path in below)} if below else {})
+        if not by_path[folder].files and any(is_under(other, folder) for other in written):
+            # It holds outputs, and is none.
+            del by_path[folder]
     for entry in by_path.values():
         entry.any_file = entry.any_file or not entry.files
         entry.volatile += _volatile(facts, entry)

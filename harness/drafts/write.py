@@ -49,11 +49,14 @@ def _lines(draft: Draft) -> Iterator[str]:
 
 
 def _inputs(draft: Draft) -> Iterator[str]:
-    yield "inputs:" if draft.inputs else "inputs: {}"
+    mark = f"  {_CHECK} the script may ask for channels by other names"
+    empty = f"inputs: {{}}{mark if draft.has_unknown_inputs else ''}"
+    yield "inputs:" if draft.inputs else empty
     for name, one in draft.inputs.items():
         yield f"  {_scalar(name)}:"
         mark = "" if one.required is not None else f"  {_CHECK} required, or goes it on without?"
-        yield f"    required: {'false' if one.required is False else 'true'}{mark}"
+        is_optional = one.required is False or (one.required is None and one.asks_first)
+        yield f"    required: {'false' if is_optional else 'true'}{mark}"
         yield from _files(one, is_input=True)
         where = f"  {_CHECK} the argument {one.argument} gives it" if one.argument else ""
         yield f"    mounts: {_scalar([one.path, *one.others])}{where}"

@@ -19,6 +19,7 @@ from harness.reading.values import (
     Value,
     join,
     of_key,
+    options_of,
 )
 from harness.reading.words import WORD
 
@@ -103,7 +104,7 @@ class Comprehensions(Members):
                 return value.members, True
             members = [one for one in value.scope.names.values() if isinstance(one, Text)]
             return list(members) or [UNKNOWN], False
-        if isinstance(value, Arguments):
+        if any(isinstance(one, Arguments) for one in options_of(value)):
             return [WORD], False
         if isinstance(value, Environ):
             self.facts.environment_escapes = True

@@ -54,7 +54,8 @@ class Words(Recorder):
 
     def lose_words(self, *values: Value) -> None:
         """Words go where it is not seen which of them the script asks for."""
-        if any(isinstance(one, Arguments) or one == WORD for one in values):
+        options = (one for value in values for one in options_of(value))
+        if any(isinstance(one, Arguments) or one == WORD for one in options):
             self.facts.words_escape = True
 
     def word_among(self, choices: Value, node: ast.AST) -> None:

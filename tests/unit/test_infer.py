@@ -517,6 +517,7 @@ def test_a_draft_states_what_one_word_passes(tmp_path: Path, given: str) -> None
         ("options = dict(one.split('=') for one in sys.argv[1:])", True),
         ("words = iter(sys.argv[1:])\noptions = {one[2:]: next(words) for one in words}", True),
         ("import others\nothers.parse(sys.argv[1:])", True),
+        ("def f(a=None):\n    for one in a or sys.argv[1:]:\n        print(one[2:])\nf()", True),
         ("print(sys.argv[1])", False),
         ("print('--verbose' in sys.argv)", False),
         ("import argparse\nargparse.ArgumentParser().parse_args(sys.argv[1:])", False),
@@ -558,6 +559,47 @@ def test_an_output_that_is_not_always_written_has_a_question(tmp_path: Path) -> 
     infer(tmp_path / "step.py")
     text = (tmp_path / "contract.yaml").read_text()
     assert text.count("# check: false where it may stay empty") == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "is_optional"),
+    [
+        ("if P.exists():\n    print(P.read_text())", True),
+        ("rules = P.read_text() if P.is_file() else ''", True),
+        ("def load():\n    return open(P).read()\nif os.path.isfile(P):\n    load()", True),
+        ("if P.exists():\n    print('there')\nprint(P.read_text())", False),
+        ("if not P.exists():\n    print('none')\nprint(open(P).read())", False),
+    ],
+)
+def test_what_is_asked_for_first_is_likely_optional(
+    tmp_path: Path, source: str, is_optional: bool
+) -> None:
+    head = "import os\nfrom pathlib import Path\n"
+    head += "P = Path('/opt/ml/processing/input/rules/rules.txt')\n"
+    (tmp_path / "step.py").write_text(f"{head}{source}\n")
+    text = contract_text(draft(program_at(tmp_path / "step.py").facts()))
+    assert (
+        f"required: {str(not is_optional).lower()}  # check: required, or goes it on without?"
+    ) in text
+
+
+def test_a_folder_that_holds_outputs_is_none(tmp_path: Path) -> None:
+    (tmp_path / "step.py").write_text(
+        "import os\nO = '/opt/ml/processing/output'\nos.makedirs(O, exist_ok=True)\n"
+        "os.makedirs(O + '/rows')\nopen(O + '/rows/a.csv', 'w').write('a')\n"
+        "os.makedirs(O + '/plots')\nprint(O + '/plots')\n"
+    )
+    assert list(draft(program_at(tmp_path / "step.py").facts()).outputs) == ["rows", "plots"]
+
+
+def test_channels_of_unknown_names_are_asked_for(tmp_path: Path) -> None:
+    for given, is_marked in (("n", True), ("'TRAIN'", False)):
+        (tmp_path / "step.py").write_text(
+            "import json, os\nfor n in json.loads(os.environ['SM_CHANNELS']):\n"
+            f"    print(os.listdir(os.environ['SM_CHANNEL_' + {given}]))\n"
+        )
+        text = contract_text(draft(program_at(tmp_path / "step.py").facts()))
+        assert ("inputs: {}  # check: " in text) == is_marked
 
 
 HEAD = """
