@@ -7,12 +7,12 @@ from pathlib import PurePosixPath
 
 from harness.contracts.contract import Contract
 from harness.files import formats
-from harness.promises import Breach, Evidence, Promise
+from harness.promises import Breach, Evidence, NotProven, Promise
 from harness.promises.inputs import input_folders
 from harness.worlds.tree import Entry, Tree
 
 
-def check(evidence: Evidence) -> Iterator[Breach]:
+def check(evidence: Evidence) -> Iterator[Breach | NotProven]:
     """Each output file that is empty, or has not the form of its suffix, when the step succeeds.
 
     `.json` and `.jsonl` hold strict JSON, without NaN; the rows of `.csv` have the same number of
@@ -20,7 +20,8 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     An image, such as `.png` or `.jpg`, begins and ends as one.
     A file without a suffix may be empty, such as `_SUCCESS`, if the contract names it, or names no
     files and others beside it are not. What is written from a damaged input may be as damaged:
-    `damaged-input` judges that it was accepted.
+    `damaged-input` judges that it was accepted. Where an input is passed on as it is, a wrong form
+    is that of the sample, and nothing is proven.
     """
     after = evidence.outcome.after
     if after is None or not evidence.succeeded:
@@ -33,6 +34,10 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             continue
         if (found := defect(path, entry)) and not _follows_an_empty_input(evidence, path, entry):
             suffix = formats.suffix(path)
+            if entry.data and (given := _as_it_was(evidence, suffix, entry.data)):
+                if not evidence.expected.damaged:
+                    yield NotProven(f"{path} is {given} as it was, no whole {suffix}: {found}")
+                continue
             key = "empty" if entry.kind == "file" and not entry.data else f"no{suffix}"
             form = f"a whole {suffix}" if formats.has_form(path) else "a file with some content"
             yield Breach(key, path, form, found)
@@ -56,6 +61,15 @@ def _follows_an_empty_input(evidence: Evidence, path: str, entry: Entry) -> bool
         for folder in input_folders(evidence.contract, evidence.case)
         for name, one in evidence.outcome.before.under(folder)
     )
+
+
+def _as_it_was(evidence: Evidence, suffix: str, data: bytes) -> str:
+    """The input file of this form that holds the same bytes; "" where there is none."""
+    for folder in input_folders(evidence.contract, evidence.case):
+        for path, one in evidence.outcome.before.under(folder):
+            if one.kind == "file" and one.data == data and formats.suffix(path) == suffix:
+                return path
+    return ""
 
 
 def _is_marker(contract: Contract, path: str, after: Tree) -> bool:

@@ -304,6 +304,18 @@ def test_names_that_vary_are_whole_when_their_form_is() -> None:
     assert lacking({"a.tmp": b"a"}, {"a.txt": b"ab"}) == ["partial-output"]
 
 
+@pytest.mark.parametrize("name", ["cut.png", "cut.json", "cut.tar.gz"])
+def test_the_wrong_form_of_a_sample_that_is_passed_on_is_not_the_scripts(name: str) -> None:
+    suffix = name[name.index(".") :]
+    cut = {".png": PNG[:-4], ".json": b'{"a": ', ".tar.gz": tar_gz(a=b"x" * 2000)[:-20]}[suffix]
+    passed_on = outcome({f"cat/{name}": cut}, {f"a{suffix}": cut})
+    assert keys(form.PROMISE, evidence(contract(), passed_on)) == ["not proven"]
+    own = outcome({f"cat/{name}": cut}, {f"a{suffix}": cut + b" "})
+    assert keys(form.PROMISE, evidence(contract(), own)) == [f"no{suffix}"]
+    other = outcome({f"cat/{name}": cut}, {"a.bin": cut})
+    assert keys(form.PROMISE, evidence(contract(), other)) == [f"no{suffix}"]
+
+
 def test_a_checkpoint_of_an_earlier_epoch_is_whole_and_half_of_one_is_not() -> None:
     usual = outcome({STATE: b'{"epoch": 9, "best": 10}'})
     for left, wanted in (
