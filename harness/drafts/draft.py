@@ -124,7 +124,9 @@ def draft(facts: Facts, module: str = "") -> Draft:
         exit_codes(facts),
         ends_when_stopped(facts),
         requirements_of(facts),
-        facts.words_escape and not accepted,
+        not accepted
+        and not hyperparameters
+        and (facts.words_escape or bool(facts.hyperparameters)),
         facts.environment_escapes and not inputs,
         module,
     )

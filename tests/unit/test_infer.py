@@ -518,6 +518,8 @@ def test_a_draft_states_what_one_word_passes(tmp_path: Path, given: str) -> None
         ("words = iter(sys.argv[1:])\noptions = {one[2:]: next(words) for one in words}", True),
         ("import others\nothers.parse(sys.argv[1:])", True),
         ("def f(a=None):\n    for one in a or sys.argv[1:]:\n        print(one[2:])\nf()", True),
+        ("import json, os\nfor name in json.loads(os.environ['SM_HPS']):\n    print(name)", True),
+        ("import json, os\nprint(json.loads(os.environ['SM_HPS']).get('alpha'))", False),
         ("print(sys.argv[1])", False),
         ("print('--verbose' in sys.argv)", False),
         ("import argparse\nargparse.ArgumentParser().parse_args(sys.argv[1:])", False),
