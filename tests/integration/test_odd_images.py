@@ -28,7 +28,10 @@ COPY python3 /usr/local/bin/python3
 RUN mkdir -p /var/home /data/folder /opt/ml/code/folder \
  && rmdir /home && ln -s /var/home /home \
  && echo old > /data/old && echo deep > /data/folder/deep && echo more > /opt/ml/code/folder/more \
- && ln -s /data/old /opt/ml/code/link
+ && ln -s /data/old /opt/ml/code/link \
+ && mkdir -p /srv/deep/same /srv/deep/in/folder /srv/deep/gone /srv/deep/mode \
+ && cd /srv/deep/in/folder && touch rewritten mode owner moved removed same \
+ && echo old > rewritten && touch /srv/deep/same/same /srv/deep/gone/gone /srv/deep/mode/same
 VOLUME /data
 USER nobody
 WORKDIR /data
@@ -129,6 +132,38 @@ def test_a_volume_is_a_separate_file_system(runners: list[ContainerRunner]) -> N
         ["+", "/data/new"],
         ["+", "/etc/hosts"],
         ["+", "/tmp/new"],
+    ]
+
+
+def test_all_that_changes_in_the_image_is_told(runners: list[ContainerRunner]) -> None:
+    outcome = run_in_both(
+        runners,
+        """
+        import os, shutil
+        os.chdir("/srv/deep/in/folder")
+        for path in ("rewritten", "/data/old", "/etc/hosts"):
+            before = os.stat(path)
+            with open(path, "r+") as stream:
+                stream.write("new")
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        before = os.stat(".")
+        os.chmod("mode", 0o600)
+        os.chown("owner", 5, 5)
+        os.rename("moved", "/srv/moved")
+        os.remove("removed")
+        os.utime(".", ns=(before.st_atime_ns, before.st_mtime_ns))
+        os.chmod("/srv/deep/mode", 0o700)
+        shutil.rmtree("/srv/deep/gone")
+        os.mkdir("/srv/deep/gone")
+        os.utime("/mnt", (5, 5))
+        """,
+    )
+    assert outcome.stderr == ""
+    # Of the folder with the old date, nothing is to be seen.
+    assert [line.split()[1] for line in changed_paths(outcome)] == [
+        *("/data/old", "/etc/hosts", "/mnt", "/srv", "/srv/deep", "/srv/deep/gone"),
+        *(f"/srv/deep/in/folder/{name}" for name in ("mode", "owner", "rewritten")),
+        *("/srv/deep/mode", "/srv/moved"),
     ]
 
 

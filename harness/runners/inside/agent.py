@@ -38,7 +38,6 @@ from harness.runners.inside import (
     laid_out,
     mounts,
     recorder,
-    stamps,
     supervision,
     system_calls,
 )
@@ -73,15 +72,16 @@ def run_task(
     python: str,
     hidden: Sequence[str] = (),
     layer: Optional[Layer] = None,
+    begin: Optional[int] = None,
     set_user: Optional[Callable[[int], None]] = None,
     start: Optional[Start] = None,
 ) -> bytes:
     """Run a task in the namespaces of this process, and return the response.
 
     `helpers` are the programs that run the script: file name → source. `python` is the interpreter
-    of the script. The folders `hidden` are not scanned. `layer` is the overlay at the root, or
-    None. `set_user(user)` changes the user of the calling process. `start` starts the script in
-    another way than with a new interpreter.
+    of the script. `hidden`, `layer` and `begin` are those of `Scan`. `set_user(user)` changes the
+    user of the calling process. `start` starts the script in another way than with a new
+    interpreter.
     """
     os.umask(0o022)
     os.mkdir(HELPER_FOLDER)
@@ -94,14 +94,13 @@ def run_task(
     if job["user"]:
         _make_reachable(hidden)
     stand_ins = laid_out.stand_ins(sent)
-    scan = Scan((HELPER_FOLDER, *hidden), layer)
     with contextlib.ExitStack() as open_files:
         if job["read_only"]:
             mounts.make_read_only(job["read_only"], [*job["writable"], HELPER_FOLDER])
             mounts.limit_capabilities()
         for folder in job["full"]:
             open_files.enter_context(mounts.fill(folder))
-        before = scan.stamps()
+        scan = Scan((HELPER_FOLDER, *hidden), layer, begin)
         watch = None
         if job["interrupt"] is not None:
             folders = [path for path, member in sent.items() if member.isdir()]
@@ -116,14 +115,12 @@ def run_task(
     unchanged: List[str] = []
     with tarfile.open(fileobj=response, mode="w") as out:
         try:
-            for path, stamp in scan.stamps(len(before) + stamps.MAX_ADDED).items():
+            for path, stamp in scan.stamps().items():
                 shown, stands_for = stand_ins.get(path, (None, None))
                 if shown != stamp:
                     stands_for = None
                 member = sent.get(path)
-                if not (stands_for or member) and (
-                    before.get(path) == stamp or scan.is_as_in_image(path, stamp)
-                ):
+                if not (stands_for or member) and scan.is_as_before(path, stamp):
                     continue
                 info, data = laid_out.archive_member(path, stands_for)
                 if member is not None and laid_out.is_unchanged(info, data, member, tree):

@@ -93,6 +93,14 @@ def mount_points() -> Set[str]:
         return {_unescaped(line.split(b" ")[4]) for line in stream}
 
 
+def root_type() -> str:
+    """The type of the file system at the root of this mount namespace."""
+    with open("/proc/self/mountinfo", "rb") as stream:
+        # Of mounts at one place the last one is seen.
+        *_, last = (line for line in stream if line.split(b" ")[4] == b"/")
+    return os.fsdecode(last.partition(b" - ")[2].split(b" ")[0])
+
+
 def _unescaped(name: bytes) -> str:
     if b"\\" in name:
         for code in (b"040", b"011", b"012", b"134"):

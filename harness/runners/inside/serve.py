@@ -22,7 +22,7 @@ import sys
 import threading
 import traceback
 import zipfile
-from typing import Mapping, NoReturn, Tuple
+from typing import Mapping, NoReturn, Optional, Tuple
 
 from harness.runners.inside import agent, frames, mounts, overlay, relay, world
 
@@ -41,6 +41,8 @@ def main() -> None:
     with zipfile.ZipFile(sys.argv[0]) as sent:
         names = [name for name in sent.namelist() if name.startswith(HELPERS)]
         helpers = {name[len(HELPERS) :]: sent.read(name) for name in names}
+    # It was put into the container first of all.
+    begin = os.stat(sys.argv[0]).st_ctime_ns
     os.unlink(sys.argv[0])
     # The kernel drops signals without a handler for the first process; Python handles SIGINT.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -57,11 +59,16 @@ def main() -> None:
             mounts.libc()
     frames.write(response_fd, READY)
     with contextlib.suppress(EOFError):
-        _serve(task_fd, response_fd, reusable, helpers)
+        _serve(task_fd, response_fd, None if reusable else begin, helpers)
 
 
-def _serve(task_fd: int, response_fd: int, reusable: bool, helpers: Mapping[str, bytes]) -> None:
-    """Answer requests; raises `EOFError` when the client is gone."""
+def _serve(
+    task_fd: int, response_fd: int, begin: Optional[int], helpers: Mapping[str, bytes]
+) -> None:
+    """Answer requests; raises `EOFError` when the client is gone.
+
+    `begin` is when the container was made for its only task, None where there are many.
+    """
     warm_processes = relay.Relay(task_fd)
     while True:
         if not select.select([task_fd], [], [], _IDLE_SECONDS)[0]:
@@ -73,24 +80,22 @@ def _serve(task_fd: int, response_fd: int, reusable: bool, helpers: Mapping[str,
         job = json.loads(data)
         job["defaults"].update(os.environ)
         _, tree = frames.receive(task_fd)
-        if reusable:
-            kind, data = _in_own_world(task_fd, job, tree, helpers)
-        else:
-            kind, data = _in_container(task_fd, job, tree, helpers)
-        frames.send(response_fd, kind, data)
-        if not reusable:
-            # Wait: the client removes the container itself, to know that it is gone.
-            select.select([task_fd], [], [], _IDLE_SECONDS)
-            return
+        if begin is None:
+            frames.send(response_fd, *_in_own_world(task_fd, job, tree, helpers))
+            continue
+        frames.send(response_fd, *_in_container(task_fd, job, tree, helpers, begin))
+        # Wait: the client removes the container itself, to know that it is gone.
+        select.select([task_fd], [], [], _IDLE_SECONDS)
+        return
 
 
 def _in_container(
-    task_fd: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]
+    task_fd: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes], begin: int
 ) -> Tuple[bytes, bytes]:
     """Run a task in the container itself."""
     threading.Thread(target=_exit_on_disconnect, args=(task_fd,), daemon=True).start()
     try:
-        return RESULT, agent.run_task(job, tree, helpers, python=sys.executable)
+        return RESULT, agent.run_task(job, tree, helpers, python=sys.executable, begin=begin)
     except Exception as error:
         return ERROR, _describe_error(error)
 

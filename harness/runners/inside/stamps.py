@@ -10,7 +10,7 @@ import errno
 import filecmp
 import os
 import stat
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from harness.runners.inside import mounts
 
@@ -33,57 +33,122 @@ class Layer(NamedTuple):
     lower: str
 
 
-class Scan(NamedTuple):
-    """What to scan: the upper folder of `layer`, and the mounts on it; not the folders `hidden`.
+class _Image(NamedTuple):
+    """The image below an overlay at the root, as long as nothing in it has been changed.
 
-    Without a layer the whole file system is scanned, which is slow in a large image.
+    An overlay changes nothing in a folder of its image before it has made that folder anew, with
+    all that it is in: then their second times are no longer earlier than `since`, in ns. `folders`
+    are those of the image with their stamps.
     """
 
-    hidden: Sequence[str] = ()
-    layer: Optional[Layer] = None
+    since: int
+    folders: Mapping[str, Stamp]
 
-    def stamps(self, limit: Optional[int] = None) -> Dict[str, Stamp]:
-        """Every scanned path with its stamp; raises `TooMuch` at more than `limit`."""
-        skipped = {*_KERNEL_FOLDERS, *self.hidden}
+    @classmethod
+    def at_root(cls, since: int) -> Optional["_Image"]:
+        """The image of the container whose own changes begin at `since`; None without an overlay.
+
+        Other file systems change a file in place, which its folder does not show.
+        """
+        if mounts.root_type() != "overlay":
+            return None
+        device = os.lstat("/").st_dev
+        folders: Dict[str, Stamp] = {}
+        pending = ["/"]
+        while pending:
+            with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+                for one in entries:
+                    if not one.is_dir(follow_symlinks=False):
+                        continue
+                    status = one.stat(follow_symlinks=False)
+                    if status.st_dev != device:
+                        continue
+                    pending.append(one.path)
+                    if status.st_ctime_ns < since:
+                        folders[one.path] = stamp_of(status)
+        return cls(since, folders)
+
+    def is_at(self, path: str, folder: str, status: os.stat_result) -> bool:
+        """Whether what is at a path in a folder, with all that is in it, is still of the image."""
+        place = path if stat.S_ISDIR(status.st_mode) else folder
+        return status.st_ctime_ns < self.since and place in self.folders
+
+
+class Scan:
+    """Looks for what a script changes: in the upper folder of `layer`, and in the mounts on it.
+
+    It does not look in the folders `hidden`. Without a layer it looks in the whole file system,
+    which is slow in a large image, unless it knows when the changes of a container `begin`: the
+    second time, in ns, of the first file that was put into it.
+    """
+
+    def __init__(
+        self,
+        hidden: Sequence[str] = (),
+        layer: Optional[Layer] = None,
+        begin: Optional[int] = None,
+    ) -> None:
+        """Remember how everything is now, before the script."""
+        self._skipped = {*_KERNEL_FOLDERS, *hidden}
+        self._layer = layer
+        self._image = None if layer is not None or begin is None else _Image.at_root(begin)
+        self._before: Dict[str, Stamp] = dict(self._image.folders) if self._image else {}
+        self._before.update(self._stamps(None))
+
+    def stamps(self) -> Dict[str, Stamp]:
+        """Every path with its stamp now, but for the most that is as in the image.
+
+        Raises `TooMuch`.
+        """
+        return self._stamps(len(self._before) + MAX_ADDED)
+
+    def is_as_before(self, path: str, stamp: Stamp) -> bool:
+        """Whether a path had this stamp before, or is a copy of what the lower root has there."""
+        return self._before.get(path) == stamp or self._is_as_in_lower_root(path, stamp)
+
+    def _stamps(self, limit: Optional[int]) -> Dict[str, Stamp]:
         found: Dict[str, Stamp] = {}
-        if self.layer is None:
-            _walk(found, "", "/", skipped, limit)
-            return found
         # Read the mount points now: a script may have renamed the folders above.
         mounted = [
             one
             for one in sorted(mounts.mount_points() - {"/"})
-            if not any(mounts.is_under(one, other) for other in skipped)
+            if not any(mounts.is_under(one, other) for other in self._skipped)
         ]
-        _walk(found, self.layer.upper, "/", {*skipped, *mounted}, limit)
+        base = "" if self._layer is None else self._layer.upper
+        _walk(found, base, "/", {*self._skipped, *mounted}, limit, self._image)
         for folder in mounted:
             # It may have been unmounted since.
             with contextlib.suppress(FileNotFoundError):
                 found[folder] = stamp_of(os.lstat(folder))
-            _walk(found, "", folder, skipped, limit)
+            _walk(found, "", folder, self._skipped, limit, self._image)
         return found
 
-    def is_as_in_image(self, path: str, stamp: Stamp) -> bool:
-        """Whether a path is in the lower root too, with this stamp and the same content."""
-        if self.layer is None:
+    def _is_as_in_lower_root(self, path: str, stamp: Stamp) -> bool:
+        if self._layer is None:
             return False
         try:
-            lower = stamp_of(os.lstat(self.layer.lower + path))
+            lower = stamp_of(os.lstat(self._layer.lower + path))
             # A file that was opened for writing is a copy, whose last part is the time of that.
             return lower[:-1] == stamp[:-1] and (
                 not stat.S_ISREG(stamp[0])
-                or filecmp.cmp(self.layer.lower + path, path, shallow=False)
+                or filecmp.cmp(self._layer.lower + path, path, shallow=False)
             )
         except OSError:
             return False
 
 
 def _walk(
-    found: Dict[str, Stamp], base: str, top: str, skipped: Set[str], limit: Optional[int]
+    found: Dict[str, Stamp],
+    base: str,
+    top: str,
+    skipped: Set[str],
+    limit: Optional[int],
+    image: Optional[_Image],
 ) -> None:
     """Add every path below `top` with its stamp; the files are those below `base + top`.
 
-    Of what is skipped, the path itself is added: it may have been replaced. Raises `TooMuch`.
+    Of what is skipped, the path itself is added: it may have been replaced. What is as in the image
+    is left out. Raises `TooMuch`.
     """
     pending: List[str] = [top]
     while pending:
@@ -108,6 +173,8 @@ def _walk(
             if path in skipped:
                 if not stat.S_ISDIR(status.st_mode):
                     found[path] = stamp_of(status)
+                continue
+            if image is not None and image.is_at(path, folder, status):
                 continue
             found[path] = stamp_of(status)
             if limit is not None and len(found) > limit:
