@@ -72,19 +72,18 @@ def run_task(
     python: str,
     hidden: Sequence[str] = (),
     layer: Optional[Layer] = None,
-    begin: Optional[int] = None,
     set_user: Optional[Callable[[int], None]] = None,
     start: Optional[Start] = None,
 ) -> bytes:
     """Run a task in the namespaces of this process, and return the response.
 
     `helpers` are the programs that run the script: file name → source. `python` is the interpreter
-    of the script. `hidden`, `layer` and `begin` are those of `Scan`. `set_user(user)` changes the
-    user of the calling process. `start` starts the script in another way than with a new
-    interpreter.
+    of the script. `hidden` and `layer` are those of `Scan`. `set_user(user)` changes the user of
+    the calling process. `start` starts the script in another way than with a new interpreter.
     """
     os.umask(0o022)
     os.mkdir(HELPER_FOLDER)
+    begin = os.stat(HELPER_FOLDER).st_ctime_ns
     for name, source in helpers.items():
         with open(os.path.join(HELPER_FOLDER, name), "wb") as stream:
             stream.write(source)

@@ -1,10 +1,10 @@
 """The process of a container: reads tasks from its input, writes responses to its output.
 
-It is the `__main__.py` of a zip file that also holds the modules it imports, and runs as
-`python3 FILE.pyz MODE`. In the mode `case` it runs one task in the container itself, and ends. In
-the mode `worker` it runs tasks one after the other, each in new namespaces and with an overlay in
-memory as the root, so that no task affects the next one. It ends when the connection is closed.
-Runs on Python 3.8 and newer with the standard library alone.
+It runs as `python3 -c TEXT MODE`, where the text reads this module and those that it imports, and
+calls `main`. In the mode `case` it runs one task in the container itself, and ends. In the mode
+`worker` it runs tasks one after the other, each in new namespaces and with an overlay in memory as
+the root, so that no task affects the next one. It ends when the connection is closed. Runs on
+Python 3.8 and newer with the standard library alone.
 
 A task is two frames, the job as JSON and the tree as a tar. A response is one frame, the tar that
 `agent.run_task` returns, or an error message. A worker also starts warm processes, and passes
@@ -21,29 +21,21 @@ import signal
 import sys
 import threading
 import traceback
-import zipfile
-from typing import Mapping, NoReturn, Optional, Tuple
+from typing import Mapping, NoReturn, Tuple
 
 from harness.runners.inside import agent, frames, mounts, overlay, relay, world
 
 JOB, TREE, RESULT, NO_WORLD, ERROR = b"J", b"T", b"R", b"W", b"E"
 # Precedes the first response.
 READY = b"\0step-harness\n"
-HELPERS = "helpers/"
 
 # How long to wait for the next task, or for the removal of the container.
 _IDLE_SECONDS = 120
 _BUILDING, _RUNNING = 3, 4
 
 
-def main() -> None:
-    """Run the tasks from standard input."""
-    with zipfile.ZipFile(sys.argv[0]) as sent:
-        names = [name for name in sent.namelist() if name.startswith(HELPERS)]
-        helpers = {name[len(HELPERS) :]: sent.read(name) for name in names}
-    # It was put into the container first of all.
-    begin = os.stat(sys.argv[0]).st_ctime_ns
-    os.unlink(sys.argv[0])
+def main(helpers: Mapping[str, bytes]) -> None:
+    """Run the tasks from standard input; `helpers` are those of `agent.run_task`."""
     # The kernel drops signals without a handler for the first process; Python handles SIGINT.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # The script inherits neither of them.
@@ -59,16 +51,11 @@ def main() -> None:
             mounts.libc()
     frames.write(response_fd, READY)
     with contextlib.suppress(EOFError):
-        _serve(task_fd, response_fd, None if reusable else begin, helpers)
+        _serve(task_fd, response_fd, reusable, helpers)
 
 
-def _serve(
-    task_fd: int, response_fd: int, begin: Optional[int], helpers: Mapping[str, bytes]
-) -> None:
-    """Answer requests; raises `EOFError` when the client is gone.
-
-    `begin` is when the container was made for its only task, None where there are many.
-    """
+def _serve(task_fd: int, response_fd: int, reusable: bool, helpers: Mapping[str, bytes]) -> None:
+    """Answer requests; raises `EOFError` when the client is gone."""
     warm_processes = relay.Relay(task_fd)
     while True:
         if not select.select([task_fd], [], [], _IDLE_SECONDS)[0]:
@@ -80,22 +67,24 @@ def _serve(
         job = json.loads(data)
         job["defaults"].update(os.environ)
         _, tree = frames.receive(task_fd)
-        if begin is None:
-            frames.send(response_fd, *_in_own_world(task_fd, job, tree, helpers))
-            continue
-        frames.send(response_fd, *_in_container(task_fd, job, tree, helpers, begin))
-        # Wait: the client removes the container itself, to know that it is gone.
-        select.select([task_fd], [], [], _IDLE_SECONDS)
-        return
+        if reusable:
+            kind, data = _in_own_world(task_fd, job, tree, helpers)
+        else:
+            kind, data = _in_container(task_fd, job, tree, helpers)
+        frames.send(response_fd, kind, data)
+        if not reusable:
+            # Wait: the client removes the container itself, to know that it is gone.
+            select.select([task_fd], [], [], _IDLE_SECONDS)
+            return
 
 
 def _in_container(
-    task_fd: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes], begin: int
+    task_fd: int, job: agent.Job, tree: bytes, helpers: Mapping[str, bytes]
 ) -> Tuple[bytes, bytes]:
     """Run a task in the container itself."""
     threading.Thread(target=_exit_on_disconnect, args=(task_fd,), daemon=True).start()
     try:
-        return RESULT, agent.run_task(job, tree, helpers, python=sys.executable, begin=begin)
+        return RESULT, agent.run_task(job, tree, helpers, python=sys.executable)
     except Exception as error:
         return ERROR, _describe_error(error)
 
@@ -147,7 +136,3 @@ def _run_case(
 def _describe_error(error: BaseException) -> bytes:
     lines = traceback.format_exception_only(type(error), error)
     return "".join(lines).strip().encode("utf-8", "backslashreplace")
-
-
-if __name__ == "__main__":
-    main()

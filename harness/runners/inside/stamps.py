@@ -77,21 +77,15 @@ class _Image(NamedTuple):
 class Scan:
     """Looks for what a script changes: in the upper folder of `layer`, and in the mounts on it.
 
-    It does not look in the folders `hidden`. Without a layer it looks in the whole file system,
-    which is slow in a large image, unless it knows when the changes of a container `begin`: the
-    second time, in ns, of the first file that was put into it.
+    It does not look in the folders `hidden`. Without a layer it looks in the whole file system, but
+    for what an overlay shows to be of the image: what it had before `begin`, a second time in ns.
     """
 
-    def __init__(
-        self,
-        hidden: Sequence[str] = (),
-        layer: Optional[Layer] = None,
-        begin: Optional[int] = None,
-    ) -> None:
+    def __init__(self, hidden: Sequence[str], layer: Optional[Layer], begin: int) -> None:
         """Remember how everything is now, before the script."""
         self._skipped = {*_KERNEL_FOLDERS, *hidden}
         self._layer = layer
-        self._image = None if layer is not None or begin is None else _Image.at_root(begin)
+        self._image = None if layer is not None else _Image.at_root(begin)
         self._before: Dict[str, Stamp] = dict(self._image.folders) if self._image else {}
         self._before.update(self._stamps(None))
 

@@ -7,55 +7,41 @@ reads the end of its input and exits, and the engine removes the container.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import socket
 import struct
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from docker.models.containers import Container
 from docker.types import LogConfig
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.docker_client import DockerClient
-from testcontainers.core.transferable import build_transfer_tar
 
-from harness.runners.inside import (
-    agent,
-    capture,
-    faults,
-    frames,
-    laid_out,
-    launch,
-    moments,
-    mounts,
-    overlay,
-    path_calls,
-    recorder,
-    relay,
-    serve,
-    stamps,
-    streams,
-    supervision,
-    system_calls,
-    watch,
-    world,
-)
-from harness.runners.real import engine, exchange
+from harness.runners.inside import frames, relay, serve
+from harness.runners.real import engine, exchange, sent
 from harness.signals import defer_stop_signals
 
-_MODULES = (
-    *(agent, capture, faults, frames, launch, moments, mounts, overlay, path_calls),
-    *(laid_out, recorder, relay, stamps, streams, supervision, system_calls, watch, world),
-)
 # Of a response, in bytes: more than an agent sends.
 _MAX_SIZE = 2 << 30
-_AGENT_PATH = "/harness-agent.pyz"
+# The text of the option -c: it reads the other text, of so many bytes, and runs the agent.
+_BEGIN = """
+import os, sys
+text = b""
+while len(text) < int(sys.argv[2]):
+    text += os.read(0, int(sys.argv[2]) - len(text)) or sys.exit()
+exec(text)
+del text
+serve.main(helpers)
+"""
+_AGENT = """
+exec({modules!r}, {{}})
+from harness.runners.inside import serve
+helpers = {helpers!r}
+"""
 # How the engine multiplexes two streams: the header with the stream and the size of a chunk.
 _CHUNK_HEADER = struct.Struct(">BxxxL")
 _STDERR = 2
@@ -105,7 +91,7 @@ class AttachedContainer:
             self._container: Container = self._engine.create(
                 image,
                 # Ignore the start-up files of the image's Python, and its locale.
-                ["python3", "-I", "-S", "-X", "utf8", _AGENT_PATH, mode],
+                ["python3", "-I", "-S", "-X", "utf8", "-c", _BEGIN, mode, str(len(_agent_text()))],
                 entrypoint="",
                 user="0",
                 working_dir="/",
@@ -121,7 +107,6 @@ class AttachedContainer:
                 **options,
             )
             on_failure.callback(engine.remove, self._container)
-            self._container.put_archive("/", build_transfer_tar(_agent_zip(), _AGENT_PATH, 0o644))
             streams = dict.fromkeys(("stdin", "stdout", "stderr", "stream"), 1)
             self._raw = self._container.attach_socket(params=streams)
             self._socket = getattr(self._raw, "_sock", self._raw)
@@ -140,10 +125,11 @@ class AttachedContainer:
     def ask(self, requests: Sequence[tuple[bytes, bytes]], seconds: float) -> Frame:
         """Send frames to the process of the container, and return its response; as `send` does."""
         deadline = time.monotonic() + seconds
+        parts = [frames.HEAD.pack(kind, len(data)) + data for kind, data in requests]
         try:
-            for kind, data in requests:
+            for part in parts if self._ready else (_agent_text(), *parts):
                 self._socket.settimeout(_remaining(deadline))
-                self._socket.sendall(frames.HEAD.pack(kind, len(data)) + data)
+                self._socket.sendall(part)
         except TimeoutError:
             raise ResponseTimeout from None
         except OSError:
@@ -220,16 +206,7 @@ def _remaining(deadline: float) -> float:
 
 
 @lru_cache(maxsize=1)
-def _agent_zip() -> bytes:
-    """A zip file that `python3` runs: the agent, with the modules that it imports."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("__main__.py", Path(str(serve.__file__)).read_bytes())
-        for folder in ("harness", "harness/runners", "harness/runners/inside"):
-            archive.writestr(f"{folder}/__init__.py", b"")
-        for module in _MODULES:
-            source = Path(str(module.__file__))
-            archive.writestr(f"harness/runners/inside/{source.name}", source.read_bytes())
-        for name, data in exchange.helpers().items():
-            archive.writestr(serve.HELPERS + name, data)
-    return buffer.getvalue()
+def _agent_text() -> bytes:
+    """The text that loads the agent."""
+    modules = sent.text_of((*sent.AGENT, relay, serve))
+    return _AGENT.format(modules=modules, helpers=dict(exchange.helpers())).encode()

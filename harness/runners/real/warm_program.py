@@ -5,34 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from harness.runners.inside import (
-    agent,
-    capture,
-    faults,
-    frames,
-    fresh,
-    huge_pages,
-    imports,
-    laid_out,
-    launch,
-    moments,
-    mounts,
-    overlay,
-    path_calls,
-    recorder,
-    root,
-    spared,
-    stamps,
-    streams,
-    supervision,
-    system_calls,
-    warm,
-    watch,
-    world,
-)
+from harness.runners.inside import fresh, huge_pages, imports, launch, root, spared, warm
+from harness.runners.real import sent
 
 # The text of the option -c. The descriptor holds the other text, which defines `begin`; that
 # returns in the process of a script alone. A script has no frame below its own but this one, whose
@@ -54,13 +30,8 @@ del code, main, finish, error
 raise end.pop()
 """
 _BEGIN = """
+exec({modules!r}, {{}})
 def begin(started, main):
-    for name, source in {sources!r}.items():
-        module = sys.modules[name] = type(sys)(name)
-        folder, _, child = name.rpartition(".")
-        if folder:
-            setattr(sys.modules[folder], child, module)
-        exec(compile(source, "<" + name + ">", "exec"), module.__dict__)
     from harness.runners.inside import fresh, warm
     state = fresh.State(started, main)
     settings = dict({settings!r}, **main.pop("MORE", {{}}))
@@ -68,38 +39,15 @@ def begin(started, main):
         server = warm.{server}(state, settings)
     return (*server.serve(), state.finish)
 """
-# In the order in which they import one another.
-_MODULES = (
-    *(moments, mounts, capture, streams, system_calls, stamps, watch, world, frames),
-    *(
-        supervision,
-        faults,
-        path_calls,
-        recorder,
-        laid_out,
-        agent,
-        launch,
-        overlay,
-        spared,
-        fresh,
-        imports,
-        root,
-        huge_pages,
-        warm,
-    ),
-)
-_PACKAGES = ("harness", "harness.runners", "harness.runners.inside")
+_MODULES = (*sent.AGENT, spared, fresh, imports, root, huge_pages, warm)
 
 
 def program(server: str, settings: Mapping[str, Any]) -> bytes:
     """The text that defines `begin`: it calls the function `server` of `warm` with JSON values."""
     plain = json.loads(json.dumps(settings))
-    return _BEGIN.format(sources=_sources(), server=server, settings=plain).encode()
+    return _BEGIN.format(modules=_loading(), server=server, settings=plain).encode()
 
 
 @lru_cache(maxsize=1)
-def _sources() -> Mapping[str, str]:
-    found = dict.fromkeys(_PACKAGES, "")
-    for module in _MODULES:
-        found[module.__name__] = Path(str(module.__file__)).read_text(encoding="utf-8")
-    return found
+def _loading() -> str:
+    return sent.text_of(_MODULES)
