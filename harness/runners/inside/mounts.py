@@ -82,9 +82,14 @@ def remount_read_only(paths: Sequence[str], excluded: Sequence[str] = ()) -> Non
     for one in sorted(mount_points()):
         included = any(is_under(one, top) for top in tops)
         if included and not any(is_under(one, top) for top in excluded):
-            kept = os.statvfs(one).f_flag
-            flags = sum(new for old, new in _FLAGS_TO_KEEP.items() if kept & old)
-            mount("", one, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
+            remount_one_read_only(one)
+
+
+def remount_one_read_only(path: str) -> None:
+    """Remount what is mounted at a path read-only, without the mounts below it."""
+    kept = os.statvfs(path).f_flag
+    flags = sum(new for old, new in _FLAGS_TO_KEEP.items() if kept & old)
+    mount("", path, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
 
 
 def mount_points() -> Set[str]:

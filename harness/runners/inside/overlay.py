@@ -58,10 +58,9 @@ def build(job: agent.Job, mounted: Optional[Iterable[str]] = None) -> Layer:
             os.chmod(path, file.mode)
         # As in the container, it is a mount: it can be neither renamed nor removed.
         mounts.bind(path, path)
-    settings = world.kernel_settings()
-    for path in settings:
+    for path in world.kernel_settings():
         mounts.bind(path, path)
-    mounts.remount_read_only(settings)
+        mounts.remount_one_read_only(path)
     world.mount_tmpfs_folders(job["mounts"])
     mounts.limit_capabilities()
     return Layer("/proc/self/fd/%d" % upper, "/proc/self/fd/%d" % lower)

@@ -102,12 +102,7 @@ class Scan:
 
     def _stamps(self, limit: Optional[int]) -> Dict[str, Stamp]:
         found: Dict[str, Stamp] = {}
-        # Read the mount points now: a script may have renamed the folders above.
-        mounted = [
-            one
-            for one in sorted(mounts.mount_points() - {"/"})
-            if not any(mounts.is_under(one, other) for other in self._skipped)
-        ]
+        mounted = self._mounted() if self._layer or self._image else []
         base = "" if self._layer is None else self._layer.upper
         _walk(found, base, "/", {*self._skipped, *mounted}, limit, self._image)
         for folder in mounted:
@@ -116,6 +111,12 @@ class Scan:
                 found[folder] = stamp_of(os.lstat(folder))
             _walk(found, "", folder, self._skipped, limit, self._image)
         return found
+
+    def _mounted(self) -> List[str]:
+        """The mount points, which a walk may not come to; a script may have renamed those above."""
+        skipped = tuple(f"{one}/" for one in self._skipped)
+        points = sorted(mounts.mount_points() - {"/"})
+        return [one for one in points if not f"{one}/".startswith(skipped)]
 
     def _is_as_in_lower_root(self, path: str, stamp: Stamp) -> bool:
         if self._layer is None:

@@ -14,6 +14,7 @@ import contextlib
 import posix
 import stat
 import struct
+from functools import lru_cache
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from harness.runners.inside import mounts
@@ -115,9 +116,10 @@ class Rule(NamedTuple):
     value: int = 0
 
 
-def of_container() -> List[Rule]:
+@lru_cache(maxsize=1)
+def of_container() -> Tuple[Rule, ...]:
     """What a container's engine refuses: administration, and new namespaces."""
-    return [
+    return (
         *(Rule(one, _ERROR | EPERM) for one in _ADMINISTRATION.values()),
         Rule(_UNSHARE, _ERROR | EPERM, 0, "any", _NEW_NAMESPACES),
         Rule(_CLONE, _ERROR | EPERM, 0, "any", _NEW_NAMESPACES),
@@ -125,7 +127,7 @@ def of_container() -> List[Rule]:
         Rule(_CLONE3, _ERROR | ENOSYS),
         # The limits of the agent, which is the first process, and has the user of the script.
         Rule(_SCHEDULING["prlimit64"][0], _ERROR | EPERM, 0, "is", 1),
-    ]
+    )
 
 
 def of_fake_file_system() -> List[Rule]:
@@ -175,7 +177,7 @@ def of_reader(process: int) -> List[Rule]:
 
 def refuse(rules: Iterable[Rule]) -> bool:
     """Refuse system calls to this process from now on; whether the kernel does."""
-    code = _program(rules)
+    code = program(tuple(rules))
     if not code:
         return False
     try:
@@ -207,7 +209,7 @@ def listen(rules: Iterable[Rule]) -> Optional[int]:
 
     None where the kernel cannot do that.
     """
-    place, code = column(), _program(rules)
+    place, code = column(), program(tuple(rules))
     if place is None:
         return None
     try:
@@ -224,8 +226,12 @@ def listen(rules: Iterable[Rule]) -> Optional[int]:
     return int(found) if found >= 0 else None
 
 
-def _program(rules: Iterable[Rule]) -> bytes:
-    """The filter in the kernel's language; empty for an unknown architecture."""
+@lru_cache(maxsize=4)
+def program(rules: Tuple[Rule, ...]) -> bytes:
+    """The filter in the kernel's language; empty for an unknown architecture.
+
+    Called before a fork, it is made once for all children.
+    """
     machine = posix.uname().machine
     if machine not in _ARCHITECTURES:
         return b""

@@ -30,6 +30,7 @@ from harness.runners.inside import (
     mounts,
     overlay,
     supervision,
+    system_calls,
     world,
 )
 from harness.runners.inside.imports import Learning, Preload
@@ -96,6 +97,7 @@ class Server:
         self._codes: Dict[str, Any] = {}
         # What cases need is loaded once, and is not the script's.
         mounts.libc()
+        system_calls.program(system_calls.of_container())
         self._preload.load(())
         self._state.remember(settings["environment"])
 

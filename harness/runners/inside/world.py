@@ -129,7 +129,7 @@ def make_devices(root: str, other: str) -> None:
             # A read-only device can be used, but its mode cannot be changed.
             open(path, "wb").close()
             mounts.bind(other + "/dev/" + name, path)
-            mounts.remount_read_only([path])
+            mounts.remount_one_read_only(path)
     for path, target in _DEVICE_LINKS.items():
         os.symlink(target, root + path)
     for name, kind, flags, options in _DEVICE_FOLDERS:
