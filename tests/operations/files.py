@@ -61,6 +61,18 @@ OPENING = {
             file.read()
             p(file.newlines)
     """,
+    "classes of open files": """
+        kinds = {
+            'r': io.TextIOWrapper,
+            'rb': io.BufferedReader,
+            'r+b': io.BufferedRandom,
+            'ab': io.BufferedWriter,
+        }
+        for mode, kind in kinds.items():
+            with open(B + '/a.txt', mode) as file:
+                p(mode, isinstance(file, kind), isinstance(file, io.IOBase), repr(file))
+        p(isinstance(open(B + '/a.txt', 'rb', 0), io.FileIO))
+    """,
 }
 
 READING = {
@@ -301,6 +313,18 @@ WRITING = {
         f = open(O + '/x', 'wb')
         p(f.write(memoryview(b'abc')[1:]))
         f.close()
+        p(open(O + '/x').read())
+    """,
+    "write after a line was read": """
+        with open(B + '/a.txt', 'r+') as file:
+            p(file.readline())
+            file.write('new')
+        p(open(B + '/a.txt').read())
+    """,
+    "bytes in a text file": """
+        with open(O + '/x', 'w') as file:
+            file.buffer.write(b'ab')
+            file.write('c')
         p(open(O + '/x').read())
     """,
 }

@@ -145,6 +145,20 @@ FOLDERS = {
         print('ok')
     """,
     "fwalk from below": "print([f.replace(B, '') for f, *_ in os.fwalk(B, topdown=False)][-1:])",
+    "a file with a slash at its end": """
+        for attempt in (os.stat, os.remove, os.listdir, os.chdir, open):
+            try:
+                attempt(B + '/a.txt/')
+            except OSError as error:
+                p(error)
+        p(os.path.exists(B + '/a.txt/'), os.path.isfile(B + '/a.txt/'))
+    """,
+    "rename a file with a slash at its end": "os.rename(B + '/a.txt/', B + '/x')",
+    "rename a file to a name with a slash at its end": "os.rename(B + '/a.txt', B + '/x/')",
+    "rename a folder with a slash at its end": """
+        os.rename(B + '/pkg/', B + '/x/')
+        p(os.path.isdir(B + '/x'))
+    """,
 }
 
 LINKS = {
@@ -231,6 +245,21 @@ LINKS = {
         print(os.lstat(B + '/.').st_mode == os.stat(B).st_mode)
         print(os.path.islink(B + '/link/.'), os.path.islink(B + '/link'))
     """,
+    "a link to another folder and out": """
+        os.symlink(O, B + '/far')
+        p(sorted(os.listdir(B + '/far/..')) == sorted(os.listdir(os.path.dirname(O))))
+        p(os.path.exists(B + '/far/../../input'), os.path.abspath(B + '/far/..') == B)
+    """,
+    "open out of a link": """
+        os.mkdir(O + '/below')
+        os.symlink(O + '/below', B + '/far')
+        open(O + '/x', 'w').write('1')
+        p(open(B + '/far/../x').read(), pathlib.Path(B, 'far', '..', 'x').exists())
+    """,
+    "lstat of a link with a slash at its end": """
+        p(stat.S_ISDIR(os.lstat(B + '/link/').st_mode), os.path.islink(B + '/link/'))
+    """,
+    "remove a link with a slash at its end": "os.remove(B + '/link/')",
 }
 
 ATTRIBUTES = {
@@ -332,5 +361,16 @@ ATTRIBUTES = {
     """,
     "kinds": """
         p(*(stat.S_IFMT(os.lstat(B + '/' + one).st_mode) for one in ('a.txt', 'pkg', 'link')))
+    """,
+    "chown of a program for another user": """
+        os.chmod(B + '/a.txt', 0o6755)
+        os.chown(B + '/a.txt', 1, 1)
+        os.chmod(B + '/pkg', 0o2755)
+        os.chown(B + '/pkg', 1, 1)
+        p(oct(os.stat(B + '/a.txt').st_mode), oct(os.stat(B + '/pkg').st_mode))
+    """,
+    "devices of chance": """
+        p(os.path.exists('/dev/urandom'), len(open('/dev/urandom', 'rb').read(4)))
+        p(open('/dev/zero', 'rb').read(2))
     """,
 }

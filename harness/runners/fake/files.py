@@ -233,12 +233,12 @@ class AccessRules:
         setattr(helpers.FakeStatResult, "st_blksize", 4096)  # noqa: B010
 
     def _patch_last_dot(self) -> None:
-        """A path that ends in a dot names a folder, and no link to one."""
+        """A path that ends in a dot or a slash names a folder, and no link to one."""
         lresolve_ = FakeFilesystem.lresolve
 
         def lresolve(fs: FakeFilesystem, path: Any) -> FakeFile:
             text = os.fsdecode(path)
-            return fs.resolve(text) if text.endswith(("/.", "/..")) else lresolve_(fs, path)
+            return fs.resolve(text) if text.endswith(("/.", "/..", "/")) else lresolve_(fs, path)
 
         _patch(FakeFilesystem, lresolve)
 

@@ -56,7 +56,8 @@ class Guard:
     def is_readable(self, path: str) -> bool:
         """Whether a real file may be read."""
         # Whether the user of the case may follow a link there makes no difference.
-        return self._is_below(path) or self._is_below(_REAL["realpath"](path))
+        is_plain = "/.." not in path
+        return (is_plain and self._is_below(path)) or self._is_below(_REAL["realpath"](path))
 
     def _is_below(self, path: str) -> bool:
         return any(is_under(path, one) for one in self._readable)

@@ -86,7 +86,10 @@ def _keep_what_a_rename_cannot_replace() -> None:
 
     @functools.wraps(original)
     def rename(fs: FakeFilesystem, old: Any, new: Any, *args: Any, **names: Any) -> None:
-        folders = [fs.splitpath(fs.absnormpath(_REAL["fspath"](one)))[0] for one in (old, new)]
+        texts = [_REAL["fspath"](one) for one in (old, new)]
+        if any(one[-1:] in ("/", b"/") for one in texts) and fs.isfile(fs.absnormpath(old)):
+            fs.raise_os_error(errno.ENOTDIR, old)
+        folders = [fs.splitpath(fs.absnormpath(one))[0] for one in texts]
         if fs.exists(old, check_link=True) and all(map(fs.exists, folders)):
             first, second = (fs.resolve(one).st_dev for one in folders)
             if first != second:
@@ -182,6 +185,8 @@ def _check_length(function: str, path: Any = 0) -> None:
 def _leads_through_a_file(fs: FakeFilesystem, path: Any) -> bool:
     """Whether a folder of the path is a file."""
     folder = fs.absnormpath(path)
+    if path.endswith(b"/" if isinstance(path, bytes) else "/") and fs.isfile(folder):
+        return True
     while len(folder) > 1:
         folder, _ = fs.splitpath(folder)
         # Most often the file alone is missing, and each question takes long.

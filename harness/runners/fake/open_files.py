@@ -21,6 +21,8 @@ from pyfakefs.fake_filesystem import FakeFilesystem
 
 # A dict: pyfakefs rebinds the names of functions in every module.
 _REAL: dict[str, Any] = {"open": io.open, "FileIO": io.FileIO}
+# What scripts have in its place.
+_CLASSES: dict[str, type] = {}
 _Wrapper: Any = fake_file.FakeFileWrapper
 _Opening: Any = fake_open.FakeFileOpen
 _USUAL = frozenset(("r", "rb", "rt", "w", "wb", "wt", "a", "ab", "at"))
@@ -47,9 +49,10 @@ def use_answers_of_io(modules: Sequence[Any], on_refusal: Callable[[str], NoRetu
     _Opening.call = _call(_Opening.call)
     _Opening._init_file_object = _without_truncation(_Opening._init_file_object)
     _Wrapper.readall = lambda file: file.read()
-    raw_file = _raw_file(modules[0].open, on_refusal)
+    _Wrapper.__repr__ = _shown
+    _CLASSES["FileIO"] = _raw_file(modules[0].open, on_refusal)
     for module in modules:
-        module.FileIO = raw_file
+        module.FileIO = _CLASSES["FileIO"]
 
 
 def set_length(fs: FakeFilesystem, node: Any, length: int) -> None:
@@ -59,6 +62,27 @@ def set_length(fs: FakeFilesystem, node: Any, length: int) -> None:
         for file in files or ():
             if isinstance(file, _Wrapper) and file.file_object is node:
                 file._sync_io()
+
+
+def class_of(file: Any) -> type:
+    """The class that Python's own file would have."""
+    modes = file.open_modes
+    if not file._binary:
+        return io.TextIOWrapper
+    if file._buffer_size == 0:
+        return _CLASSES["FileIO"]
+    if modes.can_read and modes.can_write:
+        return io.BufferedRandom
+    return io.BufferedWriter if modes.can_write else io.BufferedReader
+
+
+def _shown(file: Any) -> str:
+    parts = [f"_io.{file.__class__.__name__}", f"name={file.name!r}"]
+    if not file._binary:
+        parts += [f"mode={file.mode!r}", f"encoding={file.encoding!r}"]
+    elif file._buffer_size == 0:
+        parts += [f"mode={file.mode!r}", f"closefd={file._closefd}"]
+    return f"<{' '.join(parts)}>"
 
 
 def _check_open(file: Any, what: str = "") -> None:

@@ -385,6 +385,9 @@ class OsFunctions:
         if uid not in (-1, node.st_uid) or gid not in (-1, helpers.get_gid()):
             self._check_root(node)
         self._rules.check_owner(node)
+        if stat.S_ISREG(node.st_mode):
+            # Nobody runs a program as another who has been given it.
+            node.st_mode &= ~(stat.S_ISUID | stat.S_ISGID)
         if uid != -1:
             node.st_uid = uid
         if gid != -1:

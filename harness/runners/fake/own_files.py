@@ -30,12 +30,14 @@ _REAL: dict[str, Any] = {
 }
 
 
+# Those that pyfakefs lets be opened.
+_DEVICES = ("/dev/zero", "/dev/urandom", "/dev/random", "/dev/full")
 # Beside its own folders, what the interpreter and the C library read.
 _SYSTEM_FILES = (
     *("/usr/lib", "/lib", "/usr/lib64", "/lib64", "/usr/share/zoneinfo", "/etc/localtime"),
     *("/etc/ld.so.cache", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf"),
     *("/usr/share/locale", "/sys/devices/system/cpu"),
-    *("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"),
+    *("/dev/null", *_DEVICES),
 )
 
 
@@ -64,7 +66,7 @@ class OwnFiles:
 
     def contain(self, path: str) -> bool:
         """Whether a path is at or below a folder that Python imports its own modules from."""
-        return f"{path}/".startswith(self._imported)
+        return f"{path}/".startswith(self._imported) and "/.." not in path
 
     def serve(self, fake_os: Any, on_refusal: Callable[[str], NoReturn]) -> None:
         """Have every function that looks for a file, or reads it, look there too.
@@ -120,7 +122,8 @@ class OwnFiles:
         if isinstance(path, int):
             return False
         text = os.fsdecode(_REAL["fspath"](path))
-        return f"{text}/".startswith(self._folders) and _mode(text) != 0
+        is_own = f"{text}/".startswith(self._folders) or text in _DEVICES
+        return is_own and _mode(text) != 0
 
 
 def _open(path: Any, mode: str = "r", *args: Any) -> Any:

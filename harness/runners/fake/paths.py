@@ -30,6 +30,8 @@ from pyfakefs.fake_file import FakeDirectory, FakeFile, FakeFileWrapper
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.helpers import FSType
 
+from harness.runners.fake.open_files import class_of
+
 _MODULES = (
     fake_file,
     fake_filesystem,
@@ -109,9 +111,24 @@ def _normpath(fs: Any, path: Any) -> Any:
 
 def _absnormpath(fs: Any, path: Any) -> Any:
     text = make_string_path(path)
+    if isinstance(text, str) and "/.." in text:
+        text = _without_parents_of_links(fs, text)
     if type(text) is str and text.startswith("/"):
         return _normpath(fs, text)
     return _original_absnormpath(fs, text)
+
+
+def _without_parents_of_links(fs: Any, path: str) -> str:
+    """The path, in which `..` of a link means the parent of what it leads to."""
+    done = "" if path.startswith("/") else fs.cwd.rstrip("/")
+    for name in path.split("/"):
+        if name == ".." and fs.islink(done):
+            done = _original_resolve_path(fs, done)
+        if name == "..":
+            done = done.rpartition("/")[0]
+        elif name not in ("", "."):
+            done = f"{done}/{name}"
+    return f"{done}/" if path.endswith("/") else done or "/"
 
 
 def _path_components(fs: Any, path: Any) -> list[Any]:
@@ -169,6 +186,8 @@ def _get_object(fs: Any, path: Any, *args: Any, **names: Any) -> Any:
 
 def _get_attribute(handle: Any, name: str) -> Any:
     """An attribute of an open file: the wrapper's own, or that of what it wraps."""
+    if name == "__class__":
+        return class_of(handle)
     get = object.__getattribute__
     if name in get(handle, "__dict__") or hasattr(FakeFileWrapper, name):
         return get(handle, name)
