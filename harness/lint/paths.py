@@ -34,6 +34,11 @@ _TRAINING_PATHS = (
 )
 # They are there in every training job; what is written there is an output.
 _TRAINING_OUTPUTS = ("/opt/ml/model", "/opt/ml/output/data")
+# By whether they are there a script tells which type its job is of.
+_OF_JOB_TYPES = (
+    *("/opt/ml/input", "/opt/ml/input/data", "/opt/ml/model"),
+    *("/opt/ml/processing", "/opt/ml/processing/input", "/opt/ml/processing/output"),
+)
 # Folders of the script. The folder itself may be used, for sys.path; a file in it is an input.
 _CODE_FOLDERS = ("/opt/ml/code", "/opt/ml/processing/input/code")
 # Anything may be written there, and is gone with the container.
@@ -57,6 +62,8 @@ def undeclared_paths(subject: Subject) -> Iterator[Problem]:
             continue
         if not is_under(path, _ROOT) or path in (_ROOT, *_CODE_FOLDERS):
             continue
+        if one.use == "test" and path in _OF_JOB_TYPES:
+            continue
         if any(is_under(path, known) or is_under(known, path) for known in declared):
             begins = _known_beginning(one)
             leads = begins == f"{path}/" or begins == path
@@ -65,7 +72,10 @@ def undeclared_paths(subject: Subject) -> Iterator[Problem]:
             ):
                 continue
             path = begins
-        if (one.variable or "").startswith(CHANNEL_VARIABLE) or _is_beside(subject, path):
+        variable = one.variable or ""
+        # A job of another type sets none of the toolkit's variables.
+        is_unset = variable.startswith("SM_") and not subject.is_training
+        if is_unset or variable.startswith(CHANNEL_VARIABLE) or _is_beside(subject, path):
             continue
         root = _undeclared_root(path, declared)
         if root not in found or len(one.path) < len(found[root].path):

@@ -99,6 +99,8 @@ _STANDARD: Mapping[str, tuple[Use, ...]] = {
     "sqlite3.connect": ("name",),
     "shelve.open": ("name",),
     "runpy.run_path": ("read",),
+    "fileinput.input": ("read",),
+    "fileinput.FileInput": ("read",),
     "urllib.request.urlopen": ("read",),
     "urllib.request.urlretrieve": ("name", "write"),
     "logging.FileHandler": ("write",),
@@ -282,7 +284,7 @@ class Library(Containers):
         top = name.partition(".")[0]
         if name == "builtins.print" or (top == "logging" and last in _LEVELS):
             self.tell(given, node)
-        if top in ("subprocess", "pexpect", "sh", "plumbum") or name == "os.system":
+        if top in ("subprocess", "pexpect", "sh", "plumbum") or name in ("os.system", "os.popen"):
             self.facts.runs_programs = True
             for value in (*given, *named.values()):
                 self.name_paths(value, node)

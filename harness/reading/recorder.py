@@ -370,6 +370,10 @@ class Recorder(Evaluator):
             path = TRAINING.mount(value.name.removeprefix(CHANNEL_VARIABLE).lower())
         if path is not None:
             yield Alternative(path, variable=value.name)
+            # A job of another type sets no such variable, and has its folder there.
+            default = "" if value.default is None else known_text(value.default) or ""
+            if default.startswith("/opt/ml/") and default.rstrip("/") != path:
+                yield Alternative(default, variable=value.name, from_default=True)
         elif value.default is not None and value.default != Constant(None):
             for one in self.alternatives(value.default, depth + 1):
                 yield replace(one, variable=value.name, from_default=True)
