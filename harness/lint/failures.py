@@ -31,10 +31,6 @@ _HANDED = ("submit", "apply_async", "map_async", "starmap_async")
 _TASKS = ("asyncio.create_task", "asyncio.ensure_future")
 _ASKING = ("cancel", "result", "exception")
 _FIX = "raise again, or end with sys.exit(1)"
-# They give an exit code, and raise nothing.
-_PROGRAMS = ("subprocess.run", "subprocess.call", "os.system")
-_UNCHECKED = ast.Constant(False)
-_ROOT = "/opt/ml"
 
 
 def hidden_failure(subject: Subject) -> Iterator[Problem]:
@@ -57,29 +53,6 @@ def hidden_failure(subject: Subject) -> Iterator[Problem]:
         if any(is_under(path, one) for one in required):
             message = f"without {path}, of an input that is required, the script ends with 0"
             yield subject.problem("STEP502", message, "end with sys.exit(1)", place)
-
-
-def unchecked_programs(subject: Subject) -> Iterator[Problem]:
-    """Each program that is given a folder of the job, and whose exit code nobody looks at."""
-    given = {one.place for one in subject.facts.paths if one.path.startswith(_ROOT)}
-    given |= {place for _, place in subject.facts.texts}
-    lines = {(one.file, one.line, one.column) for one in given}
-    for facts in subject.syntaxes():
-        for node in facts.calls():
-            name = facts.called_name(node)
-            if name not in _PROGRAMS or not facts.is_value_unused(node):
-                continue
-            words = {one.arg: one.value for one in node.keywords}
-            is_checked = None in words or not isinstance(
-                words.get("check", _UNCHECKED), ast.Constant
-            )
-            check = words.get("check")
-            is_checked = is_checked or (isinstance(check, ast.Constant) and check.value is True)
-            problem = subject.at_node(facts, "STEP502", "", "", node)
-            if not is_checked and (problem.file, problem.line, problem.column) in lines:
-                message = f"{name}() may fail, and nobody looks at its exit code"
-                fix = "subprocess.run(..., check=True)"
-                yield subject.at_node(facts, "STEP502", message, fix, node)
 
 
 def _hidden_beside(subject: Subject, facts: Syntax) -> Iterator[tuple[ast.AST, str, str]]:
