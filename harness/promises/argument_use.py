@@ -20,23 +20,48 @@ def is_read(case: Case, name: str, *, is_argument: bool = True) -> bool:
 
     Code that reads all arguments at once, or that is no Python, may read it.
     """
-    words = {name.lstrip("-"), name.lstrip("-").replace("-", "_")}
-    spelled = words | {f"--{one}" for one in words} | {f"SM_HP_{one.upper()}" for one in words}
+    nodes = _code(case, printed=False)
+    return nodes is None or _is_read(nodes, name, is_argument)
+
+
+def is_key_read(case: Case, key: str, *, printed: bool = False) -> bool:
+    """Whether code in the script's folder names a key of settings; `printed` where printing counts.
+
+    A variable of that name is no key, unless a function gets all keys as its parameters.
+    """
+    nodes = _code(case, printed=printed)
+    if nodes is None:
+        return True
+    if not any(isinstance(one, ast.keyword) and one.arg is None for one in nodes):
+        nodes = [one for one in nodes if not isinstance(one, ast.Name)]
+    return _is_read(nodes, key, is_argument=False)
+
+
+def _code(case: Case, *, printed: bool) -> list[ast.AST] | None:
+    """The code in the script's folder, without declarations; None for what is no Python."""
+    if case.is_other_program:
+        return None
     nodes: list[ast.AST] = []
     for path, entry in case.tree.under(case.import_folder):
         is_code = path == case.script or path.endswith(".py")
         if entry.kind == "file" and is_code:
             try:
-                nodes += _without_declarations(ast.parse(entry.data))
+                nodes += _without_declarations(ast.parse(entry.data), printed)
             except (SyntaxError, ValueError):
-                return True
+                return None
+    return nodes
+
+
+def _is_read(nodes: list[ast.AST], name: str, is_argument: bool) -> bool:
+    words = {name.lstrip("-"), name.lstrip("-").replace("-", "_")}
+    spelled = words | {f"--{one}" for one in words} | {f"SM_HP_{one.upper()}" for one in words}
     called = {_called(node) for node in nodes if isinstance(node, ast.Call)}
     by_attribute = is_argument and not called.isdisjoint(_AS_ATTRIBUTES)
     # What else is named so is another variable, a column, or a key of another mapping.
     asked = {
         id(one) for node in nodes if _called_by_name(node) for one in ast.iter_child_nodes(node)
     }
-    return case.is_other_program or any(
+    return any(
         _names(node, spelled)
         for node in nodes
         if not by_attribute or id(node) in asked or not _is_plain(node, words)
@@ -53,15 +78,15 @@ def _is_plain(node: ast.AST, words: set[str]) -> bool:
     return isinstance(node, ast.Name) or (isinstance(node, ast.Constant) and node.value in words)
 
 
-def _without_declarations(node: ast.AST) -> Iterator[ast.AST]:
+def _without_declarations(node: ast.AST, printed: bool) -> Iterator[ast.AST]:
     if isinstance(node, ast.Call) and _called(node) in _DECLARES:
         return
     told = node.value if isinstance(node, ast.Expr) else None
-    if isinstance(told, ast.Call) and _called(told) in _TELLS:
+    if isinstance(told, ast.Call) and _called(told) in _TELLS and not printed:
         return
     yield node
     for child in ast.iter_child_nodes(node):
-        yield from _without_declarations(child)
+        yield from _without_declarations(child, printed)
 
 
 def _names(node: ast.AST, words: set[str]) -> bool:

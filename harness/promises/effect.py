@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.cases.case import Outcome
 from harness.promises import Breach, Evidence, Promise
-from harness.promises.argument_use import is_read
+from harness.promises.argument_use import is_key_read, is_read
 from harness.promises.usual_outputs import changed, outputs
 
 _TIMES = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?|\b\d\d:\d\d:\d\d([.,]\d+)?")
@@ -39,11 +39,15 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     if is_told or not _is_borne_out(evidence, usual):
         return
     settings = evidence.expected.settings
-    if evidence.expected.own_value:
-        is_argument = varied in evidence.contract.arguments and not settings
-        if is_read(evidence.case, varied, is_argument=is_argument):
-            return
-    if settings and not any(is_read(evidence.case, one, is_argument=False) for one in settings):
+    case = evidence.case
+    is_argument = varied in evidence.contract.arguments
+    if settings:
+        is_used = is_key_read(case, varied)
+    else:
+        is_used = evidence.expected.own_value and is_read(case, varied, is_argument=is_argument)
+    if is_used:
+        return
+    if settings and not any(is_key_read(case, one, printed=True) for one in settings):
         # It may read them all in a loop.
         return
     if same_outputs and not _may_be_elsewhere(evidence, usual):

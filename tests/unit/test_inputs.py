@@ -323,6 +323,7 @@ except Exception as error:
 Path("/opt/ml/processing/output/scaled/rows.txt").write_text(str(result))
 """
 UNNAMED = {("special=state-without-epoch", "error-named")}
+PRINTED = {("special=state-other-step", "effect")}
 UNUSED = {("special=state-other-epoch", "effect")}
 
 
@@ -335,6 +336,10 @@ UNUSED = {("special=state-other-epoch", "effect")}
         ("sorted(state.items())", set()),
         ("state.get('epoch') + state['step'] + len(state['name'])", UNNAMED),
         ("state.get('epochs', 1) + state['step']", UNUSED),
+        # A variable of that name is no key, unless a function gets all of them.
+        ("[epoch := state.get('epochs', 1), epoch + state['step']]", UNUSED),
+        ("state.get('epochs')\n    print(state['step'])", UNUSED | PRINTED),
+        ("(lambda epoch, step, name: epoch * 0 + step)(**state)", set()),
     ],
 )
 def test_each_key_of_settings_is_left_out_and_changed(
