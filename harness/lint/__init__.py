@@ -58,6 +58,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Problem]], ...] = (
     arguments.undeclared_arguments,
     arguments.undeclared_words,
     arguments.missing_arguments,
+    arguments.short_names,
     arguments.different_arguments,
     arguments.misread_arguments,
     arguments.unparsed_arguments,

@@ -10,6 +10,7 @@ from harness.lint.problem import Problem
 from harness.lint.subject import Subject
 from harness.reading.platform import is_of_platform, normalised
 from harness.reading.values import Argument
+from harness.worlds.job_type import job_type
 
 _VARIABLE_PREFIX = "SM_HP_"
 # Types of which `type=` makes something else than their name says.
@@ -111,6 +112,19 @@ def missing_arguments(subject: Subject) -> Iterator[Problem]:
                 "add it to the parser, or take it out of the contract",
                 *("arguments", name),
             )
+
+
+def short_names(subject: Subject) -> Iterator[Problem]:
+    """Each name of one letter that the training toolkit passes with one dash, and nobody knows."""
+    job = job_type(subject.contract)
+    if job.arguments_from != "training-toolkit":
+        return
+    for name in subject.contract.arguments:
+        found = [one for one in subject.facts.arguments if f"--{name}" in one.names]
+        if len(name) == 1 and found and not any(f"-{name}" in one.names for one in found):
+            message = f"the training toolkit passes -{name}, and the parser knows --{name} alone"
+            fix = f'add "-{name}" beside "--{name}"'
+            yield subject.problem("STEP302", message, fix, found[0].place)
 
 
 def different_arguments(subject: Subject) -> Iterator[Problem]:

@@ -373,3 +373,31 @@ def test_modules_beside_the_entry_point_count_for_another_script(tmp_path: Path)
     contract = CONTRACT.model_copy(update={"folder": tmp_path})
     assert found(with_line("import helper"), contract) == []
     assert [one.code for one in found(with_line("import helper"))] == ["STEP601"]
+
+
+@pytest.mark.parametrize(
+    ("names", "folder", "wrong"),
+    [
+        ('"--k"', "/opt/ml/input/data/train", True),
+        ('"--k", dest="kinds"', "/opt/ml/input/data/train", True),
+        ('"-k", "--k"', "/opt/ml/input/data/train", False),
+        ('"--kinds"', "/opt/ml/input/data/train", False),
+        # Only training jobs pass hyperparameters.
+        ('"--k"', "/opt/ml/processing/input/train", False),
+    ],
+)
+def test_a_name_of_one_letter_has_one_dash(names: str, folder: str, wrong: bool) -> None:
+    contract = Contract.model_validate(
+        {
+            "name": "step",
+            "entry_point": "step.py",
+            "inputs": {"train": {"required": True, "mounts": [folder]}},
+            "outputs": {"model": {"path": folder.replace("input/data/train", "model")}},
+            "arguments": {"kinds" if "kinds" in names and "dest" not in names else "k": ""},
+            "exit_codes": {0: "done", 1: "failed", 2: "wrong arguments"},
+        }
+    )
+    source = f"import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument({names})\n"
+    problems = lint(contract, SCRIPT, f"{source}print(parser.parse_args())\n".encode(), Choice())
+    told = [one.message for one in problems if one.code in ("STEP302", "STEP303")]
+    assert told == ["the training toolkit passes -k, and the parser knows --k alone"] * wrong
