@@ -30,6 +30,8 @@ _ERROR_LEVELS = ("error", "exception", "critical", "fatal")
 _HANDED = ("submit", "apply_async", "map_async", "starmap_async")
 _TASKS = ("asyncio.create_task", "asyncio.ensure_future")
 _ASKING = ("cancel", "result", "exception")
+# What asks a future for its exception.
+_ASKS = ("result", "exception", "add_done_callback", "wrap_future")
 _FIX = "raise again, or end with sys.exit(1)"
 
 
@@ -267,16 +269,35 @@ def unread_results(subject: Subject) -> Iterator[Problem]:
         if not modules & {"concurrent", "multiprocessing"}:
             continue
         for node in facts.calls():
-            if not isinstance(node.func, ast.Attribute) or not facts.is_value_unused(node):
+            if not isinstance(node.func, ast.Attribute):
                 continue
-            owner = node.func.value
-            is_handed = node.func.attr in _HANDED or (
-                node.func.attr == "map" and "concurrent" in modules
+            owner, method = node.func.value, node.func.attr
+            is_kept = not facts.is_value_unused(node)
+            is_handed = method in _HANDED or (
+                method == "map" and "concurrent" in modules and not is_kept
             )
-            if is_handed and _is_executor(facts, owner):
+            is_told = any(one.arg == "error_callback" for one in node.keywords)
+            if not is_handed or is_told or (is_kept and _is_asked(subject, method)):
+                continue
+            if _is_executor(facts, owner):
                 message = f"an exception in `{ast.unparse(node)}` is never seen"
-                fix = "keep the future, and call result()"
+                fix = "call result()" if is_kept else "keep the future, and call result()"
                 yield subject.at_node(facts, "STEP503", message, fix, node)
+
+
+def _is_asked(subject: Subject, method: str) -> bool:
+    """Whether code somewhere asks for results of work that was handed over so."""
+    is_of_pool = method != "submit"
+    for facts in subject.syntaxes():
+        for node in facts.nodes:
+            name = node.attr if isinstance(node, ast.Attribute) else ""
+            if name in _ASKS or (is_of_pool and name == "successful"):
+                return True
+            # With an argument it is that of a mapping.
+            is_get = isinstance(node, ast.Call) and facts.called_name(node).endswith(".get")
+            if is_of_pool and is_get and not getattr(node, "args", []):
+                return True
+    return False
 
 
 def _unread_tasks(facts: Syntax) -> Iterator[ast.Call]:
