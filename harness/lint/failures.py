@@ -41,7 +41,8 @@ def hidden_failure(subject: Subject) -> Iterator[Problem]:
     `except:` and `except BaseException` count everywhere, since they catch `SystemExit`, and
     `except Exception` in main, in callers of main and on the top level; in other functions where
     the failure is logged as an error and nothing else. So do `contextlib.suppress`, a `finally`
-    that returns or exits, and an exit with 0 behind a logged error.
+    that returns or exits, an exit with 0 behind a logged error, and context managers around main.
+    A handler that leaves an exit code as it was before the `try` keeps nothing.
     """
     for node, message, fix in _hidden(subject):
         yield subject.at_node(subject.script, "STEP502", message, fix, node)
