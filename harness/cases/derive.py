@@ -91,10 +91,6 @@ def derive_suite(contract: Contract, script: bytes, profile: Job | None = None) 
         },
     )
     tree = Tree.for_job(job, contract.folders_by_output, request)
-    if not job.makes_outputs:
-        # Checkpoints that are an input too are there where a case has that input.
-        for mount in (mount for one in contract.inputs.values() for mount in one.mounts):
-            tree = tree.without(mount)
     start = replace(start_case(contract, script, job, tree, code), arguments=job.arguments(request))
     inputs = [InputSamples(job, name, one, samples, hosts) for name, one in contract.inputs.items()]
     set_by_job = _variables_set_by_job(job, contract, request)

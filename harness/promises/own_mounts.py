@@ -18,11 +18,9 @@ from harness.promises.usual_outputs import check_same
 
 def with_mounts(contract: Contract, case: Case) -> Case:
     """The case where each input and each output is a mount of its own."""
+    tree = case.tree.with_directory(*contract.output_folders)
     inputs = input_folders(contract, case)
-    # An output that is an input too is there where a case has that input.
-    outputs = [one for one in contract.output_folders if one not in inputs or one in case.tree]
-    tree = case.tree.with_directory(*outputs)
-    folders = (*inputs, *outputs)
+    folders = (*inputs, *contract.output_folders)
     mounted = {one.path for one in case.mounts}
     entries = {folder: tree.get(folder) for folder in dict.fromkeys(folders)}
     mounts = tuple(

@@ -150,8 +150,8 @@ _KEEPS = {
 
 @pytest.mark.parametrize(
     ("way", "both"),
-    # A case without the input has no such folder.
-    [*((one, False) for one in _KEEPS), ("where-the-folder-is", True)],
+    # The folder is there without checkpoints of an earlier job too.
+    [*((one, False) for one in _KEEPS), *((one, True) for one in list(_KEEPS)[:2])],
 )
 def test_a_job_with_checkpoints_has_their_folder(tmp_path: Path, way: str, both: bool) -> None:
     terms = _CHECKPOINTS.replace("outputs:", f"{_EARLIER}outputs:") if both else _CHECKPOINTS
