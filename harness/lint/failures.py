@@ -41,7 +41,7 @@ def hidden_failure(subject: Subject) -> Iterator[Problem]:
     `except:` and `except BaseException` count everywhere, since they catch `SystemExit`, and
     `except Exception` in main, in callers of main and on the top level; in other functions where
     the failure is logged as an error and nothing else. So do `contextlib.suppress`, a `finally`
-    that returns or exits, an exit with 0 behind a logged error, and context managers around main.
+    that returns or exits, and an exit with 0 behind a logged error.
     A handler that leaves an exit code as it was before the `try` keeps nothing.
     """
     for node, message, fix in _hidden(subject):

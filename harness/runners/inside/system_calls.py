@@ -226,16 +226,17 @@ def listen(rules: Iterable[Rule]) -> Optional[int]:
     return int(found) if found >= 0 else None
 
 
-@lru_cache(maxsize=4)
 def program(rules: Tuple[Rule, ...]) -> bytes:
     """The filter in the kernel's language; empty for an unknown architecture.
 
     Called before a fork, it is made once for all children.
     """
     machine = posix.uname().machine
-    if machine not in _ARCHITECTURES:
-        return b""
-    architecture, column = _ARCHITECTURES[machine]
+    return _program(rules, *_ARCHITECTURES[machine]) if machine in _ARCHITECTURES else b""
+
+
+@lru_cache(maxsize=4)
+def _program(rules: Tuple[Rule, ...], architecture: int, column: int) -> bytes:
     start = _encode(
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 1, 0, architecture),
