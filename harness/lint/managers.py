@@ -14,7 +14,7 @@ from harness.lint.propagation import (
     propagates,
 )
 from harness.lint.subject import Subject
-from harness.lint.syntax import Function, Syntax, walk_scope
+from harness.lint.syntax import Function, Syntax, walk_body, walk_scope
 
 _FIX = "let the exception through, or end with sys.exit(1)"
 _EXITS = ("__exit__", "__aexit__")
@@ -46,12 +46,6 @@ def _swallows(facts: Syntax, name: str) -> bool:
             methods = (one for one in node.body if isinstance(one, Function))
             return any(one.name in _EXITS and _denies(facts, one) for one in methods)
     return False
-
-
-def walk_body(function: Function) -> Iterator[ast.AST]:
-    """The nodes of a function without those of functions in it."""
-    for one in function.body:
-        yield from walk_scope(one)
 
 
 def _is_manager(facts: Syntax, function: Function) -> bool:

@@ -132,6 +132,12 @@ def walk_scope(node: ast.AST) -> Iterator[ast.AST]:
         ]
 
 
+def walk_body(function: Function) -> Iterator[ast.AST]:
+    """The nodes of a function without those of functions in it."""
+    for one in function.body:
+        yield from walk_scope(one)
+
+
 def _top_level_statements(node: ast.AST) -> Iterator[ast.stmt]:
     pending = list(ast.iter_child_nodes(node))
     while pending:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.lint.problem import Problem
 from harness.lint.subject import Subject
-from harness.lint.syntax import Function, Syntax, walk_scope
+from harness.lint.syntax import Function, Syntax, walk_body
 from harness.reading.facts import READING, WRITING
 from harness.worlds.tree import is_under
 
@@ -44,7 +44,7 @@ def unseen_failures(subject: Subject) -> Iterator[Problem]:
 
 def _tells(function: Function) -> bool:
     """Whether a function catches a failure, or hands on or keeps anything."""
-    for node in (part for one in function.body for part in walk_scope(one)):
+    for node in walk_body(function):
         if isinstance(node, ast.Try | ast.Global | ast.Nonlocal):
             return True
         targets = node.targets if isinstance(node, ast.Assign) else []

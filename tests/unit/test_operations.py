@@ -76,7 +76,7 @@ def test_a_listing_of_bytes_is_refused(listing: str) -> None:
 
 
 def test_a_difference_is_found(sandbox: SandboxRunner) -> None:
-    # Where the interpreter lies is another folder in each.
+    # A sandbox has an /etc/passwd, the fake file system has none.
     operations = {"same": "p(1)", "other": "p(os.path.exists('/etc/passwd'))"}
     real, fake = made(sandbox, operations), made(FakeRunner(), operations)
     assert [name for name in real if real[name] != fake[name]] == ["other"]

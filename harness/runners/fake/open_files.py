@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pyfakefs import fake_file, fake_open
-from pyfakefs.fake_filesystem import FakeFilesystem
 
 # A dict: pyfakefs rebinds the names of functions in every module.
 _REAL: dict[str, Any] = {"open": io.open, "FileIO": io.FileIO}
@@ -53,15 +52,6 @@ def use_answers_of_io(modules: Sequence[Any], on_refusal: Callable[[str], NoRetu
     _CLASSES["FileIO"] = _raw_file(modules[0].open, on_refusal)
     for module in modules:
         module.FileIO = _CLASSES["FileIO"]
-
-
-def set_length(fs: FakeFilesystem, node: Any, length: int) -> None:
-    """Cut a file, or extend it with zeros, for all who have it open."""
-    node.set_contents((node.byte_contents or b"")[:length].ljust(length, b"\0"))
-    for files in fs.open_files:
-        for file in files or ():
-            if isinstance(file, _Wrapper) and file.file_object is node:
-                file._sync_io()
 
 
 def class_of(file: Any) -> type:

@@ -28,7 +28,6 @@ from pyfakefs.fake_os import FakeOsModule
 
 from harness.runners.fake.files import AccessRules
 from harness.runners.fake.linux_errors import naming
-from harness.runners.fake.open_files import set_length
 
 _BLOCK_SIZE = 4096
 _STANDARD_STREAMS = (1, 2)
@@ -252,7 +251,8 @@ class OsFunctions:
         handle = self._handle(fd)
         if not isinstance(handle, FakeFileWrapper) or not handle.allow_update:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        set_length(self._fs, handle.get_object(), length)
+        node = handle.get_object()
+        node.set_contents((node.byte_contents or b"")[:length].ljust(length, b"\0"))
 
     def getcwd(self) -> str:
         """The current folder, which may be gone."""
